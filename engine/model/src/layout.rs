@@ -1,0 +1,176 @@
+//! Where things are: S3 keys, log streams and the names of what a fleet makes.
+
+use crate::ids::{FleetId, RunId};
+
+/// The key of a name's claim.
+#[must_use]
+pub fn name_key(name: &str) -> String {
+    format!("names/{name}")
+}
+
+/// The key that says a fleet was ended for good.
+#[must_use]
+pub fn ended_key(fleet: &FleetId) -> String {
+    format!("fleets/{fleet}/ended.json")
+}
+
+/// The prefix of every claimed name.
+pub const NAMES_PREFIX: &str = "names/";
+
+/// The key of an agent binary by its SHA-256 in hex.
+#[must_use]
+pub fn agent_key(sha256: &str) -> String {
+    format!("agents/{sha256}")
+}
+
+/// The prefix of everything of a fleet.
+#[must_use]
+pub fn fleet_prefix(fleet: &FleetId) -> String {
+    format!("fleets/{fleet}/")
+}
+
+/// The key of a fleet's record.
+#[must_use]
+pub fn fleet_key(fleet: &FleetId) -> String {
+    format!("fleets/{fleet}/fleet.json")
+}
+
+/// The keys of one run.
+#[derive(Clone, Debug)]
+pub struct RunKeys {
+    prefix: String,
+}
+
+impl RunKeys {
+    /// The keys of `run` of `fleet`.
+    #[must_use]
+    pub fn new(fleet: &FleetId, run: &RunId) -> Self {
+        Self { prefix: format!("fleets/{fleet}/runs/{run}/") }
+    }
+
+    /// The prefix of everything of the run.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The lease object.
+    #[must_use]
+    pub fn lease(&self) -> String {
+        format!("{}lease.json", self.prefix)
+    }
+
+    /// What the ranks run.
+    #[must_use]
+    pub fn payload(&self) -> String {
+        format!("{}payload.json", self.prefix)
+    }
+
+    /// Where the launcher is about to ask next, once that is not the first pool.
+    #[must_use]
+    pub fn attempt(&self) -> String {
+        format!("{}attempt.json", self.prefix)
+    }
+
+    /// The prefix of launch records.
+    #[must_use]
+    pub fn batches(&self) -> String {
+        format!("{}batches/", self.prefix)
+    }
+
+    /// The record of the batch whose first rank is `base`. Sorts by rank.
+    #[must_use]
+    pub fn batch(&self, base: u32) -> String {
+        format!("{}batches/{base:05}.json", self.prefix)
+    }
+
+    /// The prefix of rank claims.
+    #[must_use]
+    pub fn ranks(&self) -> String {
+        format!("{}ranks/", self.prefix)
+    }
+
+    /// The claim of a rank.
+    #[must_use]
+    pub fn rank(&self, rank: u32) -> String {
+        format!("{}ranks/{rank:05}.json", self.prefix)
+    }
+
+    /// The prefix of completion records.
+    #[must_use]
+    pub fn completions(&self) -> String {
+        format!("{}completions/", self.prefix)
+    }
+
+    /// The completion record of a rank.
+    #[must_use]
+    pub fn completion(&self, rank: u32) -> String {
+        format!("{}completions/{rank:05}.json", self.prefix)
+    }
+
+    /// All completion records in one object, written by the first reader that found the run over.
+    #[must_use]
+    pub fn outcome(&self) -> String {
+        format!("{}outcome.json", self.prefix)
+    }
+
+    /// The prefix of results.
+    #[must_use]
+    pub fn results(&self) -> String {
+        format!("{}results/", self.prefix)
+    }
+
+    /// The key of a result of a rank.
+    #[must_use]
+    pub fn result(&self, rank: u32, path: &str) -> String {
+        format!("{}results/{rank:05}/{path}", self.prefix)
+    }
+}
+
+/// The rank that a `ranks/` or `completions/` key is about.
+#[must_use]
+pub fn rank_of_key(key: &str) -> Option<u32> {
+    key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The log stream of a rank; all of a run share the prefix [`log_stream_prefix`].
+#[must_use]
+pub fn log_stream(fleet: &FleetId, run: &RunId, rank: u32) -> String {
+    format!("{}{rank:05}", log_stream_prefix(fleet, run))
+}
+
+/// What the log streams of a run begin with.
+#[must_use]
+pub fn log_stream_prefix(fleet: &FleetId, run: &RunId) -> String {
+    format!("{fleet}/{run}/")
+}
+
+/// The IAM path of every role and profile that a fleet makes, so that a launcher's rights can be limited to it.
+pub const ROLE_PATH: &str = "/spawn/";
+
+/// The name of a fleet's role and instance profile.
+#[must_use]
+pub fn role_name(fleet: &FleetId) -> String {
+    format!("spawn-{fleet}")
+}
+
+/// The name of a fleet's security group.
+#[must_use]
+pub fn group_name(fleet: &FleetId) -> String {
+    format!("spawn-{fleet}")
+}
+
+/// The most members that one schedule ends.
+pub const SHARD_SIZE: u32 = 1000;
+
+/// The shard of a rank.
+#[must_use]
+pub fn shard_of_rank(rank: u32) -> u32 {
+    rank / SHARD_SIZE
+}
+
+/// The name of the schedule that ends a shard of a run.
+#[must_use]
+pub fn schedule_name(run: &RunId, shard: u32) -> String {
+    format!("spawn-{run}-{shard}")
+}

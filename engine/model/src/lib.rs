@@ -1,0 +1,26 @@
+//! What a fleet is.
+//!
+//! Pure data and rules: no I/O, no clock, no async, no AWS. Whatever needs the time is handed it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
+//! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
+//! | [`rules`] | what a spec must keep, checked before anything is created |
+//! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
+//! | [`status`] | what has become of a fleet |
+//! | [`error`], [`problem`] | what can go wrong, and what to do about it |
+
+pub mod duration;
+pub mod error;
+pub mod field;
+pub mod ids;
+pub mod layout;
+pub mod problem;
+pub mod read;
+pub mod record;
+pub mod rules;
+pub mod spec;
+pub mod status;
+pub mod tag;
+pub mod value;

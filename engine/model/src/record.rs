@@ -1,0 +1,237 @@
+//! What is written to the bucket, as JSON: the ledger's records. [`crate::layout`] says where.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{FleetId, InstanceId, RunId};
+use crate::spec::{FleetKind, FleetSpec};
+
+/// The version of every record and of user data. A reader of another version refuses; it never guesses.
+pub const SCHEMA: u32 = 1;
+
+/// Proof that a process lives: enough for another process on the same host to see at once that it does not.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// When it last beat.
+    pub at: Timestamp,
+    /// `/proc/sys/kernel/random/boot_id` of its host.
+    pub boot_id: String,
+    /// Its process id there.
+    pub pid: u32,
+    /// Its start time in clock ticks since boot (`/proc/<pid>/stat`, field 22): a reused pid has another.
+    pub start_ticks: u64,
+}
+
+/// Who holds a name. The object's existence is the claim; it is made with `If-None-Match: *` and changed with `If-Match`.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct NameClaim {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The fleet that has the name.
+    pub fleet: FleetId,
+    /// The run that its creator began.
+    pub run: RunId,
+    /// Account and role or user that made it, without a session name.
+    pub caller: String,
+    /// [`crate::spec::FleetSpec`]'s hash: an equal one may be adopted.
+    pub spec_hash: String,
+    /// Whether a face has stored the fleet in its own state, so that nobody may adopt it.
+    pub acknowledged: bool,
+    /// The creator's sign of life.
+    pub heartbeat: Heartbeat,
+}
+
+/// A fleet for its whole life. Written before anything is made: it is the intent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FleetRecord {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// Its current run.
+    pub run: RunId,
+    /// What kind of fleet.
+    pub kind: FleetKind,
+    /// What was asked for, without the files, which are in the payload.
+    pub spec: FleetSpec,
+    /// The region it lives in.
+    pub region: String,
+    /// The account it lives in.
+    pub account: String,
+    /// Who made it.
+    pub caller: String,
+    /// When it was asked for: the lease counts from here.
+    pub asked_at: Timestamp,
+    /// On-demand price of one instance-hour in US dollars, if the Pricing API told one.
+    pub price_usd_per_hour: Option<f64>,
+}
+
+/// The lease: the truth about when a run ends.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Lease {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When the run's instances end.
+    pub deadline: Timestamp,
+    /// Counts changes, so that a half-made change is seen.
+    pub generation: u32,
+}
+
+/// What a rank runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Payload {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The program and its arguments; empty if the instance only boots.
+    pub command: Vec<String>,
+    /// Files beside the command: name to text.
+    pub files: BTreeMap<String, String>,
+    /// The user's environment.
+    pub env: BTreeMap<String, String>,
+    /// Ranks in the fleet.
+    pub size: u32,
+    /// The fleet's name.
+    pub name: String,
+}
+
+/// Instances that one `RunInstances` call returned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The rank of launch index 0.
+    pub base: u32,
+    /// What came back, by launch index.
+    pub instances: Vec<Launched>,
+}
+
+/// Where a launcher is about to ask, written before it leaves the pool it asked last: a successor goes on from there, and never
+/// asks an earlier pool again that might by now give what a later one has given already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The rank of the next launch's index 0.
+    pub base: u32,
+    /// The pool's place in the plan.
+    pub pool: usize,
+}
+
+/// That a fleet was ended for good, by destroy or `spawn down`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// An instance as the launch returned it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Launched {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// Its place in the launch, from 0.
+    pub launch_index: u32,
+    /// Its address within the network.
+    pub private_ip: String,
+    /// The availability zone.
+    pub zone: String,
+    /// The instance type.
+    pub instance_type: String,
+}
+
+/// A rank's holder. Made with `If-None-Match: *`, so that no rank has two.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct RankClaim {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The holder.
+    pub instance_id: InstanceId,
+    /// Its address within the network.
+    pub private_ip: String,
+    /// When the command started; claimed just before.
+    pub started_at: Timestamp,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "how", rename_all = "snake_case")]
+pub enum Exit {
+    /// By itself.
+    Code {
+        /// The exit code.
+        code: i32,
+    },
+    /// By a signal.
+    Signal {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// It could not be started.
+    NotStarted {
+        /// Why.
+        reason: String,
+    },
+    /// The lease ended while it ran.
+    LeaseEnded,
+    /// EC2 took the machine back while it ran.
+    Interrupted,
+}
+
+/// The durable record of a rank: it outlives the instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Completion {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The rank.
+    pub rank: u32,
+    /// The instance that ran it.
+    pub instance_id: InstanceId,
+    /// How it ended.
+    pub exit: Exit,
+    /// When the command started; nothing if it never did.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// The results that were uploaded: path below `$SPAWN_RESULTS`, and bytes.
+    pub results: Vec<ResultFile>,
+    /// What could not be kept, in a sentence each: a result that failed to upload, output that was cut.
+    pub notes: Vec<String>,
+}
+
+/// A file that a rank left in `$SPAWN_RESULTS`.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ResultFile {
+    /// Its path below the directory.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// What user data gives the agent: where to find everything else, and the floor deadline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentConfig {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The account that owns bucket and fleet; every S3 call names it.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The set-up's bucket.
+    pub bucket: String,
+    /// The fleet.
+    pub fleet: FleetId,
+    /// The run.
+    pub run: RunId,
+    /// The kind of fleet: whether the machine ends with its command.
+    pub kind: FleetKind,
+    /// The rank of launch index 0.
+    pub rank_base: u32,
+    /// When the machine ends, if the lease object cannot be read.
+    pub deadline: Timestamp,
+    /// The log group output streams to.
+    pub log_group: String,
+}

@@ -1,0 +1,196 @@
+//! The rules a spec must keep, all checked before anything is created.
+
+use std::collections::BTreeMap;
+
+use sha2::{Digest, Sha256};
+
+use crate::duration::Seconds;
+use crate::problem::{Path, Problem};
+use crate::read::FieldType;
+use crate::spec::{FleetKind, FleetSpec};
+use crate::tag;
+use crate::value::Value;
+
+/// The most instances of a fleet.
+pub const SIZE_MAX: u32 = 10_000;
+/// The shortest lease: what an agent needs to notice an extension.
+pub const TTL_MIN: Seconds = Seconds(60);
+/// The longest lease.
+pub const TTL_MAX: Seconds = Seconds(30 * 86_400);
+/// The most bytes of files, names and contents together.
+pub const FILES_BYTES_MAX: usize = 1 << 20;
+/// EC2 takes 50 tags on a resource; spawn needs some, and keeps room for more.
+pub const TAGS_MAX: usize = 38;
+
+/// Reads and checks a spec. What is unknown yet is not judged, and then there is no spec.
+pub fn read_spec(kind: FleetKind, value: &Value) -> (Option<FleetSpec>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let root = Path::default();
+    for field in kind.fields().filter(|f| f.presence == crate::field::Presence::Required) {
+        if matches!(value, Value::Map(_)) && value.get(field.name).is_null() && FleetSpec::FIELDS.iter().any(|f| f.name == field.name && f.presence != field.presence) {
+            let path = root.key(field.name);
+            problems.push(Problem::new(&path, "is required", format!("Set {path}")));
+        }
+    }
+    if kind == FleetKind::Instance && !value.get("size").is_null() {
+        problems.push(Problem::new(&root.key("size"), "an instance has no size", "Make a job array, or leave size out"));
+    }
+    let spec = FleetSpec::read(value, &root, &mut problems);
+    check_known(kind, value, &mut problems);
+    (spec.filter(|_| problems.is_empty()), problems)
+}
+
+/// Each rule looks at one field, so that what is known is judged even while another field is unknown.
+fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
+    let root = Path::default();
+    if let Some(name) = value.get("name").as_str() {
+        check_name(name, &root.key("name"), problems);
+    }
+    if let (FleetKind::JobArray, Value::Int(size)) = (kind, value.get("size")) {
+        if !(1..=i64::from(SIZE_MAX)).contains(size) {
+            let path = root.key("size");
+            // One that is no count at all has been found already; this says more.
+            problems.retain(|problem| problem.path != path);
+            let help = format!("Write a number from 1 to {SIZE_MAX}; a larger job is several arrays");
+            problems.push(Problem::new(&path, format!("{size} instances are not possible"), help));
+        }
+    }
+    if let Value::List(types) = value.get("instance_types") {
+        check_instance_types(types, &root.key("instance_types"), problems);
+    }
+    if let Some(ami) = value.get("ami").as_str() {
+        if !(ami.starts_with("ami-") && ami[4..].bytes().all(|b| b.is_ascii_hexdigit()) && ami.len() > 4) {
+            problems.push(Problem::new(&root.key("ami"), format!("{ami:?} is not an AMI id"), "Write one like \"ami-0123456789abcdef0\""));
+        }
+    }
+    if let Value::List(words) = value.get("command") {
+        check_command(words, &root.key("command"), problems);
+    }
+    if let Value::Map(files) = value.get("files") {
+        check_files(files, &root.key("files"), problems);
+    }
+    if let Value::Map(env) = value.get("env") {
+        check_env(env, &root.key("env"), problems);
+    }
+    if let Some(ttl) = value.get("lease").get("ttl").as_str().and_then(Seconds::parse) {
+        check_ttl(ttl, value.get("lease").get("ttl").as_str().unwrap_or_default(), problems);
+    }
+    if let Value::Map(tags) = value.get("tags") {
+        check_tags(tags, &root.key("tags"), problems);
+    }
+}
+
+/// The rule for names: what DNS labels, S3 keys and tags can all carry.
+pub fn check_name(name: &str, path: &Path, problems: &mut Vec<Problem>) {
+    let shape = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let ends = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && !name.ends_with('-');
+    if !shape || !ends || name.len() > 63 {
+        let help = "Use lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen, at most 63 characters";
+        problems.push(Problem::new(path, format!("{name:?} cannot be a name in DNS and S3"), help));
+    }
+}
+
+fn check_instance_types(types: &[Value], path: &Path, problems: &mut Vec<Problem>) {
+    if types.is_empty() {
+        problems.push(Problem::new(path, "names no instance type", "Name at least one, such as \"c7i.large\""));
+    }
+    for (index, name) in types.iter().enumerate() {
+        let Some(name) = name.as_str() else { continue };
+        let valid = name.split_once('.').is_some_and(|(family, size)| {
+            let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            plain(family) && plain(size)
+        });
+        if !valid {
+            problems.push(Problem::new(&path.index(index), format!("{name:?} is not an instance type"), "Write one like \"c7i.large\""));
+        } else if types[..index].iter().any(|earlier| earlier.as_str() == Some(name)) {
+            problems.push(Problem::new(&path.index(index), format!("{name:?} is named twice"), "Name each type once"));
+        }
+    }
+}
+
+fn check_command(words: &[Value], path: &Path, problems: &mut Vec<Problem>) {
+    match words.first() {
+        None => problems.push(Problem::new(path, "is empty", "Write the program and its arguments, such as [\"./render\", \"--depth\", \"512\"]")),
+        Some(Value::String(program)) if program.is_empty() => {
+            problems.push(Problem::new(&path.index(0), "names no program", "Write the program first"));
+        }
+        Some(_) => {}
+    }
+    for (index, word) in words.iter().enumerate() {
+        if word.as_str().is_some_and(|word| word.contains('\0')) {
+            problems.push(Problem::new(&path.index(index), "contains a NUL byte", "No program can be given one; put the data into files"));
+        }
+    }
+}
+
+fn check_files(files: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Problem>) {
+    for name in files.keys() {
+        let safe = !name.is_empty() && name.len() <= 255 && !name.starts_with('/') && !name.contains('\0')
+            && name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+        if !safe {
+            let help = "Use a relative path without \"..\", such as \"render\" or \"data/in.csv\"";
+            problems.push(Problem::new(&path.key(name), format!("{name:?} is not a file name below the working directory"), help));
+        }
+    }
+    let bytes: usize = files.iter().map(|(name, text)| name.len() + text.as_str().map_or(0, str::len)).sum();
+    if bytes > FILES_BYTES_MAX {
+        let help = "Put large inputs into S3 and let the command fetch them";
+        problems.push(Problem::new(path, format!("{bytes} bytes of files are more than the {FILES_BYTES_MAX} that fit"), help));
+    }
+}
+
+fn check_env(env: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Problem>) {
+    for (name, text) in env {
+        let valid = name.bytes().enumerate().all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()));
+        if name.is_empty() || !valid {
+            let help = "Use letters, digits and underscores, not beginning with a digit";
+            problems.push(Problem::new(&path.key(name), format!("{name:?} is not a variable's name"), help));
+        } else if name.starts_with("SPAWN_") {
+            problems.push(Problem::new(&path.key(name), format!("{name:?} is one that spawn sets"), "Choose a name that does not begin with SPAWN_"));
+        }
+        if text.as_str().is_some_and(|text| text.contains('\0')) {
+            problems.push(Problem::new(&path.key(name), "contains a NUL byte", "No variable can hold one"));
+        }
+    }
+}
+
+fn check_ttl(ttl: Seconds, written: &str, problems: &mut Vec<Problem>) {
+    let path = Path::field("lease").key("ttl");
+    if ttl < TTL_MIN {
+        let help = format!("Write {TTL_MIN} or more");
+        problems.push(Problem::new(&path, format!("{written:?} is shorter than the shortest lease, {TTL_MIN}"), help));
+    } else if ttl > TTL_MAX {
+        let help = "Write less, and extend the lease while the fleet is still wanted";
+        problems.push(Problem::new(&path, format!("{written:?} is longer than the longest lease, {TTL_MAX}"), help));
+    }
+}
+
+fn check_tags(tags: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Problem>) {
+    if tags.len() > TAGS_MAX {
+        let help = format!("EC2 takes 50, of which spawn keeps some; use at most {TAGS_MAX}");
+        problems.push(Problem::new(path, format!("{} tags are too many", tags.len()), help));
+    }
+    for (key, text) in tags {
+        let path = path.key(key);
+        if key.starts_with(tag::RESERVED_PREFIX) || key.to_ascii_lowercase().starts_with("aws:") || key == tag::NAME {
+            problems.push(Problem::new(&path, format!("the tag key {key:?} is taken"), "Choose another; Name is the fleet's name"));
+        } else if key.is_empty() || key.chars().count() > 128 {
+            problems.push(Problem::new(&path, "a tag key has 1 to 128 characters", "Choose a shorter one"));
+        }
+        if text.as_str().is_some_and(|text| text.chars().count() > 256) {
+            problems.push(Problem::new(&path, "a tag value has at most 256 characters", "Shorten it"));
+        }
+    }
+}
+
+impl FleetSpec {
+    /// A hash of everything that makes two fleets the same one: two applies of one configuration have equal hashes.
+    ///
+    /// # Panics
+    /// Never: a spec is always JSON.
+    #[must_use]
+    pub fn hash(&self, kind: FleetKind) -> String {
+        let json = serde_json::to_vec(&(kind, self)).expect("a spec is JSON");
+        hex::encode(Sha256::digest(json))
+    }
+}

@@ -1,0 +1,134 @@
+//! What a user asks for. Each field is declared here once; every face takes schema, docs and defaults from it.
+
+use std::collections::BTreeMap;
+
+use crate::duration::Seconds;
+use crate::field::Field;
+use crate::read::fields;
+use crate::status::WaitFor;
+
+fields! {
+    /// How long a fleet may live.
+    pub struct LeaseSpec {
+        /// How long the fleet may live, counted from the moment it is asked for, such as `"20m"`, `"6h"` or `"2d"`. At the
+        /// deadline its instances are terminated, whatever runs on them. From `60s` to `30d`. Changing it moves the deadline.
+        ttl: Seconds => Default("\"1h\""), InPlace;
+    }
+}
+
+fields! {
+    /// A fleet: instances that are launched together, run one command, and end together.
+    pub struct FleetSpec {
+        /// The fleet's name, unique in the account and region: lower-case letters, digits and hyphens, at most 63
+        /// characters, beginning with a letter.
+        name: String => Required, Replace;
+        /// How many instances, each with a rank from 0 to `size - 1`: 1 to 10000.
+        size: u32 => Default("1"), Replace;
+        /// The EC2 instance types to use, in order of preference. A type that has no capacity is passed over.
+        instance_types: Vec<String> => Required, Replace;
+        /// The image to boot, such as `ami-0123456789abcdef0`. Left out: the newest Amazon Linux 2023.
+        ami: Option<String> => Optional, Replace;
+        /// The program to run on every instance and its arguments, as a list: no shell reads it. Its files are in the
+        /// directory it starts in. Left out: the instances only boot.
+        command: Vec<String> => Optional, Replace;
+        /// Files to put into the directory the command starts in: name to content, executable, 1 MiB in all.
+        files: BTreeMap<String, String> => Optional, Replace;
+        /// Environment variables of the command. Names beginning with `SPAWN_` are taken.
+        env: BTreeMap<String, String> => Optional, Replace;
+        /// How long the fleet may live.
+        lease: LeaseSpec => Default("{}"), InPlace;
+        /// What to wait for before the launch counts as done: `launched` (asked for and recorded), `running` (EC2 says so),
+        /// `ready` (every command has started) or `completed` (every command has ended).
+        wait_for: WaitFor => Default("\"launched\""), InPlace;
+        /// Tags for everything that is made: at most 38, beside those of spawn. Keys beginning with `spawn:` or `aws:` are taken.
+        tags: BTreeMap<String, String> => Optional, InPlace;
+        /// Whether ending the fleet for good also deletes its results and records. Otherwise they stay in the bucket.
+        delete_results: bool => Default("false"), InPlace;
+    }
+}
+
+fields! {
+    /// One instance of a fleet, and how its command went.
+    pub struct Member {
+        /// From 0 to `size - 1`.
+        rank: u32 => Computed, InPlace;
+        /// EC2's id of the instance.
+        instance_id: String => Computed, InPlace;
+        /// The address by which the fleet's members reach it.
+        private_ip: String => Computed, InPlace;
+        /// The availability zone.
+        zone: String => Computed, InPlace;
+        /// The instance type it became.
+        instance_type: String => Computed, InPlace;
+        /// `pending`, `running`, `succeeded`, `failed`, `expired`, `interrupted` or `lost`.
+        state: String => Computed, InPlace;
+        /// The exit code of the command, once it has one.
+        exit_code: Option<i64> => Computed, InPlace;
+        /// When the command started (RFC 3339, UTC).
+        started_at: Option<String> => Computed, InPlace;
+        /// When the command ended (RFC 3339, UTC).
+        ended_at: Option<String> => Computed, InPlace;
+    }
+}
+
+fields! {
+    /// What spawn reports about a fleet.
+    pub struct FleetReport {
+        /// The fleet's id, for its whole life.
+        id: String => Computed, Replace;
+        /// The id of the execution that this describes.
+        run_id: String => Computed, InPlace;
+        /// The region the fleet lives in.
+        region: String => Computed, Replace;
+        /// `launching`, `running`, `succeeded`, `failed`, `expired`, `interrupted` or `lost`.
+        status: String => Computed, InPlace;
+        /// Why the status is what it is, in a sentence.
+        status_reason: String => Computed, InPlace;
+        /// When the lease ends (RFC 3339, UTC).
+        deadline: String => Computed, InPlace;
+        /// Where the results are: an S3 URI with a directory for each rank.
+        results_uri: String => Computed, InPlace;
+        /// On-demand price of one instance-hour in US dollars by the Pricing API when the fleet was launched; null if it is unknown.
+        price_usd_per_hour: Option<f64> => Computed, InPlace;
+        /// The instances by rank.
+        members: Vec<Member> => Computed, InPlace;
+    }
+}
+
+fields! {
+    /// How long an operation on a fleet may take.
+    pub struct Timeouts {
+        /// How long creating may wait for what `wait_for` says. Left out: as long as the lease. The fleet goes on when the
+        /// wait ends early, and its `status` says how far it is.
+        create: Option<Seconds> => Optional, InPlace;
+        /// How long deleting may wait for the instances to be gone. Left out: `10m`.
+        delete: Option<Seconds> => Optional, InPlace;
+    }
+}
+
+/// Which fields of [`FleetSpec`] a kind of fleet has, and how it behaves when it is over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetKind {
+    /// One machine that stays until its lease ends: `spawn_instance`.
+    Instance,
+    /// Ranks that each run the command once, and are gone: `spawn_job_array`.
+    JobArray,
+}
+
+impl FleetKind {
+    /// The fields a user may write for this kind.
+    pub fn fields(self) -> impl Iterator<Item = Field> {
+        FleetSpec::FIELDS.iter().copied().filter_map(move |field| match (self, field.name) {
+            (Self::Instance, "size") => None,
+            (Self::JobArray, "size" | "command") => Some(Field { presence: crate::field::Presence::Required, ..field }),
+            _ => Some(field),
+        })
+    }
+
+    /// Whether the machine ends when its command has.
+    #[must_use]
+    pub fn ends_with_command(self) -> bool {
+        matches!(self, Self::JobArray)
+    }
+}

@@ -1,0 +1,181 @@
+//! What has become of a fleet: one rule for every face.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::field::Kind;
+use crate::problem::{Path, Problem};
+use crate::read::FieldType;
+use crate::record::{Completion, Exit};
+use crate::spec::FleetKind;
+use crate::value::Value;
+
+/// What a launch waits for.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitFor {
+    /// The instances are asked for and recorded.
+    Launched,
+    /// EC2 reports every instance as running.
+    Running,
+    /// Every command has started.
+    Ready,
+    /// Every command has ended.
+    Completed,
+}
+
+impl FieldType for WaitFor {
+    const KIND: Kind = Kind::String;
+    fn read(value: &Value, path: &Path, problems: &mut Vec<Problem>) -> Option<Self> {
+        match value {
+            Value::Unknown => None,
+            Value::String(text) if text == "launched" => Some(Self::Launched),
+            Value::String(text) if text == "running" => Some(Self::Running),
+            Value::String(text) if text == "ready" => Some(Self::Ready),
+            Value::String(text) if text == "completed" => Some(Self::Completed),
+            other => {
+                let shown = other.as_str().map_or_else(|| "this".to_owned(), |text| format!("{text:?}"));
+                let help = "Write \"launched\", \"running\", \"ready\" or \"completed\"";
+                problems.push(Problem::new(path, format!("{shown} is nothing to wait for"), help));
+                None
+            }
+        }
+    }
+}
+
+/// The state of a member, and of a whole fleet.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Asked for, not yet running.
+    Launching,
+    /// At work, or kept until its lease ends.
+    Running,
+    /// Every command ended with exit code 0.
+    Succeeded,
+    /// A command ended with another exit code or a signal.
+    Failed,
+    /// The lease ended first.
+    Expired,
+    /// EC2 took the machine back, and it could say so.
+    Interrupted,
+    /// Gone before the deadline without a record of why.
+    Lost,
+}
+
+impl Status {
+    /// Whether nothing of the fleet can change any more by itself.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        !matches!(self, Self::Launching | Self::Running)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Launching => "launching",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Interrupted => "interrupted",
+            Self::Lost => "lost",
+        })
+    }
+}
+
+/// An instance's state as EC2 tells it, or that EC2 no longer knows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Seen {
+    /// `pending`.
+    Pending,
+    /// `running`.
+    Running,
+    /// `stopping` or `stopped`.
+    Stopped,
+    /// `shutting-down`, `terminated`, or not listed any more.
+    Gone,
+}
+
+/// The state of one member.
+#[must_use]
+pub fn member_status(seen: Seen, completion: Option<&Completion>, deadline: Timestamp, now: Timestamp) -> Status {
+    if let Some(completion) = completion {
+        return match completion.exit {
+            Exit::Code { code: 0 } => Status::Succeeded,
+            Exit::Code { .. } | Exit::Signal { .. } | Exit::NotStarted { .. } => Status::Failed,
+            Exit::LeaseEnded => Status::Expired,
+            Exit::Interrupted => Status::Interrupted,
+        };
+    }
+    match seen {
+        Seen::Pending => Status::Launching,
+        Seen::Running => Status::Running,
+        Seen::Stopped | Seen::Gone if now >= deadline => Status::Expired,
+        Seen::Stopped | Seen::Gone => Status::Lost,
+    }
+}
+
+/// The state of a fleet from those of its members, and why.
+#[must_use]
+pub fn fleet_status(kind: FleetKind, asked: u32, members: &[(u32, Status, Seen)], deadline: Timestamp, now: Timestamp) -> (Status, String) {
+    if kind == FleetKind::Instance {
+        return instance_status(members, deadline, now);
+    }
+    let count = |status: Status| members.iter().filter(|(_, s, _)| *s == status).count();
+    let ranks = |status: Status| {
+        let ranks: Vec<String> = members.iter().filter(|(_, s, _)| *s == status).map(|(rank, ..)| rank.to_string()).collect();
+        match ranks.len() {
+            1 => format!("rank {}", ranks[0]),
+            n if n <= 8 => format!("ranks {}", ranks.join(", ")),
+            n => format!("{n} ranks"),
+        }
+    };
+    let missing = (asked as usize).saturating_sub(members.len());
+    if missing > 0 {
+        return if now >= deadline {
+            (Status::Expired, format!("{missing} of {asked} instances were never launched before the lease ended"))
+        } else {
+            (Status::Launching, format!("{} of {asked} instances are asked for", members.len()))
+        };
+    }
+    if count(Status::Launching) > 0 {
+        return (Status::Launching, format!("{} of {asked} ranks are booting", count(Status::Launching)));
+    }
+    if count(Status::Running) > 0 {
+        return (Status::Running, format!("{} of {asked} ranks are at work", count(Status::Running)));
+    }
+    for (status, why) in [
+        (Status::Failed, "did not end with exit code 0"),
+        (Status::Lost, "vanished before the deadline without a record of why"),
+        (Status::Interrupted, "ended when EC2 took the machine back"),
+        (Status::Expired, "ended with the lease"),
+    ] {
+        if count(status) > 0 {
+            return (status, format!("{} {why}", ranks(status)));
+        }
+    }
+    (Status::Succeeded, format!("all {asked} ranks ended with exit code 0"))
+}
+
+fn instance_status(members: &[(u32, Status, Seen)], deadline: Timestamp, now: Timestamp) -> (Status, String) {
+    let Some((_, status, seen)) = members.first() else {
+        return if now >= deadline {
+            (Status::Expired, "the lease ended before the instance was launched".to_owned())
+        } else {
+            (Status::Launching, "the instance is not launched yet".to_owned())
+        };
+    };
+    match seen {
+        Seen::Pending => (Status::Launching, "the instance is booting".to_owned()),
+        Seen::Running => (Status::Running, format!("the instance runs until {deadline}")),
+        Seen::Stopped | Seen::Gone if *status == Status::Interrupted => (*status, "EC2 took the instance back".to_owned()),
+        Seen::Stopped | Seen::Gone if now >= deadline || *status == Status::Expired => {
+            (Status::Expired, format!("the lease ended at {deadline}"))
+        }
+        Seen::Stopped | Seen::Gone => (Status::Lost, "the instance vanished before the deadline without a record of why".to_owned()),
+    }
+}

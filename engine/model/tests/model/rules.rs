@@ -1,0 +1,186 @@
+//! Every way to write a spec wrongly, with the whole of what is answered.
+
+use serde_json::{Value as Json, json};
+use spawn_model::rules::{FILES_BYTES_MAX, SIZE_MAX, TAGS_MAX, read_spec};
+use spawn_model::spec::FleetKind;
+use spawn_model::value::Value;
+
+/// A spec that keeps every rule.
+fn good() -> Json {
+    json!({ "name": "tiles", "size": 8, "instance_types": ["c7i.large"], "command": ["./render"] })
+}
+
+/// A good spec with some fields replaced; null takes one away.
+fn but(changes: Json) -> Value {
+    let mut spec = good();
+    for (field, value) in changes.as_object().unwrap() {
+        spec[field] = value.clone();
+    }
+    spec.into()
+}
+
+fn told(kind: FleetKind, value: &Value) -> String {
+    let (spec, problems) = read_spec(kind, value);
+    assert_eq!(spec.is_some(), problems.is_empty() && !value.has_unknown(), "a spec is given exactly if it can be used: {value:?}");
+    problems.iter().map(|problem| format!("  {problem}\n")).collect()
+}
+
+fn table(kind: FleetKind, cases: &[(&str, Value)]) -> String {
+    let mut shown = String::new();
+    for (what, value) in cases {
+        let told = told(kind, value);
+        assert!(!told.is_empty(), "{what} is accepted");
+        shown.push_str(&format!("{what}\n{told}"));
+    }
+    shown
+}
+
+fn many(count: usize) -> Json {
+    (0..count).map(|n| (format!("key-{n}"), Json::from("value"))).collect::<serde_json::Map<_, _>>().into()
+}
+
+#[test]
+fn a_good_spec_is_accepted() {
+    assert_eq!(told(FleetKind::JobArray, &good().into()), "");
+    assert_eq!(told(FleetKind::Instance, &json!({ "name": "n", "instance_types": ["t3.micro"] }).into()), "");
+}
+
+#[test]
+fn what_a_job_array_may_not_be() {
+    let cases = [
+        ("an unknown field", but(json!({ "colour": "red" }))),
+        ("a misspelt field", but(json!({ "instance_type": ["c7i.large"] }))),
+        ("a misspelt field of the lease", but(json!({ "lease": { "tll": "1h" } }))),
+        ("a reported field", but(json!({ "status": "running" }))),
+        ("no name", but(json!({ "name": null }))),
+        ("no size", but(json!({ "size": null }))),
+        ("size 0", but(json!({ "size": 0 }))),
+        ("size 10001", but(json!({ "size": SIZE_MAX + 1 }))),
+        ("a negative size", but(json!({ "size": -1 }))),
+        ("a broken size", but(json!({ "size": 1.5 }))),
+        ("a size in quotes", but(json!({ "size": "8" }))),
+        ("a size beyond 32 bits", but(json!({ "size": 5_000_000_000_i64 }))),
+        ("no command", but(json!({ "command": null }))),
+        ("an empty command", but(json!({ "command": [] }))),
+        ("an empty program", but(json!({ "command": ["", "--depth"] }))),
+        ("a command as a line", but(json!({ "command": "./render --depth 512" }))),
+        ("a command with a number", but(json!({ "command": ["./render", 512] }))),
+        ("a NUL byte in an argument", but(json!({ "command": ["./render", "a\0b"] }))),
+        ("no instance type", but(json!({ "instance_types": [] }))),
+        ("something else than an instance type", but(json!({ "instance_types": ["large", "c7i.", "C7I.large"] }))),
+        ("an instance type twice", but(json!({ "instance_types": ["c7i.large", "c7a.large", "c7i.large"] }))),
+        ("something else than an image", but(json!({ "ami": "amazon-linux" }))),
+        ("an image id that ends too soon", but(json!({ "ami": "ami-" }))),
+        ("a ttl in another unit", but(json!({ "lease": { "ttl": "5 parsecs" } }))),
+        ("a ttl of nothing", but(json!({ "lease": { "ttl": "0s" } }))),
+        ("a ttl too short", but(json!({ "lease": { "ttl": "59s" } }))),
+        ("a ttl too long", but(json!({ "lease": { "ttl": "30d1s" } }))),
+        ("a ttl that is a number", but(json!({ "lease": { "ttl": 3600 } }))),
+        ("a lease that is text", but(json!({ "lease": "1h" }))),
+        ("something else to wait for", but(json!({ "wait_for": "done" }))),
+        ("a truth value in quotes", but(json!({ "delete_results": "yes" }))),
+        ("a spec that is a list", json!([]).into()),
+    ];
+    insta::assert_snapshot!("job_array_problems", table(FleetKind::JobArray, &cases));
+}
+
+#[test]
+fn what_an_instance_may_not_be() {
+    let cases = [
+        ("a size", json!({ "name": "n", "size": 1, "instance_types": ["t3.micro"] }).into()),
+        ("nothing", json!({}).into()),
+        ("an empty command", json!({ "name": "n", "instance_types": ["t3.micro"], "command": [] }).into()),
+    ];
+    insta::assert_snapshot!("instance_problems", table(FleetKind::Instance, &cases));
+}
+
+#[test]
+fn what_a_name_may_not_be() {
+    let long = "a".repeat(64);
+    let names = ["", "Tiles", "1st", "-a", "a-", "a_b", "a.b", "a b", "a/b", "grüße", "spawn:x", long.as_str()];
+    let cases: Vec<(&str, Value)> = names.iter().map(|name| (*name, but(json!({ "name": name })))).collect();
+    insta::assert_snapshot!("name_problems", table(FleetKind::JobArray, &cases));
+    for name in ["a", "a1", "render-2026", &"a".repeat(63)] {
+        assert_eq!(told(FleetKind::JobArray, &but(json!({ "name": name }))), "", "{name}");
+    }
+}
+
+#[test]
+fn what_files_environment_and_tags_may_not_be() {
+    let text = "x".repeat(FILES_BYTES_MAX);
+    let cases = [
+        ("a file above the directory", but(json!({ "files": { "../render": "" } }))),
+        ("an absolute file", but(json!({ "files": { "/etc/passwd": "" } }))),
+        ("a file without a name", but(json!({ "files": { "": "" } }))),
+        ("a file with an empty part", but(json!({ "files": { "a//b": "" } }))),
+        ("a file that is a dot", but(json!({ "files": { "a/./b": "" } }))),
+        ("a file name with a NUL byte", but(json!({ "files": { "a\0": "" } }))),
+        ("a file name too long", but(json!({ "files": { "n".repeat(256): "" } }))),
+        ("a file that is a number", but(json!({ "files": { "n": 1 } }))),
+        ("files too large", but(json!({ "files": { "a": text, "b": "" } }))),
+        ("a variable with a hyphen", but(json!({ "env": { "A-B": "" } }))),
+        ("a variable that begins with a digit", but(json!({ "env": { "1A": "" } }))),
+        ("a variable without a name", but(json!({ "env": { "": "" } }))),
+        ("a variable of spawn", but(json!({ "env": { "SPAWN_RANK": "0" } }))),
+        ("a variable that is a number", but(json!({ "env": { "PORT": 8080 } }))),
+        ("a NUL byte in a variable", but(json!({ "env": { "A": "\0" } }))),
+        ("too many tags", but(json!({ "tags": many(TAGS_MAX + 1) }))),
+        ("a tag of spawn", but(json!({ "tags": { "spawn:fleet": "mine" } }))),
+        ("a tag of AWS", but(json!({ "tags": { "AWS:region": "mine" } }))),
+        ("the name as a tag", but(json!({ "tags": { "Name": "mine" } }))),
+        ("a tag without a key", but(json!({ "tags": { "": "mine" } }))),
+        ("a tag key too long", but(json!({ "tags": { "k".repeat(129): "mine" } }))),
+        ("a tag value too long", but(json!({ "tags": { "k": "v".repeat(257) } }))),
+    ];
+    let shown = table(FleetKind::JobArray, &cases).replace('\0', "␀").replace(&"n".repeat(256), "n…n").replace(&"k".repeat(129), "k…k");
+    insta::assert_snapshot!("map_problems", shown);
+}
+
+#[test]
+fn the_limits_themselves_are_accepted() {
+    let room = FILES_BYTES_MAX - "a".len();
+    for (what, value) in [
+        ("one machine", but(json!({ "size": 1 }))),
+        ("as many machines as there may be", but(json!({ "size": SIZE_MAX }))),
+        ("the shortest lease", but(json!({ "lease": { "ttl": "60s" } }))),
+        ("the longest lease", but(json!({ "lease": { "ttl": "30d" } }))),
+        ("as many bytes as fit", but(json!({ "files": { "a": "x".repeat(room) } }))),
+        ("as many tags as fit", but(json!({ "tags": many(TAGS_MAX) }))),
+        ("the longest tag", but(json!({ "tags": { "k".repeat(128): "v".repeat(256) } }))),
+        ("a hidden directory", but(json!({ "files": { ".config/a..b": "" } }))),
+    ] {
+        assert_eq!(told(FleetKind::JobArray, &value), "", "{what}");
+    }
+}
+
+#[test]
+fn what_is_not_known_yet_is_not_judged() {
+    let Value::Map(all) = Value::from(good()) else { panic!("a spec is a map") };
+    for field in FleetKind::JobArray.fields() {
+        let mut spec = all.clone();
+        spec.insert(field.name.to_owned(), Value::Unknown);
+        assert_eq!(told(FleetKind::JobArray, &Value::Map(spec)), "", "{}", field.name);
+    }
+    assert_eq!(told(FleetKind::JobArray, &Value::Unknown), "");
+    let inside = |field: &str, value: Value| {
+        let mut spec = all.clone();
+        spec.insert(field.to_owned(), value);
+        told(FleetKind::JobArray, &Value::Map(spec))
+    };
+    let entry = |key: &str| Value::Map([(key.to_owned(), Value::Unknown)].into());
+    assert_eq!(inside("command", Value::List(vec![Value::Unknown])), "");
+    assert_eq!(inside("instance_types", Value::List(vec!["c7i.large".into(), Value::Unknown])), "");
+    assert_eq!(inside("files", entry("render")), "");
+    assert_eq!(inside("tags", entry("team")), "");
+    assert_eq!(inside("lease", entry("ttl")), "");
+}
+
+#[test]
+fn what_is_known_is_judged_while_another_field_is_not() {
+    let mut spec = but(json!({ "size": 0, "lease": { "ttl": "5 parsecs" } }));
+    if let Value::Map(fields) = &mut spec {
+        fields.insert("name".to_owned(), Value::Unknown);
+        fields.insert("files".to_owned(), Value::Map([("../up".to_owned(), Value::Unknown)].into()));
+    }
+    insta::assert_snapshot!("known_beside_unknown", told(FleetKind::JobArray, &spec));
+}

@@ -1,0 +1,120 @@
+//! What has become of members and fleets.
+
+use jiff::{SignedDuration, Timestamp};
+use spawn_model::ids::InstanceId;
+use spawn_model::record::{Completion, Exit, SCHEMA};
+use spawn_model::spec::FleetKind;
+use spawn_model::status::{Seen, Status, fleet_status, member_status};
+
+fn deadline() -> Timestamp {
+    "2030-01-02T03:04:05Z".parse().unwrap()
+}
+
+fn before() -> Timestamp {
+    deadline() - SignedDuration::from_secs(1)
+}
+
+fn completion(exit: Exit) -> Completion {
+    let instance_id = InstanceId("i-0123456789abcdef0".into());
+    Completion { schema: SCHEMA, rank: 0, instance_id, exit, started_at: None, ended_at: before(), results: Vec::new(), notes: Vec::new() }
+}
+
+const SEEN: [Seen; 4] = [Seen::Pending, Seen::Running, Seen::Stopped, Seen::Gone];
+
+#[test]
+fn a_record_says_more_than_ec2() {
+    for (exit, status) in [
+        (Exit::Code { code: 0 }, Status::Succeeded),
+        (Exit::Code { code: 3 }, Status::Failed),
+        (Exit::Signal { signal: 9 }, Status::Failed),
+        (Exit::NotStarted { reason: "no such file".into() }, Status::Failed),
+        (Exit::LeaseEnded, Status::Expired),
+        (Exit::Interrupted, Status::Interrupted),
+    ] {
+        let record = completion(exit);
+        for seen in SEEN {
+            for now in [before(), deadline()] {
+                assert_eq!(member_status(seen, Some(&record), deadline(), now), status, "{record:?} {seen:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn without_a_record_ec2_and_the_deadline_decide() {
+    for (seen, early, late) in [
+        (Seen::Pending, Status::Launching, Status::Launching),
+        (Seen::Running, Status::Running, Status::Running),
+        (Seen::Stopped, Status::Lost, Status::Expired),
+        (Seen::Gone, Status::Lost, Status::Expired),
+    ] {
+        assert_eq!(member_status(seen, None, deadline(), before()), early, "{seen:?}");
+        assert_eq!(member_status(seen, None, deadline(), deadline()), late, "{seen:?}");
+    }
+}
+
+/// A fleet of members in these states, by rank, told before and at the deadline.
+fn told(kind: FleetKind, asked: u32, states: &[(Status, Seen)]) -> String {
+    let members: Vec<(u32, Status, Seen)> = (0..).zip(states).map(|(rank, (status, seen))| (rank, *status, *seen)).collect();
+    [("before", before()), ("after ", deadline())]
+        .map(|(when, now)| {
+            let (status, why) = fleet_status(kind, asked, &members, deadline(), now);
+            format!("  {when} {status}: {why}\n")
+        })
+        .concat()
+}
+
+#[test]
+fn the_state_of_an_array() {
+    use Status::{Expired, Failed, Interrupted, Launching, Lost, Running, Succeeded};
+    let up = |status| (status, Seen::Running);
+    let gone = |status| (status, Seen::Gone);
+    let cases: Vec<(&str, u32, Vec<(Status, Seen)>)> = vec![
+        ("nothing asked for yet", 3, vec![]),
+        ("half asked for", 3, vec![(Launching, Seen::Pending)]),
+        ("half asked for, and one is through", 3, vec![gone(Succeeded)]),
+        ("booting", 3, vec![up(Running), (Launching, Seen::Pending), up(Running)]),
+        ("at work", 3, vec![up(Running), gone(Succeeded), gone(Failed)]),
+        ("all well", 3, vec![gone(Succeeded); 3]),
+        ("all well, and still shutting down", 2, vec![up(Succeeded); 2]),
+        ("one failed", 3, vec![gone(Succeeded), gone(Failed), gone(Succeeded)]),
+        ("failed before lost", 3, vec![gone(Lost), gone(Failed), gone(Expired)]),
+        ("lost before interrupted", 3, vec![gone(Lost), gone(Interrupted), gone(Expired)]),
+        ("interrupted before expired", 2, vec![gone(Interrupted), gone(Expired)]),
+        ("expired before succeeded", 2, vec![gone(Expired), gone(Succeeded)]),
+        ("eight failed", 8, vec![gone(Failed); 8]),
+        ("nine failed", 9, vec![gone(Failed); 9]),
+    ];
+    let shown: String = cases.iter().map(|(what, asked, states)| format!("{what}\n{}", told(FleetKind::JobArray, *asked, states))).collect();
+    insta::assert_snapshot!("array_status", shown);
+}
+
+#[test]
+fn the_state_of_an_instance() {
+    use Status::{Expired, Failed, Interrupted, Launching, Lost, Running, Succeeded};
+    let cases = [
+        ("not launched", vec![]),
+        ("booting", vec![(Launching, Seen::Pending)]),
+        ("running", vec![(Running, Seen::Running)]),
+        ("its command has ended well", vec![(Succeeded, Seen::Running)]),
+        ("its command has failed", vec![(Failed, Seen::Running)]),
+        ("ended by its lease", vec![(Expired, Seen::Gone)]),
+        ("taken back", vec![(Interrupted, Seen::Gone)]),
+        ("vanished", vec![(Lost, Seen::Gone)]),
+        ("stopped by somebody", vec![(Lost, Seen::Stopped)]),
+        ("its command ended, and it was taken away", vec![(Succeeded, Seen::Gone)]),
+    ];
+    let shown: String = cases.iter().map(|(what, states)| format!("{what}\n{}", told(FleetKind::Instance, 1, states))).collect();
+    insta::assert_snapshot!("instance_status", shown);
+}
+
+#[test]
+fn only_what_may_still_change_is_not_over() {
+    use Status::{Expired, Failed, Interrupted, Launching, Lost, Running, Succeeded};
+    for status in [Launching, Running] {
+        assert!(!status.is_over(), "{status}");
+    }
+    for status in [Succeeded, Failed, Expired, Interrupted, Lost] {
+        assert!(status.is_over(), "{status}");
+    }
+}
