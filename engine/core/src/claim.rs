@@ -1,0 +1,217 @@
+//! Names and adoption: who may have a name, and what becomes of a launch whose launcher died.
+//!
+//! A claim is one S3 object, made with `If-None-Match` and changed with `If-Match`, so that at most one caller wins. While a
+//! face has not yet stored the fleet in its own state, the claim carries the launcher's heartbeat; when it has, the claim is
+//! *acknowledged* and nobody may adopt the fleet any more.
+
+use std::sync::Arc;
+
+use spawn_model::error::{Class, Error};
+use spawn_model::ids::{FleetId, RunId};
+use spawn_model::record::{NameClaim, SCHEMA};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::ledger::Ledger;
+use crate::ports::{Aws, Caller, Clock, Condition, Result, Written};
+use crate::process;
+
+/// What claiming a name came to.
+pub enum Claiming {
+    /// The name was free: launch.
+    Fresh(Arc<Claim>),
+    /// A dead launch of the same fleet: go on with it.
+    Adopt(Arc<Claim>),
+    /// A dead launch of another fleet under this name: undo it, then claim again.
+    Undo(FleetId),
+}
+
+/// A claimed name, kept alive until it is acknowledged.
+pub struct Claim {
+    ledger: Ledger,
+    clock: Arc<dyn Clock>,
+    name: String,
+    held: Mutex<(NameClaim, String)>,
+}
+
+/// Who a caller is for adoption: account and role or user, without the session's name, which CI changes every time.
+#[must_use]
+pub fn caller_identity(caller: &Caller) -> String {
+    let resource = caller.arn.rsplit(':').next().unwrap_or_default();
+    match resource.strip_prefix("assumed-role/").and_then(|rest| rest.split('/').next()) {
+        Some(role) => format!("{} role/{role}", caller.account),
+        None => format!("{} {resource}", caller.account),
+    }
+}
+
+/// Claims `name` for a launch, waiting for a launcher that may be dead to show that it is.
+///
+/// # Errors
+/// `NameInUse` if another fleet has the name for good, or its launcher lives.
+pub async fn claim_name(aws: &Aws, ledger: &Ledger, name: &str, caller: &str, spec_hash: &str, ids: (FleetId, RunId)) -> Result<Claiming> {
+    let mine = NameClaim {
+        schema: SCHEMA,
+        fleet: ids.0,
+        run: ids.1,
+        caller: caller.to_owned(),
+        spec_hash: spec_hash.to_owned(),
+        acknowledged: false,
+        heartbeat: process::heartbeat(aws.clock.now()),
+    };
+    let hold = |claim: NameClaim, etag: String| {
+        Arc::new(Claim { ledger: ledger.clone(), clock: aws.clock.clone(), name: name.to_owned(), held: Mutex::new((claim, etag)) })
+    };
+    if let Written::Done(etag) = ledger.claim_write(name, &mine, Condition::Absent).await? {
+        return Ok(Claiming::Fresh(hold(mine, etag)));
+    }
+    let mut first_beat = None;
+    loop {
+        let Some((theirs, etag)) = ledger.claim(name).await? else {
+            return match ledger.claim_write(name, &mine, Condition::Absent).await? {
+                Written::Done(etag) => Ok(Claiming::Fresh(hold(mine, etag))),
+                Written::Refused => Err(in_use(name, None, "it was taken a moment ago")),
+            };
+        };
+        if theirs.fleet == mine.fleet {
+            // Our own write, whose reply was lost.
+            return Ok(Claiming::Fresh(hold(theirs, etag)));
+        }
+        never_adoptable(name, &theirs, caller)?;
+        if process::is_dead(&theirs.heartbeat, aws.clock.now()) {
+            if theirs.spec_hash != spec_hash {
+                return Ok(Claiming::Undo(theirs.fleet));
+            }
+            let taken = NameClaim { heartbeat: process::heartbeat(aws.clock.now()), ..theirs.clone() };
+            return match ledger.claim_write(name, &taken, Condition::Unchanged(etag)).await? {
+                Written::Done(etag) => Ok(Claiming::Adopt(hold(taken, etag))),
+                Written::Refused => Err(in_use(name, Some(&theirs), "somebody else is taking it over")),
+            };
+        }
+        if first_beat.is_some_and(|first| first != theirs.heartbeat.at) {
+            return Err(in_use(name, Some(&theirs), "the process that is making it is still alive"));
+        }
+        first_beat = Some(theirs.heartbeat.at);
+        aws.clock.sleep(1_000).await;
+    }
+}
+
+/// Refuses a claim that no other launch can ever have. What is left is a matter of heartbeat and spec.
+pub(crate) fn never_adoptable(name: &str, theirs: &NameClaim, caller: &str) -> Result<()> {
+    if theirs.acknowledged {
+        return Err(in_use(name, Some(theirs), "it is kept by the configuration or person that made it"));
+    }
+    if theirs.caller != caller {
+        return Err(in_use(name, Some(theirs), &format!("it was made by {}", theirs.caller)));
+    }
+    Ok(())
+}
+
+/// Gives back the name of a dead launch that was undone.
+pub(crate) async fn release_dead(ledger: &Ledger, name: &str, dead: &FleetId) -> Result<()> {
+    match ledger.claim(name).await? {
+        Some((claim, _)) if claim.fleet == *dead => ledger.claim_delete(name).await,
+        _ => Ok(()),
+    }
+}
+
+fn in_use(name: &str, theirs: Option<&NameClaim>, why: &str) -> Error {
+    let by = theirs.map_or_else(String::new, |claim| format!(" by {}", claim.fleet));
+    let help = format!("Choose another name, end that fleet with `spawn down {name}`, or import it: terraform import ADDRESS {name}");
+    Error::new(Class::Conflict, "NameInUse", format!("the name {name:?} is in use{by}: {why}"), help)
+        .at(spawn_model::problem::Path::field("name"))
+}
+
+impl Claim {
+    /// The fleet that has the name.
+    pub async fn fleet(&self) -> (FleetId, RunId) {
+        let held = self.held.lock().await;
+        (held.0.fleet.clone(), held.0.run.clone())
+    }
+
+    /// Says that a face has stored the fleet. From now on nobody adopts it.
+    ///
+    /// # Errors
+    /// If the claim cannot be written, or is not ours any more.
+    pub async fn acknowledge(&self) -> Result<()> {
+        self.change(|claim| claim.acknowledged = true).await
+    }
+
+    /// Gives a sign of life.
+    ///
+    /// # Errors
+    /// If the claim cannot be written, or is not ours any more.
+    pub async fn beat(&self) -> Result<()> {
+        let beat = process::heartbeat(self.clock.now());
+        self.change(|claim| claim.heartbeat = beat).await
+    }
+
+    async fn change(&self, edit: impl FnOnce(&mut NameClaim)) -> Result<()> {
+        let mut held = self.held.lock().await;
+        let mut claim = held.0.clone();
+        edit(&mut claim);
+        if claim.acknowledged && held.0.acknowledged {
+            return Ok(());
+        }
+        match self.ledger.claim_write(&self.name, &claim, Condition::Unchanged(held.1.clone())).await? {
+            Written::Done(etag) => {
+                *held = (claim, etag);
+                Ok(())
+            }
+            Written::Refused => {
+                Err(Error::new(Class::Conflict, "ClaimLost", format!("the claim of the name {:?} is not ours any more", self.name), ""))
+            }
+        }
+    }
+
+    /// Beats until the returned task is dropped or aborted. A lost claim ends it.
+    #[must_use]
+    pub fn keep_alive(self: &Arc<Self>) -> KeptAlive {
+        let claim = self.clone();
+        KeptAlive(tokio::spawn(async move {
+            loop {
+                claim.clock.sleep(process::BEAT_S * 1_000).await;
+                if claim.beat().await.is_err_and(|error| error.class == Class::Conflict) {
+                    return;
+                }
+            }
+        }))
+    }
+}
+
+/// A heartbeat that stops when this is dropped.
+pub struct KeptAlive(JoinHandle<()>);
+
+impl Drop for KeptAlive {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Acknowledges a fleet that a face finds in its own state: best effort, because a plan-only role may not write.
+///
+/// # Errors
+/// If the claim cannot be read or written.
+pub async fn acknowledge_seen(ledger: &Ledger, name: &str, fleet: &FleetId) -> Result<()> {
+    let Some((claim, etag)) = ledger.claim(name).await? else { return Ok(()) };
+    if claim.acknowledged || claim.fleet != *fleet {
+        return Ok(());
+    }
+    ledger.claim_write(name, &NameClaim { acknowledged: true, ..claim }, Condition::Unchanged(etag)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_name_is_no_part_of_who_a_caller_is() {
+        for (arn, identity) in [
+            ("arn:aws:sts::123456789012:assumed-role/ci/run-42", "123456789012 role/ci"),
+            ("arn:aws:iam::123456789012:user/ada", "123456789012 user/ada"),
+            ("arn:aws:iam::123456789012:root", "123456789012 root"),
+        ] {
+            let caller = Caller { account: "123456789012".into(), arn: arn.into() };
+            assert_eq!(caller_identity(&caller), identity);
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! What the faces call: one method for each thing a person can want.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures::{future, try_join};
+use jiff::{SignedDuration, Timestamp};
+use spawn_model::error::{Class, Error, Leftover};
+use spawn_model::ids::{FleetId, RunId};
+use spawn_model::problem::Path;
+use spawn_model::record::{FleetRecord, Payload, SCHEMA};
+use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::status::WaitFor;
+use spawn_model::tag;
+
+use crate::artifacts;
+use crate::claim::{self, Claim, Claiming, KeptAlive, caller_identity};
+use crate::fleet::{self, Fleet};
+use crate::launch::Launcher;
+use crate::ledger::Ledger;
+use crate::lease;
+use crate::operation::Operation;
+use crate::plan::{Observed, Plan, plan};
+use crate::ports::{Aws, Caller, ImageQuery, LogEvent, Result, Tags};
+use crate::setup::{self, Setup};
+use crate::wait::{self, Waited};
+use tokio::sync::OnceCell;
+
+/// How often a name is claimed again after the dead launch that had it was undone.
+const CLAIMS_MAX: u32 = 3;
+
+/// How long undoing a failed launch may wait for instances to go away.
+const UNDO_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+
+/// The engine, in one region of one account.
+#[derive(Clone)]
+pub struct Engine {
+    aws: Aws,
+    artifacts: Option<PathBuf>,
+    /// Read once: it changes with a new version of spawn, not within a process.
+    setup: Arc<OnceCell<Setup>>,
+}
+
+/// A fleet that was just launched.
+pub struct Launch {
+    /// What was recorded of it.
+    pub record: FleetRecord,
+    /// Its name's claim, to be acknowledged when the caller has stored the fleet.
+    pub claim: Arc<Claim>,
+    /// The claim's heartbeat: keep it until then.
+    pub kept_alive: KeptAlive,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+impl Engine {
+    /// An engine on `aws`. `artifacts` is the directory with the agents; nothing means `SPAWN_ARTIFACTS`, else beside the program.
+    #[must_use]
+    pub fn new(aws: Aws, artifacts: Option<PathBuf>) -> Self {
+        Self { aws, artifacts, setup: Arc::default() }
+    }
+
+    /// The region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.aws.region
+    }
+
+    /// Now, by the clock that leases go by.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.aws.clock.now()
+    }
+
+    /// Makes or completes the account set-up.
+    ///
+    /// # Errors
+    /// See [`setup::ensure`].
+    pub async fn setup(&self, operation: &Operation) -> Result<Setup> {
+        let caller = self.aws.identity.caller().await?;
+        self.setup_as(&caller, operation).await
+    }
+
+    async fn setup_as(&self, caller: &Caller, operation: &Operation) -> Result<Setup> {
+        let agents = artifacts::agents(self.artifacts.as_deref())?;
+        setup::ensure(&self.aws, caller, &agents, &|line| operation.say(line)).await
+    }
+
+    /// Removes the account set-up.
+    ///
+    /// # Errors
+    /// See [`setup::remove`].
+    pub async fn setup_remove(&self, operation: &Operation) -> Result<()> {
+        let caller = self.aws.identity.caller().await?;
+        setup::remove(&self.aws, &caller, &|line| operation.say(line)).await
+    }
+
+    /// Plans a launch and creates nothing. Also says if the name is taken.
+    ///
+    /// # Errors
+    /// Whatever would keep the launch from succeeding and can be seen before.
+    pub async fn plan(&self, kind: FleetKind, spec: &FleetSpec) -> Result<Plan> {
+        let (caller, setup) = try_join!(self.aws.identity.caller(), self.found())?;
+        let architectures = match &setup {
+            Some(setup) => setup.agents.keys().map(|machine| ec2_architecture(machine)).collect(),
+            None => artifacts::machines(self.artifacts.as_deref())?.iter().map(|machine| ec2_architecture(machine)).collect(),
+        };
+        if let Some(setup) = &setup {
+            self.name_free(setup, &caller, spec).await?;
+        }
+        let observed = self.observe(spec, architectures).await?;
+        let mut plan = plan(kind, spec, &observed)?;
+        if setup.is_none() {
+            plan.notes.push(format!("the account set-up of {} in {} is not there yet; the first launch makes it", caller.account, self.aws.region));
+        }
+        Ok(plan)
+    }
+
+    async fn name_free(&self, setup: &Setup, caller: &Caller, spec: &FleetSpec) -> Result<()> {
+        let ledger = self.ledger(setup);
+        match ledger.claim(&spec.name).await? {
+            Some((claim, _)) => claim::never_adoptable(&spec.name, &claim, &caller_identity(caller)),
+            None => Ok(()),
+        }
+    }
+
+    async fn observe(&self, spec: &FleetSpec, architectures: Vec<String>) -> Result<Observed> {
+        let preferred = &spec.instance_types[0];
+        let types_and_image = async {
+            let types = self.aws.instances.types(&spec.instance_types).await.map_err(|e| blame(e, Class::Invalid, "instance_types"))?;
+            let query = match &spec.ami {
+                Some(id) => ImageQuery::Id(id.clone()),
+                None => ImageQuery::NewestAmazonLinux { architecture: architecture_of(&types, preferred) },
+            };
+            let image = self.aws.instances.image(&query).await.map_err(|e| blame(e, Class::Invalid, "ami"))?;
+            Ok((types, image))
+        };
+        // A price that cannot be had is unknown; it never keeps a fleet from being launched.
+        let price = async { Ok(self.aws.prices.on_demand_usd_per_hour(&self.aws.region, preferred).await.ok().flatten()) };
+        let ((types, image), subnets, price_usd_per_hour) = try_join!(types_and_image, self.aws.instances.default_subnets(), price)?;
+        Ok(Observed { types, image, subnets, price_usd_per_hour, architectures })
+    }
+
+    /// Launches a fleet, or goes on with one whose launcher died.
+    ///
+    /// # Errors
+    /// What failed, after everything it had made was undone; the error says what is left if that failed too.
+    pub async fn launch(&self, kind: FleetKind, spec: &FleetSpec, operation: &Operation) -> Result<Launch> {
+        let mut warnings = Vec::new();
+        let (caller, setup) = try_join!(self.aws.identity.caller(), self.found())?;
+        let setup = match setup {
+            Some(setup) => setup,
+            None => {
+                warnings.push(format!("The account set-up of {} in {} was not there, so it was made.", caller.account, self.aws.region));
+                self.setup_as(&caller, operation).await.map_err(needs_administrator)?
+            }
+        };
+        let ledger = self.ledger(&setup);
+        let observed = self.observe(spec, setup.agents.keys().map(|machine| ec2_architecture(machine)).collect()).await?;
+        let plan = plan(kind, spec, &observed)?;
+        warnings.extend(plan.notes.iter().cloned());
+        let hash = spec.hash(kind);
+        for _ in 0..CLAIMS_MAX {
+            let ids = (FleetId::from_random(random()), RunId::from_random(random()));
+            let (claim, first) = match claim::claim_name(&self.aws, &ledger, &spec.name, &caller_identity(&caller), &hash, ids).await? {
+                Claiming::Fresh(claim) => (claim, true),
+                Claiming::Adopt(claim) => {
+                    operation.say("going on with a launch whose launcher died");
+                    (claim, false)
+                }
+                Claiming::Undo(dead) => {
+                    operation.say(&format!("undoing {dead}, a launch under this name whose launcher died"));
+                    crate::end::end(&self.aws, &ledger, &setup, &dead, UNDO_TIMEOUT, operation).await?;
+                    // The dead launch may not have got as far as a record that says its name.
+                    claim::release_dead(&ledger, &spec.name, &dead).await?;
+                    continue;
+                }
+            };
+            let kept_alive = claim.keep_alive();
+            let record = self.record(kind, spec, &caller, &plan, &ledger, &claim).await?;
+            if lease::deadline_of(&record) <= self.now() {
+                operation.say("the lease of the dead launch is over; undoing it");
+                crate::end::end(&self.aws, &ledger, &setup, &record.fleet, UNDO_TIMEOUT, operation).await?;
+                continue;
+            }
+            let launcher = Launcher { aws: &self.aws, ledger: &ledger, setup: &setup, plan: &plan, record: &record, operation, first };
+            return match launcher.launch(&payload(spec)).await {
+                Ok(()) => Ok(Launch { record, claim, kept_alive, warnings }),
+                Err(error) => Err(self.undo(&ledger, &setup, &record, error, operation).await),
+            };
+        }
+        let message = format!("the name {:?} was taken again and again", spec.name);
+        Err(Error::new(Class::Conflict, "NameInUse", message, "Try again, or choose another name").at(Path::field("name")))
+    }
+
+    async fn record(&self, kind: FleetKind, spec: &FleetSpec, caller: &Caller, plan: &Plan, ledger: &Ledger, claim: &Claim) -> Result<FleetRecord> {
+        let (fleet, run) = claim.fleet().await;
+        if let Some(record) = ledger.fleet(&fleet).await? {
+            return Ok(record);
+        }
+        let spec = FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() };
+        Ok(FleetRecord {
+            schema: SCHEMA,
+            fleet,
+            run,
+            kind,
+            spec,
+            region: self.aws.region.clone(),
+            account: caller.account.clone(),
+            caller: caller_identity(caller),
+            asked_at: self.now(),
+            price_usd_per_hour: plan.price_usd_per_hour,
+        })
+    }
+
+    async fn undo(&self, ledger: &Ledger, setup: &Setup, record: &FleetRecord, error: Error, operation: &Operation) -> Error {
+        operation.say(&format!("undoing the launch: {}", error.message));
+        let quiet = Operation::quiet();
+        match crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await {
+            Ok(()) => error.leaving(Leftover::Clear),
+            Err(failed) => {
+                let left = match failed.left {
+                    Leftover::Remaining(ids) => Leftover::Remaining(ids),
+                    _ => Leftover::Unknown,
+                };
+                let help = format!("{}. Undoing it failed too ({}); `spawn down {}` tries again", error.help, failed.message, record.fleet);
+                Error { help, ..error }.leaving(left)
+            }
+        }
+    }
+
+    /// Waits for a launch to come as far as `goal`.
+    ///
+    /// # Errors
+    /// See [`wait::wait`].
+    pub async fn wait(&self, fleet: &FleetId, goal: WaitFor, until: Timestamp, operation: &Operation) -> Result<Option<Waited>> {
+        let ledger = self.ledger(&self.warm().await?);
+        wait::wait(&self.aws, &ledger, fleet, goal, until, operation).await
+    }
+
+    /// Looks at a fleet; nothing if it is not there any more.
+    ///
+    /// # Errors
+    /// See [`fleet::look`].
+    pub async fn look(&self, fleet: &FleetId) -> Result<Option<Fleet>> {
+        let Some(setup) = self.found().await? else { return Ok(None) };
+        fleet::look(&self.aws, &self.ledger(&setup), fleet).await
+    }
+
+    /// The fleet with an id or a name.
+    ///
+    /// # Errors
+    /// `NoSuchFleet`.
+    pub async fn find(&self, id_or_name: &str) -> Result<Fleet> {
+        let ledger = self.ledger(&self.warm().await?);
+        let id = fleet::find(&ledger, id_or_name).await?;
+        fleet::look(&self.aws, &ledger, &id).await?.ok_or_else(|| fleet::no_such_fleet(id_or_name))
+    }
+
+    /// Every fleet that has a name.
+    ///
+    /// # Errors
+    /// If the bucket or EC2 cannot be read.
+    pub async fn list(&self) -> Result<Vec<Fleet>> {
+        let Some(setup) = self.found().await? else { return Ok(Vec::new()) };
+        let ledger = self.ledger(&setup);
+        let names = ledger.names().await?;
+        let looks = names.iter().map(|name| async {
+            let Some((claim, _)) = ledger.claim(name).await? else { return Ok(None) };
+            fleet::look(&self.aws, &ledger, &claim.fleet).await
+        });
+        Ok(future::try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    /// The files of a fleet, which its record does not hold.
+    ///
+    /// # Errors
+    /// If the bucket cannot be read.
+    pub async fn files(&self, record: &FleetRecord) -> Result<std::collections::BTreeMap<String, String>> {
+        let ledger = self.ledger(&self.warm().await?);
+        Ok(ledger.payload(&record.fleet, &record.run).await?.map(|payload| payload.files).unwrap_or_default())
+    }
+
+    /// Moves a fleet's deadline, and remembers the ttl that leads to it.
+    ///
+    /// # Errors
+    /// See [`lease::change`]; `FleetOver` if there is nothing left to extend.
+    pub async fn lease_change(&self, fleet: &Fleet, ttl: spawn_model::duration::Seconds) -> Result<Timestamp> {
+        if fleet.status.is_over() && fleet.alive.is_empty() {
+            let message = format!("{} is over ({}), and a lease cannot bring it back", fleet.record.spec.name, fleet.status);
+            return Err(Error::new(Class::Conflict, "FleetOver", message, "Launch it again: `terraform apply -replace=ADDRESS` or `spawn up`"));
+        }
+        let setup = self.warm().await?;
+        let ledger = self.ledger(&setup);
+        let mut record = fleet.record.clone();
+        record.spec.lease.ttl = ttl;
+        let deadline = lease::deadline_of(&record);
+        lease::change(&self.aws, &ledger, &setup, &record, deadline).await?;
+        ledger.fleet_write(&record).await?;
+        Ok(deadline)
+    }
+
+    /// Changes what may change in place besides the lease: tags, and what destroy does with results.
+    ///
+    /// # Errors
+    /// If a tag or the record cannot be written; the same call again finishes it.
+    pub async fn update(&self, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
+        let ledger = self.ledger(&self.warm().await?);
+        let old = fleet.tags_seen.as_ref().unwrap_or(&fleet.record.spec.tags);
+        if *old != spec.tags || fleet.record.spec.tags != spec.tags {
+            self.retag(fleet, old, &spec.tags).await?;
+        }
+        let mut record = ledger.fleet(&fleet.record.fleet).await?.unwrap_or_else(|| fleet.record.clone());
+        record.spec.tags.clone_from(&spec.tags);
+        record.spec.wait_for = spec.wait_for;
+        record.spec.delete_results = spec.delete_results;
+        ledger.fleet_write(&record).await
+    }
+
+    async fn retag(&self, fleet: &Fleet, old: &Tags, new: &Tags) -> Result<()> {
+        let mine = Tags::from([(tag::FLEET.to_owned(), fleet.record.fleet.to_string())]);
+        let (volumes, groups) = try_join!(self.aws.instances.volumes(&mine), self.aws.instances.groups(&mine))?;
+        let ids: Vec<String> = fleet.alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();
+        let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
+        for ids in ids.chunks(1000) {
+            if !new.is_empty() {
+                self.aws.instances.tag(ids, new).await?;
+            }
+            if !removed.is_empty() {
+                self.aws.instances.untag(ids, &removed).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a fleet for good.
+    ///
+    /// # Errors
+    /// See [`crate::end::end`].
+    pub async fn end(&self, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
+        let Some(setup) = self.found().await? else { return Ok(()) };
+        crate::end::end(&self.aws, &self.ledger(&setup), &setup, fleet, timeout, operation).await
+    }
+
+    /// Says that a face has the fleet in its own state.
+    ///
+    /// # Errors
+    /// If the claim cannot be written.
+    pub async fn acknowledge(&self, record: &FleetRecord) -> Result<()> {
+        let ledger = self.ledger(&self.warm().await?);
+        claim::acknowledge_seen(&ledger, &record.spec.name, &record.fleet).await
+    }
+
+    /// The output of a fleet's ranks from a time on, in order.
+    ///
+    /// # Errors
+    /// If CloudWatch Logs cannot be read.
+    pub async fn output(&self, record: &FleetRecord, from: Timestamp) -> Result<Vec<LogEvent>> {
+        let setup = self.warm().await?;
+        let prefix = spawn_model::layout::log_stream_prefix(&record.fleet, &record.run);
+        self.aws.logs.read(&setup.log_group, &prefix, from).await
+    }
+
+    /// The set-up, if it is there.
+    async fn found(&self) -> Result<Option<Setup>> {
+        if let Some(setup) = self.setup.get() {
+            return Ok(Some(setup.clone()));
+        }
+        let found = setup::find(&self.aws).await?;
+        if let Some(setup) = &found {
+            // A second reader may have been first: they read the same.
+            drop(self.setup.set(setup.clone()));
+        }
+        Ok(found)
+    }
+
+    async fn warm(&self) -> Result<Setup> {
+        self.found().await?.ok_or_else(|| {
+            let message = format!("the account set-up is not there in {}", self.aws.region);
+            Error::new(Class::NotFound, "NoSetup", message, "Run `spawn setup`, or launch a fleet; --region or AWS_REGION chooses another region")
+        })
+    }
+
+    fn ledger(&self, setup: &Setup) -> Ledger {
+        Ledger::new(self.aws.objects.clone(), &setup.bucket)
+    }
+}
+
+fn payload(spec: &FleetSpec) -> Payload {
+    Payload {
+        schema: SCHEMA,
+        command: spec.command.clone(),
+        files: spec.files.clone(),
+        env: spec.env.clone(),
+        size: spec.size,
+        name: spec.name.clone(),
+    }
+}
+
+fn random() -> [u8; 8] {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..8]);
+    // The version's bits are not random; XOR with the random second half.
+    let more = uuid::Uuid::new_v4();
+    for (byte, other) in bytes.iter_mut().zip(&more.as_bytes()[8..]) {
+        *byte ^= other;
+    }
+    bytes
+}
+
+fn ec2_architecture(machine: &str) -> String {
+    if machine == "aarch64" { "arm64".to_owned() } else { machine.to_owned() }
+}
+
+fn architecture_of(types: &[crate::ports::InstanceType], name: &str) -> String {
+    types.iter().find(|t| t.name == name).map_or_else(|| "x86_64".to_owned(), |t| t.architecture.clone())
+}
+
+fn blame(error: Error, class: Class, field: &str) -> Error {
+    if error.class == class { error.at(Path::field(field)) } else { error }
+}
+
+fn needs_administrator(error: Error) -> Error {
+    if error.class != Class::Denied {
+        return error.context("making the account set-up");
+    }
+    let help = format!("{}. An administrator makes the set-up once with `spawn setup`", error.help);
+    Error { help, ..error }.context("making the account set-up")
+}

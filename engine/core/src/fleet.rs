@@ -1,0 +1,173 @@
+//! A fleet as it is now: what was recorded, and what AWS says of it.
+
+use std::collections::BTreeMap;
+
+use futures::try_join;
+use jiff::{SignedDuration, Timestamp};
+use spawn_model::error::Error;
+use spawn_model::ids::{FleetId, InstanceId};
+use spawn_model::layout::RunKeys;
+use spawn_model::record::{Completion, Exit, FleetRecord, Launched};
+use spawn_model::spec::{FleetReport, Member};
+use spawn_model::status::{Seen, Status, fleet_status, member_status};
+use spawn_model::tag;
+
+use crate::ledger::Ledger;
+use crate::lease;
+use crate::ports::{Aws, Instance, Result, Tags};
+
+/// EC2's reads may miss a new instance for a while (eventual consistency): so long, absence is no proof.
+const SETTLE: SignedDuration = SignedDuration::from_mins(5);
+
+/// A fleet at one moment.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// What was asked for.
+    pub record: FleetRecord,
+    /// When it ends: the earliest date that any of the three places holds.
+    pub deadline: Timestamp,
+    /// Its state.
+    pub status: Status,
+    /// Why, in a sentence.
+    pub status_reason: String,
+    /// Its members by rank.
+    pub members: Vec<Member>,
+    /// Tags of the user's as they are on the instances that live, if they differ from what was asked for.
+    pub tags_seen: Option<BTreeMap<String, String>>,
+    /// Where its results are.
+    pub results_uri: String,
+    /// What ranks could not keep: uploads that failed, output that was cut.
+    pub notes: Vec<String>,
+    /// Instances that still cost money.
+    pub alive: Vec<InstanceId>,
+}
+
+impl Fleet {
+    /// What the faces show.
+    #[must_use]
+    pub fn report(&self) -> FleetReport {
+        FleetReport {
+            id: self.record.fleet.to_string(),
+            run_id: self.record.run.to_string(),
+            region: self.record.region.clone(),
+            status: self.status.to_string(),
+            status_reason: self.status_reason.clone(),
+            deadline: self.deadline.to_string(),
+            results_uri: self.results_uri.clone(),
+            price_usd_per_hour: self.record.price_usd_per_hour,
+            members: self.members.clone(),
+        }
+    }
+}
+
+/// Looks at a fleet; nothing if there is no such fleet, or it was ended for good.
+///
+/// # Errors
+/// If the bucket or EC2 cannot be read.
+pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<Fleet>> {
+    let (record, ended) = try_join!(ledger.fleet(fleet), ledger.ended(fleet))?;
+    let Some(record) = record.filter(|_| !ended) else { return Ok(None) };
+    let run_tags = Tags::from([(tag::RUN.to_owned(), record.run.to_string())]);
+    let (lease, batches, instances, completions) = try_join!(
+        ledger.lease(fleet, &record.run),
+        ledger.batches(fleet, &record.run),
+        aws.instances.describe(&run_tags),
+        ledger.completions(fleet, &record.run, record.spec.size),
+    )?;
+    let asked_for = lease::deadline_of(&record);
+    let deadline = instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).fold(lease.map_or(asked_for, |l| l.deadline), Timestamp::min);
+    let now = aws.clock.now();
+
+    let mut by_rank: BTreeMap<u32, Launched> = BTreeMap::new();
+    for batch in &batches {
+        by_rank.extend(batch.instances.iter().map(|launched| (batch.base + launched.launch_index, launched.clone())));
+    }
+    for instance in &instances {
+        // Launched, but the launcher died before it could record it.
+        if let Some(base) = instance.tags.get(tag::RANK_BASE).and_then(|base| base.parse::<u32>().ok()) {
+            by_rank.entry(base + instance.launched.launch_index).or_insert_with(|| instance.launched.clone());
+        }
+    }
+    let seen: BTreeMap<&InstanceId, &Instance> = instances.iter().map(|i| (&i.launched.instance_id, i)).collect();
+    let completed: BTreeMap<u32, &Completion> = completions.iter().map(|c| (c.rank, c)).collect();
+
+    let mut members = Vec::new();
+    let mut states = Vec::new();
+    for (rank, launched) in &by_rank {
+        let completion = completed.get(rank).copied();
+        let holder = completion.map_or(&launched.instance_id, |c| &c.instance_id);
+        let unsettled = now < record.asked_at + SETTLE;
+        let seen = seen.get(holder).map_or(if unsettled { Seen::Pending } else { Seen::Gone }, |instance| instance.seen);
+        let status = member_status(seen, completion, deadline, now);
+        states.push((*rank, status, seen));
+        members.push(member(*rank, launched, holder, status, completion));
+    }
+    let (status, status_reason) = fleet_status(record.kind, record.spec.size, &states, deadline, now);
+    let results = RunKeys::new(fleet, &record.run).results();
+    Ok(Some(Fleet {
+        deadline,
+        status,
+        status_reason,
+        members,
+        tags_seen: tags_seen(&record, &instances),
+        results_uri: format!("s3://{}/{results}", ledger.bucket()),
+        notes: completions.iter().flat_map(|c| c.notes.iter().map(move |note| format!("rank {}: {note}", c.rank))).collect(),
+        alive: instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect(),
+        record,
+    }))
+}
+
+fn tagged_deadline(instance: &Instance) -> Option<Timestamp> {
+    instance.tags.get(tag::DEADLINE)?.parse().ok()
+}
+
+/// The user's tags of the first living instance that does not carry what was asked for.
+fn tags_seen(record: &FleetRecord, instances: &[Instance]) -> Option<BTreeMap<String, String>> {
+    let own = |instance: &Instance| -> BTreeMap<String, String> {
+        let users = |key: &str| !key.starts_with(tag::RESERVED_PREFIX) && !key.starts_with("aws:") && key != tag::NAME;
+        instance.tags.iter().filter(|(key, _)| users(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    };
+    instances.iter().filter(|i| i.alive).map(own).find(|tags| *tags != record.spec.tags)
+}
+
+fn member(rank: u32, launched: &Launched, holder: &InstanceId, status: Status, completion: Option<&Completion>) -> Member {
+    let exit_code = completion.and_then(|c| match c.exit {
+        Exit::Code { code } => Some(i64::from(code)),
+        // As a shell would tell it.
+        Exit::Signal { signal } => Some(128 + i64::from(signal)),
+        Exit::NotStarted { .. } | Exit::LeaseEnded | Exit::Interrupted => None,
+    });
+    Member {
+        rank,
+        instance_id: holder.to_string(),
+        private_ip: launched.private_ip.clone(),
+        zone: launched.zone.clone(),
+        instance_type: launched.instance_type.clone(),
+        state: status.to_string(),
+        exit_code,
+        started_at: completion.and_then(|c| c.started_at).map(|at| at.to_string()),
+        ended_at: completion.map(|c| c.ended_at.to_string()),
+    }
+}
+
+/// The fleet with an id or a name.
+///
+/// # Errors
+/// `NoSuchFleet` if there is none.
+pub async fn find(ledger: &Ledger, id_or_name: &str) -> Result<FleetId> {
+    if let Some(fleet) = FleetId::parse(id_or_name) {
+        return Ok(fleet);
+    }
+    match ledger.claim(id_or_name).await? {
+        Some((claim, _)) => Ok(claim.fleet),
+        None => Err(no_such_fleet(id_or_name)),
+    }
+}
+
+/// That there is no fleet of this id or name.
+#[must_use]
+pub fn no_such_fleet(id_or_name: &str) -> Error {
+    let message = format!("there is no fleet {id_or_name:?} in this account and region");
+    let help = "`spawn ls` lists the fleets of a region; --region or AWS_REGION chooses another";
+    Error::new(spawn_model::error::Class::NotFound, "NoSuchFleet", message, help)
+}

@@ -1,0 +1,222 @@
+//! The launcher: the one way by which instances come to be.
+//!
+//! Every step may be repeated: names derive from ids that were recorded before anything was made, and a repeated `RunInstances`
+//! has the client token of the first. So a launcher that takes over a dead one's fleet runs the same steps again.
+
+use futures::try_join;
+use spawn_model::error::{Class, Error, Leftover};
+use spawn_model::layout;
+use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Lease, Payload, SCHEMA};
+use spawn_model::tag;
+
+use crate::ledger::Ledger;
+use crate::lease;
+use crate::operation::Operation;
+use crate::plan::{Plan, Pool, batch_size, client_token};
+use crate::ports::{Aws, LaunchRequest, Result, RoleRequest, Tags};
+use crate::setup::{Names, Setup};
+use crate::user_data::UserData;
+
+/// How long a new role may take until EC2 knows its profile, in milliseconds.
+const PROFILE_WAIT_MS: u64 = 120_000;
+
+/// How often a launch that was throttled, failed in passing or got no answer is asked again, with the same client token.
+const ATTEMPTS_MAX: u32 = 6;
+
+/// A launch under way.
+pub(crate) struct Launcher<'a> {
+    pub(crate) aws: &'a Aws,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) setup: &'a Setup,
+    pub(crate) plan: &'a Plan,
+    pub(crate) record: &'a FleetRecord,
+    pub(crate) operation: &'a Operation,
+    /// False if another launcher may have made part of it.
+    pub(crate) first: bool,
+}
+
+impl Launcher<'_> {
+    /// Makes the plan true, from wherever an earlier launcher of the same run left off.
+    pub(crate) async fn launch(&self, payload: &Payload) -> Result<()> {
+        let (fleet, run) = (&self.record.fleet, &self.record.run);
+        let deadline = lease::deadline_of(self.record);
+        self.operation.say(&format!("recording what is asked for: {fleet}, until {deadline}"));
+        self.ledger.fleet_write(self.record).await?;
+        let lease = Lease { schema: SCHEMA, deadline, generation: 0 };
+        self.operation.go_on()?;
+        self.operation.say("making role, security group and the schedule that ends the fleet");
+        let (_, _, _, group_id) = try_join!(
+            self.ledger.payload_write(fleet, run, payload),
+            self.ledger.lease_write(fleet, run, &lease),
+            self.identity(),
+            self.group(),
+        )?;
+        lease::schedules_put(self.aws, self.setup, self.record, deadline).await?;
+        self.batches(&group_id).await
+    }
+
+    fn tags(&self) -> Tags {
+        let mut tags = self.record.spec.tags.clone();
+        tags.extend([
+            (tag::MANAGED.to_owned(), "true".to_owned()),
+            (tag::SCHEMA.to_owned(), SCHEMA.to_string()),
+            (tag::FLEET.to_owned(), self.record.fleet.to_string()),
+            (tag::NAME.to_owned(), self.record.spec.name.clone()),
+        ]);
+        tags
+    }
+
+    async fn identity(&self) -> Result<()> {
+        let name = layout::role_name(&self.record.fleet);
+        let names = Names::new(&self.record.account, &self.record.region);
+        let role = RoleRequest {
+            name: name.clone(),
+            service: "ec2.amazonaws.com".to_owned(),
+            policy: names.fleet_policy(&self.record.fleet),
+            boundary: Some(self.setup.boundary_arn.clone()),
+            tags: self.tags(),
+        };
+        self.aws.identity.role_ensure(&role).await.map_err(|e| e.context("making the fleet's role"))?;
+        self.aws.identity.profile_ensure(&name, &self.tags()).await.map_err(|e| e.context("making the fleet's instance profile"))
+    }
+
+    async fn group(&self) -> Result<String> {
+        let name = layout::group_name(&self.record.fleet);
+        let description = format!("Members of the spawn fleet {} reach each other", self.record.spec.name);
+        let id = self.aws.instances.group_create(&name, &self.plan.vpc_id, &description, &self.tags()).await;
+        let id = id.map_err(|e| e.context("making the fleet's security group"))?;
+        self.aws.instances.group_admit_itself(&id).await.map_err(|e| e.context("opening the security group to itself"))?;
+        Ok(id)
+    }
+
+    /// Asks pool after pool until every rank has an instance.
+    async fn batches(&self, group_id: &str) -> Result<()> {
+        let (fleet, run) = (&self.record.fleet, &self.record.run);
+        let (mut base, mut pool) = self.progress().await?;
+        let mut refusals: Vec<(Pool, Error)> = Vec::new();
+        while base < self.plan.size {
+            self.operation.go_on()?;
+            let Some(place) = self.plan.pools.get(pool) else { return Err(no_capacity(self.plan.size - base, &refusals)) };
+            if !refusals.is_empty() || pool > 0 {
+                self.ledger.attempt_write(fleet, run, &Attempt { schema: SCHEMA, base, pool }).await?;
+            }
+            let asked = batch_size(base, self.plan.size);
+            self.operation.say(&format!("asking for {asked} × {} in {}", place.instance_type, place.zone));
+            match self.ask(&self.request(place, base, asked, group_id)?).await {
+                Ok(instances) => {
+                    let given = u32::try_from(instances.len()).unwrap_or(u32::MAX);
+                    self.operation.say(&format!("{given} × {} in {} launched", place.instance_type, place.zone));
+                    self.ledger.batch_write(fleet, run, &Batch { schema: SCHEMA, base, instances }).await?;
+                    base += given;
+                    if given < asked {
+                        pool += 1;
+                    }
+                }
+                Err(error) if matches!(error.class, Class::Capacity | Class::Quota) => {
+                    self.operation.say(&format!("{} in {}: {}", place.instance_type, place.zone, error.message));
+                    refusals.push((place.clone(), error));
+                    pool += 1;
+                }
+                Err(error) => return Err(error.context(&format!("launching {asked} × {} in {}", place.instance_type, place.zone))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a launcher of this run goes on: the first rank without a recorded instance, and the pool to ask.
+    async fn progress(&self) -> Result<(u32, usize)> {
+        let (fleet, run) = (&self.record.fleet, &self.record.run);
+        if self.first {
+            return Ok((0, 0));
+        }
+        let batches = self.ledger.batches(fleet, run).await?;
+        let base = batches.iter().map(|batch| batch.base + u32::try_from(batch.instances.len()).unwrap_or(0)).max().unwrap_or(0);
+        let attempt = self.ledger.attempt(fleet, run).await?;
+        if let Some(attempt) = attempt.filter(|attempt| attempt.base == base) {
+            return Ok((base, attempt.pool));
+        }
+        let last = batches.last().and_then(|batch| batch.instances.first());
+        let pool = last.and_then(|last| self.plan.pools.iter().position(|p| p.instance_type == last.instance_type && p.zone == last.zone));
+        Ok((base, pool.unwrap_or(0)))
+    }
+
+    fn request(&self, pool: &Pool, base: u32, count: u32, group_id: &str) -> Result<LaunchRequest> {
+        let deadline = lease::deadline_of(self.record);
+        let config = AgentConfig {
+            schema: SCHEMA,
+            account: self.record.account.clone(),
+            region: self.record.region.clone(),
+            bucket: self.ledger.bucket().to_owned(),
+            fleet: self.record.fleet.clone(),
+            run: self.record.run.clone(),
+            kind: self.record.kind,
+            rank_base: base,
+            deadline,
+            log_group: self.setup.log_group.clone(),
+        };
+        let agents: Vec<(String, String)> = self.setup.agents.iter().map(|(machine, sha)| (machine.clone(), sha.clone())).collect();
+        let mut tags = self.tags();
+        tags.extend([
+            (tag::RUN.to_owned(), self.record.run.to_string()),
+            (tag::SHARD.to_owned(), layout::shard_of_rank(base).to_string()),
+            (tag::RANK_BASE.to_owned(), base.to_string()),
+            (tag::DEADLINE.to_owned(), deadline.to_string()),
+        ]);
+        Ok(LaunchRequest {
+            client_token: client_token(&self.record.run, base, pool),
+            min_count: 1,
+            max_count: count,
+            instance_type: pool.instance_type.clone(),
+            image_id: self.plan.image_id.clone(),
+            root_device: self.plan.root_device.clone(),
+            subnet_id: pool.subnet_id.clone(),
+            group_ids: vec![group_id.to_owned()],
+            profile: layout::role_name(&self.record.fleet),
+            user_data: UserData { config: &config, agent_sha256: &agents }.render(),
+            tags,
+        })
+    }
+
+    /// One `RunInstances`, asked again where the class of its failure says that asking again with the same token is right.
+    async fn ask(&self, request: &LaunchRequest) -> Result<Vec<spawn_model::record::Launched>> {
+        let mut attempts = 0;
+        let mut profile_waited_ms = 0;
+        let mut pause_ms = 250;
+        loop {
+            let error = match self.aws.instances.launch(request).await {
+                Ok(instances) => return Ok(instances),
+                Err(error) => error,
+            };
+            self.operation.go_on().map_err(|cancelled| cancelled.leaving(Leftover::Unknown))?;
+            let again = match error.class {
+                Class::Transient if error.code == "ProfileNotReady" => {
+                    profile_waited_ms += pause_ms;
+                    profile_waited_ms < PROFILE_WAIT_MS
+                }
+                Class::Throttled | Class::Transient | Class::Ambiguous => {
+                    attempts += 1;
+                    attempts < ATTEMPTS_MAX
+                }
+                _ => false,
+            };
+            if !again {
+                return Err(error);
+            }
+            self.aws.clock.sleep(pause_ms).await;
+            pause_ms = (pause_ms * 2).min(8_000);
+        }
+    }
+}
+
+fn no_capacity(missing: u32, refusals: &[(Pool, Error)]) -> Error {
+    let class = if refusals.iter().all(|(_, error)| error.class == Class::Quota) { Class::Quota } else { Class::Capacity };
+    let tried: Vec<String> =
+        refusals.iter().map(|(pool, error)| format!("{} in {} ({})", pool.instance_type, pool.zone, error.code)).collect();
+    let message = if tried.is_empty() {
+        format!("{missing} instances are missing, and every pool gave what it had")
+    } else {
+        format!("{missing} instances are missing after trying {}", tried.join(", "))
+    };
+    let help = "Add instance types to instance_types, ask for fewer, or use another region; a quota is raised in Service Quotas";
+    Error::new(class, "NoCapacity", message, help)
+}

@@ -1,0 +1,184 @@
+//! The bucket as a ledger: typed records at the keys of [`spawn_model::layout`].
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use spawn_model::error::{Class, Error};
+use spawn_model::ids::{FleetId, RunId};
+use spawn_model::layout::{self, RunKeys};
+use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim};
+
+use crate::ports::{Condition, Objects, Result, Written};
+
+/// How many objects are read at once: enough to hide the round trips of a thousand records, few enough for S3 and one laptop.
+const READS_AT_ONCE: usize = 32;
+
+/// The records of one set-up's bucket.
+#[derive(Clone)]
+pub struct Ledger {
+    objects: Arc<dyn Objects>,
+    bucket: String,
+}
+
+impl Ledger {
+    /// The ledger in a bucket.
+    #[must_use]
+    pub fn new(objects: Arc<dyn Objects>, bucket: &str) -> Self {
+        Self { objects, bucket: bucket.to_owned() }
+    }
+
+    /// The bucket.
+    #[must_use]
+    pub fn bucket(&self) -> &str {
+        &self.bucket
+    }
+
+    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>> {
+        let Some((body, etag)) = self.objects.get(&self.bucket, key).await? else { return Ok(None) };
+        let record = serde_json::from_slice(&body).map_err(|error| {
+            let help = "Another version of spawn may have written it; use that version, or delete the object if it is damaged";
+            Error::new(Class::Invalid, "RecordUnreadable", format!("s3://{}/{key} cannot be read: {error}", self.bucket), help)
+        })?;
+        Ok(Some((record, etag)))
+    }
+
+    async fn write<T: Serialize + Sync>(&self, key: &str, record: &T, condition: Condition) -> Result<Written> {
+        let body = serde_json::to_vec(record).map_err(|e| Error::new(Class::Bug, "RecordJson", e.to_string(), ""))?;
+        self.objects.put(&self.bucket, key, body, condition).await
+    }
+
+    async fn all<T: DeserializeOwned + Send>(&self, prefix: &str) -> Result<Vec<T>> {
+        let keys = self.objects.list(&self.bucket, prefix).await?;
+        stream::iter(keys)
+            .map(|key| async move { self.read::<T>(&key).await })
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|found| async move { Ok(found.map(|(record, _)| record)) })
+            .try_collect()
+            .await
+    }
+
+    /// The claim of a name, and its ETag.
+    pub async fn claim(&self, name: &str) -> Result<Option<(NameClaim, String)>> {
+        self.read(&layout::name_key(name)).await
+    }
+
+    /// Writes the claim of a name under a condition.
+    pub async fn claim_write(&self, name: &str, claim: &NameClaim, condition: Condition) -> Result<Written> {
+        self.write(&layout::name_key(name), claim, condition).await
+    }
+
+    /// Gives a name back.
+    pub async fn claim_delete(&self, name: &str) -> Result<()> {
+        self.objects.delete(&self.bucket, &[layout::name_key(name)]).await
+    }
+
+    /// The names of all fleets.
+    pub async fn names(&self) -> Result<Vec<String>> {
+        let keys = self.objects.list(&self.bucket, layout::NAMES_PREFIX).await?;
+        Ok(keys.iter().filter_map(|key| key.strip_prefix(layout::NAMES_PREFIX)).map(str::to_owned).collect())
+    }
+
+    /// A fleet's record.
+    pub async fn fleet(&self, fleet: &FleetId) -> Result<Option<FleetRecord>> {
+        Ok(self.read(&layout::fleet_key(fleet)).await?.map(|(record, _)| record))
+    }
+
+    /// Writes a fleet's record.
+    pub async fn fleet_write(&self, record: &FleetRecord) -> Result<()> {
+        self.write(&layout::fleet_key(&record.fleet), record, Condition::Always).await.map(drop)
+    }
+
+    /// Deletes everything of a fleet: records, results and all.
+    pub async fn fleet_erase(&self, fleet: &FleetId) -> Result<()> {
+        let keys = self.objects.list(&self.bucket, &layout::fleet_prefix(fleet)).await?;
+        if keys.is_empty() { Ok(()) } else { self.objects.delete(&self.bucket, &keys).await }
+    }
+
+    /// The lease of a run.
+    pub async fn lease(&self, fleet: &FleetId, run: &RunId) -> Result<Option<Lease>> {
+        Ok(self.read(&RunKeys::new(fleet, run).lease()).await?.map(|(lease, _)| lease))
+    }
+
+    /// Writes the lease of a run.
+    pub async fn lease_write(&self, fleet: &FleetId, run: &RunId, lease: &Lease) -> Result<()> {
+        self.write(&RunKeys::new(fleet, run).lease(), lease, Condition::Always).await.map(drop)
+    }
+
+    /// What the ranks of a run execute.
+    pub async fn payload(&self, fleet: &FleetId, run: &RunId) -> Result<Option<Payload>> {
+        Ok(self.read(&RunKeys::new(fleet, run).payload()).await?.map(|(payload, _)| payload))
+    }
+
+    /// Writes what the ranks of a run execute.
+    pub async fn payload_write(&self, fleet: &FleetId, run: &RunId, payload: &Payload) -> Result<()> {
+        self.write(&RunKeys::new(fleet, run).payload(), payload, Condition::Always).await.map(drop)
+    }
+
+    /// What the launches of a run returned, by rank.
+    pub async fn batches(&self, fleet: &FleetId, run: &RunId) -> Result<Vec<Batch>> {
+        self.all(&RunKeys::new(fleet, run).batches()).await
+    }
+
+    /// Records what a launch returned.
+    pub async fn batch_write(&self, fleet: &FleetId, run: &RunId, batch: &Batch) -> Result<()> {
+        self.write(&RunKeys::new(fleet, run).batch(batch.base), batch, Condition::Always).await.map(drop)
+    }
+
+    /// Where the launcher of a run was about to ask.
+    pub async fn attempt(&self, fleet: &FleetId, run: &RunId) -> Result<Option<Attempt>> {
+        Ok(self.read(&RunKeys::new(fleet, run).attempt()).await?.map(|(attempt, _)| attempt))
+    }
+
+    /// Says where the launcher of a run is about to ask.
+    pub async fn attempt_write(&self, fleet: &FleetId, run: &RunId, attempt: &Attempt) -> Result<()> {
+        self.write(&RunKeys::new(fleet, run).attempt(), attempt, Condition::Always).await.map(drop)
+    }
+
+    /// Whether a fleet was ended for good.
+    pub async fn ended(&self, fleet: &FleetId) -> Result<bool> {
+        self.objects.exists(&self.bucket, &layout::ended_key(fleet)).await
+    }
+
+    /// Says that a fleet was ended for good.
+    pub async fn ended_write(&self, fleet: &FleetId, ended: &Ended) -> Result<()> {
+        self.write(&layout::ended_key(fleet), ended, Condition::Always).await.map(drop)
+    }
+
+    /// How many ranks have begun: one call, whatever the size (a page of 1,000).
+    pub async fn ranks_begun(&self, fleet: &FleetId, run: &RunId) -> Result<usize> {
+        Ok(self.objects.list(&self.bucket, &RunKeys::new(fleet, run).ranks()).await?.len())
+    }
+
+    /// The ranks that have begun, and when.
+    pub async fn rank_claims(&self, fleet: &FleetId, run: &RunId) -> Result<Vec<(u32, RankClaim)>> {
+        let keys = self.objects.list(&self.bucket, &RunKeys::new(fleet, run).ranks()).await?;
+        stream::iter(keys)
+            .map(|key| async move { Ok(self.read::<RankClaim>(&key).await?.zip(layout::rank_of_key(&key))) })
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|found| async move { Ok(found.map(|((claim, _), rank)| (rank, claim))) })
+            .try_collect()
+            .await
+    }
+
+    /// The ranks that have a completion record: one call a page of 1,000.
+    pub async fn ranks_completed(&self, fleet: &FleetId, run: &RunId) -> Result<Vec<u32>> {
+        let keys = self.objects.list(&self.bucket, &RunKeys::new(fleet, run).completions()).await?;
+        Ok(keys.iter().filter_map(|key| layout::rank_of_key(key)).collect())
+    }
+
+    /// How each rank ended, from one object if the run's outcome was gathered, else from every rank's own.
+    pub async fn completions(&self, fleet: &FleetId, run: &RunId, size: u32) -> Result<Vec<Completion>> {
+        let keys = RunKeys::new(fleet, run);
+        if let Some((gathered, _)) = self.read::<Vec<Completion>>(&keys.outcome()).await? {
+            return Ok(gathered);
+        }
+        let completions: Vec<Completion> = self.all(&keys.completions()).await?;
+        if completions.len() == size as usize && size > 1 {
+            // A reader may have no right to write; then the next one gathers again.
+            drop(self.write(&keys.outcome(), &completions, Condition::Absent).await);
+        }
+        Ok(completions)
+    }
+}

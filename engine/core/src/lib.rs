@@ -1,0 +1,37 @@
+//! Makes a plan true.
+//!
+//! Every operation is observe → plan → record the intent → act → record what came back. A launcher that is killed at any
+//! point leaves something the next one recognises and finishes or removes.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`engine`] | what the faces call |
+//! | [`ports`] | what the engine needs of AWS, as traits |
+//! | [`plan`] | what a launch will do: pure |
+//! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
+//! | [`claim`] | names and adoption |
+//! | [`lease`] | when a run ends, and the schedules that see to it |
+//! | [`fleet`] | a fleet as it is now |
+//! | [`setup`], [`artifacts`] | what every fleet of an account shares |
+//! | [`ledger`] | the bucket as a ledger |
+//! | [`classes`] | what AWS's error codes mean |
+//! | [`user_data`] | what an instance boots with |
+//!
+//! Only `claim`, `end`, `launch` and `wait` wait for anything, and only through [`ports::Clock`].
+
+pub mod artifacts;
+pub mod claim;
+pub mod classes;
+pub mod end;
+pub mod engine;
+pub mod fleet;
+mod launch;
+pub mod lease;
+pub mod ledger;
+pub mod operation;
+pub mod plan;
+pub mod ports;
+pub mod process;
+pub mod setup;
+pub mod user_data;
+pub mod wait;

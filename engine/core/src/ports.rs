@@ -1,0 +1,336 @@
+//! What the engine needs of the outside, as traits: coarse, few, and named for what they are for.
+//!
+//! `engine/aws` implements them on the AWS SDKs, tests on simulations. One call of a method is one call of AWS unless its
+//! documentation says otherwise; no implementation retries what changes something.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use spawn_model::error::Error;
+use spawn_model::ids::InstanceId;
+use spawn_model::record::Launched;
+use spawn_model::status::Seen;
+
+/// What a port answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Tags, key to value.
+pub type Tags = BTreeMap<String, String>;
+
+/// Everything of AWS that the engine uses, in one region of one account.
+#[derive(Clone)]
+pub struct Aws {
+    /// The region.
+    pub region: String,
+    /// EC2.
+    pub instances: Arc<dyn Instances>,
+    /// S3.
+    pub objects: Arc<dyn Objects>,
+    /// IAM and STS.
+    pub identity: Arc<dyn Identity>,
+    /// EventBridge Scheduler.
+    pub schedules: Arc<dyn Schedules>,
+    /// Systems Manager: parameters and documents.
+    pub systems: Arc<dyn Systems>,
+    /// CloudWatch Logs.
+    pub logs: Arc<dyn Logs>,
+    /// The Pricing API.
+    pub prices: Arc<dyn Prices>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The time, and waiting for it.
+#[async_trait]
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+    /// Waits.
+    async fn sleep(&self, millis: u64);
+}
+
+/// One `RunInstances` call: as many as the pool gives, between the two counts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaunchRequest {
+    /// Makes a repeated call return the first one's instances.
+    pub client_token: String,
+    /// The fewest to accept.
+    pub min_count: u32,
+    /// The most to launch: at most 1,000.
+    pub max_count: u32,
+    /// The instance type.
+    pub instance_type: String,
+    /// The image.
+    pub image_id: String,
+    /// The image's root device, whose volume is encrypted.
+    pub root_device: String,
+    /// The subnet, and with it the zone.
+    pub subnet_id: String,
+    /// Security groups.
+    pub group_ids: Vec<String>,
+    /// The instance profile's name.
+    pub profile: String,
+    /// User data, not yet base64-encoded: at most 16 KiB.
+    pub user_data: Vec<u8>,
+    /// Tags of instances and volumes.
+    pub tags: Tags,
+}
+
+/// An instance as EC2 describes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// What the launch returned of it.
+    pub launched: Launched,
+    /// Its state.
+    pub seen: Seen,
+    /// Whether nobody has begun to terminate it: pending, running, stopping or stopped.
+    pub alive: bool,
+    /// Whether it is terminated: no longer even shutting down.
+    pub gone: bool,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// What EC2 says of an instance type.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InstanceType {
+    /// Its name.
+    pub name: String,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// vCPUs.
+    pub vcpus: u32,
+    /// Memory in MiB.
+    pub memory_mib: u64,
+}
+
+/// An image to boot.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Image {
+    /// `ami-…`.
+    pub id: String,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Its root device name.
+    pub root_device: String,
+}
+
+/// Which image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ImageQuery {
+    /// This one.
+    Id(String),
+    /// The newest Amazon Linux 2023 for an architecture.
+    NewestAmazonLinux {
+        /// `x86_64` or `arm64`.
+        architecture: String,
+    },
+}
+
+/// A subnet of the default network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Subnet {
+    /// `subnet-…`.
+    pub id: String,
+    /// Its network.
+    pub vpc_id: String,
+    /// Its availability zone.
+    pub zone: String,
+}
+
+/// EC2.
+#[async_trait]
+pub trait Instances: Send + Sync {
+    /// `RunInstances`.
+    async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Launched>>;
+    /// `DescribeInstances` by tag, in any state that EC2 still shows; one call a page of 1,000.
+    async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>>;
+    /// `TerminateInstances`, at most 1,000 in a call. Unknown ids are as good as terminated.
+    async fn terminate(&self, ids: &[InstanceId]) -> Result<()>;
+    /// `DescribeInstanceTypes`. A type that does not exist is [`spawn_model::error::Class::Invalid`] and named in the message.
+    async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>>;
+    /// `DescribeImages`.
+    async fn image(&self, query: &ImageQuery) -> Result<Image>;
+    /// `DescribeSubnets`: those of the default network, by zone.
+    async fn default_subnets(&self) -> Result<Vec<Subnet>>;
+    /// `CreateSecurityGroup`; the id of the one that is there if it exists and has these tags (one more call).
+    async fn group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String>;
+    /// `AuthorizeSecurityGroupIngress`: everything from members of the group itself. Done already is done.
+    async fn group_admit_itself(&self, group_id: &str) -> Result<()>;
+    /// `DescribeSecurityGroups` by tag: ids.
+    async fn groups(&self, tags: &Tags) -> Result<Vec<String>>;
+    /// `DeleteSecurityGroup`. [`spawn_model::error::Class::Conflict`] while an instance uses it; gone is gone.
+    async fn group_delete(&self, group_id: &str) -> Result<()>;
+    /// `CreateTags`.
+    async fn tag(&self, ids: &[String], tags: &Tags) -> Result<()>;
+    /// `DeleteTags`.
+    async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()>;
+    /// `DescribeVolumes` by tag: ids of those that still exist.
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>>;
+}
+
+/// On which condition an object is written.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Condition {
+    /// In any case.
+    Always,
+    /// Only if there is none (`If-None-Match: *`).
+    Absent,
+    /// Only if it is still this one (`If-Match`).
+    Unchanged(String),
+}
+
+/// How a conditional write went.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Written {
+    /// Done; the new ETag.
+    Done(String),
+    /// The condition did not hold (412), or another write was under way (409).
+    Refused,
+}
+
+/// S3, in the set-up's bucket, whose owner every call names.
+#[async_trait]
+pub trait Objects: Send + Sync {
+    /// `PutObject`.
+    async fn put(&self, bucket: &str, key: &str, body: Vec<u8>, condition: Condition) -> Result<Written>;
+    /// `GetObject`: body and ETag, or nothing if there is none.
+    async fn get(&self, bucket: &str, key: &str) -> Result<Option<(Vec<u8>, String)>>;
+    /// `HeadObject`.
+    async fn exists(&self, bucket: &str, key: &str) -> Result<bool>;
+    /// `ListObjectsV2`: the keys under a prefix, in order; one call a page of 1,000.
+    async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>>;
+    /// `DeleteObject` for one, `DeleteObjects` for up to 1,000 a call. Gone is gone.
+    async fn delete(&self, bucket: &str, keys: &[String]) -> Result<()>;
+    /// Makes the bucket, private, encrypted and TLS-only; it exists and is ours counts as done. Several calls.
+    async fn bucket_ensure(&self, bucket: &str, policy: &str) -> Result<()>;
+    /// Empties and deletes the bucket. Several calls; gone is gone.
+    async fn bucket_delete(&self, bucket: &str) -> Result<()>;
+}
+
+/// Who is asking.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Caller {
+    /// The account id.
+    pub account: String,
+    /// The ARN, session name included.
+    pub arn: String,
+}
+
+/// A role and what it may do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoleRequest {
+    /// Its name.
+    pub name: String,
+    /// The service that may assume it, such as `ec2.amazonaws.com`.
+    pub service: String,
+    /// Its inline policy, JSON.
+    pub policy: String,
+    /// The ARN of its permissions boundary, if it has one.
+    pub boundary: Option<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// IAM and STS.
+#[async_trait]
+pub trait Identity: Send + Sync {
+    /// `GetCallerIdentity`.
+    async fn caller(&self) -> Result<Caller>;
+    /// Makes a role under the path `/spawn/`: `CreateRole`, `PutRolePolicy`; it exists counts as done, and the policy is put again. The ARN.
+    async fn role_ensure(&self, role: &RoleRequest) -> Result<String>;
+    /// Makes an instance profile with the role of the same name: `CreateInstanceProfile`, `AddRoleToInstanceProfile`.
+    async fn profile_ensure(&self, name: &str, tags: &Tags) -> Result<()>;
+    /// Deletes a role, its policies and its profile. Gone is gone.
+    async fn role_delete(&self, name: &str) -> Result<()>;
+    /// The names of roles under `/spawn/` that begin with a prefix.
+    async fn roles(&self, name_prefix: &str) -> Result<Vec<String>>;
+    /// Makes a managed policy under `/spawn/`; the ARN. It exists counts as done.
+    async fn policy_ensure(&self, account: &str, name: &str, document: &str) -> Result<String>;
+    /// Deletes a managed policy. Gone is gone.
+    async fn policy_delete(&self, arn: &str) -> Result<()>;
+}
+
+/// A schedule that repeats an automation until an end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// Its name.
+    pub name: String,
+    /// Its group's name.
+    pub group: String,
+    /// The first invocation.
+    pub start: Timestamp,
+    /// After it, none; the schedule deletes itself.
+    pub end: Timestamp,
+    /// Minutes between invocations.
+    pub every_minutes: u32,
+    /// The role it assumes.
+    pub role_arn: String,
+    /// The automation document.
+    pub document: String,
+    /// The document's parameters.
+    pub parameters: BTreeMap<String, Vec<String>>,
+}
+
+/// EventBridge Scheduler.
+#[async_trait]
+pub trait Schedules: Send + Sync {
+    /// `CreateSchedule`; it exists: `UpdateSchedule`.
+    async fn put(&self, schedule: &Schedule) -> Result<()>;
+    /// `DeleteSchedule`. Gone is gone.
+    async fn delete(&self, group: &str, name: &str) -> Result<()>;
+    /// `ListSchedules`: names in a group that begin with a prefix.
+    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<String>>;
+    /// `CreateScheduleGroup`. It exists counts as done.
+    async fn group_ensure(&self, group: &str) -> Result<()>;
+    /// `DeleteScheduleGroup`. Gone is gone.
+    async fn group_delete(&self, group: &str) -> Result<()>;
+}
+
+/// Systems Manager.
+#[async_trait]
+pub trait Systems: Send + Sync {
+    /// `GetParameter`: the value, or nothing.
+    async fn parameter(&self, name: &str) -> Result<Option<String>>;
+    /// `PutParameter`, overwriting.
+    async fn parameter_put(&self, name: &str, value: &str) -> Result<()>;
+    /// `DeleteParameter`. Gone is gone.
+    async fn parameter_delete(&self, name: &str) -> Result<()>;
+    /// `CreateDocument` (Automation, JSON). It exists counts as done: a document's name carries its version.
+    async fn document_ensure(&self, name: &str, content: &str) -> Result<()>;
+    /// `DeleteDocument`. Gone is gone.
+    async fn document_delete(&self, name: &str) -> Result<()>;
+}
+
+/// A line of output.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct LogEvent {
+    /// When it was written.
+    pub at: Timestamp,
+    /// The stream it is in.
+    pub stream: String,
+    /// Tells events apart.
+    pub id: String,
+    /// The line.
+    pub message: String,
+}
+
+/// CloudWatch Logs.
+#[async_trait]
+pub trait Logs: Send + Sync {
+    /// `FilterLogEvents`: the events of all streams with a prefix, from a time on, in order; all pages.
+    async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>>;
+    /// Makes a log group that keeps events so many days: `CreateLogGroup`, `PutRetentionPolicy`. It exists counts as done.
+    async fn group_ensure(&self, group: &str, days: u32) -> Result<()>;
+    /// `DeleteLogGroup`. Gone is gone.
+    async fn group_delete(&self, group: &str) -> Result<()>;
+}
+
+/// The Pricing API.
+#[async_trait]
+pub trait Prices: Send + Sync {
+    /// `GetProducts`: the on-demand price of a Linux instance-hour in US dollars; nothing if it is not known.
+    async fn on_demand_usd_per_hour(&self, region: &str, instance_type: &str) -> Result<Option<f64>>;
+}

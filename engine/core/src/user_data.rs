@@ -1,0 +1,111 @@
+//! What a new machine is told to do: arm its own end, fetch the agent, start it.
+//!
+//! User data is readable by everything on the machine and by many outside it, so it holds no secret: only where things are
+//! and what the agent's SHA-256 has to be.
+
+use spawn_model::record::AgentConfig;
+
+/// The shell script around everything else.
+const BOOT: &str = include_str!("user_data/boot.sh");
+/// The program that downloads the agent.
+const FETCH: &str = include_str!("user_data/fetch.py");
+
+/// The most bytes EC2 takes, before they are encoded.
+pub const MAX_BYTES: usize = 16 * 1024;
+
+/// How long a machine tries to fetch its agent: rights of a role that was just made arrive late.
+const PATIENCE_SECONDS: u32 = 180;
+
+/// What user data is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct UserData<'a> {
+    /// What the agent is told.
+    pub config: &'a AgentConfig,
+    /// The agents that the bucket holds: what `uname -m` says (`x86_64`, `aarch64`), and the SHA-256 in hex. A machine of another kind ends itself.
+    pub agent_sha256: &'a [(String, String)],
+}
+
+impl UserData<'_> {
+    /// Makes the script. It runs under any POSIX shell and needs Python 3.6 or newer, as in every image with cloud-init.
+    #[must_use]
+    pub fn render(&self) -> Vec<u8> {
+        let deadline = self.config.deadline;
+        let calendar = deadline.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
+        let agents: Vec<String> = self.agent_sha256.iter().map(|(machine, sha256)| format!("'{machine}={sha256}'")).collect();
+        let config = serde_json::to_string(self.config).expect("a configuration is plain data");
+        BOOT.replace("@DEADLINE_EPOCH@", &deadline.as_second().to_string())
+            .replace("@DEADLINE_CALENDAR@", &calendar)
+            .replace("@DEADLINE@", &calendar)
+            .replace("@REGION@", &self.config.region)
+            .replace("@BUCKET@", &self.config.bucket)
+            .replace("@ACCOUNT@", &self.config.account)
+            .replace("@PATIENCE_SECONDS@", &PATIENCE_SECONDS.to_string())
+            .replace("@AGENTS@", &agents.join(" "))
+            .replace("@FETCH@", FETCH.trim_end())
+            .replace("@CONFIG@", &config)
+            .into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spawn_model::ids::{FleetId, RunId};
+    use spawn_model::record::SCHEMA;
+    use spawn_model::spec::FleetKind;
+
+    use super::*;
+
+    fn config() -> AgentConfig {
+        AgentConfig {
+            schema: SCHEMA,
+            account: "123456789012".to_owned(),
+            region: "us-east-1".to_owned(),
+            bucket: "spawn-123456789012-us-east-1".to_owned(),
+            fleet: FleetId::from_random([1; 8]),
+            run: RunId::from_random([2; 8]),
+            kind: FleetKind::JobArray,
+            rank_base: 0,
+            deadline: "2030-01-02T03:04:05Z".parse().unwrap(),
+            log_group: "/spawn/fleets".to_owned(),
+        }
+    }
+
+    fn rendered() -> String {
+        let agents = [("x86_64".to_owned(), "a".repeat(64)), ("aarch64".to_owned(), "b".repeat(64))];
+        String::from_utf8(UserData { config: &config(), agent_sha256: &agents }.render()).unwrap()
+    }
+
+    #[test]
+    fn it_is_small_enough_and_complete() {
+        let script = rendered();
+        assert!(script.len() < MAX_BYTES, "{} bytes", script.len());
+        let left: Vec<&str> = script.split_whitespace().filter(|word| word.starts_with('@') && word.ends_with('@')).collect();
+        assert!(left.is_empty(), "{left:?}");
+        insta::assert_snapshot!("user_data", script);
+    }
+
+    #[test]
+    fn the_end_is_armed_before_anything_that_may_fail() {
+        let script = rendered();
+        let place = |text: &str| script.find(text).unwrap_or_else(|| panic!("{text} is missing"));
+        assert!(place("shutdown -P \"+") < place("spawn-deadline.timer"));
+        assert!(place("enable --now spawn-deadline.timer") < place("mkdir -p \"$directory\""));
+        assert!(!script.contains("set -e"));
+    }
+
+    #[test]
+    fn the_shell_and_python_can_read_it() {
+        let script = rendered();
+        let directory = std::env::temp_dir().join(format!("spawn-user-data-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let (boot, fetch) = (directory.join("boot.sh"), directory.join("fetch.py"));
+        std::fs::write(&boot, script).unwrap();
+        std::fs::write(&fetch, FETCH).unwrap();
+        let shell = std::process::Command::new("sh").arg("-n").arg(&boot).output().unwrap();
+        let python = "import ast, sys; ast.parse(open(sys.argv[1]).read(), feature_version=(3, 6))";
+        let python = std::process::Command::new("python3").args(["-I", "-c", python]).arg(&fetch).output().unwrap();
+        std::fs::remove_dir_all(&directory).unwrap();
+        assert!(shell.status.success(), "{}", String::from_utf8_lossy(&shell.stderr));
+        assert!(python.status.success(), "{}", String::from_utf8_lossy(&python.stderr));
+    }
+}
