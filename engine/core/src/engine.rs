@@ -374,6 +374,22 @@ impl Engine {
         Ok(found)
     }
 
+    /// The results that the ranks have handed back so far: rank, and path below its `$SPAWN_RESULTS`.
+    ///
+    /// # Errors
+    /// If the bucket cannot be read.
+    pub async fn results(&self, record: &FleetRecord) -> Result<Vec<(u32, String)>> {
+        self.ledger(&self.warm().await?).results(&record.fleet, &record.run).await
+    }
+
+    /// A result; nothing if there is none.
+    ///
+    /// # Errors
+    /// If the bucket cannot be read.
+    pub async fn result(&self, record: &FleetRecord, rank: u32, path: &str) -> Result<Option<Vec<u8>>> {
+        self.ledger(&self.warm().await?).result(&record.fleet, &record.run, rank, path).await
+    }
+
     async fn warm(&self) -> Result<Setup> {
         self.found().await?.ok_or_else(|| {
             let message = format!("the account set-up is not there in {}", self.aws.region);

@@ -181,4 +181,21 @@ impl Ledger {
         }
         Ok(completions)
     }
+
+    /// The results of a run: rank, and path below its directory.
+    pub async fn results(&self, fleet: &FleetId, run: &RunId) -> Result<Vec<(u32, String)>> {
+        let prefix = RunKeys::new(fleet, run).results();
+        let keys = self.objects.list(&self.bucket, &prefix).await?;
+        let split = |key: &String| {
+            let (rank, path) = key.strip_prefix(&prefix)?.split_once('/')?;
+            Some((rank.parse().ok()?, path.to_owned()))
+        };
+        Ok(keys.iter().filter_map(split).collect())
+    }
+
+    /// A result of a rank.
+    pub async fn result(&self, fleet: &FleetId, run: &RunId, rank: u32, path: &str) -> Result<Option<Vec<u8>>> {
+        let key = RunKeys::new(fleet, run).result(rank, path);
+        Ok(self.objects.get(&self.bucket, &key).await?.map(|(body, _)| body))
+    }
 }

@@ -1,0 +1,182 @@
+//! S3: reads, lists and writes on one bucket, whose owner every call names.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+
+use super::sign::Service;
+use super::{Call, Content, Session};
+use crate::failure::{Class, Failure};
+use crate::http::Answer;
+
+/// The time a small object may take.
+const WITHIN: Duration = Duration::from_secs(15);
+/// Slower than this an upload counts as stuck.
+const SLOWEST_BYTES_PER_SECOND: u64 = 50_000;
+
+/// The bucket of the set-up.
+pub(crate) struct Bucket {
+    session: Rc<Session>,
+    name: String,
+    owner: String,
+}
+
+/// Whether a write that makes an object found its place free.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Made {
+    Yes,
+    /// Somebody was first.
+    Taken,
+}
+
+impl Bucket {
+    pub(crate) fn new(session: Rc<Session>, name: &str, owner: &str) -> Self {
+        Self { session, name: name.to_owned(), owner: owner.to_owned() }
+    }
+
+    /// Reads an object.
+    pub(crate) async fn get(&self, key: &str) -> Result<Bytes, Failure> {
+        Ok(self.request(Method::GET, key, vec![], Content::Bytes(Bytes::new())).await?.body)
+    }
+
+    /// Reads an object unless it is the one with the tag `known`. Gives content and tag, or nothing.
+    pub(crate) async fn get_changed(&self, key: &str, known: Option<&str>) -> Result<Option<(Bytes, String)>, Failure> {
+        let headers = known.map(|tag| ("if-none-match", tag.to_owned())).into_iter().collect();
+        let answer = self.request(Method::GET, key, headers, Content::Bytes(Bytes::new())).await?;
+        if answer.status == 304 {
+            return Ok(None);
+        }
+        let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned();
+        Ok(Some((answer.body, tag)))
+    }
+
+    /// Writes an object, over whatever is there.
+    pub(crate) async fn put(&self, key: &str, content: Bytes) -> Result<(), Failure> {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        self.request(Method::PUT, key, headers, Content::Bytes(content)).await.map(drop)
+    }
+
+    /// Writes an object if there is none.
+    pub(crate) async fn make(&self, key: &str, content: Bytes) -> Result<Made, Failure> {
+        let headers = vec![("content-type", "application/json".to_owned()), ("if-none-match", "*".to_owned())];
+        match self.request(Method::PUT, key, headers, Content::Bytes(content)).await {
+            Ok(_) => Ok(Made::Yes),
+            Err(failure) if failure.class == Class::Taken => Ok(Made::Taken),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Writes a file of `length` bytes, a block at a time.
+    pub(crate) async fn put_file(&self, key: &str, path: &Path, length: u64) -> Result<(), Failure> {
+        let headers = vec![("content-type", "application/octet-stream".to_owned())];
+        self.request(Method::PUT, key, headers, Content::File(path.to_owned(), length)).await.map(drop)
+    }
+
+    /// The keys that begin with `prefix`, in order.
+    pub(crate) async fn list(&self, prefix: &str) -> Result<Vec<String>, Failure> {
+        let mut keys = Vec::new();
+        let mut after = String::new();
+        loop {
+            // Going on after the last key needs no token to be carried along.
+            let start = if after.is_empty() { String::new() } else { format!("&start-after={}", encode(&after, false)) };
+            let query = format!("list-type=2&prefix={}{start}", encode(prefix, false));
+            let url = format!("{}?{query}", self.url("").await?);
+            let answer = self.send(Method::GET, url, vec![], Content::Bytes(Bytes::new())).await?;
+            let text = String::from_utf8_lossy(&answer.body);
+            let page: Vec<String> = elements(&text, "Key").map(unescape).collect();
+            let more = elements(&text, "IsTruncated").next() == Some("true");
+            match page.last() {
+                Some(last) if more => after.clone_from(last),
+                _ => {
+                    keys.extend(page);
+                    return Ok(keys);
+                }
+            }
+            keys.extend(page);
+        }
+    }
+
+    async fn url(&self, key: &str) -> Result<String, Failure> {
+        let key = encode(key, true);
+        if self.session.one_endpoint() {
+            return Ok(format!("{}/{}/{key}", self.session.endpoint("s3").await?, self.name));
+        }
+        Ok(format!("{}/{key}", self.session.endpoint(&format!("{}.s3", self.name)).await?))
+    }
+
+    async fn request(&self, method: Method, key: &str, headers: Vec<(&'static str, String)>, content: Content) -> Result<Answer, Failure> {
+        let url = self.url(key).await?;
+        self.send(method, url, headers, content).await
+    }
+
+    async fn send(&self, method: Method, url: String, headers: Vec<(&'static str, String)>, content: Content) -> Result<Answer, Failure> {
+        let mut headers = headers;
+        headers.push(("x-amz-expected-bucket-owner", self.owner.clone()));
+        let length = match &content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::File(_, length) => *length,
+        };
+        let within = WITHIN + Duration::from_secs(length / SLOWEST_BYTES_PER_SECOND);
+        let what = format!("{method} {url}");
+        let answer = self.session.send(Call { service: Service::S3, method, url, headers, content, within }).await?;
+        if answer.status.is_success() || answer.status == 304 {
+            return Ok(answer);
+        }
+        let text = String::from_utf8_lossy(&answer.body);
+        let element = |name| elements(&text, name).next().unwrap_or_default();
+        Err(Failure::answered(&what, answer.status, element("Code"), element("Message")))
+    }
+}
+
+/// The text of each element called `name`. S3's answers nest nothing of the same name.
+fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let mut rest = xml;
+    std::iter::from_fn(move || {
+        let start = rest.find(&open)? + open.len();
+        let end = start + rest.get(start..)?.find(&close)?;
+        let text = rest.get(start..end)?;
+        rest = rest.get(end + close.len()..)?;
+        Some(text)
+    })
+}
+
+fn unescape(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&")
+}
+
+/// Percent-encodes as a signature wants it.
+fn encode(text: &str, keep_slashes: bool) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
+            b'/' if keep_slashes => encoded.push('/'),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read() {
+        let xml = "<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>false</IsTruncated>\
+                   <Contents><Key>a/1&amp;2</Key><Size>1</Size></Contents><Contents><Key>b</Key></Contents></ListBucketResult>";
+        assert_eq!(elements(xml, "Key").map(unescape).collect::<Vec<_>>(), ["a/1&2", "b"]);
+        assert_eq!(elements(xml, "IsTruncated").next(), Some("false"));
+        assert_eq!(elements("<Key>open", "Key").next(), None);
+    }
+
+    #[test]
+    fn keys_are_encoded_as_they_are_signed() {
+        assert_eq!(encode("results/00000/a b+c%/ü.txt", true), "results/00000/a%20b%2Bc%25/%C3%BC.txt");
+        assert_eq!(encode("runs/x/", false), "runs%2Fx%2F");
+    }
+}

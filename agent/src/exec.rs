@@ -1,0 +1,124 @@
+//! `spored exec`: the process between the agent and the command.
+//!
+//! It runs as the workload's user, in the workload's unit, and gives the command a process group of its own. What to run is in a file,
+//! so no argument meets a shell, systemd's specifiers or a limit on the way; how it ended is written to a file, so that a death by
+//! signal is told from an exit code.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::{Deserialize, Serialize};
+use spawn_model::record::Exit;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+
+/// What to run.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Job {
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: BTreeMap<String, String>,
+    /// Where it starts. A program named by a relative path is found from here.
+    pub(crate) directory: PathBuf,
+    /// How long the command may take to end after it was asked to.
+    pub(crate) grace: Duration,
+}
+
+/// Runs the job and reports how it ended. The exit code says only whether the report was written.
+pub(crate) async fn run(job: &Path, report: &Path) -> ExitCode {
+    let exit = match read(job) {
+        Ok(job) => perform(&job).await,
+        Err(reason) => Exit::NotStarted { reason },
+    };
+    let written = serde_json::to_vec(&exit).map_err(io::Error::from).and_then(|text| std::fs::write(report, text));
+    match written {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("spored: {}: {error}", report.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Job, String> {
+    let text = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+async fn perform(job: &Job) -> Exit {
+    let not_started = |reason: String| Exit::NotStarted { reason };
+    // Before the command starts, so that a request to end that comes at the same moment is not lost.
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(error) => return not_started(format!("signals cannot be received: {error}")),
+    };
+    let Some((program, arguments)) = job.argv.split_first() else {
+        return not_started("there is no command".to_owned());
+    };
+    if let Err(error) = std::env::set_current_dir(&job.directory) {
+        return not_started(format!("{}: {error}", job.directory.display()));
+    }
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().envs(&job.env).stdin(Stdio::null()).process_group(0);
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return not_started(explain(program, &error)),
+    };
+    let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    let status = tokio::select! {
+        status = child.wait() => status,
+        _ = terminate.recv() => end(&mut child, group, job.grace).await,
+    };
+    // What it left running would hold the output open, and nobody would wait for it.
+    tell(group, Signal::KILL);
+    match status {
+        Ok(status) => exit(status),
+        Err(error) => not_started(format!("{program:?} was lost: {error}")),
+    }
+}
+
+/// Asks the command to end, and makes it end when the time is up.
+async fn end(child: &mut Child, group: Option<Pid>, grace: Duration) -> io::Result<ExitStatus> {
+    tell(group, Signal::TERM);
+    match timeout(grace, child.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            tell(group, Signal::KILL);
+            child.wait().await
+        }
+    }
+}
+
+fn tell(group: Option<Pid>, signal: Signal) {
+    if let Some(group) = group {
+        // It fails when nobody is left to be told.
+        let _ = kill_process_group(group, signal);
+    }
+}
+
+fn exit(status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code { code },
+        (None, Some(signal)) => Exit::Signal { signal },
+        (None, None) => Exit::NotStarted { reason: format!("it ended with {status}") },
+    }
+}
+
+/// Says why a program did not start, which the error alone does not: a missing interpreter is reported as a missing file.
+fn explain(program: &str, error: &io::Error) -> String {
+    let there = program.contains('/') && Path::new(program).exists();
+    let hint = match error.kind() {
+        io::ErrorKind::NotFound if there => ": the file is there, but the interpreter that it names is not",
+        io::ErrorKind::NotFound if !program.contains('/') => ": no directory of PATH has it",
+        _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
+            ": it is neither a program for this kind of machine nor a script that begins with #!"
+        }
+        _ => "",
+    };
+    format!("{program:?} cannot be run: {error}{hint}")
+}

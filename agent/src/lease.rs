@@ -1,0 +1,109 @@
+//! The lease: the second of the hands that end a machine.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use spawn_model::layout::RunKeys;
+use spawn_model::record::{Lease, SCHEMA};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::aws::s3::Bucket;
+use crate::config::State;
+use crate::power;
+
+/// Under this name the deadline that the first hand is armed for is kept: after a reboot it may be later than what user data said.
+const ARMED: &str = "deadline.json";
+/// The clock is looked at this often at least: a sleep does not count the time in which the machine was suspended, and the clock may be set.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// The pause before the object is asked for again, as long as it was never read.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The deadline that is known without asking anybody: that of user data, or a later word from an earlier boot.
+pub(crate) fn known(state: &State, configured: Timestamp) -> Timestamp {
+    state.recall(ARMED).unwrap_or(configured)
+}
+
+/// Waits until the deadline has passed, wherever it moves.
+pub(crate) async fn over(mut deadline: watch::Receiver<Timestamp>) {
+    loop {
+        let left = Timestamp::now().duration_until(*deadline.borrow_and_update());
+        let Some(left) = Duration::try_from(left).ok().filter(|left| !left.is_zero()) else { return };
+        tokio::select! {
+            () = sleep(left.min(LONGEST_SLEEP)) => {}
+            changed = deadline.changed() => if changed.is_err() {
+                // Nobody moves it any more; it still holds.
+                sleep(left.min(LONGEST_SLEEP)).await;
+            }
+        }
+    }
+}
+
+/// Follows the lease object for ever. What it says is the truth, whether later or earlier; as long as it cannot be read, the last known deadline holds.
+pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, deadline: watch::Sender<Timestamp>, interval: Duration) {
+    let key = keys.lease();
+    let mut tag: Option<String> = None;
+    let mut pause = FIRST_PAUSE;
+    let mut complaint = String::new();
+    loop {
+        let problem = match bucket.get_changed(&key, tag.as_deref()).await {
+            Ok(None) => None,
+            Ok(Some((content, new_tag))) => match serde_json::from_slice::<Lease>(&content) {
+                Ok(lease) if lease.schema == SCHEMA => {
+                    tag = Some(new_tag).filter(|tag| !tag.is_empty());
+                    moved(&state, &deadline, lease.deadline).await;
+                    None
+                }
+                Ok(lease) => Some(format!("it is of version {}, and this agent reads version {SCHEMA}", lease.schema)),
+                Err(error) => Some(error.to_string()),
+            },
+            Err(failure) => Some(failure.to_string()),
+        };
+        pause = match problem {
+            None => interval,
+            Some(_) => (pause * 2).min(interval),
+        };
+        let problem = problem.unwrap_or_default();
+        if problem != complaint && !problem.is_empty() {
+            eprintln!("spored: the lease cannot be read, {} holds: {problem}", *deadline.borrow());
+        }
+        complaint = problem;
+        sleep(pause).await;
+    }
+}
+
+/// Takes over a deadline: arms the first hand for it and tells everybody.
+async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestamp) {
+    if *deadline.borrow() == new {
+        return;
+    }
+    eprintln!("spored: the lease ends at {new}");
+    if let Err(error) = state.keep(ARMED, &new) {
+        eprintln!("spored: the deadline cannot be kept: {error}");
+    }
+    deadline.send_replace(new);
+    power::arm(new, Timestamp::now()).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_earlier_deadline_ends_the_wait() {
+        let now = Timestamp::now();
+        let (sender, receiver) = watch::channel(now + jiff::SignedDuration::from_hours(1));
+        let waiting = tokio::spawn(over(receiver));
+        sender.send_replace(now);
+        tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_deadline_prolongs_it() {
+        let now = Timestamp::now();
+        let (sender, receiver) = watch::channel(now + jiff::SignedDuration::from_millis(200));
+        sender.send_replace(now + jiff::SignedDuration::from_hours(1));
+        assert!(tokio::time::timeout(Duration::from_secs(600), over(receiver)).await.is_err());
+    }
+}

@@ -1,0 +1,83 @@
+//! The agent on every instance: runs the workload, keeps its records, ends the machine.
+//!
+//! It is a lease's second hand. Everything it knows at first is in the configuration that user data wrote; everything else it reads
+//! from the bucket with the instance's own credentials. It needs no permission to end the machine: it powers it off.
+//!
+//! | duty | file |
+//! |---|---|
+//! | the order of everything | `agent` |
+//! | when to end, and why | `lease`, `spot`, `ending`, `power` |
+//! | which rank this is, and who the others are | `rank`, `peers` |
+//! | what to run, and running it | `payload`, `environment`, `workload`, `exec` |
+//! | what is kept | `output`, `results`, `completion` |
+//! | AWS without an SDK | `aws`, `metadata`, `http`, `failure`, `retry` |
+
+mod agent;
+mod aws;
+mod completion;
+mod config;
+mod ending;
+mod environment;
+mod exec;
+mod failure;
+mod http;
+mod lease;
+mod metadata;
+mod output;
+mod payload;
+mod peers;
+mod power;
+mod rank;
+mod results;
+mod retry;
+mod spot;
+mod workload;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+const USAGE: &str = "usage: spored run --config FILE [--lease-interval SECONDS]
+       spored exec --job FILE --report FILE
+       spored --version";
+
+/// How often the lease object is read.
+const LEASE_INTERVAL: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["--version"] => {
+            println!("spored {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        ["exec", "--job", job, "--report", report] => in_runtime(exec::run(job.as_ref(), report.as_ref())),
+        ["run", "--config", config] => in_runtime(agent::run(config.as_ref(), LEASE_INTERVAL)),
+        ["run", "--config", config, "--lease-interval", seconds] => match seconds.parse().ok().filter(|seconds| *seconds > 0) {
+            Some(seconds) => in_runtime(agent::run(config.as_ref(), Duration::from_secs(seconds))),
+            None => usage(),
+        },
+        _ => usage(),
+    }
+}
+
+fn usage() -> ExitCode {
+    eprintln!("{USAGE}");
+    ExitCode::from(2)
+}
+
+/// Runs on one thread: there is one task at a time to do, and every thread costs memory on each machine of a fleet.
+fn in_runtime(task: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => {
+            let code = tokio::task::LocalSet::new().block_on(&runtime, task);
+            // A read of a file that hangs must not keep the process.
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            code
+        }
+        Err(error) => {
+            eprintln!("spored: cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

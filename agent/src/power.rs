@@ -1,0 +1,97 @@
+//! Ending the machine, now or at a time. Neither needs a permission: a machine that powers off is terminated by EC2.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::process::Command;
+use tokio::time::sleep;
+
+/// The timer that user data made.
+const TIMER: &str = "spawn-deadline.timer";
+/// How long to wait when the machine refuses to power off.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// Powers the machine off. Comes back when the machine has said that it will.
+pub(crate) async fn off() {
+    loop {
+        for command in [&["systemctl", "poweroff"][..], &["shutdown", "-P", "now"]] {
+            if run(command).await {
+                return;
+            }
+        }
+        eprintln!("spored: the machine does not power off; trying again");
+        sleep(PAUSE).await;
+    }
+}
+
+/// Moves the machine's own end, both the scheduled shutdown and the timer, to a deadline.
+pub(crate) async fn arm(deadline: Timestamp, now: Timestamp) {
+    // There may be none to cancel.
+    run(&["shutdown", "-c"]).await;
+    if !run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await {
+        eprintln!("spored: the shutdown at {deadline} could not be scheduled");
+    }
+    let path = units().join(TIMER);
+    if let Err(error) = std::fs::write(&path, timer(deadline)) {
+        eprintln!("spored: {}: {error}", path.display());
+    }
+    if !(run(&["systemctl", "daemon-reload"]).await && run(&["systemctl", "restart", TIMER]).await) {
+        eprintln!("spored: the timer for {deadline} could not be started");
+    }
+}
+
+/// Whole minutes until the deadline, rounded up and never none.
+fn minutes(deadline: Timestamp, now: Timestamp) -> i64 {
+    let seconds = deadline.as_second() - now.as_second();
+    ((seconds + 59) / 60).max(1)
+}
+
+/// The timer's unit, as user data first wrote it.
+fn timer(deadline: Timestamp) -> String {
+    let calendar = deadline.strftime("%Y-%m-%d %H:%M:%S UTC");
+    format!(
+        "[Unit]\nDescription=End of the lease\n[Timer]\nOnCalendar={calendar}\nPersistent=true\nAccuracySec=1s\n\
+         [Install]\nWantedBy=timers.target\n"
+    )
+}
+
+/// Where units are.
+fn units() -> PathBuf {
+    let named = std::env::var("SYSTEMD_UNIT_PATH").ok();
+    let first = named.as_deref().and_then(|path| path.split(':').next()).filter(|path| !path.is_empty());
+    PathBuf::from(first.unwrap_or("/etc/systemd/system"))
+}
+
+/// Runs a command of the machine's and tells whether it went well.
+pub(crate) async fn run(argv: &[&str]) -> bool {
+    let [program, arguments @ ..] = argv else { return false };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+    match command.status().await {
+        Ok(status) => status.success(),
+        Err(error) => {
+            eprintln!("spored: {program}: {error}");
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minutes_are_rounded_up() {
+        let now: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+        for (seconds, expected) in [(-5, 1), (0, 1), (1, 1), (60, 1), (61, 2), (3600, 60), (3601, 61)] {
+            assert_eq!(minutes(now + jiff::SignedDuration::from_secs(seconds), now), expected, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn the_timer_is_on_the_absolute_time() {
+        insta::assert_snapshot!("timer", timer("2030-01-02T03:04:05Z".parse().unwrap()));
+    }
+}

@@ -1,0 +1,199 @@
+//! What a machine of a fleet sees: AWS on loopback, and the commands of its init, which only write down that they were called.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+pub mod cloud;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use spawn_model::ids::{FleetId, InstanceId, RunId};
+use spawn_model::layout::RunKeys;
+use spawn_model::record::{AgentConfig, Completion, Lease, Payload, SCHEMA};
+use spawn_model::spec::FleetKind;
+
+use cloud::{ACCOUNT, BUCKET, Cloud, REGION};
+
+/// What the test's commands may use. Nothing else of this machine can be run by name, least of all its init.
+const TOOLS: [&str; 15] =
+    ["cat", "chmod", "date", "env", "head", "kill", "mkdir", "printf", "python3", "rm", "sh", "sleep", "tr", "true", "yes"];
+
+/// Writes down its name and arguments.
+const RECORD: &str = "#!/bin/sh\nprintf '%s' \"${0##*/}\" >>\"$CALLS.$$\"\nfor word; do printf ' %s' \"$word\" >>\"$CALLS.$$\"; done\n\
+                      printf '\\n' >>\"$CALLS.$$\"\ncat \"$CALLS.$$\" >>\"$CALLS\"\nrm \"$CALLS.$$\"\n";
+/// Runs what follows the options, under a process id that [`STOP`] finds.
+const RUN: &str = "echo $$ >\"$CALLS.unit\"\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
+/// Tells the unit's main process to end, as the unit's `KillMode=mixed` does.
+const STOP: &str = "if [ \"$*\" = 'stop spawn-workload.service' ]; then kill $(cat \"$CALLS.unit\"); fi\n";
+
+/// No test's machine takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A machine and its surroundings.
+pub struct World {
+    pub cloud: Arc<Cloud>,
+    directory: tempfile::TempDir,
+    pub config: AgentConfig,
+    pub keys: RunKeys,
+}
+
+impl World {
+    /// A machine with systemd, of an array, whose lease ends in an hour.
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (fleet, run) = (FleetId::from_random([1; 8]), RunId::from_random([2; 8]));
+        let keys = RunKeys::new(&fleet, &run);
+        let config = AgentConfig {
+            schema: SCHEMA,
+            account: ACCOUNT.to_owned(),
+            region: REGION.to_owned(),
+            bucket: BUCKET.to_owned(),
+            fleet,
+            run,
+            kind: FleetKind::JobArray,
+            rank_base: 0,
+            deadline: Timestamp::now() + SignedDuration::from_hours(1),
+            log_group: "/spawn/fleets".to_owned(),
+        };
+        for name in ["bin", "tools", "units", "var"] {
+            std::fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let world = Self { cloud: Cloud::start(), directory, config, keys };
+        for name in TOOLS {
+            let found = std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|place| place.join(name)).find(|path| path.exists());
+            std::os::unix::fs::symlink(found.unwrap_or_else(|| panic!("{name} is missing")), world.path("tools").join(name)).unwrap();
+        }
+        for name in ["ip", "shutdown", "useradd"] {
+            world.shim(name, RECORD);
+        }
+        world.shim("systemctl", &format!("{RECORD}{STOP}"));
+        world.shim("systemd-run", &format!("{RECORD}{RUN}"));
+        world.lease(world.config.deadline);
+        world
+    }
+
+    /// A machine without systemd.
+    pub fn without_units() -> Self {
+        let world = Self::new();
+        for name in ["systemctl", "systemd-run"] {
+            std::fs::remove_file(world.path("bin").join(name)).unwrap();
+        }
+        world
+    }
+
+    pub fn shim(&self, name: &str, script: &str) {
+        let path = self.path("bin").join(name);
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// The agent's directory.
+    pub fn state(&self) -> PathBuf {
+        let state = self.path("var/spored");
+        std::fs::create_dir_all(&state).unwrap();
+        state
+    }
+
+    /// Sets the lease object.
+    pub fn lease(&self, deadline: Timestamp) {
+        let lease = Lease { schema: SCHEMA, deadline, generation: 1 };
+        self.cloud.put(&self.keys.lease(), serde_json::to_vec(&lease).unwrap());
+    }
+
+    /// Sets what to run.
+    pub fn payload(&self, size: u32, command: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) {
+        let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let payload = Payload {
+            schema: SCHEMA,
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            files: owned(files),
+            env: owned(env),
+            size,
+            name: "tiles".to_owned(),
+        };
+        self.cloud.put(&self.keys.payload(), serde_json::to_vec(&payload).unwrap());
+    }
+
+    /// As [`World::payload`], for a fleet of one that runs a line of shell.
+    pub fn shell(&self, line: &str) {
+        self.payload(1, &["sh", "-c", line], &[], &[]);
+    }
+
+    /// Sets the environment of everything on this machine.
+    pub fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        let path = format!("{}:{}", self.path("bin").display(), self.path("tools").display());
+        command
+            .env_clear()
+            .env("PATH", path)
+            .env("CALLS", self.path("calls"))
+            .env("AWS_ENDPOINT_URL", self.cloud.endpoint())
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.cloud.endpoint())
+            .env("SYSTEMD_UNIT_PATH", self.path("units"))
+            .env("STATE_DIRECTORY", self.path("var"))
+            .env("http_proxy", "http://127.0.0.1:1")
+            .env("HTTPS_PROXY", "http://127.0.0.1:1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+    }
+
+    /// Starts the agent, which reads the lease every second.
+    pub fn start(&self) -> Child {
+        let config = self.state().join("config.json");
+        std::fs::write(&config, serde_json::to_vec(&self.config).unwrap()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_spored"));
+        command.arg("run").arg("--config").arg(config).args(["--lease-interval", "1"]);
+        self.environment(&mut command).spawn().unwrap()
+    }
+
+    /// Runs the agent to its end and gives what it said.
+    pub fn run(&self) -> String {
+        finish(self.start())
+    }
+
+    /// What the commands of the machine's init were called with, in order.
+    pub fn calls(&self) -> Vec<String> {
+        std::fs::read_to_string(self.path("calls")).unwrap_or_default().lines().map(str::to_owned).collect()
+    }
+
+    /// Whether the machine was powered off.
+    pub fn is_off(&self) -> bool {
+        self.calls().iter().any(|call| call == "systemctl poweroff" || call == "shutdown -P now")
+    }
+
+    pub fn completion(&self, rank: u32) -> Option<Completion> {
+        Some(serde_json::from_slice(&self.cloud.get(&self.keys.completion(rank))?).unwrap())
+    }
+
+    pub fn result(&self, rank: u32, path: &str) -> Option<String> {
+        Some(String::from_utf8_lossy(&self.cloud.get(&self.keys.result(rank, path))?).into_owned())
+    }
+
+    pub fn own_id(&self) -> InstanceId {
+        InstanceId(cloud::INSTANCE.to_owned())
+    }
+}
+
+/// Waits for a process and gives what it said on standard error.
+pub fn finish(child: Child) -> String {
+    String::from_utf8_lossy(&output(child).stderr).into_owned()
+}
+
+/// Waits for a process.
+pub fn output(child: Child) -> Output {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let id = child.id();
+    std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));
+    receiver.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+        panic!("process {id} did not end within {PATIENCE:?}")
+    })
+}

@@ -1,0 +1,165 @@
+//! `spawn logs`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use spawn_core::engine::Engine;
+use spawn_core::operation::Operation;
+use spawn_core::ports::LogEvent;
+use spawn_model::error::Class;
+use spawn_model::record::FleetRecord;
+
+use super::{DONE, Outcome};
+use crate::cli::Global;
+use crate::output::{Failure, Output};
+use crate::session::{Session, operation};
+
+/// Show what a fleet's commands write
+///
+/// Standard output and standard error, oldest first, each line behind its rank.
+///
+/// As JSON, a line for each line: `{"rank": 3, "at": "2026-11-23T12:00:20Z", "message": "..."}`.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// The fleet's name or id
+    name: String,
+    /// Go on until the fleet is over
+    #[arg(short, long)]
+    follow: bool,
+    /// Only this rank, without its number before each line
+    #[arg(long, value_name = "RANK")]
+    rank: Option<u32>,
+}
+
+/// Between two reads while following. `FilterLogEvents` allows 5 a second in an account.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// After so many reads, whether the fleet is over is looked at.
+const READS_PER_LOOK: u32 = 5;
+
+/// Ranks send their lines in their own time, so that an older one may arrive after a newer: each read goes back so far.
+const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
+
+/// A line, as programs read it.
+#[derive(Serialize)]
+struct Line<'a> {
+    rank: Option<u32>,
+    at: Timestamp,
+    message: &'a str,
+}
+
+impl Logs {
+    pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
+        let Session { engine, .. } = Session::connect(global).await?;
+        let operation = operation(output)?;
+        let fleet = engine.find(&self.name).await?;
+        let mut reader = Reader::new(&fleet.record);
+        let mut is_over = fleet.status.is_over();
+        let mut reads = 0;
+        loop {
+            for event in reader.read(&engine, &fleet.record).await? {
+                self.show(&event, fleet.record.spec.size, output)?;
+            }
+            if !self.follow || is_over {
+                return Ok(DONE);
+            }
+            if pause(&operation).await {
+                return Ok(Class::Cancelled.exit_code());
+            }
+            reads += 1;
+            if reads % READS_PER_LOOK == 0 {
+                // Looked at before the last read, so that nothing written before the end is missed.
+                is_over = engine.look(&fleet.record.fleet).await?.is_none_or(|now| now.status.is_over());
+            }
+        }
+    }
+
+    fn show(&self, event: &LogEvent, size: u32, output: &Output) -> Result<(), Failure> {
+        let rank = rank_of(&event.stream);
+        if self.rank.is_some() && rank != self.rank {
+            return Ok(());
+        }
+        let message = event.message.trim_end_matches('\n');
+        let text = match rank {
+            Some(rank) if size > 1 && self.rank.is_none() => {
+                let width = (size - 1).to_string().len();
+                format!("{rank:>width$} | {message}")
+            }
+            _ => message.to_owned(),
+        };
+        output.line(&Line { rank, at: event.at, message }, &text)
+    }
+}
+
+/// Waits for the next read; true if the user has had enough.
+async fn pause(operation: &Operation) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(PAUSE) => false,
+        () = operation.cancel.cancelled() => true,
+    }
+}
+
+/// The rank in the name of a stream, its last part.
+fn rank_of(stream: &str) -> Option<u32> {
+    stream.rsplit('/').next()?.parse().ok()
+}
+
+/// What has been read, so that no line is shown twice.
+struct Reader {
+    from: Timestamp,
+    seen: BTreeSet<(Timestamp, String)>,
+}
+
+impl Reader {
+    fn new(record: &FleetRecord) -> Self {
+        Self { from: record.asked_at, seen: BTreeSet::new() }
+    }
+
+    async fn read(&mut self, engine: &Engine, record: &FleetRecord) -> Result<Vec<LogEvent>, Failure> {
+        Ok(self.fresh(engine.output(record, self.from).await?))
+    }
+
+    /// The events that are new. Moves on, and forgets what no later read can return.
+    fn fresh(&mut self, mut events: Vec<LogEvent>) -> Vec<LogEvent> {
+        events.retain(|event| self.seen.insert((event.at, event.id.clone())));
+        if let Some((newest, _)) = self.seen.last() {
+            self.from = self.from.max(*newest - OVERLAP);
+        }
+        self.seen = self.seen.split_off(&(self.from, String::new()));
+        events
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + second).expect("a time")
+    }
+
+    fn event(second: i64, id: &str) -> LogEvent {
+        LogEvent { at: at(second), stream: "fleet-a/run-b/00007".into(), id: id.into(), message: String::new() }
+    }
+
+    #[test]
+    fn a_late_line_is_shown_and_none_twice() {
+        let mut reader = Reader { from: at(0), seen: BTreeSet::new() };
+        let mut ids = |events: Vec<LogEvent>| reader.fresh(events).iter().map(|event| event.id.clone()).collect::<String>();
+        assert_eq!(ids(vec![event(10, "a"), event(40, "b")]), "ab");
+        assert_eq!(ids(vec![event(10, "a"), event(20, "c"), event(40, "b"), event(40, "d")]), "cd");
+        assert_eq!(ids(vec![event(100, "e")]), "e");
+        assert_eq!(ids(vec![event(100, "e")]), "");
+        assert_eq!(reader.from, at(70));
+        assert_eq!(reader.seen.len(), 1);
+    }
+
+    #[test]
+    fn the_rank_is_the_last_part_of_the_stream() {
+        assert_eq!(rank_of("fleet-a/run-b/00007"), Some(7));
+        assert_eq!(rank_of("fleet-a/run-b/agent"), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! `spawn plan`.
+
+use clap::Args;
+use jiff::SignedDuration;
+use spawn_core::plan::Plan as FleetPlan;
+
+use super::{DONE, Outcome};
+use crate::cli::Global;
+use crate::input::FleetArgs;
+use crate::output::table::{labelled, table};
+use crate::output::{Output, fleet, money, time};
+use crate::session::Session;
+
+/// Show what `up` would do, what it would cost, and who would end it; create nothing
+///
+/// It takes the same input as `up`, and fails where `up` would fail, as far as that can be seen before.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+impl Plan {
+    pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
+        let (kind, spec) = self.fleet.read(super::up::random())?;
+        let Session { engine, .. } = Session::connect(global).await?;
+        let plan = engine.plan(kind, &spec).await?;
+        output.result(&plan, text)?;
+        Ok(DONE)
+    }
+}
+
+fn text(plan: &FleetPlan) -> String {
+    let ttl = time::length(SignedDuration::from_secs(i64::try_from(plan.ttl_s).unwrap_or(i64::MAX)));
+    let price = plan.price_usd_per_hour.map_or_else(
+        || money::UNKNOWN.to_owned(),
+        |price| format!("{} per instance-hour, on demand by the Pricing API", money::price(price)),
+    );
+    let at_most = plan.cost_usd_max.map_or_else(
+        || "unknown".to_owned(),
+        |cost| format!("{}: all {} from the launch to the end of the lease", money::dollars(cost), plan.size),
+    );
+    let schedules = match plan.schedules {
+        1 => "1 schedule".to_owned(),
+        n => format!("{n} schedules"),
+    };
+    let mut text = labelled(&[
+        ("fleet", format!("{} ({} of {})", plan.name, fleet::kind(plan.kind), plan.size)),
+        ("image", plan.image_id.clone()),
+        ("price", price),
+        ("at most", at_most),
+        ("ends", format!("{ttl} after it is asked for")),
+        ("by", "1. the machine's own shutdown timer".to_owned()),
+        ("", "2. the agent on it".to_owned()),
+        ("", format!("3. {schedules} outside it, at that time and every 5 minutes for an hour")),
+    ]);
+    text.push_str("\nWhere to ask, in this order:\n\n");
+    text.push_str(&table(&["TYPE", "ZONE", "SUBNET"], plan.pools.iter().map(|pool| {
+        vec![pool.instance_type.clone(), pool.zone.clone(), pool.subnet_id.clone()]
+    })));
+    for note in &plan.notes {
+        text.push_str(&format!("\nnote: {note}"));
+    }
+    text.push_str(if plan.notes.is_empty() { "\n" } else { "\n\n" });
+    text.push_str("Nothing was created.\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use spawn_core::plan::Pool;
+    use spawn_model::spec::FleetKind;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_says_what_where_how_much_and_until_when() {
+        let pool = |instance_type: &str, zone: &str| Pool {
+            instance_type: instance_type.into(),
+            zone: format!("us-east-1{zone}"),
+            subnet_id: format!("subnet-0{zone}"),
+        };
+        let plan = FleetPlan {
+            name: "mandelbrot".into(),
+            kind: FleetKind::JobArray,
+            size: 8,
+            pools: vec![pool("c7i.large", "a"), pool("c7i.large", "b"), pool("c7a.large", "a")],
+            image_id: "ami-0123456789abcdef0".into(),
+            root_device: "/dev/xvda".into(),
+            vpc_id: "vpc-0a".into(),
+            ttl_s: 1200,
+            schedules: 1,
+            price_usd_per_hour: Some(0.08925),
+            cost_usd_max: Some(0.238),
+            notes: Vec::new(),
+        };
+        let unknown = FleetPlan {
+            size: 2500,
+            schedules: 3,
+            price_usd_per_hour: None,
+            cost_usd_max: None,
+            notes: vec!["c7g.large is left out: it is arm64, and the image ami-0123456789abcdef0 is x86_64".into()],
+            ..plan.clone()
+        };
+        insta::assert_snapshot!("plan", text(&plan));
+        insta::assert_snapshot!("plan-unknown-price", text(&unknown));
+        insta::assert_json_snapshot!("plan-json", plan);
+    }
+}

@@ -1,0 +1,98 @@
+//! `spawn up`.
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use spawn_core::engine::{Engine, Launch};
+use spawn_core::operation::Operation;
+use spawn_core::wait::Waited;
+use spawn_model::error::{Class, Error};
+use spawn_model::rules::TTL_MAX;
+use spawn_model::status::{Status, WaitFor};
+
+use super::{DONE, Outcome};
+use crate::cli::Global;
+use crate::input::FleetArgs;
+use crate::output::fleet::FleetView;
+use crate::output::{Failure, Output, time};
+use crate::session::{Session, operation};
+
+/// Launch a fleet
+///
+/// From a YAML file, from flags, or from a file with flags over it.
+///
+/// A fleet with a size or a command is a job array: its ranks run the command once, and are gone. One with neither is an
+/// instance, which stays until its lease ends. `kind` in the file or --kind says otherwise.
+///
+/// Ctrl-C before everything is launched undoes the launch; after that it only ends the wait, and the fleet goes on.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Up {
+    #[command(flatten)]
+    fleet: FleetArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  spawn up -f fleet.yaml
+  spawn up --size 8 --type c7i.large --ttl 20m --wait completed -- ./render --depth 512
+  spawn up --type t3.micro --ttl 2h
+
+Exit codes beside those of every command: 1 if the fleet is over without what was waited for, or a command of it failed.";
+
+/// The exit code when the fleet was launched and its work did not go well.
+const WENT_BADLY: u8 = 1;
+
+/// A launch, as programs read it: the fleet, and what the user should know.
+#[derive(Serialize)]
+struct Launched {
+    #[serde(flatten)]
+    fleet: FleetView,
+    warnings: Vec<String>,
+}
+
+impl Up {
+    pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
+        let (kind, spec) = self.fleet.read(random())?;
+        let Session { engine, .. } = Session::connect(global).await?;
+        let operation = operation(output)?;
+        let began = engine.now();
+        let Launch { record, claim, kept_alive, mut warnings } = engine.launch(kind, &spec, &operation).await?;
+        // There is no state of ours to store the fleet in: from here on it is the user's, and nobody may adopt it.
+        if let Err(error) = claim.acknowledge().await {
+            warnings.push(format!("the name is not marked as kept, so an equal `spawn up` may take the fleet over: {}", error.message));
+        }
+        drop(kept_alive);
+        for warning in &warnings {
+            output.warn(warning);
+        }
+        let waited = wait(&engine, &record.fleet, record.asked_at, spec.wait_for, &operation).await?;
+        let was_interrupted = matches!(waited, Waited::Interrupted(_));
+        let fleet = waited.fleet();
+        output.progress(&format!("took {}", time::length(began.duration_until(engine.now()))));
+        let launched = Launched { fleet: FleetView::new(&fleet, engine.now()), warnings };
+        output.result(&launched, |launched| launched.fleet.text())?;
+        if was_interrupted {
+            output.warn(&format!("the wait was ended; the fleet goes on until {}", time::moment(fleet.deadline)));
+            return Ok(Class::Cancelled.exit_code());
+        }
+        let command_failed = fleet.members.iter().any(|member| member.exit_code.is_some_and(|code| code != 0));
+        let went_badly = fleet.status.is_over() && fleet.status != Status::Succeeded;
+        Ok(if went_badly || (spec.wait_for == WaitFor::Completed && command_failed) { WENT_BADLY } else { DONE })
+    }
+}
+
+/// Waits as long as a lease can be, for the fleet's own end is what bounds the wait, and somebody may extend it meanwhile.
+async fn wait(engine: &Engine, fleet: &spawn_model::ids::FleetId, asked_at: Timestamp, goal: WaitFor, operation: &Operation) -> Result<Waited, Failure> {
+    let until = asked_at + 2 * SignedDuration::from_secs(i64::try_from(TTL_MAX.0).unwrap_or(i64::MAX / 2));
+    engine.wait(fleet, goal, until, operation).await?.ok_or_else(|| {
+        let message = format!("{fleet} was launched, and then ended by somebody else");
+        Error::new(Class::Conflict, "EndedMeanwhile", message, "`spawn ls` lists what is left").into()
+    })
+}
+
+/// Two random bytes, for a name.
+pub(super) fn random() -> [u8; 2] {
+    let bytes = uuid::Uuid::new_v4().into_bytes();
+    [bytes[0], bytes[1]]
+}

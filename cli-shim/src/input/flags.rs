@@ -1,0 +1,173 @@
+//! The flags that describe a fleet. Their help is the field's own documentation.
+
+use std::collections::BTreeMap;
+use std::path::{Path as FilePath, PathBuf};
+
+use clap::{Args, ValueEnum};
+use spawn_model::problem::{Path, Problem};
+use spawn_model::spec::FleetKind;
+use spawn_model::value::Value;
+
+use super::declared::{doc, first_sentence};
+use super::{Fields, name_of, program, read_text};
+
+/// A fleet: from a file, from flags, or from a file with flags over it.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct FleetArgs {
+    /// A YAML file with the fields of the Terraform resource
+    ///
+    /// And `kind: job_array` or `kind: instance`. Where text is expected, `!file PATH` reads it from a file beside the YAML
+    /// file. Flags come before what the file says; --env, --file and --tag add to it.
+    #[arg(short = 'f', long = "fleet-file", value_name = "FLEET.YAML")]
+    pub(super) fleet_file: Option<PathBuf>,
+    /// What kind of fleet: left out, a job array if there is a size or a command, else an instance
+    #[arg(long, value_enum, value_name = "KIND")]
+    pub(super) kind: Option<KindArg>,
+    #[arg(long, help = first_sentence("name") + "; left out, the program's name and a random number", value_name = "NAME")]
+    name: Option<String>,
+    #[arg(long, help = first_sentence("size") + "; left out, 1", value_name = "N", allow_negative_numbers = true)]
+    size: Option<i64>,
+    #[arg(long = "type", help = first_sentence("instance_types") + "; repeat it, or use commas", long_help = doc("instance_types") + " Repeat it, or use commas.", value_name = "TYPE", value_delimiter = ',')]
+    instance_types: Vec<String>,
+    #[arg(long, help = first_sentence("ami"), long_help = doc("ami"), value_name = "AMI")]
+    ami: Option<String>,
+    #[arg(long, help = first_sentence("lease.ttl"), long_help = doc("lease.ttl"), value_name = "DURATION")]
+    ttl: Option<String>,
+    #[arg(long, help = first_sentence("env"), long_help = doc("env"), value_name = "NAME=VALUE", value_parser = pair)]
+    env: Vec<(String, String)>,
+    /// Files to put into the directory the command starts in: a path, and a name there if it is another
+    ///
+    /// A relative path below this directory keeps its path, any other file its name. The program after `--` goes along by
+    /// itself if it is a script here. 1 MiB in all.
+    #[arg(long, value_name = "PATH[=NAME]")]
+    file: Vec<String>,
+    #[arg(long, help = first_sentence("wait_for"), long_help = doc("wait_for"), value_name = "GOAL")]
+    wait: Option<String>,
+    #[arg(long, help = first_sentence("tags"), long_help = doc("tags"), value_name = "KEY=VALUE", value_parser = pair)]
+    tag: Vec<(String, String)>,
+    #[arg(long, help = first_sentence("delete_results"), long_help = doc("delete_results"))]
+    delete_results: bool,
+    #[arg(last = true, help = first_sentence("command"), long_help = doc("command"), value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// A kind of fleet on the command line.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum KindArg {
+    /// Ranks that each run the command once, and are gone
+    #[value(name = "job_array", alias = "job-array")]
+    JobArray,
+    /// One machine that stays until its lease ends
+    Instance,
+}
+
+impl From<KindArg> for FleetKind {
+    fn from(kind: KindArg) -> Self {
+        match kind {
+            KindArg::JobArray => Self::JobArray,
+            KindArg::Instance => Self::Instance,
+        }
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "write it as NAME=VALUE".to_owned())
+}
+
+impl FleetArgs {
+    /// Writes what the flags say over `fields`.
+    pub(super) fn apply(&self, fields: &mut Fields, problems: &mut Vec<Problem>) {
+        let text = |text: &String| Value::String(text.clone());
+        let words = |words: &Vec<String>| (!words.is_empty()).then(|| Value::List(words.iter().map(text).collect()));
+        for (name, value) in [
+            ("name", self.name.as_ref().map(text)),
+            ("size", self.size.map(Value::Int)),
+            ("instance_types", words(&self.instance_types)),
+            ("ami", self.ami.as_ref().map(text)),
+            ("command", words(&self.command)),
+            ("lease", self.ttl.as_ref().map(|ttl| Value::Map(BTreeMap::from([("ttl".to_owned(), text(ttl))])))),
+            ("wait_for", self.wait.as_ref().map(text)),
+            ("delete_results", self.delete_results.then_some(Value::Bool(true))),
+        ] {
+            if let Some(value) = value {
+                fields.insert(name.to_owned(), value);
+            }
+        }
+        add(fields, "env", self.env.iter().cloned());
+        add(fields, "tags", self.tag.iter().cloned());
+        add(fields, "files", self.files(problems).into_iter());
+        if let Some(program) = self.command.first() {
+            program::take_along(program, fields, problems);
+        }
+    }
+
+    fn files(&self, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+        let path = Path::field("files");
+        let read = self.file.iter().filter_map(|written| {
+            let (file, name) = match written.split_once('=') {
+                Some((file, name)) => (file, Some(name.to_owned())),
+                None => (written.as_str(), name_of(FilePath::new(written))),
+            };
+            let Some(name) = name else {
+                problems.push(Problem::new(&path, format!("{written:?} names no file"), "Write a path, or PATH=NAME"));
+                return None;
+            };
+            read_text(FilePath::new(file), &path.key(&name), problems).map(|text| (name, text))
+        });
+        read.collect()
+    }
+}
+
+/// Adds entries to a map field, over those of the same key. What is no map is left for the rules to refuse.
+fn add(fields: &mut Fields, name: &str, entries: impl ExactSizeIterator<Item = (String, String)>) {
+    if entries.len() == 0 {
+        return;
+    }
+    let field = fields.entry(name.to_owned()).or_default();
+    if field.is_null() {
+        *field = Value::Map(BTreeMap::new());
+    }
+    if let Value::Map(map) = field {
+        map.extend(entries.map(|(key, value)| (key, Value::String(value))));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, Command};
+    use spawn_model::spec::FleetSpec;
+
+    use super::*;
+
+    /// The flag of each field. `files` has help of its own: a flag names a path, where the field holds the content.
+    const FLAGS: [(&str, &str); 11] = [
+        ("name", "name"),
+        ("size", "size"),
+        ("instance_types", "instance_types"),
+        ("ami", "ami"),
+        ("command", "command"),
+        ("file", "files"),
+        ("env", "env"),
+        ("ttl", "lease.ttl"),
+        ("wait", "wait_for"),
+        ("tag", "tags"),
+        ("delete_results", "delete_results"),
+    ];
+
+    #[test]
+    fn every_field_has_a_flag_whose_help_is_its_first_sentence() {
+        let command = FleetArgs::augment_args(Command::new("up"));
+        for (flag, field) in FLAGS {
+            let arg = command.get_arguments().find(|arg| arg.get_id() == flag).unwrap_or_else(|| panic!("no flag {flag}"));
+            let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+            if flag == "file" {
+                assert!(help.starts_with("Files to put into the directory the command starts in:"), "{help}");
+            } else {
+                assert!(help.starts_with(&first_sentence(field)), "--{flag}: {help}");
+            }
+        }
+        for field in FleetSpec::FIELDS {
+            assert!(FLAGS.iter().any(|(_, path)| path.split('.').next() == Some(field.name)), "no flag for {}", field.name);
+        }
+    }
+}

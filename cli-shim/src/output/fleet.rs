@@ -1,0 +1,291 @@
+//! A fleet as people and programs read it.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use spawn_core::fleet::Fleet;
+use spawn_model::spec::{FleetKind, FleetReport, Member};
+use spawn_model::status::Status;
+
+use super::table::{NOTHING, labelled, table};
+use super::{money, time};
+
+/// A fleet, whole: what `status` and `up` show. As JSON, every field of the report stands at the top.
+#[derive(Debug, Serialize)]
+pub(crate) struct FleetView {
+    name: String,
+    kind: FleetKind,
+    size: u32,
+    #[serde(flatten)]
+    report: FleetReport,
+    /// Null if a price is unknown, or a member became another type than the one whose price is known.
+    cost_usd_so_far: Option<f64>,
+    alive: Vec<String>,
+    notes: Vec<String>,
+    #[serde(skip)]
+    status: Status,
+    #[serde(skip)]
+    deadline: Timestamp,
+    #[serde(skip)]
+    now: Timestamp,
+}
+
+impl FleetView {
+    /// The fleet at `now`.
+    pub(crate) fn new(fleet: &Fleet, now: Timestamp) -> Self {
+        Self {
+            name: fleet.record.spec.name.clone(),
+            kind: fleet.record.kind,
+            size: fleet.record.spec.size,
+            report: fleet.report(),
+            cost_usd_so_far: cost_usd_so_far(fleet, now),
+            alive: fleet.alive.iter().map(ToString::to_string).collect(),
+            notes: fleet.notes.clone(),
+            status: fleet.status,
+            deadline: fleet.deadline,
+            now,
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let ended = self.status.is_over() && self.alive.is_empty();
+        let lease = match ended {
+            true => format!("nothing runs any more; it was until {}", time::moment(self.deadline)),
+            false => format!("until {}", time::deadline(self.deadline, self.now)),
+        };
+        let mut text = labelled(&[
+            ("fleet", format!("{} ({}, {} of {})", self.name, self.report.id, kind(self.kind), self.size)),
+            ("status", format!("{}: {}", self.status, self.report.status_reason)),
+            ("lease", lease),
+            ("cost", self.cost()),
+            ("results", self.report.results_uri.clone()),
+            ("region", self.report.region.clone()),
+        ]);
+        if !self.report.members.is_empty() {
+            text.push('\n');
+            text.push_str(&members(&self.report.members));
+        }
+        for note in &self.notes {
+            text.push_str(&format!("\nnote: {note}"));
+        }
+        if !self.notes.is_empty() {
+            text.push('\n');
+        }
+        text
+    }
+
+    fn cost(&self) -> String {
+        let Some(price) = self.report.price_usd_per_hour else { return money::UNKNOWN.to_owned() };
+        let per_hour = format!("{} per instance-hour, on demand by the Pricing API", money::price(price));
+        match self.cost_usd_so_far {
+            Some(cost) => format!("about {} so far, at {per_hour}", money::dollars(cost)),
+            None => format!("unknown: not every member has the type that costs {per_hour}"),
+        }
+    }
+}
+
+fn members(members: &[Member]) -> String {
+    let header = ["RANK", "INSTANCE", "ADDRESS", "ZONE", "TYPE", "STATE", "EXIT", "STARTED", "TOOK"];
+    table(&header, members.iter().map(|member| {
+        let (started, ended) = (parsed(member.started_at.as_ref()), parsed(member.ended_at.as_ref()));
+        let took = started.zip(ended).map(|(started, ended)| time::length(started.duration_until(ended)));
+        let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+        vec![
+            member.rank.to_string(),
+            member.instance_id.clone(),
+            member.private_ip.clone(),
+            member.zone.clone(),
+            member.instance_type.clone(),
+            member.state.clone(),
+            or_nothing(member.exit_code.map(|code| code.to_string())),
+            or_nothing(started.map(time::time_of_day)),
+            or_nothing(took),
+        ]
+    }))
+}
+
+/// A row of `spawn ls`.
+#[derive(Debug, Serialize)]
+pub(crate) struct FleetRow {
+    name: String,
+    id: String,
+    kind: FleetKind,
+    size: u32,
+    status: String,
+    status_reason: String,
+    deadline: String,
+    region: String,
+    #[serde(skip)]
+    until: Timestamp,
+    #[serde(skip)]
+    ended: bool,
+}
+
+impl FleetRow {
+    /// The row of a fleet.
+    pub(crate) fn new(fleet: &Fleet) -> Self {
+        Self {
+            name: fleet.record.spec.name.clone(),
+            id: fleet.record.fleet.to_string(),
+            kind: fleet.record.kind,
+            size: fleet.record.spec.size,
+            status: fleet.status.to_string(),
+            status_reason: fleet.status_reason.clone(),
+            deadline: fleet.deadline.to_string(),
+            region: fleet.record.region.clone(),
+            until: fleet.deadline,
+            ended: fleet.status.is_over() && fleet.alive.is_empty(),
+        }
+    }
+}
+
+/// `spawn ls` for people.
+pub(crate) fn list(rows: &[FleetRow], now: Timestamp) -> String {
+    let header = ["NAME", "ID", "KIND", "SIZE", "STATUS", "DEADLINE", "REGION"];
+    table(&header, rows.iter().map(|row| {
+        vec![
+            row.name.clone(),
+            row.id.clone(),
+            kind(row.kind).to_owned(),
+            row.size.to_string(),
+            row.status.clone(),
+            if row.ended { NOTHING.to_owned() } else { time::deadline(row.until, now) },
+            row.region.clone(),
+        ]
+    }))
+}
+
+/// A kind as it is written in YAML.
+pub(crate) fn kind(kind: FleetKind) -> &'static str {
+    match kind {
+        FleetKind::Instance => "instance",
+        FleetKind::JobArray => "job_array",
+    }
+}
+
+/// What the fleet has cost at the on-demand price of its preferred type: each member from the moment it was asked for to its
+/// end. Nothing if that price is unknown or not every member's.
+fn cost_usd_so_far(fleet: &Fleet, now: Timestamp) -> Option<f64> {
+    let price = fleet.record.price_usd_per_hour?;
+    let preferred = fleet.record.spec.instance_types.first()?;
+    let alive: BTreeSet<&str> = fleet.alive.iter().map(|id| id.0.as_str()).collect();
+    let mut total = SignedDuration::ZERO;
+    for member in &fleet.members {
+        if member.instance_type != *preferred {
+            return None;
+        }
+        let end = match parsed(member.ended_at.as_ref()) {
+            _ if alive.contains(member.instance_id.as_str()) => now,
+            Some(ended) => ended,
+            None => now.min(fleet.deadline),
+        };
+        total += fleet.record.asked_at.duration_until(end).max(SignedDuration::ZERO);
+    }
+    Some(price * total.as_secs_f64() / 3600.0)
+}
+
+fn parsed(at: Option<&String>) -> Option<Timestamp> {
+    at?.parse().ok()
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::collections::BTreeMap;
+
+    use spawn_model::ids::{FleetId, InstanceId, RunId};
+    use spawn_model::record::{FleetRecord, SCHEMA};
+    use spawn_model::rules::read_spec;
+    use spawn_model::value::Value;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-11-23T{text}Z").parse().expect("a time")
+    }
+
+    /// An array of three, asked for at noon, of which one rank has ended well, one badly, and one still runs.
+    pub(crate) fn array() -> Fleet {
+        let value = Value::from(serde_json::json!({
+            "name": "mandelbrot", "size": 3, "instance_types": ["c7i.large"], "command": ["./render"], "lease": {"ttl": "20m"},
+        }));
+        let spec = read_spec(FleetKind::JobArray, &value).0.expect("a spec");
+        let member = |rank: u32, state: &str, exit_code: Option<i64>, ended: Option<&str>| Member {
+            rank,
+            instance_id: format!("i-0000000000000000{rank}"),
+            private_ip: format!("172.31.0.{}", 10 + rank),
+            zone: "us-east-1a".into(),
+            instance_type: "c7i.large".into(),
+            state: state.into(),
+            exit_code,
+            started_at: ended.map(|_| at("12:00:20.5").to_string()),
+            ended_at: ended.map(|ended| at(ended).to_string()),
+        };
+        Fleet {
+            record: FleetRecord {
+                schema: SCHEMA,
+                fleet: FleetId::from_random([0xab; 8]),
+                run: RunId::from_random([0xcd; 8]),
+                kind: FleetKind::JobArray,
+                spec,
+                region: "us-east-1".into(),
+                account: "123456789012".into(),
+                caller: "123456789012 user/ada".into(),
+                asked_at: at("12:00:00"),
+                price_usd_per_hour: Some(0.08925),
+            },
+            deadline: at("12:20:00"),
+            status: Status::Running,
+            status_reason: "1 of 3 ranks are at work".into(),
+            members: vec![
+                member(0, "succeeded", Some(0), Some("12:02:03")),
+                member(1, "failed", Some(3), Some("12:00:24.9")),
+                member(2, "running", None, None),
+            ],
+            tags_seen: None::<BTreeMap<String, String>>,
+            results_uri: "s3://spawn-123456789012-us-east-1/fleets/fleet-abababababababab/runs/run-cdcdcdcdcdcdcdcd/results/".into(),
+            notes: vec!["rank 1: output was cut at 64 MiB".into()],
+            alive: vec![InstanceId("i-00000000000000002".into())],
+        }
+    }
+
+    fn over(mut fleet: Fleet) -> Fleet {
+        fleet.status = Status::Failed;
+        fleet.status_reason = "rank 1 did not end with exit code 0".into();
+        fleet.members.truncate(2);
+        fleet.alive.clear();
+        fleet.notes.clear();
+        fleet
+    }
+
+    #[test]
+    fn a_fleet_is_shown_whole() {
+        let now = at("12:05:00");
+        let unknown_price = Fleet { record: FleetRecord { price_usd_per_hour: None, ..array().record }, ..array() };
+        for (name, fleet) in [("fleet-running", array()), ("fleet-over", over(array())), ("fleet-unknown-price", unknown_price)] {
+            insta::assert_snapshot!(name, FleetView::new(&fleet, now).text());
+        }
+        insta::assert_json_snapshot!("fleet-json", FleetView::new(&array(), now));
+    }
+
+    #[test]
+    fn fleets_are_listed() {
+        let rows = [FleetRow::new(&array()), FleetRow::new(&over(array()))];
+        insta::assert_snapshot!("list", list(&rows, at("12:05:00")));
+        insta::assert_json_snapshot!("list-json", rows);
+    }
+
+    #[test]
+    fn a_cost_is_never_guessed() {
+        // 123 s, 24.9 s and 300 s at $0.36 an hour, which is $0.0001 a second.
+        let mut fleet = array();
+        fleet.record.price_usd_per_hour = Some(0.36);
+        let cost = cost_usd_so_far(&fleet, at("12:05:00")).expect("a known cost");
+        assert!((cost - 0.04479).abs() < 1e-9, "{cost}");
+        fleet.members[2].instance_type = "c7a.large".into();
+        assert_eq!(cost_usd_so_far(&fleet, at("12:05:00")), None);
+        fleet.record.price_usd_per_hour = None;
+        assert_eq!(cost_usd_so_far(&fleet, at("12:05:00")), None);
+    }
+}

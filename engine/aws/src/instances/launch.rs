@@ -1,0 +1,135 @@
+//! Making instances and ending them.
+
+use aws_sdk_ec2::types::{
+    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
+    InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceType, ResourceType, ShutdownBehavior, VolumeType,
+};
+use spawn_core::ports::{LaunchRequest, Result};
+use spawn_model::error::{Class, Error, Leftover};
+use spawn_model::ids::InstanceId;
+use spawn_model::record::Launched;
+
+use super::observe::launched;
+use super::{Ec2, tags_for};
+use crate::endpoint::Call;
+
+const RUN: Call = Call::once("ec2", "RunInstances");
+const TERMINATE: Call = Call::repeatable("ec2", "TerminateInstances");
+
+impl Ec2 {
+    pub(super) async fn run(&self, request: &LaunchRequest) -> Result<Vec<Launched>> {
+        let run = self
+            .client
+            .run_instances()
+            .client_token(&request.client_token)
+            .min_count(count(request.min_count))
+            .max_count(count(request.max_count))
+            .instance_type(InstanceType::from(request.instance_type.as_str()))
+            .image_id(&request.image_id)
+            .subnet_id(&request.subnet_id)
+            .set_security_group_ids(Some(request.group_ids.clone()))
+            .iam_instance_profile(IamInstanceProfileSpecification::builder().name(&request.profile).build())
+            .user_data(aws_smithy_types::base64::encode(&request.user_data))
+            // Powering off ends the machine: it needs no permission to end itself.
+            .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
+            .metadata_options(metadata_options())
+            .block_device_mappings(root_volume(&request.root_device))
+            .tag_specifications(tags_for(ResourceType::Instance, &request.tags))
+            .tag_specifications(tags_for(ResourceType::Volume, &request.tags));
+        let answer = self.endpoint.call(RUN, || run.clone().send()).await.map_err(|error| launch_error(error, &request.profile))?;
+        let mut instances: Vec<Launched> = answer.instances().iter().map(launched).collect();
+        instances.sort_by_key(|instance| instance.launch_index);
+        Ok(instances)
+    }
+
+    /// Terminates at most 1,000. One unknown id makes EC2 refuse the whole call, so that id is left out and the call made again.
+    pub(super) async fn terminate_batch(&self, ids: &[InstanceId]) -> Result<()> {
+        let mut ids: Vec<&str> = ids.iter().map(|id| id.0.as_str()).collect();
+        while !ids.is_empty() {
+            let terminate = self.client.terminate_instances().set_instance_ids(Some(ids.iter().map(|id| (*id).to_owned()).collect()));
+            let Err(error) = self.endpoint.call(TERMINATE, || terminate.clone().send()).await else {
+                return Ok(());
+            };
+            let asked = ids.len();
+            if error.code == "InvalidInstanceID.NotFound" {
+                let unknown = instance_ids_in(&error.message);
+                ids.retain(|id| !unknown.contains(id));
+            }
+            if ids.len() == asked {
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn count(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}
+
+/// IMDSv2 only, out of reach of containers, and without tags: with tags in it, keys with `:` make the launch fail.
+fn metadata_options() -> InstanceMetadataOptionsRequest {
+    InstanceMetadataOptionsRequest::builder()
+        .http_endpoint(InstanceMetadataEndpointState::Enabled)
+        .http_tokens(HttpTokensState::Required)
+        .http_put_response_hop_limit(1)
+        .instance_metadata_tags(InstanceMetadataTagsState::Disabled)
+        .build()
+}
+
+fn root_volume(device: &str) -> BlockDeviceMapping {
+    let volume = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3).build();
+    BlockDeviceMapping::builder().device_name(device).ebs(volume).build()
+}
+
+fn launch_error(error: Error, profile: &str) -> Error {
+    if error.class == Class::Ambiguous {
+        return error.leaving(Leftover::Unknown);
+    }
+    // A profile is not everywhere in the moment it is made, and EC2 has no code of its own for that.
+    if error.class == Class::Invalid && error.message.to_ascii_lowercase().contains("invalid iam instance profile") {
+        let message = format!("EC2 does not know the instance profile {profile} yet");
+        return Error::new(Class::Transient, "ProfileNotReady", message, "Try again in a few seconds");
+    }
+    error
+}
+
+/// The instance ids that a message names.
+fn instance_ids_in(message: &str) -> Vec<&str> {
+    message.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(|word| word.starts_with("i-")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_ids_are_read_from_the_refusal() {
+        for (message, expected) in [
+            ("ec2:TerminateInstances failed: The instance IDs 'i-0a, i-0b' do not exist", vec!["i-0a", "i-0b"]),
+            ("The instance ID 'i-0123456789abcdef0' does not exist", vec!["i-0123456789abcdef0"]),
+            ("nothing of the kind", vec![]),
+        ] {
+            assert_eq!(instance_ids_in(message), expected);
+        }
+    }
+
+    #[test]
+    fn what_a_failed_launch_means() {
+        let words =
+            "ec2:RunInstances failed: Value (spawn-x) for parameter iamInstanceProfile.name is invalid; Invalid IAM Instance Profile name";
+        for (error, class, code, left) in [
+            (Error::new(Class::Invalid, "InvalidParameterValue", words, ""), Class::Transient, "ProfileNotReady", Leftover::Clear),
+            (
+                Error::new(Class::Invalid, "InvalidParameterValue", "Invalid id", ""),
+                Class::Invalid,
+                "InvalidParameterValue",
+                Leftover::Clear,
+            ),
+            (Error::new(Class::Ambiguous, "NoAnswer", "no answer", ""), Class::Ambiguous, "NoAnswer", Leftover::Unknown),
+        ] {
+            let told = launch_error(error, "spawn-x");
+            assert_eq!((told.class, told.code.as_str(), told.left), (class, code, left));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! EC2.
+
+mod catalogue;
+mod launch;
+mod network;
+mod observe;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ec2::Client;
+use aws_sdk_ec2::config::Builder;
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, Subnet, Tags};
+use spawn_model::ids::InstanceId;
+use spawn_model::record::Launched;
+
+use crate::endpoint::{Call, Endpoint};
+
+const TAG: Call = Call::repeatable("ec2", "CreateTags");
+const UNTAG: Call = Call::repeatable("ec2", "DeleteTags");
+
+/// The most things that one call tags, terminates or describes.
+const BATCH: usize = 1000;
+/// The same, as the SDK counts a page.
+const PAGE: i32 = 1000;
+
+/// The instances of one region.
+#[derive(Debug)]
+pub(crate) struct Ec2 {
+    client: Client,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Ec2 {
+    pub(crate) fn new(config: &SdkConfig) -> Self {
+        let endpoint = Arc::new(Endpoint::default());
+        let client = Client::from_conf(Builder::from(config).interceptor(endpoint.watch()).build());
+        Self { client, endpoint }
+    }
+}
+
+#[async_trait]
+impl Instances for Ec2 {
+    async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Launched>> {
+        self.run(request).await
+    }
+
+    async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>> {
+        self.instances_tagged(tags).await
+    }
+
+    async fn terminate(&self, ids: &[InstanceId]) -> Result<()> {
+        for batch in ids.chunks(BATCH) {
+            self.terminate_batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>> {
+        self.instance_types(names).await
+    }
+
+    async fn image(&self, query: &ImageQuery) -> Result<Image> {
+        match query {
+            ImageQuery::Id(id) => self.image_by_id(id).await,
+            ImageQuery::NewestAmazonLinux { architecture } => self.image_newest(architecture).await,
+        }
+    }
+
+    async fn default_subnets(&self) -> Result<Vec<Subnet>> {
+        self.subnets_by_default().await
+    }
+
+    async fn group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String> {
+        self.security_group_create(name, vpc_id, description, tags).await
+    }
+
+    async fn group_admit_itself(&self, group_id: &str) -> Result<()> {
+        self.security_group_admit_itself(group_id).await
+    }
+
+    async fn groups(&self, tags: &Tags) -> Result<Vec<String>> {
+        self.security_groups_tagged(tags).await
+    }
+
+    async fn group_delete(&self, group_id: &str) -> Result<()> {
+        self.security_group_delete(group_id).await
+    }
+
+    async fn tag(&self, ids: &[String], tags: &Tags) -> Result<()> {
+        for batch in ids.chunks(BATCH) {
+            let create = self.client.create_tags().set_resources(Some(batch.to_vec())).set_tags(Some(ec2_tags(tags)));
+            self.endpoint.call(TAG, || create.clone().send()).await?;
+        }
+        Ok(())
+    }
+
+    async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()> {
+        let tags: Vec<Tag> = keys.iter().map(|key| Tag::builder().key(key).build()).collect();
+        if tags.is_empty() {
+            // Without keys, EC2 takes all tags away.
+            return Ok(());
+        }
+        for batch in ids.chunks(BATCH) {
+            let delete = self.client.delete_tags().set_resources(Some(batch.to_vec())).set_tags(Some(tags.clone()));
+            self.endpoint.call(UNTAG, || delete.clone().send()).await?;
+        }
+        Ok(())
+    }
+
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {
+        self.volumes_tagged(tags).await
+    }
+}
+
+/// Tags as EC2 takes them.
+fn ec2_tags(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
+}
+
+/// Tags as EC2 tells them.
+fn tags_of(tags: &[Tag]) -> Tags {
+    tags.iter().filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect()
+}
+
+/// Tags for what a call makes.
+fn tags_for(resource: ResourceType, tags: &Tags) -> TagSpecification {
+    TagSpecification::builder().resource_type(resource).set_tags(Some(ec2_tags(tags))).build()
+}
+
+/// The filters that let through what has all of these tags.
+fn tag_filters(tags: &Tags) -> Vec<Filter> {
+    tags.iter().map(|(key, value)| filter(&format!("tag:{key}"), value)).collect()
+}
+
+fn filter(name: &str, value: &str) -> Filter {
+    Filter::builder().name(name).values(value).build()
+}

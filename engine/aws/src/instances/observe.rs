@@ -1,0 +1,104 @@
+//! What there is.
+
+use aws_sdk_ec2::types::{self, InstanceStateName, VolumeState};
+use spawn_core::ports::{Instance, Result, Tags};
+use spawn_model::ids::InstanceId;
+use spawn_model::record::Launched;
+use spawn_model::status::Seen;
+
+use super::{Ec2, PAGE, tag_filters, tags_of};
+use crate::endpoint::Call;
+
+const DESCRIBE: Call = Call::repeatable("ec2", "DescribeInstances");
+const VOLUMES: Call = Call::repeatable("ec2", "DescribeVolumes");
+
+impl Ec2 {
+    pub(super) async fn instances_tagged(&self, tags: &Tags) -> Result<Vec<Instance>> {
+        let describe = self.client.describe_instances().set_filters(Some(tag_filters(tags))).max_results(PAGE);
+        let mut found = Vec::new();
+        let mut next = None;
+        loop {
+            let request = describe.clone().set_next_token(next.take());
+            let page = self.endpoint.call(DESCRIBE, || request.clone().send()).await?;
+            found.extend(page.reservations().iter().flat_map(|reservation| reservation.instances()).map(instance));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    pub(super) async fn volumes_tagged(&self, tags: &Tags) -> Result<Vec<String>> {
+        let describe = self.client.describe_volumes().set_filters(Some(tag_filters(tags))).max_results(PAGE);
+        let mut found = Vec::new();
+        let mut next = None;
+        loop {
+            let request = describe.clone().set_next_token(next.take());
+            let page = self.endpoint.call(VOLUMES, || request.clone().send()).await?;
+            // One that is being deleted is nobody's to clean up.
+            let there =
+                page.volumes().iter().filter(|volume| !matches!(volume.state(), Some(VolumeState::Deleted | VolumeState::Deleting)));
+            found.extend(there.filter_map(|volume| volume.volume_id()).map(str::to_owned));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+fn instance(described: &types::Instance) -> Instance {
+    let state = described.state().and_then(|state| state.name());
+    let seen = seen(state);
+    Instance {
+        launched: launched(described),
+        seen,
+        alive: seen != Seen::Gone,
+        gone: state == Some(&InstanceStateName::Terminated),
+        tags: tags_of(described.tags()),
+    }
+}
+
+/// What a launch and every later description have in common. A terminated instance has lost its address.
+pub(super) fn launched(described: &types::Instance) -> Launched {
+    Launched {
+        instance_id: InstanceId(described.instance_id().unwrap_or_default().to_owned()),
+        launch_index: described.ami_launch_index().and_then(|index| u32::try_from(index).ok()).unwrap_or_default(),
+        private_ip: described.private_ip_address().unwrap_or_default().to_owned(),
+        zone: described.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),
+        instance_type: described.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+    }
+}
+
+fn seen(state: Option<&InstanceStateName>) -> Seen {
+    match state {
+        Some(InstanceStateName::Running) => Seen::Running,
+        Some(InstanceStateName::Stopping | InstanceStateName::Stopped) => Seen::Stopped,
+        Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated) => Seen::Gone,
+        // A state of which nothing is known yet is not one to take for the end.
+        _ => Seen::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_ec2::types::InstanceState;
+
+    use super::*;
+
+    #[test]
+    fn states_are_told_in_the_models_words() {
+        for (name, expected, alive, gone) in [
+            ("pending", Seen::Pending, true, false),
+            ("running", Seen::Running, true, false),
+            ("stopping", Seen::Stopped, true, false),
+            ("stopped", Seen::Stopped, true, false),
+            ("shutting-down", Seen::Gone, false, false),
+            ("terminated", Seen::Gone, false, true),
+        ] {
+            let state = InstanceState::builder().name(InstanceStateName::from(name)).build();
+            let told = instance(&types::Instance::builder().instance_id("i-0").state(state).build());
+            assert_eq!((told.seen, told.alive, told.gone), (expected, alive, gone), "{name}");
+        }
+    }
+}

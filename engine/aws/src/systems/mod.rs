@@ -1,0 +1,73 @@
+//! Systems Manager: parameters and Automation documents.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::config::Builder;
+use aws_sdk_ssm::types::{DocumentFormat, DocumentType, ParameterType};
+use spawn_core::ports::{Result, Systems};
+
+use crate::endpoint::{Call, Endpoint};
+use crate::error::Tolerate;
+
+const GET_PARAMETER: Call = Call::repeatable("ssm", "GetParameter");
+const PUT_PARAMETER: Call = Call::repeatable("ssm", "PutParameter");
+const DELETE_PARAMETER: Call = Call::repeatable("ssm", "DeleteParameter");
+const CREATE_DOCUMENT: Call = Call::once("ssm", "CreateDocument");
+const DELETE_DOCUMENT: Call = Call::repeatable("ssm", "DeleteDocument");
+
+/// The parameters and documents of one region.
+#[derive(Debug)]
+pub(crate) struct Ssm {
+    client: Client,
+    endpoint: Arc<Endpoint>,
+}
+
+impl Ssm {
+    pub(crate) fn new(config: &SdkConfig) -> Self {
+        let endpoint = Arc::new(Endpoint::default());
+        let client = Client::from_conf(Builder::from(config).interceptor(endpoint.watch()).build());
+        Self { client, endpoint }
+    }
+}
+
+#[async_trait]
+impl Systems for Ssm {
+    async fn parameter(&self, name: &str) -> Result<Option<String>> {
+        let get = self.client.get_parameter().name(name);
+        let answer = self.endpoint.call(GET_PARAMETER, || get.clone().send()).await.tolerate(&["ParameterNotFound"])?;
+        Ok(answer.and_then(|answer| answer.parameter).and_then(|parameter| parameter.value))
+    }
+
+    async fn parameter_put(&self, name: &str, value: &str) -> Result<()> {
+        let put = self.client.put_parameter().name(name).value(value).r#type(ParameterType::String).overwrite(true);
+        self.endpoint.call(PUT_PARAMETER, || put.clone().send()).await?;
+        Ok(())
+    }
+
+    async fn parameter_delete(&self, name: &str) -> Result<()> {
+        let delete = self.client.delete_parameter().name(name);
+        self.endpoint.call(DELETE_PARAMETER, || delete.clone().send()).await.tolerate(&["ParameterNotFound"])?;
+        Ok(())
+    }
+
+    async fn document_ensure(&self, name: &str, content: &str) -> Result<()> {
+        let create = self
+            .client
+            .create_document()
+            .name(name)
+            .content(content)
+            .document_type(DocumentType::Automation)
+            .document_format(DocumentFormat::Json);
+        self.endpoint.call(CREATE_DOCUMENT, || create.clone().send()).await.tolerate(&["DocumentAlreadyExists"])?;
+        Ok(())
+    }
+
+    async fn document_delete(&self, name: &str) -> Result<()> {
+        let delete = self.client.delete_document().name(name);
+        self.endpoint.call(DELETE_DOCUMENT, || delete.clone().send()).await.tolerate(&["InvalidDocument"])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,514 @@
+//! What every AWS must do for the ports to keep their word, one case each. Whoever claims to be AWS runs those it is faithful in.
+//!
+//! Every case makes what it needs under names of its own and takes it away again, so that cases run side by side and twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use spawn_core::ports::{Aws, Condition, ImageQuery, LaunchRequest, RoleRequest, Schedule, Tags, Written};
+use spawn_model::error::Class;
+use spawn_model::ids::InstanceId;
+use spawn_model::record::Launched;
+use spawn_model::status::Seen;
+use tokio::task::JoinSet;
+
+const TYPE: &str = "t3.micro";
+const NOT_AN_INSTANCE: &str = "i-0123456789abcdef0";
+
+/// A name that nothing else has.
+fn fresh(what: &str) -> String {
+    format!("spawn-{what}-{}", uuid::Uuid::new_v4().simple())
+}
+
+fn tags(pairs: &[(&str, &str)]) -> Tags {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+/// A bucket for a case.
+async fn bucket(aws: &Aws) -> String {
+    let name = fresh("contract");
+    bucket_ensure(aws, &name).await;
+    name
+}
+
+/// Makes a bucket with a policy that changes nothing: the account's own callers may read.
+async fn bucket_ensure(aws: &Aws, name: &str) {
+    let account = aws.identity.caller().await.expect("a caller").account;
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":{{"AWS":"arn:aws:iam::{account}:root"}},
+            "Action":"s3:GetObject","Resource":"arn:aws:s3:::{name}/*"}}]}}"#
+    );
+    aws.objects.bucket_ensure(name, &policy).await.expect("a bucket");
+}
+
+fn ec2_role(name: &str) -> RoleRequest {
+    RoleRequest {
+        name: name.to_owned(),
+        service: "ec2.amazonaws.com".to_owned(),
+        policy: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#.to_owned(),
+        boundary: None,
+        tags: tags(&[("spawn:fleet", name)]),
+    }
+}
+
+/// A launch into the default network, with a role and a group of its own.
+async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
+    let query = ImageQuery::NewestAmazonLinux { architecture: "x86_64".to_owned() };
+    let image = aws.instances.image(&query).await.expect("an image");
+    let subnet = aws.instances.default_subnets().await.expect("subnets").remove(0);
+    let marks = tags(&[("spawn:fleet", name), ("Name", name)]);
+    aws.identity.role_ensure(&ec2_role(name)).await.expect("a role");
+    aws.identity.profile_ensure(name, &marks).await.expect("a profile");
+    let group = aws.instances.group_create(name, &subnet.vpc_id, "of a contract case", &marks).await.expect("a group");
+    LaunchRequest {
+        client_token: name.to_owned(),
+        min_count: 3,
+        max_count: 3,
+        instance_type: TYPE.to_owned(),
+        image_id: image.id,
+        root_device: image.root_device,
+        subnet_id: subnet.id,
+        group_ids: vec![group],
+        profile: name.to_owned(),
+        user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
+        tags: marks,
+    }
+}
+
+/// Launches, and asks again while the profile is too new.
+async fn launch(aws: &Aws, request: &LaunchRequest) -> Vec<Launched> {
+    for _ in 0..60 {
+        match aws.instances.launch(request).await {
+            Err(error) if error.code == "ProfileNotReady" => aws.clock.sleep(500).await,
+            answer => return answer.expect("instances"),
+        }
+    }
+    panic!("the instance profile never came");
+}
+
+/// Ends what a launch made, and takes its role and group away.
+async fn clean(aws: &Aws, request: &LaunchRequest, launched: &[Launched]) {
+    let ids: Vec<InstanceId> = launched.iter().map(|one| one.instance_id.clone()).collect();
+    aws.instances.terminate(&ids).await.expect("an end");
+    until_gone(aws, &request.tags).await;
+    for group in &request.group_ids {
+        aws.instances.group_delete(group).await.expect("the group's end");
+    }
+    aws.identity.role_delete(&request.profile).await.expect("the role's end");
+}
+
+async fn until_gone(aws: &Aws, marks: &Tags) {
+    for _ in 0..300 {
+        if aws.instances.describe(marks).await.expect("a description").iter().all(|one| one.gone) {
+            return;
+        }
+        aws.clock.sleep(200).await;
+    }
+    panic!("an instance never ended");
+}
+
+/// A launch of several: indexes, addresses, zone, type and tags are told at once and again; volumes carry the tags; ending works,
+/// with an id among them that nobody knows, and twice.
+pub async fn instances_launch_and_end(aws: &Aws) {
+    let request = launch_request(aws, &fresh("launch")).await;
+    let launched = launch(aws, &request).await;
+    let indexes: Vec<u32> = launched.iter().map(|one| one.launch_index).collect();
+    assert_eq!(indexes, [0, 1, 2]);
+    let zone = &aws.instances.default_subnets().await.expect("subnets")[0].zone;
+    assert!(launched.iter().all(|one| one.instance_type == TYPE && &one.zone == zone && !one.private_ip.is_empty()), "{launched:?}");
+    let addresses: BTreeSet<&str> = launched.iter().map(|one| one.private_ip.as_str()).collect();
+    assert_eq!(addresses.len(), 3);
+
+    let mut seen = aws.instances.describe(&request.tags).await.expect("a description");
+    seen.sort_by_key(|one| one.launched.launch_index);
+    assert_eq!(seen.iter().map(|one| one.launched.clone()).collect::<Vec<_>>(), launched);
+    assert!(seen.iter().all(|one| one.alive && !one.gone && matches!(one.seen, Seen::Pending | Seen::Running)), "{seen:?}");
+    for (key, value) in &request.tags {
+        assert!(seen.iter().all(|one| one.tags.get(key) == Some(value)), "{key} on {seen:?}");
+    }
+    assert_eq!(aws.instances.volumes(&request.tags).await.expect("volumes").len(), 3);
+
+    let mut ids: Vec<InstanceId> = launched.iter().map(|one| one.instance_id.clone()).collect();
+    ids.push(InstanceId(NOT_AN_INSTANCE.to_owned()));
+    aws.instances.terminate(&ids).await.expect("an end");
+    let seen = aws.instances.describe(&request.tags).await.expect("a description");
+    assert!(seen.iter().all(|one| !one.alive && one.seen == Seen::Gone), "{seen:?}");
+    clean(aws, &request, &launched).await;
+    assert_eq!(aws.instances.volumes(&request.tags).await.expect("volumes"), Vec::<String>::new());
+}
+
+/// A launch that is asked for again with its token is the same launch; one with another token is not.
+pub async fn instances_client_token(aws: &Aws) {
+    let request = launch_request(aws, &fresh("token")).await;
+    let launched = launch(aws, &request).await;
+    assert_eq!(launch(aws, &request).await, launched);
+    assert_eq!(aws.instances.describe(&request.tags).await.expect("a description").len(), 3);
+    let other = LaunchRequest { instance_type: "t3.small".to_owned(), ..request.clone() };
+    assert_eq!(aws.instances.launch(&other).await.expect_err("another request with the same token").class, Class::Bug);
+    clean(aws, &request, &launched).await;
+}
+
+/// A launch takes what there is between its two counts.
+pub async fn instances_as_many_as_asked(aws: &Aws) {
+    let request = LaunchRequest { min_count: 1, max_count: 5, ..launch_request(aws, &fresh("counts")).await };
+    let launched = launch(aws, &request).await;
+    assert_eq!(launched.len(), 5);
+    clean(aws, &request, &launched).await;
+}
+
+/// What is wrong with a launch is told by its class.
+pub async fn instances_bad_launch(aws: &Aws) {
+    let request = launch_request(aws, &fresh("bad")).await;
+    let image = LaunchRequest { image_id: "ami-0123456789abcdef0".to_owned(), client_token: fresh("image"), ..request.clone() };
+    let subnet = LaunchRequest { subnet_id: "subnet-0123456789abcdef0".to_owned(), client_token: fresh("subnet"), ..request.clone() };
+    for (bad, code) in [(image, "InvalidAMIID.NotFound"), (subnet, "InvalidSubnetID.NotFound")] {
+        let error = aws.instances.launch(&bad).await.expect_err(code);
+        assert_eq!((error.class, error.code.as_str()), (Class::NotFound, code));
+    }
+    assert_eq!(aws.instances.describe(&request.tags).await.expect("a description"), Vec::new());
+    clean(aws, &request, &[]).await;
+}
+
+/// Nothing has these tags: nothing is found, and that is no error.
+pub async fn instances_none(aws: &Aws) {
+    let nobody = tags(&[("spawn:fleet", &fresh("nobody"))]);
+    assert_eq!(aws.instances.describe(&nobody).await.expect("a description"), Vec::new());
+    assert_eq!(aws.instances.volumes(&nobody).await.expect("volumes"), Vec::<String>::new());
+    assert_eq!(aws.instances.groups(&nobody).await.expect("groups"), Vec::<String>::new());
+    aws.instances.terminate(&[InstanceId(NOT_AN_INSTANCE.to_owned())]).await.expect("unknown is as good as ended");
+    aws.instances.terminate(&[]).await.expect("nothing to end");
+}
+
+/// Types are told with what the planner needs, and unknown ones are named.
+pub async fn instance_types(aws: &Aws) {
+    let names = [TYPE.to_owned(), "c7g.large".to_owned()];
+    let mut types = aws.instances.types(&names).await.expect("types");
+    types.sort_by(|one, other| other.name.cmp(&one.name));
+    let told: Vec<(&str, &str, u32, u64)> =
+        types.iter().map(|one| (one.name.as_str(), one.architecture.as_str(), one.vcpus, one.memory_mib)).collect();
+    assert_eq!(told, [(TYPE, "x86_64", 2, 1024), ("c7g.large", "arm64", 2, 4096)]);
+
+    let error = aws.instances.types(&[TYPE.to_owned(), "c99z.enormous".to_owned()]).await.expect_err("an unknown type");
+    assert_eq!(error.class, Class::Invalid);
+    assert_eq!(error.message, "there is no instance type c99z.enormous");
+}
+
+/// Images are found by purpose and by id.
+pub async fn images(aws: &Aws) {
+    for architecture in ["x86_64", "arm64"] {
+        let query = ImageQuery::NewestAmazonLinux { architecture: architecture.to_owned() };
+        let newest = aws.instances.image(&query).await.expect("the newest");
+        assert_eq!(newest.architecture, architecture);
+        assert!(newest.id.starts_with("ami-") && newest.root_device.starts_with("/dev/"), "{newest:?}");
+        assert_eq!(aws.instances.image(&ImageQuery::Id(newest.id.clone())).await.expect("the same"), newest);
+    }
+    let error = aws.instances.image(&ImageQuery::Id("ami-0123456789abcdef0".to_owned())).await.expect_err("no such image");
+    assert_eq!((error.class, error.path.to_string().as_str()), (Class::Invalid, "ami"));
+    assert!(error.message.contains("ami-0123456789abcdef0"), "{}", error.message);
+}
+
+/// The default network has one subnet in each of several zones.
+pub async fn default_subnets(aws: &Aws) {
+    let subnets = aws.instances.default_subnets().await.expect("subnets");
+    let zones: Vec<&str> = subnets.iter().map(|subnet| subnet.zone.as_str()).collect();
+    let ordered: BTreeSet<&str> = zones.iter().copied().collect();
+    assert!(zones.len() > 1 && zones == ordered.iter().copied().collect::<Vec<_>>(), "{zones:?}");
+    assert!(zones.iter().all(|zone| zone.starts_with(&aws.region)), "{zones:?}");
+    assert!(subnets.iter().all(|subnet| subnet.vpc_id == subnets[0].vpc_id && subnet.id.starts_with("subnet-")), "{subnets:?}");
+}
+
+/// A group is made once, is ours or somebody else's, lets its members in, and goes.
+pub async fn security_groups(aws: &Aws) {
+    let name = fresh("group");
+    let vpc = aws.instances.default_subnets().await.expect("subnets").remove(0).vpc_id;
+    let marks = tags(&[("spawn:fleet", &name)]);
+    let id = aws.instances.group_create(&name, &vpc, "of a contract case", &marks).await.expect("a group");
+    assert_eq!(aws.instances.group_create(&name, &vpc, "of a contract case", &marks).await.expect("the same"), id);
+    let other = tags(&[("spawn:fleet", "another")]);
+    let error = aws.instances.group_create(&name, &vpc, "of a contract case", &other).await.expect_err("not ours");
+    assert_eq!(error.class, Class::Conflict);
+    for _ in 0..2 {
+        aws.instances.group_admit_itself(&id).await.expect("admitted, or so already");
+    }
+    assert_eq!(aws.instances.groups(&marks).await.expect("groups"), [id.clone()]);
+    for _ in 0..2 {
+        aws.instances.group_delete(&id).await.expect("gone, or so already");
+    }
+    assert_eq!(aws.instances.groups(&marks).await.expect("groups"), Vec::<String>::new());
+}
+
+/// A group that an instance uses cannot be deleted.
+pub async fn security_group_in_use(aws: &Aws) {
+    let request = launch_request(aws, &fresh("used")).await;
+    let launched = launch(aws, &request).await;
+    let error = aws.instances.group_delete(&request.group_ids[0]).await.expect_err("in use");
+    assert_eq!(error.class, Class::Conflict);
+    clean(aws, &request, &launched).await;
+}
+
+/// Tags are added, changed and taken away.
+pub async fn tags_change(aws: &Aws) {
+    let request = launch_request(aws, &fresh("tags")).await;
+    let launched = launch(aws, &request).await;
+    let ids: Vec<String> = launched.iter().map(|one| one.instance_id.0.clone()).collect();
+    aws.instances.tag(&ids, &tags(&[("spawn:ttl-deadline", "1"), ("team", "ops")])).await.expect("tagged");
+    aws.instances.tag(&ids, &tags(&[("spawn:ttl-deadline", "2")])).await.expect("tagged again");
+    aws.instances.untag(&ids, &["team".to_owned(), "never".to_owned()]).await.expect("untagged");
+    aws.instances.untag(&ids, &[]).await.expect("nothing to take away");
+    let mut expected = request.tags.clone();
+    expected.insert("spawn:ttl-deadline".to_owned(), "2".to_owned());
+    let seen = aws.instances.describe(&request.tags).await.expect("a description");
+    assert!(seen.len() == 3 && seen.iter().all(|one| one.tags == expected), "{seen:?}");
+    clean(aws, &request, &launched).await;
+}
+
+/// A bucket is made, again, and goes with what is in it.
+pub async fn buckets(aws: &Aws) {
+    let name = bucket(aws).await;
+    bucket_ensure(aws, &name).await;
+    aws.objects.put(&name, "left/behind", b"x".to_vec(), Condition::Always).await.expect("an object");
+    for _ in 0..2 {
+        aws.objects.bucket_delete(&name).await.expect("gone, or so already");
+    }
+    let error = aws.objects.get(&name, "left/behind").await.expect_err("no bucket");
+    assert_eq!((error.class, error.code.as_str()), (Class::NotFound, "NoSuchBucket"));
+}
+
+/// Objects are written, read, found and deleted, whatever is in their keys and bodies.
+pub async fn objects_read_back(aws: &Aws) {
+    let name = bucket(aws).await;
+    let bodies: [(&str, Vec<u8>); 4] =
+        [("empty", vec![]), ("deep/er/key", b"text".to_vec()), ("odd key+with=signs&ü", (0..=255).collect()), ("large", vec![7; 300_000])];
+    for (key, body) in &bodies {
+        let written = aws.objects.put(&name, key, body.clone(), Condition::Always).await.expect(key);
+        let (read, etag) = aws.objects.get(&name, key).await.expect(key).expect(key);
+        assert_eq!((&read, Written::Done(etag)), (body, written), "{key}");
+        assert!(aws.objects.exists(&name, key).await.expect(key));
+    }
+    assert_eq!(aws.objects.get(&name, "never").await, Ok(None));
+    assert_eq!(aws.objects.exists(&name, "never").await, Ok(false));
+    let mut keys: Vec<String> = bodies.iter().map(|(key, _)| (*key).to_owned()).collect();
+    keys.sort();
+    assert_eq!(aws.objects.list(&name, "").await.expect("keys"), keys);
+    assert_eq!(aws.objects.list(&name, "deep/").await.expect("keys"), ["deep/er/key"]);
+    assert_eq!(aws.objects.list(&name, "none/").await.expect("keys"), Vec::<String>::new());
+    for _ in 0..2 {
+        aws.objects.delete(&name, &["empty".to_owned()]).await.expect("gone, or so already");
+    }
+    aws.objects.delete(&name, &keys).await.expect("all of them");
+    aws.objects.delete(&name, &[]).await.expect("nothing to delete");
+    assert_eq!(aws.objects.list(&name, "").await.expect("keys"), Vec::<String>::new());
+    aws.objects.bucket_delete(&name).await.expect("gone");
+}
+
+/// A write on condition happens once.
+pub async fn objects_conditions(aws: &Aws) {
+    let name = bucket(aws).await;
+    let put = |body: &str, condition| aws.objects.put(&name, "claim", body.as_bytes().to_vec(), condition);
+    let Written::Done(first) = put("1", Condition::Absent).await.expect("a write") else { panic!("it was absent") };
+    assert_eq!(put("2", Condition::Absent).await, Ok(Written::Refused));
+    let Written::Done(second) = put("3", Condition::Unchanged(first.clone())).await.expect("a write") else { panic!("it was unchanged") };
+    assert_eq!(put("4", Condition::Unchanged(first)).await, Ok(Written::Refused));
+    assert_eq!(aws.objects.get(&name, "claim").await, Ok(Some((b"3".to_vec(), second.clone()))));
+    aws.objects.delete(&name, &["claim".to_owned()]).await.expect("gone");
+    assert_eq!(put("5", Condition::Unchanged(second)).await, Ok(Written::Refused));
+    assert_eq!(aws.objects.get(&name, "claim").await, Ok(None));
+    aws.objects.bucket_delete(&name).await.expect("gone");
+}
+
+/// Of many that write on condition at once, one wins.
+pub async fn objects_one_winner(aws: &Aws) {
+    let name = bucket(aws).await;
+    let mut writers = JoinSet::new();
+    for writer in 0..16_u8 {
+        let (objects, name) = (aws.objects.clone(), name.clone());
+        writers.spawn(async move { (writer, objects.put(&name, "rank", vec![writer], Condition::Absent).await.expect("an answer")) });
+    }
+    let winners: Vec<(u8, Written)> = writers.join_all().await.into_iter().filter(|(_, written)| *written != Written::Refused).collect();
+    let [(winner, Written::Done(etag))] = winners.as_slice() else { panic!("{winners:?}") };
+    assert_eq!(aws.objects.get(&name, "rank").await, Ok(Some((vec![*winner], etag.clone()))));
+    aws.objects.bucket_delete(&name).await.expect("gone");
+}
+
+/// More than a page is listed, and more than a batch deleted.
+pub async fn objects_many(aws: &Aws) {
+    let name = bucket(aws).await;
+    let keys: Vec<String> = (0..1100).map(|n| format!("many/{n:05}")).collect();
+    for batch in keys.chunks(100) {
+        let mut writers = JoinSet::new();
+        for key in batch {
+            let (objects, name, key) = (aws.objects.clone(), name.clone(), key.clone());
+            writers.spawn(async move { objects.put(&name, &key, vec![], Condition::Always).await.map(|_| ()) });
+        }
+        writers.join_all().await.into_iter().collect::<Result<(), _>>().expect("written");
+    }
+    assert_eq!(aws.objects.list(&name, "many/").await.expect("keys"), keys);
+    aws.objects.delete(&name, &keys).await.expect("deleted");
+    assert_eq!(aws.objects.list(&name, "many/").await.expect("keys"), Vec::<String>::new());
+    aws.objects.bucket_delete(&name).await.expect("gone");
+}
+
+/// The caller has an account and a name.
+pub async fn caller(aws: &Aws) {
+    let caller = aws.identity.caller().await.expect("a caller");
+    assert!(caller.account.len() == 12 && caller.account.bytes().all(|digit| digit.is_ascii_digit()), "{caller:?}");
+    assert!(caller.arn.starts_with("arn:") && caller.arn.contains(&caller.account), "{caller:?}");
+}
+
+/// A role and its profile are made, again, found, and go.
+pub async fn roles(aws: &Aws) {
+    let name = fresh("role");
+    let account = aws.identity.caller().await.expect("a caller").account;
+    let role = ec2_role(&name);
+    let arn = aws.identity.role_ensure(&role).await.expect("a role");
+    assert_eq!(arn, format!("arn:aws:iam::{account}:role/spawn/{name}"));
+    assert_eq!(aws.identity.role_ensure(&role).await.expect("the same"), arn);
+    for _ in 0..2 {
+        aws.identity.profile_ensure(&name, &role.tags).await.expect("a profile, or so already");
+    }
+    assert_eq!(aws.identity.roles(&name).await.expect("roles"), [name.clone()]);
+    assert_eq!(aws.identity.roles(&name[..name.len() - 1]).await.expect("roles"), [name.clone()]);
+    for _ in 0..2 {
+        aws.identity.role_delete(&name).await.expect("gone, or so already");
+    }
+    assert_eq!(aws.identity.roles(&name).await.expect("roles"), Vec::<String>::new());
+}
+
+/// Roles of the services that say for whom they act are made too, with a boundary, which cannot go before them.
+pub async fn roles_with_boundary(aws: &Aws) {
+    let name = fresh("boundary");
+    let account = aws.identity.caller().await.expect("a caller").account;
+    let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+    let boundary = aws.identity.policy_ensure(&account, &name, document).await.expect("a policy");
+    assert_eq!(boundary, format!("arn:aws:iam::{account}:policy/spawn/{name}"));
+    assert_eq!(aws.identity.policy_ensure(&account, &name, document).await.expect("the same"), boundary);
+    for service in ["scheduler.amazonaws.com", "ssm.amazonaws.com"] {
+        let role = RoleRequest { service: service.to_owned(), boundary: Some(boundary.clone()), ..ec2_role(&fresh("service")) };
+        aws.identity.role_ensure(&role).await.expect(service);
+        aws.identity.role_delete(&role.name).await.expect(service);
+    }
+    for _ in 0..2 {
+        aws.identity.policy_delete(&boundary).await.expect("gone, or so already");
+    }
+}
+
+/// A schedule for a case, from an hour on.
+async fn schedule(aws: &Aws, group: &str) -> Schedule {
+    let start = aws.clock.now() + SignedDuration::from_hours(1);
+    let role = RoleRequest { service: "scheduler.amazonaws.com".to_owned(), ..ec2_role(group) };
+    Schedule {
+        name: format!("{}-0", &group[..40]),
+        group: group.to_owned(),
+        start,
+        end: start + SignedDuration::from_hours(1),
+        every_minutes: 5,
+        role_arn: aws.identity.role_ensure(&role).await.expect("a role"),
+        document: "spawn-end-1".to_owned(),
+        parameters: BTreeMap::from([("Run".to_owned(), vec![group.to_owned()])]),
+    }
+}
+
+/// A schedule is made, moved, found and deleted.
+pub async fn schedules(aws: &Aws) {
+    let group = fresh("schedules");
+    aws.schedules.group_ensure(&group).await.expect("a group");
+    let schedule = schedule(aws, &group).await;
+    aws.schedules.put(&schedule).await.expect("made");
+    let later = Schedule {
+        start: schedule.start + SignedDuration::from_hours(1),
+        end: schedule.end + SignedDuration::from_hours(1),
+        ..schedule.clone()
+    };
+    aws.schedules.put(&later).await.expect("moved");
+    let second = Schedule { name: format!("{}-1", &group[..40]), ..schedule.clone() };
+    aws.schedules.put(&second).await.expect("made");
+    let mut names = aws.schedules.list(&group, &group[..40]).await.expect("names");
+    names.sort();
+    assert_eq!(names, [schedule.name.clone(), second.name.clone()]);
+    assert_eq!(aws.schedules.list(&group, &second.name).await.expect("names"), [second.name.clone()]);
+    assert_eq!(aws.schedules.list(&group, "other").await.expect("names"), Vec::<String>::new());
+    for _ in 0..2 {
+        aws.schedules.delete(&group, &schedule.name).await.expect("gone, or so already");
+    }
+    aws.schedules.delete(&group, &second.name).await.expect("gone");
+    assert_eq!(aws.schedules.list(&group, "").await.expect("names"), Vec::<String>::new());
+    aws.schedules.group_delete(&group).await.expect("gone");
+    aws.identity.role_delete(&group).await.expect("gone");
+}
+
+/// A group of schedules is made twice, and what is in it stays; it is deleted twice, and that is no error.
+pub async fn schedule_group_twice(aws: &Aws) {
+    let group = fresh("twice");
+    aws.schedules.group_ensure(&group).await.expect("a group");
+    let schedule = schedule(aws, &group).await;
+    aws.schedules.put(&schedule).await.expect("made");
+    aws.schedules.group_ensure(&group).await.expect("so already");
+    assert_eq!(aws.schedules.list(&group, "").await.expect("names"), [schedule.name]);
+    for _ in 0..2 {
+        aws.schedules.group_delete(&group).await.expect("gone with all that is in it, or so already");
+    }
+    aws.identity.role_delete(&group).await.expect("gone");
+}
+
+/// A parameter is missing, there, changed and gone.
+pub async fn parameters(aws: &Aws) {
+    let name = format!("/spawn/contract/{}", fresh("parameter"));
+    assert_eq!(aws.systems.parameter(&name).await, Ok(None));
+    for value in ["one", r#"{"two":2}"#] {
+        aws.systems.parameter_put(&name, value).await.expect("put");
+        assert_eq!(aws.systems.parameter(&name).await, Ok(Some(value.to_owned())));
+    }
+    for _ in 0..2 {
+        aws.systems.parameter_delete(&name).await.expect("gone, or so already");
+    }
+    assert_eq!(aws.systems.parameter(&name).await, Ok(None));
+}
+
+/// A document is made, again, and goes.
+pub async fn documents(aws: &Aws) {
+    let name = fresh("document");
+    let content = r#"{"schemaVersion":"0.3","description":"of a contract case","mainSteps":[
+        {"name":"wait","action":"aws:sleep","inputs":{"Duration":"PT1S"},"isEnd":true}]}"#;
+    for _ in 0..2 {
+        aws.systems.document_ensure(&name, content).await.expect("a document, or so already");
+    }
+    for _ in 0..2 {
+        aws.systems.document_delete(&name).await.expect("gone, or so already");
+    }
+}
+
+/// A log group is made, again, and goes; reading one that is not there is an error.
+pub async fn log_groups(aws: &Aws) {
+    let name = format!("/spawn/{}", fresh("logs"));
+    for _ in 0..2 {
+        aws.logs.group_ensure(&name, 7).await.expect("a group, or so already");
+    }
+    assert_eq!(aws.logs.read(&name, "", Timestamp::UNIX_EPOCH).await, Ok(vec![]));
+    for _ in 0..2 {
+        aws.logs.group_delete(&name).await.expect("gone, or so already");
+    }
+    let error = aws.logs.read(&name, "", Timestamp::UNIX_EPOCH).await.expect_err("no group");
+    assert_eq!((error.class, error.code.as_str()), (Class::NotFound, "ResourceNotFoundException"));
+}
+
+/// What was written to streams under `prefix` of a group (stream, time, line; in the order of time) is read back, from a time on.
+/// The writing is the caller's: no port writes logs.
+pub async fn log_events(aws: &Aws, group: &str, prefix: &str, written: &[(String, Timestamp, String)]) {
+    let shown = |events: Vec<spawn_core::ports::LogEvent>| -> Vec<(String, Timestamp, String)> {
+        events.into_iter().map(|event| (event.stream, event.at, event.message)).collect()
+    };
+    let all = aws.logs.read(group, prefix, Timestamp::UNIX_EPOCH).await.expect("events");
+    let ids: BTreeSet<&str> = all.iter().map(|event| event.id.as_str()).collect();
+    assert_eq!(ids.len(), written.len());
+    assert_eq!(shown(all), written);
+    let middle = written.len() / 2;
+    let from = written[middle].1;
+    assert_eq!(shown(aws.logs.read(group, prefix, from).await.expect("events")), written[middle..]);
+}
+
+/// A price is positive, or unknown.
+pub async fn prices(aws: &Aws) {
+    let price = aws.prices.on_demand_usd_per_hour(&aws.region, "c7i.large").await.expect("an answer");
+    assert!(price.is_some_and(|usd| usd > 0.0 && usd < 1.0), "{price:?}");
+    assert_eq!(aws.prices.on_demand_usd_per_hour(&aws.region, "c99z.enormous").await, Ok(None));
+}

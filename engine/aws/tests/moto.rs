@@ -1,0 +1,122 @@
+//! The contract on moto, where moto is faithful: somebody else's idea of AWS.
+//!
+//! Needs a moto server at `MOTO_ENDPOINT`; without one the cases are skipped, and say so. Left out, because moto does something else:
+//! `instances_client_token` (it launches again), `instances_as_many_as_asked` (it launches the minimum), `security_group_in_use` (it
+//! deletes the group), `schedule_group_twice` (it empties the group, and fails when it is deleted
+//! again), stream prefixes of `log_events` (it ignores them), `prices` (it has none).
+
+#[expect(dead_code, reason = "moto is not faithful in all of them")]
+mod contract;
+
+mod amend;
+
+use aws_config::BehaviorVersion;
+use aws_sdk_cloudwatchlogs::config::{Credentials, Region};
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use jiff::{SignedDuration, Timestamp};
+use spawn_aws::{AccessKey, ConnectOptions, connect};
+use spawn_core::ports::Aws;
+
+const REGION: &str = "us-east-1";
+
+fn endpoint() -> Option<String> {
+    let endpoint = std::env::var("MOTO_ENDPOINT").ok().filter(|url| !url.is_empty());
+    if endpoint.is_none() {
+        println!("skipped: MOTO_ENDPOINT names no moto server");
+    }
+    endpoint
+}
+
+async fn moto() -> Option<Aws> {
+    Some(ports(endpoint()?).await)
+}
+
+/// moto for launches, which it refuses without a size of the root volume. EC2 takes it from the image.
+async fn moto_with_size() -> Option<Aws> {
+    let moto = endpoint()?;
+    let moto = moto.trim_start_matches("http://").trim_end_matches('/').to_owned();
+    Some(ports(amend::forward(moto, "Action=RunInstances", "&BlockDeviceMapping.1.Ebs.VolumeSize=8").await).await)
+}
+
+async fn ports(endpoint: String) -> Aws {
+    let access_key = AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), secret: "secret".to_owned(), session_token: None };
+    let options =
+        ConnectOptions { region: Some(REGION.to_owned()), profile: None, endpoint_url: Some(endpoint), access_key: Some(access_key) };
+    connect(&options).await.expect("ports")
+}
+
+macro_rules! cases {
+    ($moto:ident: $($case:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                if let Some(aws) = $moto().await {
+                    contract::$case(&aws).await;
+                }
+            }
+        )*
+    };
+}
+
+cases! {
+    moto:
+    buckets
+    caller
+    default_subnets
+    documents
+    images
+    instance_types
+    instances_none
+    log_groups
+    objects_conditions
+    objects_many
+    objects_one_winner
+    objects_read_back
+    parameters
+    roles
+    roles_with_boundary
+    schedules
+    security_groups
+}
+
+cases! {
+    moto_with_size:
+    instances_bad_launch
+    instances_launch_and_end
+    tags_change
+}
+
+#[tokio::test]
+async fn log_events() {
+    let (Some(aws), Some(endpoint)) = (moto().await, endpoint()) else { return };
+    let group = format!("/spawn/moto-{}", uuid::Uuid::new_v4().simple());
+    aws.logs.group_ensure(&group, 7).await.expect("a group");
+    let written = write_log(&endpoint, &group).await;
+    contract::log_events(&aws, &group, "run/", &written).await;
+    aws.logs.group_delete(&group).await.expect("gone");
+}
+
+/// Writes to two streams in turn, as two ranks would.
+async fn write_log(endpoint: &str, group: &str) -> Vec<(String, Timestamp, String)> {
+    let config = aws_sdk_cloudwatchlogs::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test"))
+        .build();
+    let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
+    let start = Timestamp::from_second(Timestamp::now().as_second() - 60).expect("a time");
+    let streams = ["run/00000", "run/00001"];
+    for stream in streams {
+        client.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.expect("a stream");
+    }
+    let mut written = Vec::new();
+    for n in 0..10_i64 {
+        let (stream, at) = (streams[usize::from(n % 2 == 1)], start + SignedDuration::from_secs(n));
+        let message = format!("line {n}");
+        let event = InputLogEvent::builder().timestamp(at.as_millisecond()).message(&message).build().expect("an event");
+        client.put_log_events().log_group_name(group).log_stream_name(stream).log_events(event).send().await.expect("written");
+        written.push((stream.to_owned(), at, message));
+    }
+    written
+}

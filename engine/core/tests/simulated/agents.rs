@@ -1,0 +1,150 @@
+//! Scripted agents: what the agent does, at the level of the records it writes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use spawn_core::ports::Condition;
+use spawn_model::ids::InstanceId;
+use spawn_model::layout::RunKeys;
+use spawn_model::record::{AgentConfig, Completion, Exit, Lease, RankClaim, SCHEMA};
+use spawn_model::spec::FleetKind;
+
+use super::State;
+
+/// What the ranks do.
+#[derive(Clone, Debug)]
+pub(crate) enum Work {
+    /// The command ends by itself after some seconds.
+    Ends {
+        /// After so long.
+        after_s: i64,
+        /// Like this.
+        exit: Exit,
+    },
+    /// The command goes on until the lease ends it.
+    GoesOn,
+    /// Nobody is there: neither work, nor records, nor an end at the deadline. Lease hands 1 and 2 are off.
+    Absent,
+}
+
+/// An agent at work.
+#[derive(Clone, Debug)]
+struct Agent {
+    config: AgentConfig,
+    rank: u32,
+    started_at: Timestamp,
+    /// When it does something next.
+    next: Timestamp,
+    ends: Option<(Timestamp, Exit)>,
+}
+
+/// The agents on all machines.
+pub(crate) struct Agents {
+    /// What a rank does.
+    pub(crate) work: Box<dyn Fn(u32) -> Work + Send>,
+    at_work: BTreeMap<String, Agent>,
+    due: BTreeSet<(Timestamp, String)>,
+}
+
+impl Default for Agents {
+    fn default() -> Self {
+        Self { work: Box::new(|_| Work::GoesOn), at_work: BTreeMap::new(), due: BTreeSet::new() }
+    }
+}
+
+impl Agents {
+    pub(super) fn next_due(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+
+    /// A machine goes off under its agent.
+    pub(super) fn halt(&mut self, id: &str) {
+        if let Some(agent) = self.at_work.remove(id) {
+            self.due.remove(&(agent.next, id.to_owned()));
+        }
+    }
+}
+
+/// The agent's configuration, which user data holds on a line of its own.
+pub(crate) fn config(user_data: &[u8]) -> AgentConfig {
+    let script = std::str::from_utf8(user_data).expect("user data is text");
+    let line = script.lines().find(|line| line.starts_with("{\"schema\":")).expect("user data holds a configuration");
+    serde_json::from_str(line).expect("the configuration can be read")
+}
+
+impl State {
+    /// A machine is switched on: its agent reads user data, claims its rank and starts the command.
+    pub(super) fn agent_boots(&mut self, at: Timestamp, id: &str) {
+        let Some(machine) = self.cloud.machine(id) else { return };
+        let config = config(machine.user_data.as_deref().unwrap_or_default());
+        let rank = config.rank_base + machine.ami_launch_index;
+        let work = (self.agents.work)(rank);
+        if matches!(work, Work::Absent) {
+            return;
+        }
+        let instance_id = InstanceId(id.to_owned());
+        let claim = RankClaim { schema: SCHEMA, instance_id, private_ip: machine.private_ip, started_at: at };
+        let key = RunKeys::new(&config.fleet, &config.run).rank(rank);
+        if !self.write(&config.bucket, &key, &claim, &Condition::Absent) {
+            self.violations.push(format!("rank {rank} of {} is claimed twice", config.run));
+            return;
+        }
+        let ends = match work {
+            Work::Ends { after_s, exit } => Some((at + SignedDuration::from_secs(after_s), exit)),
+            Work::GoesOn | Work::Absent => None,
+        };
+        let next = ends.as_ref().map_or(config.deadline, |(end, _)| (*end).min(config.deadline));
+        self.agents.due.insert((next, id.to_owned()));
+        self.agents.at_work.insert(id.to_owned(), Agent { config, rank, started_at: at, next, ends });
+    }
+
+    /// Agents whose moment has come end their command, or see that the lease has moved.
+    pub(super) fn agents_act(&mut self, at: Timestamp) {
+        while let Some((due, id)) = self.agents.due.first().filter(|(due, _)| *due <= at).cloned() {
+            self.agents.due.remove(&(due, id.clone()));
+            let Some(agent) = self.agents.at_work.get(&id).cloned() else { continue };
+            if let Some((_, exit)) = agent.ends.clone().filter(|(end, _)| *end <= at) {
+                self.agent_completes(at, &id, &agent, exit);
+                continue;
+            }
+            let deadline = self.lease_of(&agent.config);
+            if deadline <= at {
+                self.agent_completes(at, &id, &agent, Exit::LeaseEnded);
+                continue;
+            }
+            let next = agent.ends.as_ref().map_or(deadline, |(end, _)| (*end).min(deadline));
+            self.agents.due.insert((next, id.clone()));
+            self.agents.at_work.insert(id, Agent { next, ..agent });
+        }
+    }
+
+    fn lease_of(&self, config: &AgentConfig) -> Timestamp {
+        let key = RunKeys::new(&config.fleet, &config.run).lease();
+        let body = self.buckets.get(&config.bucket).and_then(|objects| objects.get(&key));
+        body.and_then(|(body, _)| serde_json::from_slice::<Lease>(body).ok()).map_or(config.deadline, |lease| lease.deadline)
+    }
+
+    fn agent_completes(&mut self, at: Timestamp, id: &str, agent: &Agent, exit: Exit) {
+        self.agents.at_work.remove(id);
+        let off = exit == Exit::LeaseEnded || agent.config.kind == FleetKind::JobArray;
+        let completion = Completion {
+            schema: SCHEMA,
+            rank: agent.rank,
+            instance_id: InstanceId(id.to_owned()),
+            exit,
+            started_at: Some(agent.started_at),
+            ended_at: at,
+            results: Vec::new(),
+            notes: Vec::new(),
+        };
+        let key = RunKeys::new(&agent.config.fleet, &agent.config.run).completion(agent.rank);
+        self.write(&agent.config.bucket, &key, &completion, &Condition::Absent);
+        if off {
+            self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
+        }
+    }
+
+    fn write(&mut self, bucket: &str, key: &str, record: &impl serde::Serialize, condition: &Condition) -> bool {
+        self.put(bucket, key, serde_json::to_vec(record).unwrap(), condition).is_ok()
+    }
+}

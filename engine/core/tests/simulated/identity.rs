@@ -1,0 +1,192 @@
+//! IAM and STS.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use spawn_core::ports::{Caller, Identity, Result, RoleRequest, Tags};
+use spawn_model::layout::ROLE_PATH;
+
+use super::door::Door;
+use super::{ACCOUNT, State, refusal, tolerate};
+
+const GONE: &[&str] = &["NoSuchEntity"];
+const THERE: &[&str] = &["EntityAlreadyExists"];
+
+/// A role.
+#[derive(Clone, Debug)]
+pub(crate) struct Role {
+    /// Its ARN.
+    pub(crate) arn: String,
+    /// Who may assume it.
+    pub(crate) service: String,
+    /// Its permissions boundary.
+    pub(crate) boundary: Option<String>,
+    /// Its inline policy.
+    pub(crate) policy: Option<String>,
+    /// Its tags.
+    pub(crate) tags: Tags,
+    /// When it was made.
+    pub(crate) made_at: Timestamp,
+}
+
+/// An instance profile.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    /// Its ARN.
+    pub(crate) arn: String,
+    /// Its role.
+    pub(crate) role: Option<String>,
+    /// Its tags.
+    pub(crate) tags: Tags,
+}
+
+fn no_such(what: &str, name: &str) -> spawn_model::error::Error {
+    refusal("NoSuchEntity", 404, format!("The {what} with name {name} cannot be found."))
+}
+
+fn exists(what: &str, name: &str) -> spawn_model::error::Error {
+    refusal("EntityAlreadyExists", 409, format!("{what} with name {name} already exists."))
+}
+
+impl State {
+    fn role(&mut self, name: &str) -> Result<&mut Role> {
+        self.roles.get_mut(name).ok_or_else(|| no_such("role", name))
+    }
+
+    fn profile(&mut self, name: &str) -> Result<&mut Profile> {
+        self.profiles.get_mut(name).ok_or_else(|| no_such("instance profile", name))
+    }
+
+    fn role_create(&mut self, request: &RoleRequest, now: Timestamp) -> Result<String> {
+        let name = &request.name;
+        if self.roles.contains_key(name) {
+            return Err(exists("Role", name));
+        }
+        if request.boundary.as_ref().is_some_and(|arn| !self.policies.contains_key(arn)) {
+            return Err(no_such("policy", request.boundary.as_deref().unwrap_or_default()));
+        }
+        let arn = format!("arn:aws:iam::{ACCOUNT}:role{ROLE_PATH}{name}");
+        let (service, boundary, tags) = (request.service.clone(), request.boundary.clone(), request.tags.clone());
+        self.roles.insert(name.clone(), Role { arn: arn.clone(), service, boundary, policy: None, tags, made_at: now });
+        Ok(arn)
+    }
+
+    fn role_attach(&mut self, profile: &str, role: &str, now: Timestamp) -> Result<()> {
+        self.role(role)?;
+        let found = self.profile(profile)?;
+        if found.role.is_some() {
+            return Err(refusal("LimitExceeded", 409, "Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1"));
+        }
+        found.role = Some(role.to_owned());
+        self.profiles_due.insert((now + self.profile_delay, profile.to_owned()));
+        Ok(())
+    }
+
+    fn role_detach(&mut self, profile: &str, role: &str) -> Result<()> {
+        let found = self.profile(profile)?;
+        if found.role.as_deref() != Some(role) {
+            return Err(no_such("role", role));
+        }
+        found.role = None;
+        Ok(())
+    }
+
+    fn profile_remove(&mut self, name: &str) -> Result<()> {
+        if self.profile(name)?.role.is_some() {
+            return Err(refusal("DeleteConflict", 409, "Cannot delete entity, must remove roles from instance profile first."));
+        }
+        self.profiles.remove(name);
+        self.cloud.profile_forgotten(name);
+        Ok(())
+    }
+
+    fn role_remove(&mut self, name: &str) -> Result<()> {
+        if self.role(name)?.policy.is_some() {
+            return Err(refusal("DeleteConflict", 409, "Cannot delete entity, must delete policies first."));
+        }
+        if self.profiles.values().any(|profile| profile.role.as_deref() == Some(name)) {
+            return Err(refusal("DeleteConflict", 409, "Cannot delete entity, must remove roles from instance profile first."));
+        }
+        self.roles.remove(name);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Identity for Door {
+    async fn caller(&self) -> Result<Caller> {
+        self.call("sts:GetCallerIdentity", |_, _| Ok(self.who().clone())).await
+    }
+
+    async fn role_ensure(&self, role: &RoleRequest) -> Result<String> {
+        let created = self.call("iam:CreateRole", |s, now| s.role_create(role, now)).await;
+        let arn = match tolerate(created, THERE)? {
+            Some(arn) => arn,
+            None => self.call("iam:GetRole", |s, _| Ok(s.role(&role.name)?.arn.clone())).await?,
+        };
+        self.call("iam:PutRolePolicy", |s, _| {
+            s.role(&role.name)?.policy = Some(role.policy.clone());
+            Ok(())
+        })
+        .await?;
+        Ok(arn)
+    }
+
+    async fn profile_ensure(&self, name: &str, tags: &Tags) -> Result<()> {
+        let created = self.call("iam:CreateInstanceProfile", |s, _| {
+            if s.profiles.contains_key(name) {
+                return Err(exists("Instance Profile", name));
+            }
+            let arn = format!("arn:aws:iam::{ACCOUNT}:instance-profile{ROLE_PATH}{name}");
+            s.profiles.insert(name.to_owned(), Profile { arn, role: None, tags: tags.clone() });
+            Ok(())
+        });
+        let there = tolerate(created.await, THERE)?.is_none();
+        if there && self.call("iam:GetInstanceProfile", |s, _| Ok(s.profile(name)?.role.is_some())).await? {
+            return Ok(());
+        }
+        self.call("iam:AddRoleToInstanceProfile", |s, now| s.role_attach(name, name, now)).await
+    }
+
+    async fn role_delete(&self, name: &str) -> Result<()> {
+        tolerate(self.call("iam:RemoveRoleFromInstanceProfile", |s, _| s.role_detach(name, name)).await, GONE)?;
+        tolerate(self.call("iam:DeleteInstanceProfile", |s, _| s.profile_remove(name)).await, GONE)?;
+        let listed = self.call("iam:ListRolePolicies", |s, _| Ok(s.role(name)?.policy.is_some())).await;
+        if tolerate(listed, GONE)? == Some(true) {
+            let deleted = self.call("iam:DeleteRolePolicy", |s, _| {
+                s.role(name)?.policy = None;
+                Ok(())
+            });
+            tolerate(deleted.await, GONE)?;
+        }
+        tolerate(self.call("iam:ListAttachedRolePolicies", |s, _| s.role(name).map(drop)).await, GONE)?;
+        tolerate(self.call("iam:DeleteRole", |s, _| s.role_remove(name)).await, GONE).map(drop)
+    }
+
+    async fn roles(&self, name_prefix: &str) -> Result<Vec<String>> {
+        self.call("iam:ListRoles", |s, _| Ok(s.roles.keys().filter(|name| name.starts_with(name_prefix)).cloned().collect())).await
+    }
+
+    async fn policy_ensure(&self, account: &str, name: &str, document: &str) -> Result<String> {
+        let arn = format!("arn:aws:iam::{account}:policy{ROLE_PATH}{name}");
+        self.call("iam:CreatePolicy", |s, _| {
+            s.policies.entry(arn.clone()).or_insert_with(|| document.to_owned());
+            Ok(())
+        })
+        .await?;
+        Ok(arn)
+    }
+
+    async fn policy_delete(&self, arn: &str) -> Result<()> {
+        if !self.call("iam:ListPolicyVersions", |s, _| Ok(s.policies.contains_key(arn))).await? {
+            return Ok(());
+        }
+        self.call("iam:DeletePolicy", |s, _| {
+            if s.roles.values().any(|role| role.boundary.as_deref() == Some(arn)) {
+                return Err(refusal("DeleteConflict", 409, "Cannot delete a policy attached to entities."));
+            }
+            s.policies.remove(arn);
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,295 @@
+//! EC2, on `sandbox-cloud`, asked as `engine/aws` asks the real one.
+
+use async_trait::async_trait;
+use sandbox_cloud::model::{self, IpPermission, MetadataOptionsRequest, PermissionTarget, RuleTarget, ShutdownBehavior, Tag};
+use sandbox_cloud::request::{
+    AuthorizeRules, BlockDevice, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById, DescribeImages, DescribeInstanceTypes,
+    DescribeInstances, DescribeSecurityGroups, Filter, InstanceIds, Page, ProfileSpecification, RunInstances, TagRemoval, TagSpecification,
+};
+use sandbox_cloud::{ApiError, Reply, Request};
+use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, Subnet, Tags};
+use spawn_model::error::{Class, Error};
+use spawn_model::ids::InstanceId;
+use spawn_model::record::Launched;
+use spawn_model::status::Seen;
+
+use super::door::Door;
+use super::{REGION, State, refusal, tolerate};
+
+/// The most things that one call describes, tags or terminates.
+const BATCH: usize = 1000;
+
+/// Takes a reply apart, which can only be of the operation's own kind.
+macro_rules! reply {
+    ($answer:expr, $variant:ident) => {
+        match $answer {
+            Reply::$variant(inner) => inner,
+            other => panic!("the simulation answered {other:?}"),
+        }
+    };
+}
+
+impl Door {
+    async fn ec2(&self, name: &'static str, request: Request) -> Result<Reply> {
+        self.call(name, |s, now| s.cloud.call(now, REGION, request).map_err(translated)).await
+    }
+}
+
+fn translated(error: ApiError) -> Error {
+    assert!(!error.gap, "the engine asks for what is not simulated: {error}");
+    if error.lost {
+        return Error::new(Class::Ambiguous, "NoAnswer", "the call was sent, but nobody answered", "");
+    }
+    refusal(&error.code, error.status, error.message.trim_end_matches('.'))
+}
+
+fn tags_of(tags: &Tags) -> Vec<Tag> {
+    tags.iter().map(|(key, value)| Tag::new(key, value)).collect()
+}
+
+fn tags_for(resource_type: &str, tags: &Tags) -> TagSpecification {
+    TagSpecification { resource_type: resource_type.to_owned(), tags: tags_of(tags) }
+}
+
+fn filters(tags: &Tags) -> Vec<Filter> {
+    tags.iter().map(|(key, value)| Filter::new(format!("tag:{key}"), [value])).collect()
+}
+
+fn page(next_token: Option<String>) -> Page {
+    Page { max_results: Some(1000), next_token }
+}
+
+fn run_instances(request: &LaunchRequest) -> RunInstances {
+    RunInstances {
+        image_id: request.image_id.clone(),
+        instance_type: request.instance_type.clone(),
+        min_count: request.min_count.into(),
+        max_count: request.max_count.into(),
+        client_token: Some(request.client_token.clone()),
+        tag_specifications: vec![tags_for("instance", &request.tags), tags_for("volume", &request.tags)],
+        subnet_id: Some(request.subnet_id.clone()),
+        security_group_ids: request.group_ids.clone(),
+        iam_instance_profile: Some(ProfileSpecification { arn: None, name: Some(request.profile.clone()) }),
+        user_data: Some(request.user_data.clone()),
+        instance_initiated_shutdown_behavior: Some(ShutdownBehavior::Terminate),
+        metadata_options: MetadataOptionsRequest {
+            http_tokens: Some("required".to_owned()),
+            http_put_response_hop_limit: Some(1),
+            http_endpoint: Some("enabled".to_owned()),
+            http_protocol_ipv6: None,
+            instance_metadata_tags: Some("disabled".to_owned()),
+        },
+        block_device_mappings: vec![BlockDevice {
+            device_name: request.root_device.clone(),
+            encrypted: Some(true),
+            delete_on_termination: Some(true),
+            volume_type: Some("gp3".to_owned()),
+            ..BlockDevice::default()
+        }],
+        ..RunInstances::default()
+    }
+}
+
+fn launched(instance: &model::Instance) -> Launched {
+    Launched {
+        instance_id: InstanceId(instance.id.clone()),
+        launch_index: instance.ami_launch_index,
+        private_ip: instance.interface.as_ref().map(|i| i.private_ip.clone()).unwrap_or_default(),
+        zone: instance.availability_zone.clone(),
+        instance_type: instance.instance_type.clone(),
+    }
+}
+
+fn described(instance: &model::Instance) -> Instance {
+    let seen = match instance.state {
+        model::InstanceState::Pending => Seen::Pending,
+        model::InstanceState::Running => Seen::Running,
+        model::InstanceState::Stopping | model::InstanceState::Stopped => Seen::Stopped,
+        model::InstanceState::ShuttingDown | model::InstanceState::Terminated => Seen::Gone,
+    };
+    let gone = instance.state == model::InstanceState::Terminated;
+    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, tags: instance.tags.clone() }
+}
+
+fn profile_not_ready(error: Error, profile: &str) -> Error {
+    if error.class == Class::Invalid && error.message.to_ascii_lowercase().contains("invalid iam instance profile") {
+        let message = format!("EC2 does not know the instance profile {profile} yet");
+        return Error::new(Class::Transient, "ProfileNotReady", message, "Try again in a few seconds");
+    }
+    error
+}
+
+impl State {
+    /// Remembers what a client token is used for: it must never be used for something else.
+    fn token_used(&mut self, request: &LaunchRequest) {
+        let token = request.client_token.clone();
+        match self.launches.get(&token) {
+            Some(first) if first != request => self.violations.push(format!("the client token {token} is used for two launches")),
+            Some(_) => {}
+            None => drop(self.launches.insert(token, request.clone())),
+        }
+    }
+}
+
+#[async_trait]
+impl Instances for Door {
+    async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Launched>> {
+        let run = Request::RunInstances(Box::new(run_instances(request)));
+        let answer = self
+            .call("ec2:RunInstances", |s, now| {
+                s.token_used(request);
+                s.cloud.call(now, REGION, run).map_err(translated)
+            })
+            .await;
+        let reservation = reply!(answer.map_err(|error| profile_not_ready(error, &request.profile))?, Reservation);
+        Ok(reservation.instances.iter().map(launched).collect())
+    }
+
+    async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let request = DescribeInstances { instance_ids: Vec::new(), filters: filters(tags), page: page(next) };
+            let listing = reply!(self.ec2("ec2:DescribeInstances", Request::DescribeInstances(request)).await?, Reservations);
+            found.extend(listing.items.iter().flat_map(|r| &r.instances).map(described));
+            next = listing.next_token;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn terminate(&self, ids: &[InstanceId]) -> Result<()> {
+        for batch in ids.chunks(BATCH) {
+            let mut instance_ids: Vec<String> = batch.iter().map(|id| id.0.clone()).collect();
+            loop {
+                let request = Request::TerminateInstances(InstanceIds { instance_ids: instance_ids.clone() });
+                match self.ec2("ec2:TerminateInstances", request).await {
+                    Ok(_) => break,
+                    // One unknown id fails the whole call: it is left out, and the rest asked for again.
+                    Err(error) if error.code == "InvalidInstanceID.NotFound" => {
+                        let before = instance_ids.len();
+                        instance_ids.retain(|id| !error.message.contains(id));
+                        assert!(instance_ids.len() < before, "{error}");
+                        if instance_ids.is_empty() {
+                            break;
+                        }
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>> {
+        let request = DescribeInstanceTypes { instance_types: names.to_vec(), ..DescribeInstanceTypes::default() };
+        let listing = reply!(self.ec2("ec2:DescribeInstanceTypes", Request::DescribeInstanceTypes(request)).await?, InstanceTypes);
+        let found = listing.items.into_iter().map(|t| InstanceType {
+            name: t.name,
+            architecture: t.architecture.to_owned(),
+            vcpus: t.vcpus,
+            memory_mib: t.memory_mib,
+        });
+        Ok(found.collect())
+    }
+
+    async fn image(&self, query: &ImageQuery) -> Result<Image> {
+        let request = match query {
+            ImageQuery::Id(id) => DescribeImages { image_ids: vec![id.clone()], ..DescribeImages::default() },
+            ImageQuery::NewestAmazonLinux { architecture } => DescribeImages {
+                owners: vec!["amazon".to_owned()],
+                filters: vec![Filter::new("name", ["al2023-ami-2023.*-kernel-*"]), Filter::new("architecture", [architecture])],
+                ..DescribeImages::default()
+            },
+        };
+        let answer = self.ec2("ec2:DescribeImages", Request::DescribeImages(request)).await;
+        let answer = answer.map_err(|error| if error.code.starts_with("InvalidAMIID") { Error { class: Class::Invalid, ..error } } else { error })?;
+        let newest = reply!(answer, Images).items.into_iter().max_by_key(|image| image.creation_date.clone());
+        let image = newest.ok_or_else(|| Error::new(Class::Invalid, "NoImage", "there is no such image", ""))?;
+        Ok(Image { id: image.id, architecture: image.architecture, root_device: image.root_device_name })
+    }
+
+    async fn default_subnets(&self) -> Result<Vec<Subnet>> {
+        let request = DescribeById { filters: vec![Filter::new("default-for-az", ["true"])], ..DescribeById::default() };
+        let listing = reply!(self.ec2("ec2:DescribeSubnets", Request::DescribeSubnets(request)).await?, Subnets);
+        let mut subnets: Vec<Subnet> =
+            listing.items.into_iter().map(|s| Subnet { id: s.id, vpc_id: s.vpc_id, zone: s.availability_zone }).collect();
+        subnets.sort_by(|one, other| one.zone.cmp(&other.zone));
+        Ok(subnets)
+    }
+
+    async fn group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String> {
+        let request = CreateSecurityGroup {
+            group_name: name.to_owned(),
+            description: description.to_owned(),
+            vpc_id: Some(vpc_id.to_owned()),
+            tag_specifications: vec![tags_for("security-group", tags)],
+        };
+        let created = self.ec2("ec2:CreateSecurityGroup", Request::CreateSecurityGroup(request)).await;
+        if let Some(created) = tolerate(created, &["InvalidGroup.Duplicate"])? {
+            return Ok(reply!(created, GroupCreated).id);
+        }
+        let named = vec![Filter::new("group-name", [name]), Filter::new("vpc-id", [vpc_id])];
+        let request = DescribeSecurityGroups { filters: named, ..DescribeSecurityGroups::default() };
+        let listing = reply!(self.ec2("ec2:DescribeSecurityGroups", Request::DescribeSecurityGroups(request)).await?, Groups);
+        let ours = listing.items.into_iter().find(|group| tags.iter().all(|(key, value)| group.tags.get(key) == Some(value)));
+        ours.map(|group| group.id).ok_or_else(|| Error::new(Class::Conflict, "InvalidGroup.Duplicate", format!("{name} is not this fleet's"), ""))
+    }
+
+    async fn group_admit_itself(&self, group_id: &str) -> Result<()> {
+        let target = RuleTarget::Group { group_id: group_id.to_owned(), user_id: String::new() };
+        let all = IpPermission { protocol: "-1".to_owned(), targets: vec![PermissionTarget { target, description: None }], ..IpPermission::default() };
+        let request = AuthorizeRules { group_id: Some(group_id.to_owned()), permissions: vec![all], ..AuthorizeRules::default() };
+        let admitted = self.ec2("ec2:AuthorizeSecurityGroupIngress", Request::AuthorizeSecurityGroupIngress(request)).await;
+        tolerate(admitted, &["InvalidPermission.Duplicate"]).map(drop)
+    }
+
+    async fn groups(&self, tags: &Tags) -> Result<Vec<String>> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let request = DescribeSecurityGroups { filters: filters(tags), page: page(next), ..DescribeSecurityGroups::default() };
+            let listing = reply!(self.ec2("ec2:DescribeSecurityGroups", Request::DescribeSecurityGroups(request)).await?, Groups);
+            found.extend(listing.items.into_iter().map(|group| group.id));
+            next = listing.next_token;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn group_delete(&self, group_id: &str) -> Result<()> {
+        let request = DeleteSecurityGroup { group_id: Some(group_id.to_owned()), group_name: None };
+        let deleted = self.ec2("ec2:DeleteSecurityGroup", Request::DeleteSecurityGroup(request)).await;
+        tolerate(deleted, &["InvalidGroup.NotFound"]).map(drop)
+    }
+
+    async fn tag(&self, ids: &[String], tags: &Tags) -> Result<()> {
+        for batch in ids.chunks(BATCH) {
+            let request = CreateTags { resources: batch.to_vec(), tags: tags_of(tags) };
+            self.ec2("ec2:CreateTags", Request::CreateTags(request)).await?;
+        }
+        Ok(())
+    }
+
+    async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()> {
+        for batch in ids.chunks(BATCH) {
+            let tags = keys.iter().map(|key| TagRemoval { key: key.clone(), value: None }).collect();
+            let request = DeleteTags { resources: batch.to_vec(), tags };
+            self.ec2("ec2:DeleteTags", Request::DeleteTags(request)).await?;
+        }
+        Ok(())
+    }
+
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let request = DescribeById { ids: Vec::new(), filters: filters(tags), page: page(next) };
+            let listing = reply!(self.ec2("ec2:DescribeVolumes", Request::DescribeVolumes(request)).await?, Volumes);
+            found.extend(listing.items.into_iter().map(|volume| volume.id));
+            next = listing.next_token;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! EventBridge Scheduler, and what its schedules do.
+//!
+//! Here a schedule's effect is that of the end document, played: what a shard of a run still has is terminated by tag. That
+//! the document itself says so, step by step, is the sandbox's to show; this is only what drives the tests.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds};
+use sandbox_cloud::{Reply, Request};
+use spawn_core::ports::{Result, Schedule, Schedules};
+use spawn_model::error::Class;
+use spawn_model::tag;
+
+use super::door::Door;
+use super::{REGION, State, refusal, tolerate};
+
+/// The most schedules in a page.
+const PAGE: usize = 100;
+/// The most instances that one `TerminateInstances` of the document can end.
+const STRIKE_MAX: usize = 1000;
+
+/// A schedule, and when it fires next.
+#[derive(Clone, Debug)]
+pub(crate) struct Alarm {
+    /// What was asked for.
+    pub(crate) schedule: Schedule,
+    /// When it fires next, or deletes itself.
+    pub(crate) next: Timestamp,
+}
+
+/// What a schedule did.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Strike {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Its name.
+    pub(crate) name: String,
+    /// How many instances it found and ended.
+    pub(crate) ended: usize,
+}
+
+impl Alarm {
+    fn new(schedule: &Schedule, now: Timestamp) -> Self {
+        // Scheduler knows whole seconds.
+        let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap();
+        let schedule = Schedule { start: whole(schedule.start), end: whole(schedule.end), ..schedule.clone() };
+        let mut alarm = Self { next: schedule.start, schedule };
+        while alarm.next < now {
+            alarm.turn();
+        }
+        alarm
+    }
+
+    fn turn(&mut self) {
+        self.next += SignedDuration::from_mins(i64::from(self.schedule.every_minutes));
+    }
+
+    fn parameter(&self, name: &str) -> &str {
+        &self.schedule.parameters[name][0]
+    }
+}
+
+impl State {
+    fn schedule_check(&self, schedule: &Schedule, now: Timestamp) -> Result<()> {
+        if !self.schedule_groups.contains(&schedule.group) {
+            return Err(refusal("ResourceNotFoundException", 404, format!("Schedule group {} does not exist.", schedule.group)));
+        }
+        let role = self.roles.values().find(|role| role.arn == schedule.role_arn && role.service == "scheduler.amazonaws.com");
+        if role.is_none_or(|role| now < role.made_at + self.role_delay) {
+            let message = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role";
+            let error = refusal("ValidationException", 400, message);
+            return Err(spawn_model::error::Error { class: Class::Transient, code: "RoleNotReady".to_owned(), ..error });
+        }
+        Ok(())
+    }
+
+    fn schedule_create(&mut self, schedule: &Schedule, now: Timestamp) -> Result<()> {
+        self.schedule_check(schedule, now)?;
+        let place = (schedule.group.clone(), schedule.name.clone());
+        if self.schedules.contains_key(&place) {
+            return Err(refusal("ConflictException", 409, format!("Schedule {} already exists.", schedule.name)));
+        }
+        self.schedules.insert(place, Alarm::new(schedule, now));
+        Ok(())
+    }
+
+    fn schedule_update(&mut self, schedule: &Schedule, now: Timestamp) -> Result<()> {
+        self.schedule_check(schedule, now)?;
+        let place = (schedule.group.clone(), schedule.name.clone());
+        let alarm = self.schedules.get_mut(&place);
+        let alarm = alarm.ok_or_else(|| refusal("ResourceNotFoundException", 404, format!("Schedule {} does not exist.", schedule.name)))?;
+        *alarm = Alarm::new(schedule, now);
+        Ok(())
+    }
+
+    /// Does what schedules do whose moment has come.
+    pub(super) fn schedules_fire(&mut self, at: Timestamp) {
+        let due: Vec<(String, String)> = self.schedules.iter().filter(|(_, alarm)| alarm.next <= at).map(|(place, _)| place.clone()).collect();
+        for place in due {
+            let Some(mut alarm) = self.schedules.remove(&place) else { continue };
+            if alarm.next >= alarm.schedule.end {
+                // The last invocation has been: the schedule deletes itself.
+                continue;
+            }
+            self.strike(at, &alarm);
+            alarm.turn();
+            self.schedules.insert(place, alarm);
+        }
+    }
+
+    /// What the end document does, played.
+    fn strike(&mut self, at: Timestamp, alarm: &Alarm) {
+        assert!(self.documents.contains_key(&alarm.schedule.document), "the schedule starts a document that is not there");
+        let filters = vec![
+            Filter::new(format!("tag:{}", tag::RUN), [alarm.parameter("Run")]),
+            Filter::new(format!("tag:{}", tag::SHARD), [alarm.parameter("Shard")]),
+            Filter::new("instance-state-name", ["pending", "running", "stopping", "stopped"]),
+        ];
+        let describe = Request::DescribeInstances(DescribeInstances { filters, ..DescribeInstances::default() });
+        let Ok(Reply::Reservations(found)) = self.cloud.call(at, REGION, describe) else { return };
+        let ids: Vec<String> = found.items.iter().flat_map(|r| &r.instances).map(|i| i.id.clone()).collect();
+        if ids.len() > STRIKE_MAX {
+            self.violations.push(format!("{} has {} instances to end, more than one call can", alarm.schedule.name, ids.len()));
+        }
+        self.strikes.push(Strike { at, name: alarm.schedule.name.clone(), ended: ids.len() });
+        if !ids.is_empty() {
+            let terminate = Request::TerminateInstances(InstanceIds { instance_ids: ids });
+            self.cloud.call(at, REGION, terminate).expect("instances that were just found can be terminated");
+        }
+    }
+}
+
+#[async_trait]
+impl Schedules for Door {
+    async fn put(&self, schedule: &Schedule) -> Result<()> {
+        let created = self.call("scheduler:CreateSchedule", |s, now| s.schedule_create(schedule, now)).await;
+        if tolerate(created, &["ConflictException"])?.is_some() {
+            return Ok(());
+        }
+        self.call("scheduler:UpdateSchedule", |s, now| s.schedule_update(schedule, now)).await
+    }
+
+    async fn delete(&self, group: &str, name: &str) -> Result<()> {
+        self.call("scheduler:DeleteSchedule", |s, _| {
+            s.schedules.remove(&(group.to_owned(), name.to_owned()));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        loop {
+            let page: Vec<String> = self
+                .call("scheduler:ListSchedules", |s, _| {
+                    let ours = s.schedules.keys().filter(|(g, name)| g == group && name.starts_with(name_prefix)).map(|(_, name)| name);
+                    Ok(ours.filter(|name| names.last().is_none_or(|last| *name > last)).take(PAGE).cloned().collect())
+                })
+                .await?;
+            let full = page.len() == PAGE;
+            names.extend(page);
+            if !full {
+                return Ok(names);
+            }
+        }
+    }
+
+    async fn group_ensure(&self, group: &str) -> Result<()> {
+        self.call("scheduler:CreateScheduleGroup", |s, _| {
+            s.schedule_groups.insert(group.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn group_delete(&self, group: &str) -> Result<()> {
+        self.call("scheduler:DeleteScheduleGroup", |s, _| {
+            s.schedule_groups.remove(group);
+            s.schedules.retain(|(g, _), _| g != group);
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,89 @@
+//! Systems Manager, CloudWatch Logs and the Pricing API.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sandbox_cloud::catalogue;
+use spawn_core::ports::{LogEvent, Logs, Prices, Result, Systems};
+
+use super::door::Door;
+
+#[async_trait]
+impl Systems for Door {
+    async fn parameter(&self, name: &str) -> Result<Option<String>> {
+        self.call("ssm:GetParameter", |s, _| Ok(s.parameters.get(name).cloned())).await
+    }
+
+    async fn parameter_put(&self, name: &str, value: &str) -> Result<()> {
+        self.call("ssm:PutParameter", |s, _| {
+            s.parameters.insert(name.to_owned(), value.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn parameter_delete(&self, name: &str) -> Result<()> {
+        self.call("ssm:DeleteParameter", |s, _| {
+            s.parameters.remove(name);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn document_ensure(&self, name: &str, content: &str) -> Result<()> {
+        self.call("ssm:CreateDocument", |s, _| {
+            s.documents.entry(name.to_owned()).or_insert_with(|| content.to_owned());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn document_delete(&self, name: &str) -> Result<()> {
+        self.call("ssm:DeleteDocument", |s, _| {
+            s.documents.remove(name);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Logs for Door {
+    async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>> {
+        self.call("logs:FilterLogEvents", |s, _| {
+            assert!(s.log_groups.contains_key(group), "the log group {group} is not there");
+            Ok(s.log.iter().filter(|event| event.stream.starts_with(stream_prefix) && event.at >= from).cloned().collect())
+        })
+        .await
+    }
+
+    async fn group_ensure(&self, group: &str, days: u32) -> Result<()> {
+        self.call("logs:CreateLogGroup", |s, _| {
+            s.log_groups.entry(group.to_owned()).or_default();
+            Ok(())
+        })
+        .await?;
+        self.call("logs:PutRetentionPolicy", |s, _| {
+            s.log_groups.insert(group.to_owned(), days);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn group_delete(&self, group: &str) -> Result<()> {
+        self.call("logs:DeleteLogGroup", |s, _| {
+            s.log_groups.remove(group);
+            Ok(())
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Prices for Door {
+    async fn on_demand_usd_per_hour(&self, region: &str, instance_type: &str) -> Result<Option<f64>> {
+        self.call("pricing:GetProducts", |s, _| {
+            Ok(catalogue::on_demand_usd_per_hour(region, instance_type).filter(|_| s.priced))
+        })
+        .await
+    }
+}

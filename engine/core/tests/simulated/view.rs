@@ -1,0 +1,225 @@
+//! The whole world as lines of text in which ids, addresses and moments no longer tell two runs of the same thing apart.
+//!
+//! Two worlds are compared by their lines, so that a difference reads as what is too much and what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use spawn_model::ids::FleetId;
+use spawn_model::layout;
+use spawn_model::record::{Batch, FleetRecord};
+
+use super::agents::config;
+use super::{REGION, State, World};
+
+/// A world, to be compared with another.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct View(BTreeMap<String, usize>);
+
+impl View {
+    /// What this has and `other` has not (`+`), and the reverse (`-`).
+    pub(crate) fn against(&self, other: &Self) -> String {
+        let mut told = String::new();
+        let lines: BTreeSet<&String> = self.0.keys().chain(other.0.keys()).collect();
+        for line in lines {
+            let (here, there) = (self.0.get(line).copied().unwrap_or(0), other.0.get(line).copied().unwrap_or(0));
+            if here != there {
+                told.push_str(&format!("{} {}× {line}\n", if here > there { '+' } else { '-' }, here.abs_diff(there)));
+            }
+        }
+        told
+    }
+
+    /// Only the lines that begin so.
+    pub(crate) fn only(&self, what: &str) -> Self {
+        Self(self.0.iter().filter(|(line, _)| line.starts_with(what)).map(|(line, count)| (line.clone(), *count)).collect())
+    }
+
+    /// How many lines begin so.
+    pub(crate) fn count(&self, what: &str) -> usize {
+        self.only(what).0.values().sum()
+    }
+}
+
+impl fmt::Display for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|(line, count)| writeln!(f, "{count}× {line}"))
+    }
+}
+
+/// Makes sure that two worlds are the same.
+#[track_caller]
+pub(crate) fn assert_same(what: &str, found: &View, expected: &View) {
+    assert!(found == expected, "{what}: the world is not what it should be\n{}", found.against(expected));
+}
+
+/// The names that ids and moments get in a view.
+#[derive(Default)]
+struct Names {
+    words: Vec<(String, String)>,
+}
+
+impl Names {
+    fn fleet(&mut self, record: &FleetRecord) {
+        let name = &record.spec.name;
+        self.words.push((record.fleet.to_string(), format!("FLEET({name})")));
+        self.words.push((record.run.to_string(), format!("RUN({name})")));
+        let asked = record.asked_at;
+        let deadline = spawn_core::lease::deadline_of(record);
+        for (at, word) in [(asked, "ASKED"), (deadline, "DEADLINE"), (deadline + SignedDuration::from_hours(1), "DEADLINE+1h")] {
+            let whole = jiff::Timestamp::from_second(at.as_second()).unwrap();
+            self.words.push((at.to_string(), format!("{word}({name})")));
+            self.words.push((whole.to_string(), format!("{word}({name})")));
+        }
+    }
+
+    fn apply(&self, text: &str) -> String {
+        self.words.iter().fold(text.to_owned(), |text, (id, name)| if text.contains(id.as_str()) { text.replace(id.as_str(), name) } else { text })
+    }
+}
+
+impl World {
+    /// Everything there is, but for what fleets that were ended for good leave on purpose.
+    pub(crate) fn view(&self) -> View {
+        self.state().view()
+    }
+}
+
+impl State {
+    fn records(&self) -> Vec<FleetRecord> {
+        let keys = self.buckets.values().flat_map(|objects| objects.iter());
+        keys.filter(|(key, _)| key.ends_with("/fleet.json")).filter_map(|(_, (body, _))| serde_json::from_slice(body).ok()).collect()
+    }
+
+    fn ended(&self, key: &str) -> bool {
+        let fleet = key.split('/').nth(1).and_then(FleetId::parse);
+        fleet.is_some_and(|fleet| self.buckets.values().any(|objects| objects.contains_key(&layout::ended_key(&fleet))))
+    }
+
+    fn view(&self) -> View {
+        let mut names = Names::default();
+        self.records().iter().for_each(|record| names.fleet(record));
+        let mut lines = Vec::new();
+        self.view_instances(&mut lines);
+        self.view_ec2(&mut lines);
+        self.view_identity(&mut lines);
+        self.view_rest(&mut lines);
+        let ranks = self.ranks();
+        self.view_objects(&ranks, &mut lines);
+        let mut counted = BTreeMap::new();
+        for line in lines {
+            *counted.entry(names.apply(&line)).or_default() += 1;
+        }
+        View(counted)
+    }
+
+    /// The ranks of living instances, which a view calls them by.
+    fn ranks(&self) -> BTreeMap<String, String> {
+        let machines = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id));
+        let rank = |machine: &sandbox_cloud::Machine| config(machine.user_data.as_deref().unwrap_or_default()).rank_base + machine.ami_launch_index;
+        machines.map(|machine| (machine.id.clone(), format!("instance of rank {}", rank(&machine)))).collect()
+    }
+
+    fn view_instances(&self, lines: &mut Vec<String>) {
+        for id in self.cloud.machine_ids() {
+            let Some(machine) = self.cloud.machine(&id) else { continue };
+            let config = config(machine.user_data.as_deref().unwrap_or_default());
+            lines.push(format!(
+                "instance rank {} {:?} {} {} {:?} {:?} {:?} {:?} until {} {:?}",
+                config.rank_base + machine.ami_launch_index,
+                machine.state,
+                machine.instance_type,
+                machine.availability_zone,
+                machine.iam_instance_profile_arn,
+                machine.security_groups,
+                machine.shutdown_behavior,
+                machine.metadata_options,
+                config.deadline,
+                machine.tags,
+            ));
+        }
+    }
+
+    /// Volumes and security groups, and tags on what is there anyway.
+    fn view_ec2(&self, lines: &mut Vec<String>) {
+        let snapshot = self.cloud.snapshot();
+        let region = &snapshot["regions"][REGION];
+        let list = |kind: &str| region[kind].as_array().cloned().unwrap_or_default();
+        for volume in list("volumes") {
+            let attached = !volume["attachment"].is_null();
+            lines.push(format!("volume attached={attached} encrypted={} {} {}", volume["encrypted"], volume["availability_zone"], volume["tags"]));
+        }
+        for group in list("security_groups") {
+            let own = group["id"].to_string();
+            let rules: Vec<String> = group["rules"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|rule| format!("egress={} {} {}", rule["egress"], rule["protocol"], rule["target"]).replace(&own, "itself"))
+                .collect();
+            lines.push(format!("group {} {} {rules:?} {}", group["name"], group["description"], group["tags"]));
+        }
+        lines.push(format!("network tags {}", region["network_tags"]));
+    }
+
+    fn view_identity(&self, lines: &mut Vec<String>) {
+        for (name, role) in &self.roles {
+            lines.push(format!("role {name} {} {:?} {:?} {:?}", role.service, role.boundary, role.policy, role.tags));
+        }
+        for (name, profile) in &self.profiles {
+            lines.push(format!("profile {name} {:?} {:?}", profile.role, profile.tags));
+        }
+        for (arn, document) in &self.policies {
+            lines.push(format!("policy {arn} {document}"));
+        }
+    }
+
+    fn view_rest(&self, lines: &mut Vec<String>) {
+        lines.extend(self.schedule_groups.iter().map(|group| format!("schedule group {group}")));
+        for ((group, name), alarm) in &self.schedules {
+            let schedule = &alarm.schedule;
+            lines.push(format!(
+                "schedule {group}/{name} {} to {} every {} min {} {} {:?}",
+                schedule.start, schedule.end, schedule.every_minutes, schedule.role_arn, schedule.document, schedule.parameters
+            ));
+        }
+        lines.extend(self.parameters.iter().map(|(name, value)| format!("parameter {name} {value}")));
+        lines.extend(self.documents.iter().map(|(name, content)| format!("document {name} {content}")));
+        lines.extend(self.log_groups.iter().map(|(name, days)| format!("log group {name} {days} days")));
+    }
+
+    fn view_objects(&self, ranks: &BTreeMap<String, String>, lines: &mut Vec<String>) {
+        for (bucket, objects) in &self.buckets {
+            lines.push(format!("bucket {bucket}"));
+            for (key, (body, _)) in objects.iter().filter(|(key, _)| !self.ended(key)) {
+                lines.push(format!("object {key} {}", object(key, body, ranks)));
+            }
+        }
+    }
+}
+
+/// What an object holds, without what is another one's each time.
+fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>) -> String {
+    if key.starts_with("agents/") {
+        return format!("{} bytes", body.len());
+    }
+    if key.contains("/batches/") {
+        let batch: Batch = serde_json::from_slice(body).unwrap();
+        let members: Vec<&str> = batch.instances.iter().map(|i| ranks.get(&i.instance_id.0).map_or("somebody else", String::as_str)).collect();
+        return format!("{members:?}");
+    }
+    let mut json: Value = serde_json::from_slice(body).unwrap();
+    if let Some(fields) = json.as_object_mut() {
+        // Signs of life, moments of work, and a price that may not have been told.
+        for field in ["heartbeat", "started_at", "ended_at", "private_ip", "price_usd_per_hour", "generation"] {
+            fields.remove(field);
+        }
+        if let Some(id) = fields.get("instance_id").and_then(Value::as_str) {
+            let rank = ranks.get(id).cloned().unwrap_or_else(|| "somebody else".to_owned());
+            fields.insert("instance_id".to_owned(), rank.into());
+        }
+    }
+    json.to_string()
+}

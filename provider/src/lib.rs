@@ -1,0 +1,13 @@
+//! The Terraform provider.
+//!
+//! [`wire`] is the protocol server: it knows how Terraform starts, asks and ends a provider, and nothing of AWS or
+//! fleets. What is served is a [`wire::Provider`] with a table of [`wire::Resource`]s: `resources` has a folder for each.
+
+#[cfg(feature = "aws")]
+mod provider;
+#[cfg(feature = "aws")]
+mod resources;
+pub mod wire;
+
+#[cfg(feature = "aws")]
+pub use provider::SpawnProvider;

@@ -1,0 +1,119 @@
+//! The provider block, and what its resources share while a process lives.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use async_trait::async_trait;
+use futures::future::join_all;
+use spawn_aws::ConnectOptions;
+use spawn_core::claim::{Claim, KeptAlive};
+use spawn_core::engine::Engine;
+use spawn_core::operation::Operation;
+use spawn_model::error::Error;
+use spawn_model::field::{Change, Field, Kind, Presence};
+use spawn_model::value::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::resources;
+use crate::wire::{Diagnostic, Provider, Resource};
+
+const FIELDS: &[Field] = &[
+    Field {
+        name: "region",
+        doc: "The region fleets live in, such as `us-east-1`. Left out: what the environment or the profile says (`AWS_REGION`).",
+        kind: Kind::String,
+        presence: Presence::Optional,
+        change: Change::InPlace,
+        sensitive: false,
+    },
+    Field {
+        name: "profile",
+        doc: "The profile in the AWS configuration files to take credentials and region from. Left out: `AWS_PROFILE`, or the default.",
+        kind: Kind::String,
+        presence: Presence::Optional,
+        change: Change::InPlace,
+        sensitive: false,
+    },
+];
+
+/// What the resources of a process share: the engine, and the fleets that are launched and not yet in Terraform's state.
+#[derive(Default)]
+pub(crate) struct Session {
+    engine: OnceLock<Result<Option<Engine>, Error>>,
+    cancel: CancellationToken,
+    launched: Mutex<Vec<(Arc<Claim>, KeptAlive)>>,
+}
+
+impl Session {
+    /// The engine; nothing while the provider's configuration is unknown.
+    pub(crate) fn engine(&self) -> Result<Option<Engine>, Error> {
+        self.engine.get().cloned().unwrap_or(Ok(None))
+    }
+
+    /// An operation that Ctrl-C stops and that tells its progress to the log.
+    pub(crate) fn operation(&self) -> Operation {
+        Operation::new(self.cancel.clone(), |line| tracing::info!("{line}"))
+    }
+
+    /// Keeps a fleet's claim alive until Terraform has the fleet in its state.
+    pub(crate) fn launched(&self, claim: Arc<Claim>, kept_alive: KeptAlive) {
+        self.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((claim, kept_alive));
+    }
+}
+
+/// The provider.
+pub struct SpawnProvider {
+    session: Arc<Session>,
+    resources: Vec<Box<dyn Resource>>,
+}
+
+impl Default for SpawnProvider {
+    fn default() -> Self {
+        let session = Arc::default();
+        Self { resources: resources::all(&session), session }
+    }
+}
+
+#[async_trait]
+impl Provider for SpawnProvider {
+    fn schema(&self) -> &'static [Field] {
+        FIELDS
+    }
+
+    fn doc(&self) -> &'static str {
+        "EC2 compute that ends by itself: every fleet has a lease, and four independent hands enforce it."
+    }
+
+    fn resources(&self) -> &[Box<dyn Resource>] {
+        &self.resources
+    }
+
+    async fn validate(&self, _config: &Value) -> Vec<Diagnostic> {
+        Vec::new()
+    }
+
+    async fn configure(&self, config: Value, _terraform_version: String) -> Vec<Diagnostic> {
+        let engine = if config.has_unknown() {
+            Ok(None)
+        } else {
+            let text = |name: &str| config.get(name).as_str().map(str::to_owned);
+            let options = ConnectOptions { region: text("region"), profile: text("profile"), ..ConnectOptions::default() };
+            spawn_aws::connect(&options).await.map(|aws| Some(Engine::new(aws, None)))
+        };
+        // Terraform configures a process once.
+        drop(self.session.engine.set(engine));
+        Vec::new()
+    }
+
+    async fn stop(&self) {
+        self.session.cancel.cancel();
+    }
+
+    /// Terraform has the answers of Create in its state now: acknowledge them, so that nobody adopts these fleets.
+    async fn shutdown(&self) {
+        let launched = std::mem::take(&mut *self.session.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let acknowledged = join_all(launched.iter().map(|(claim, _)| claim.acknowledge())).await;
+        for error in acknowledged.into_iter().filter_map(Result::err) {
+            tracing::warn!("a fleet could not be acknowledged; the next refresh does it: {error}");
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Plan, create, read, update, delete and import of a fleet.
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use spawn_core::engine::{Engine, Launch};
+use spawn_core::fleet::Fleet;
+use spawn_core::wait::Waited;
+use spawn_model::duration::Seconds;
+use spawn_model::error::{Class, Error};
+use spawn_model::ids::FleetId;
+use spawn_model::rules::read_spec;
+use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::status::Status;
+use spawn_model::value::Value;
+
+use super::{FleetResource, messages, state};
+use crate::wire::{ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
+
+/// How long a deletion waits for instances to be gone if `timeouts.delete` does not say.
+const DELETE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+
+/// What the provider remembers of a fleet beside its state.
+#[derive(Default, Serialize, Deserialize)]
+struct Private {
+    /// Whether the fleet's name is known to be acknowledged, so that not every Read asks.
+    acknowledged: bool,
+}
+
+impl Private {
+    fn read(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).unwrap_or_default()
+    }
+
+    fn write(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+impl FleetResource {
+    /// A creation is checked against AWS as far as it can be before anything is made.
+    pub(super) async fn plan_fleet(&self, request: PlanRequest) -> PlanResponse {
+        let mut response = PlanResponse::from(request.clone());
+        let Some(planned) = &mut response.planned else { return response };
+        if let Some(prior) = &request.prior {
+            if prior.get("lease") != planned.get("lease") && response.requires_replace.is_empty() {
+                if let Value::Map(entries) = planned {
+                    entries.insert("deadline".to_owned(), Value::Unknown);
+                }
+            }
+            return response;
+        }
+        let (Some(spec), _) = read_spec(self.kind, &self.spec_part(planned)) else { return response };
+        let engine = match self.session.engine() {
+            Ok(Some(engine)) => engine,
+            Ok(None) => return response,
+            Err(error) => {
+                response.diagnostics.push(messages::error(&error));
+                return response;
+            }
+        };
+        match engine.plan(self.kind, &spec).await {
+            Ok(plan) => response.diagnostics.extend(plan.notes.iter().map(|note| Diagnostic::warning(capital(note), ""))),
+            Err(error) => response.diagnostics.push(messages::error(&error)),
+        }
+        response
+    }
+
+    pub(super) async fn create(&self, planned: Value, private: Vec<u8>) -> ApplyResponse {
+        match self.try_create(&planned).await {
+            Ok((state, diagnostics)) => ApplyResponse { state: Some(state), private: Private::default().write(), diagnostics },
+            // What a failed launch had made was undone, so there is nothing to keep a tainted state of.
+            Err(error) => ApplyResponse { state: None, private, diagnostics: vec![messages::error(&error)] },
+        }
+    }
+
+    async fn try_create(&self, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
+        let engine = self.engine()?;
+        let spec = self.spec(planned)?;
+        let operation = self.session.operation();
+        let Launch { record, claim, kept_alive, warnings } = engine.launch(self.kind, &spec, &operation).await?;
+        self.session.launched(claim, kept_alive);
+        let mut diagnostics: Vec<Diagnostic> = warnings.iter().map(|line| Diagnostic::warning(capital(line), "")).collect();
+        let deadline = spawn_core::lease::deadline_of(&record);
+        let until = match timeout(planned, "create") {
+            Some(limit) => engine.now() + limit,
+            // The fleet is over a little after its deadline, and then the wait ends by itself.
+            None => deadline + SignedDuration::from_mins(10),
+        };
+        let fleet = match engine.wait(&record.fleet, spec.wait_for, until, &operation).await {
+            Ok(Some(waited)) => {
+                diagnostics.extend(wait_warning(&waited, &spec));
+                waited.fleet()
+            }
+            Ok(None) => {
+                let message = format!("{} was ended by somebody else while it was launched", record.fleet);
+                return Err(Error::new(Class::Conflict, "FleetEnded", message, "Apply again"));
+            }
+            Err(error) => {
+                let text = format!("{error}. The fleet is launched, and the next refresh looks at it again.");
+                diagnostics.push(Diagnostic::warning("The fleet could not be looked at after the launch", text));
+                return Ok((state::of_record(&record, deadline.to_string(), planned), diagnostics));
+            }
+        };
+        diagnostics.extend(outcome_warning(&fleet));
+        Ok((state::of_fleet(self.kind, &fleet, spec.files, planned), diagnostics))
+    }
+
+    pub(super) async fn refresh(&self, request: ReadRequest) -> ReadResponse {
+        match self.try_refresh(&request).await {
+            Ok(response) => response,
+            Err(error) => ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![messages::error(&error)] },
+        }
+    }
+
+    async fn try_refresh(&self, request: &ReadRequest) -> Result<ReadResponse, Error> {
+        let engine = self.engine()?;
+        let id = fleet_id(&request.state)?;
+        let Some(fleet) = engine.look(&id).await? else { return Ok(ReadResponse::default()) };
+        if self.kind == FleetKind::Instance && fleet.status == Status::Lost {
+            let summary = format!("{} is lost", fleet.record.spec.name);
+            let detail = format!("{}. It is planned again.", capital(&fleet.status_reason));
+            return Ok(ReadResponse { diagnostics: vec![Diagnostic::warning(summary, detail)], ..ReadResponse::default() });
+        }
+        let mut private = Private::read(&request.private);
+        if !private.acknowledged {
+            // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
+            private.acknowledged = engine.acknowledge(&fleet.record).await.is_ok();
+        }
+        let files = engine.files(&fleet.record).await?;
+        let mut diagnostics = Vec::new();
+        if self.kind == FleetKind::Instance && fleet.status == Status::Expired && request.state.get("status").as_str() != Some("expired") {
+            let detail = "No action is planned. `terraform apply -replace=ADDRESS` launches another one.";
+            let summary = format!("{}: {}", fleet.record.spec.name, fleet.status_reason);
+            diagnostics.push(Diagnostic::warning(summary, detail));
+        }
+        let state = state::of_fleet(self.kind, &fleet, files, &request.state);
+        Ok(ReadResponse { state: Some(state), private: private.write(), diagnostics })
+    }
+
+    pub(super) async fn update(&self, prior: &Value, planned: Value, private: Vec<u8>) -> ApplyResponse {
+        match self.try_update(prior, &planned).await {
+            Ok(state) => ApplyResponse { state: Some(state), private, diagnostics: Vec::new() },
+            // The prior state stays, so that the next plan shows what is still to be done.
+            Err(error) => ApplyResponse { state: Some(prior.clone()), private, diagnostics: vec![messages::error(&error)] },
+        }
+    }
+
+    async fn try_update(&self, prior: &Value, planned: &Value) -> Result<Value, Error> {
+        let engine = self.engine()?;
+        let spec = self.spec(planned)?;
+        let id = fleet_id(prior)?;
+        let fleet = engine.look(&id).await?.ok_or_else(|| {
+            let help = "Plan again: the next plan launches another one";
+            Error::new(Class::Conflict, "FleetEnded", format!("{id} is not there any more"), help)
+        })?;
+        let deadline =
+            if prior.get("lease") == planned.get("lease") { fleet.deadline } else { engine.lease_change(&fleet, spec.lease.ttl).await? };
+        engine.update(&fleet, &spec).await?;
+        let Value::Map(mut entries) = planned.clone() else { return Ok(planned.clone()) };
+        if entries.get("deadline") == Some(&Value::Unknown) {
+            entries.insert("deadline".to_owned(), Value::String(deadline.to_string()));
+        }
+        Ok(Value::Map(entries))
+    }
+
+    pub(super) async fn delete(&self, prior: &Value, private: Vec<u8>) -> ApplyResponse {
+        match self.try_delete(prior).await {
+            Ok(()) => ApplyResponse::default(),
+            Err(error) => ApplyResponse { state: Some(prior.clone()), private, diagnostics: vec![messages::error(&error)] },
+        }
+    }
+
+    async fn try_delete(&self, prior: &Value) -> Result<(), Error> {
+        let limit = timeout(prior, "delete").unwrap_or(DELETE_TIMEOUT);
+        self.engine()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await
+    }
+
+    pub(super) async fn import_fleet(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
+        let found = async {
+            let fleet = self.engine()?.find(id).await?;
+            if fleet.record.kind != self.kind {
+                let message = format!("{id:?} is not a {}", self.type_name);
+                let help = "Import it as the other of spawn_instance and spawn_job_array";
+                return Err(Error::new(Class::Invalid, "WrongKind", message, help));
+            }
+            Ok(fleet)
+        };
+        let fleet = found.await.map_err(|error| vec![messages::error(&error)])?;
+        let state = Value::Map([("id".to_owned(), Value::String(fleet.record.fleet.to_string()))].into());
+        Ok(vec![Imported { state, private: Vec::new() }])
+    }
+
+    fn engine(&self) -> Result<Engine, Error> {
+        self.session.engine()?.ok_or_else(|| {
+            let help = "Set region and profile to values that are known when planning";
+            Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
+        })
+    }
+
+    fn spec(&self, block: &Value) -> Result<FleetSpec, Error> {
+        let (spec, problems) = read_spec(self.kind, &self.spec_part(block));
+        spec.ok_or_else(|| match problems.into_iter().next() {
+            Some(problem) => problem.into(),
+            None => Error::new(Class::Bug, "UnknownAtApply", "a value is still unknown while applying", ""),
+        })
+    }
+}
+
+fn fleet_id(state: &Value) -> Result<FleetId, Error> {
+    let id = state.get("id").as_str().unwrap_or_default();
+    FleetId::parse(id).ok_or_else(|| Error::new(Class::Bug, "BadId", format!("{id:?} in the state is not a fleet's id"), ""))
+}
+
+fn timeout(block: &Value, operation: &str) -> Option<SignedDuration> {
+    let seconds = Seconds::parse(block.get("timeouts").get(operation).as_str()?)?;
+    i64::try_from(seconds.0).ok().map(SignedDuration::from_secs)
+}
+
+/// A wait that was interrupted is a warning: an error would taint the fleet, and the next apply would run everything again.
+fn wait_warning(waited: &Waited, spec: &FleetSpec) -> Option<Diagnostic> {
+    let Waited::Interrupted(fleet) = waited else { return None };
+    let summary = format!("{} is launched, but the wait for it ended early", spec.name);
+    let detail = format!("It goes on until {}: {}. The next refresh tells how far it is.", fleet.deadline, fleet.status_reason);
+    Some(Diagnostic::warning(summary, detail))
+}
+
+fn outcome_warning(fleet: &Fleet) -> Option<Diagnostic> {
+    if !fleet.status.is_over() || (fleet.status == Status::Succeeded && fleet.notes.is_empty()) {
+        return None;
+    }
+    let summary = format!("{}: {}", fleet.record.spec.name, fleet.status);
+    let mut detail = vec![format!("{}.", capital(&fleet.status_reason))];
+    detail.extend(fleet.notes.iter().take(8).map(|note| format!("{}.", capital(note))));
+    detail.push(format!("`spawn logs {}` shows the output.", fleet.record.spec.name));
+    Some(Diagnostic::warning(summary, detail.join(" ")))
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

@@ -1,0 +1,52 @@
+//! The engine's errors and problems as Terraform shows them.
+
+use spawn_model::error::{Error, Leftover};
+use spawn_model::problem::{self, Problem};
+
+use crate::wire::{Diagnostic, Path, Step};
+
+/// A broken rule, at the attribute that breaks it.
+pub(super) fn problem(problem: &Problem) -> Diagnostic {
+    Diagnostic::error(sentence(&problem.message), format!("{}.", problem.help)).at(path(&problem.path))
+}
+
+/// A failure, with what to do and what is left.
+pub(super) fn error(error: &Error) -> Diagnostic {
+    let mut detail = Vec::new();
+    if !error.help.is_empty() {
+        detail.push(format!("{}.", error.help));
+    }
+    match &error.left {
+        Leftover::Clear => {}
+        Leftover::Remaining(ids) => {
+            let ids: Vec<&str> = ids.iter().map(|id| id.0.as_str()).collect();
+            detail.push(format!("These instances are left, and their lease ends them: {}.", ids.join(", ")));
+        }
+        Leftover::Unknown => detail.push("What is left, if anything, ends with its lease.".to_owned()),
+    }
+    detail.push(format!("({})", error.code));
+    Diagnostic::error(sentence(&error.message), detail.join(" ")).at(path(&error.path))
+}
+
+/// Terraform prints a summary as a headline: it begins with a capital letter.
+fn sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// The engine knows keys and indices; Terraform wants to know attributes from map keys. Only `files`, `env` and `tags` are maps.
+fn path(path: &problem::Path) -> Path {
+    let mut found = Path::root();
+    let mut in_map = false;
+    for step in &path.0 {
+        match step {
+            problem::Step::Key(key) if in_map => found = found.with(Step::Key(key.clone())),
+            problem::Step::Key(key) => {
+                in_map = matches!(key.as_str(), "files" | "env" | "tags");
+                found = found.then(key);
+            }
+            problem::Step::Index(index) => found = found.with(Step::Index(*index)),
+        }
+    }
+    found
+}

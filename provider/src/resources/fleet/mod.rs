@@ -1,0 +1,109 @@
+//! What `spawn_instance` and `spawn_job_array` share: both are a fleet.
+
+mod lifecycle;
+mod messages;
+mod state;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use spawn_model::field::{Change, Field, Presence};
+use spawn_model::read::FieldType;
+use spawn_model::rules::read_spec;
+use spawn_model::spec::{FleetKind, FleetReport, Timeouts};
+use spawn_model::value::Value;
+
+use crate::provider::Session;
+use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource};
+
+/// Computed fields that an update leaves as they are; Read brings them up to date.
+const STABLE: &[&str] = &["id", "run_id", "region", "status", "status_reason", "deadline", "results_uri", "price_usd_per_hour", "members"];
+
+/// The field that is Terraform's alone.
+const TIMEOUTS: Field = Field {
+    name: "timeouts",
+    doc: "How long operations may take.",
+    kind: <Timeouts as FieldType>::KIND,
+    presence: Presence::Optional,
+    change: Change::InPlace,
+    sensitive: false,
+};
+
+/// The fields of a resource of this kind: what the user writes, what spawn reports, and timeouts.
+pub(super) fn fields(kind: FleetKind) -> Vec<Field> {
+    kind.fields().chain(FleetReport::FIELDS.iter().copied()).chain([TIMEOUTS]).collect()
+}
+
+/// A resource that is a fleet.
+pub(super) struct FleetResource {
+    kind: FleetKind,
+    type_name: &'static str,
+    doc: &'static str,
+    fields: &'static [Field],
+    session: Arc<Session>,
+}
+
+impl FleetResource {
+    pub(super) fn new(
+        kind: FleetKind,
+        type_name: &'static str,
+        doc: &'static str,
+        fields: &'static [Field],
+        session: &Arc<Session>,
+    ) -> Self {
+        Self { kind, type_name, doc, fields, session: session.clone() }
+    }
+
+    /// The part of a block that is the fleet's spec.
+    fn spec_part(&self, block: &Value) -> Value {
+        Value::Map(self.kind.fields().map(|field| (field.name.to_owned(), block.get(field.name).clone())).collect())
+    }
+}
+
+#[async_trait]
+impl Resource for FleetResource {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn fields(&self) -> &'static [Field] {
+        self.fields
+    }
+
+    fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    fn stable(&self) -> &'static [&'static str] {
+        STABLE
+    }
+
+    async fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        let (_, mut problems) = read_spec(self.kind, &self.spec_part(config));
+        if !config.get("timeouts").is_null() {
+            Timeouts::read(config.get("timeouts"), &spawn_model::problem::Path::field("timeouts"), &mut problems);
+        }
+        problems.iter().map(messages::problem).collect()
+    }
+
+    async fn plan(&self, request: PlanRequest) -> PlanResponse {
+        self.plan_fleet(request).await
+    }
+
+    async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
+        match (&request.prior, &request.planned) {
+            (None, Some(planned)) => self.create(planned.clone(), request.private).await,
+            (Some(prior), Some(planned)) => self.update(prior, planned.clone(), request.private).await,
+            (Some(prior), None) => self.delete(prior, request.private).await,
+            (None, None) => ApplyResponse::default(),
+        }
+    }
+
+    async fn read(&self, request: ReadRequest) -> ReadResponse {
+        self.refresh(request).await
+    }
+
+    async fn import(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
+        self.import_fleet(id).await
+    }
+}

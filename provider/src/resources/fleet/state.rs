@@ -1,0 +1,89 @@
+//! A fleet as Terraform's state, in the user's own spelling wherever that means the same.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use spawn_core::fleet::Fleet;
+use spawn_model::duration::Seconds;
+use spawn_model::record::FleetRecord;
+use spawn_model::spec::{FleetKind, FleetReport, FleetSpec};
+use spawn_model::status::Status;
+use spawn_model::value::Value;
+
+type Entries = BTreeMap<String, Value>;
+
+/// The whole state of a fleet. `known` is what Terraform knew or planned: its spelling is kept where it means the same.
+pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, String>, known: &Value) -> Value {
+    let mut spec = FleetSpec { files, ..fleet.record.spec.clone() };
+    if let Some(tags) = &fleet.tags_seen {
+        spec.tags.clone_from(tags);
+    }
+    let mut entries = of_spec(kind, &spec, known);
+    entries.extend(of_report(&fleet.report()));
+    entries.insert("timeouts".to_owned(), known.get("timeouts").clone());
+    Value::Map(entries)
+}
+
+/// The state of a fleet that was launched and could not be looked at since.
+pub(super) fn of_record(record: &FleetRecord, deadline: String, planned: &Value) -> Value {
+    let report = FleetReport {
+        id: record.fleet.to_string(),
+        run_id: record.run.to_string(),
+        region: record.region.clone(),
+        status: Status::Launching.to_string(),
+        status_reason: "launched, and not looked at since".to_owned(),
+        deadline,
+        results_uri: String::new(),
+        price_usd_per_hour: record.price_usd_per_hour,
+        members: Vec::new(),
+    };
+    let mut entries = match planned {
+        Value::Map(entries) => entries.clone(),
+        _ => Entries::new(),
+    };
+    entries.extend(of_report(&report));
+    Value::Map(entries)
+}
+
+fn of_report(report: &FleetReport) -> Entries {
+    match json(report) {
+        Value::Map(entries) => entries,
+        _ => Entries::new(),
+    }
+}
+
+fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
+    let written = json(spec);
+    let mut entries = Entries::new();
+    for field in kind.fields() {
+        let now = written.get(field.name).clone();
+        let before = known.get(field.name);
+        let value = match field.name {
+            "lease" => lease(spec.lease.ttl, before),
+            // Left out and empty are the same to a fleet, and different to Terraform.
+            _ if is_empty(&now) && (before.is_null() || is_empty(before)) => before.clone(),
+            _ => now,
+        };
+        entries.insert(field.name.to_owned(), value);
+    }
+    entries
+}
+
+/// `60m` stays `60m` as long as it is an hour.
+fn lease(ttl: Seconds, before: &Value) -> Value {
+    let spelled = before.get("ttl").as_str().filter(|text| Seconds::parse(text) == Some(ttl));
+    let ttl = spelled.map_or_else(|| ttl.to_string(), str::to_owned);
+    Value::Map(Entries::from([("ttl".to_owned(), Value::String(ttl))]))
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+        _ => false,
+    }
+}
+
+fn json(record: &impl Serialize) -> Value {
+    serde_json::to_value(record).map(Value::from).unwrap_or_default()
+}

@@ -1,0 +1,15 @@
+//! Every resource: one folder each, and one line in this table.
+
+mod fleet;
+mod instance;
+mod job_array;
+
+use std::sync::Arc;
+
+use crate::provider::Session;
+use crate::wire::Resource;
+
+/// The table.
+pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
+    vec![Box::new(instance::resource(session)), Box::new(job_array::resource(session))]
+}

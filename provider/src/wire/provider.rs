@@ -1,0 +1,183 @@
+//! What a provider is to the server.
+
+use async_trait::async_trait;
+use spawn_model::field::Field;
+use spawn_model::value::Value;
+
+use super::codec::{self, Strangers};
+use super::diagnostic::Diagnostic;
+use super::path::Path;
+
+/// A provider: its own configuration and its table of resources.
+///
+/// Calls run concurrently, each for one block of the configuration. All values are whole: every attribute of the field
+/// table is a key of the map, null where nothing is set.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// The fields of the `provider` block.
+    fn schema(&self) -> &'static [Field];
+
+    /// What the provider is for, in Markdown.
+    fn doc(&self) -> &'static str;
+
+    /// Every resource, in the order of the table.
+    fn resources(&self) -> &[Box<dyn Resource>];
+
+    /// Checks the `provider` block, in which anything may be unknown.
+    async fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Takes the `provider` block, in which anything may still be unknown during a plan. Called once, before anything
+    /// but validation and state upgrades.
+    async fn configure(&self, config: Value, terraform_version: String) -> Vec<Diagnostic>;
+
+    /// The user wants to stop: what runs should come to an end soon, and answer with what it has done so far.
+    async fn stop(&self);
+
+    /// Terraform has all answers and needs the process no more. Ends before 1.5 seconds are over, or is cut off. It is
+    /// not called if Terraform was killed.
+    async fn shutdown(&self);
+}
+
+/// One type of resource.
+#[async_trait]
+pub trait Resource: Send + Sync {
+    /// The name in HCL, such as `spawn_instance`.
+    fn type_name(&self) -> &'static str;
+
+    /// The version of the state's layout, from 0.
+    fn version(&self) -> i64 {
+        0
+    }
+
+    /// The fields of the block.
+    fn fields(&self) -> &'static [Field];
+
+    /// What it is, in Markdown.
+    fn doc(&self) -> &'static str;
+
+    /// The computed fields, with dots, that keep their value for as long as the object lives.
+    fn stable(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Checks a block, in which anything may be unknown.
+    async fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Adjusts the plan that follows from the field table alone. The default takes it as it is.
+    async fn plan(&self, request: PlanRequest) -> PlanResponse {
+        PlanResponse::from(request)
+    }
+
+    /// Creates (no `prior`), changes, or deletes (no `planned`).
+    async fn apply(&self, request: ApplyRequest) -> ApplyResponse;
+
+    /// Reads what the object is now.
+    async fn read(&self, request: ReadRequest) -> ReadResponse;
+
+    /// Finds what `id` names. The state may be incomplete: Terraform reads it next.
+    ///
+    /// # Errors
+    /// What the user should know if there is no such thing.
+    async fn import(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>>;
+
+    /// Brings a state of an earlier `version` to the present layout. The default suits layouts that only gained or lost
+    /// attributes.
+    ///
+    /// # Errors
+    /// What the user should know if the state cannot be used.
+    async fn upgrade(&self, version: i64, state: serde_json::Value) -> Result<Value, Vec<Diagnostic>> {
+        codec::from_json(self.fields(), &state, Strangers::Ignore).map_err(|error| {
+            let detail = format!("The state of version {version} does not fit the present version: {error}.");
+            vec![Diagnostic::error("The state cannot be upgraded", detail)]
+        })
+    }
+}
+
+/// A plan to be looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanRequest {
+    /// What there is; `None` for a creation.
+    pub prior: Option<Value>,
+    /// What follows from the configuration and the field table; `None` for a deletion.
+    pub proposed: Option<Value>,
+    /// The block as written.
+    pub config: Value,
+    /// The attributes that, as their fields say, cannot change in place.
+    pub requires_replace: Vec<Path>,
+    /// What the provider remembers about the object beside its state.
+    pub private: Vec<u8>,
+}
+
+/// A plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlanResponse {
+    /// The state after the change, as far as it is known; `None` for a deletion. Values that the block sets are as the
+    /// block sets them.
+    pub planned: Option<Value>,
+    /// The attributes whose change means another object.
+    pub requires_replace: Vec<Path>,
+    /// Handed to [`Resource::apply`].
+    pub private: Vec<u8>,
+    /// What the user should know.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl From<PlanRequest> for PlanResponse {
+    fn from(request: PlanRequest) -> Self {
+        Self { planned: request.proposed, requires_replace: request.requires_replace, private: request.private, diagnostics: Vec::new() }
+    }
+}
+
+/// A change to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplyRequest {
+    /// What there is; `None` for a creation.
+    pub prior: Option<Value>,
+    /// What was planned; `None` for a deletion. Computed values may be unknown.
+    pub planned: Option<Value>,
+    /// The block as written, without unknowns; null for a deletion.
+    pub config: Value,
+    /// What the plan put there.
+    pub private: Vec<u8>,
+}
+
+/// What a change left.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ApplyResponse {
+    /// The object now; `None` if there is none. With errors it is still stored: after a failed creation as tainted, so
+    /// that nothing leaks. Unknown values count as null then.
+    pub state: Option<Value>,
+    /// What to remember beside the state.
+    pub private: Vec<u8>,
+    /// What the user should know.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// An object to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadRequest {
+    /// The object as last known.
+    pub state: Value,
+    /// What is remembered beside the state.
+    pub private: Vec<u8>,
+}
+
+/// An object as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ReadResponse {
+    /// The object; `None` if it is gone.
+    pub state: Option<Value>,
+    /// What to remember beside the state.
+    pub private: Vec<u8>,
+    /// What the user should know.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// An object found by its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imported {
+    /// As much of the state as [`Resource::read`] needs; what is left out is null.
+    pub state: Value,
+    /// What to remember beside the state.
+    pub private: Vec<u8>,
+}

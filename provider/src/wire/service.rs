@@ -1,0 +1,345 @@
+//! Terraform's calls, translated: decode, check, ask the provider, encode.
+
+use std::sync::Arc;
+
+use spawn_model::value::Value;
+use tonic::{Request, Response, Status};
+use tracing::{Instrument, debug_span};
+
+use super::codec::{self, CodecError, Strangers};
+use super::diagnostic::{self, Diagnostic};
+use super::panics::caught;
+use super::path::Path;
+use super::planning::{Prepared, prepare};
+use super::proto::tfplugin6::{self as tf, provider_server};
+use super::provider::{ApplyRequest, PlanRequest, PlanResponse, Provider, ReadRequest, Resource};
+use super::{schema, validation};
+
+/// What this server can do beyond the first version of the protocol.
+const CAPABILITIES: tf::ServerCapabilities = tf::ServerCapabilities {
+    plan_destroy: true,
+    get_provider_schema_optional: true,
+    move_resource_state: true,
+    generate_resource_config: false,
+};
+
+/// The result of a call before it is put on the wire: an answer, or only diagnostics.
+type Answer<T> = Result<T, Vec<Diagnostic>>;
+
+/// Terraform's service over any provider.
+#[derive(Clone)]
+pub(super) struct Service {
+    provider: Arc<dyn Provider>,
+}
+
+impl Service {
+    pub(super) fn new(provider: Arc<dyn Provider>) -> Self {
+        Self { provider }
+    }
+
+    fn resource(&self, type_name: &str) -> Answer<&dyn Resource> {
+        let found = self.provider.resources().iter().find(|resource| resource.type_name() == type_name);
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let detail = format!("This version of the provider has no resource type {type_name:?}.");
+            vec![Diagnostic::error("Unknown resource type", detail)]
+        })
+    }
+
+    async fn validate_provider(&self, request: &tf::validate_provider_config::Request) -> Answer<Vec<Diagnostic>> {
+        let fields = self.provider.schema();
+        let config = codec::decode(fields, request.config.as_ref()).map_err(undecodable)?;
+        let mut diagnostics = validation::check(fields, &config);
+        diagnostics.extend(self.provider.validate(&config).await);
+        Ok(diagnostics)
+    }
+
+    async fn configure(&self, request: tf::configure_provider::Request) -> Answer<Vec<Diagnostic>> {
+        let config = codec::decode(self.provider.schema(), request.config.as_ref()).map_err(undecodable)?;
+        Ok(self.provider.configure(config, request.terraform_version).await)
+    }
+
+    async fn validate_resource(&self, request: &tf::validate_resource_config::Request) -> Answer<Vec<Diagnostic>> {
+        let resource = self.resource(&request.type_name)?;
+        let config = codec::decode(resource.fields(), request.config.as_ref()).map_err(undecodable)?;
+        let mut diagnostics = validation::check(resource.fields(), &config);
+        diagnostics.extend(resource.validate(&config).await);
+        Ok(diagnostics)
+    }
+
+    /// Called for every object in every walk: a state of the present version takes the short way.
+    async fn upgrade(&self, type_name: &str, version: i64, state: Option<&tf::RawState>) -> Answer<tf::DynamicValue> {
+        let resource = self.resource(type_name)?;
+        let json = state.map(|state| state.json.as_slice()).unwrap_or_default();
+        let value = if version == resource.version() {
+            codec::decode_json(resource.fields(), json, Strangers::Ignore).map_err(undecodable)?
+        } else if version > resource.version() {
+            let detail = format!(
+                "The state of this {type_name} has version {version}, and this provider knows version {} at most. A \
+                 newer release of the provider wrote it: use that one.",
+                resource.version(),
+            );
+            return Err(vec![Diagnostic::error("The state is newer than the provider", detail)]);
+        } else {
+            let tree = serde_json::from_slice(json)
+                .map_err(|error| vec![Diagnostic::error("The state cannot be read", format!("It is not JSON: {error}."))])?;
+            resource.upgrade(version, tree).await?
+        };
+        codec::encode(resource.fields(), &value).map_err(unencodable)
+    }
+
+    async fn read(&self, request: &tf::read_resource::Request) -> Answer<tf::read_resource::Response> {
+        let resource = self.resource(&request.type_name)?;
+        let state = codec::decode(resource.fields(), request.current_state.as_ref()).map_err(undecodable)?;
+        let found = resource.read(ReadRequest { state, private: request.private.clone() }).await;
+        Ok(tf::read_resource::Response {
+            new_state: Some(encode_state(resource, found.state.as_ref())?),
+            diagnostics: diagnostic::to_proto(&found.diagnostics),
+            private: found.private,
+            ..Default::default()
+        })
+    }
+
+    async fn plan(&self, request: tf::plan_resource_change::Request) -> Answer<tf::plan_resource_change::Response> {
+        let resource = self.resource(&request.type_name)?;
+        let fields = resource.fields();
+        let prior = present(codec::decode(fields, request.prior_state.as_ref()).map_err(undecodable)?);
+        let proposed = present(codec::decode(fields, request.proposed_new_state.as_ref()).map_err(undecodable)?);
+        let config = codec::decode(fields, request.config.as_ref()).map_err(undecodable)?;
+        let prepared = proposed.map(|proposed| prepare(fields, resource.stable(), prior.as_ref(), &proposed, &config));
+        let (proposed, requires_replace) = match prepared {
+            Some(Prepared { planned, requires_replace }) => (Some(planned), requires_replace),
+            None => (None, Vec::new()),
+        };
+        let private = request.prior_private;
+        let PlanResponse { planned, requires_replace, private, diagnostics } =
+            resource.plan(PlanRequest { prior, proposed, config, requires_replace, private }).await;
+        Ok(tf::plan_resource_change::Response {
+            planned_state: Some(encode_state(resource, planned.as_ref())?),
+            requires_replace: requires_replace.iter().map(Path::to_proto).collect(),
+            planned_private: private,
+            diagnostics: diagnostic::to_proto(&diagnostics),
+            ..Default::default()
+        })
+    }
+
+    async fn apply(&self, request: &tf::apply_resource_change::Request) -> Answer<tf::apply_resource_change::Response> {
+        let resource = self.resource(&request.type_name)?;
+        let fields = resource.fields();
+        let prior = present(codec::decode(fields, request.prior_state.as_ref()).map_err(undecodable)?);
+        let planned = present(codec::decode(fields, request.planned_state.as_ref()).map_err(undecodable)?);
+        let config = codec::decode(fields, request.config.as_ref()).map_err(undecodable)?;
+        let private = request.planned_private.clone();
+        let mut done = resource.apply(ApplyRequest { prior, planned, config, private }).await;
+        if done.diagnostics.iter().any(Diagnostic::is_error) {
+            // Terraform would add errors of its own about every unknown, and hide the one that matters.
+            done.state.iter_mut().for_each(unknown_as_null);
+        }
+        Ok(tf::apply_resource_change::Response {
+            new_state: Some(encode_state(resource, done.state.as_ref())?),
+            private: done.private,
+            diagnostics: diagnostic::to_proto(&done.diagnostics),
+            ..Default::default()
+        })
+    }
+
+    async fn import(&self, request: &tf::import_resource_state::Request) -> Answer<Vec<tf::import_resource_state::ImportedResource>> {
+        let resource = self.resource(&request.type_name)?;
+        if request.id.is_empty() {
+            let detail = format!("{} is imported by its id; identities are not supported.", request.type_name);
+            return Err(vec![Diagnostic::error("An id is needed", detail)]);
+        }
+        let mut imported = Vec::new();
+        for found in resource.import(&request.id).await? {
+            imported.push(tf::import_resource_state::ImportedResource {
+                type_name: request.type_name.clone(),
+                state: Some(encode_state(resource, Some(&found.state))?),
+                private: found.private,
+                identity: None,
+            });
+        }
+        Ok(imported)
+    }
+
+    /// Terraform asks this when a `moved` block changes the type, or the provider has another address than before.
+    async fn moved(&self, request: &tf::move_resource_state::Request) -> Answer<tf::DynamicValue> {
+        if request.source_type_name != request.target_type_name {
+            let detail = format!(
+                "A {} of {} cannot become a {}.",
+                request.source_type_name, request.source_provider_address, request.target_type_name,
+            );
+            return Err(vec![Diagnostic::error("The resource cannot be moved", detail)]);
+        }
+        self.upgrade(&request.target_type_name, request.source_schema_version, request.source_state.as_ref()).await
+    }
+}
+
+/// Null stands for "no object".
+fn present(value: Value) -> Option<Value> {
+    (!value.is_null()).then_some(value)
+}
+
+fn encode_state(resource: &dyn Resource, state: Option<&Value>) -> Answer<tf::DynamicValue> {
+    codec::encode(resource.fields(), state.unwrap_or(&Value::Null)).map_err(unencodable)
+}
+
+fn unknown_as_null(value: &mut Value) {
+    match value {
+        Value::Unknown => *value = Value::Null,
+        Value::List(items) => items.iter_mut().for_each(unknown_as_null),
+        Value::Map(entries) => entries.values_mut().for_each(unknown_as_null),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) => {}
+    }
+}
+
+fn undecodable(error: CodecError) -> Vec<Diagnostic> {
+    let detail = format!("The value does not fit the provider's schema: {error}.");
+    vec![Diagnostic::error("A value cannot be read", detail).at(error.path)]
+}
+
+fn unencodable(error: CodecError) -> Vec<Diagnostic> {
+    let detail = format!(
+        "This is a bug in the provider, not in the configuration. Please report it with this text: the provider's own \
+         value does not fit its schema: {error}"
+    );
+    vec![Diagnostic::error("The provider failed unexpectedly", detail).at(error.path)]
+}
+
+/// The diagnostics of a call that has nothing else to say.
+fn only_diagnostics(answer: Answer<Vec<Diagnostic>>) -> Vec<tf::Diagnostic> {
+    diagnostic::to_proto(&answer.unwrap_or_else(|errors| errors))
+}
+
+type Reply<T> = Result<Response<T>, Status>;
+
+#[tonic::async_trait]
+impl provider_server::Provider for Service {
+    async fn get_metadata(&self, _: Request<tf::get_metadata::Request>) -> Reply<tf::get_metadata::Response> {
+        let names = self.provider.resources().iter().map(|resource| resource.type_name().to_owned());
+        Ok(Response::new(tf::get_metadata::Response {
+            server_capabilities: Some(CAPABILITIES),
+            resources: names.map(|type_name| tf::get_metadata::ResourceMetadata { type_name }).collect(),
+            ..Default::default()
+        }))
+    }
+
+    async fn get_provider_schema(&self, _: Request<tf::get_provider_schema::Request>) -> Reply<tf::get_provider_schema::Response> {
+        let resources = self.provider.resources().iter().map(|resource| {
+            let schema = schema::schema(resource.fields(), resource.version(), resource.doc());
+            (resource.type_name().to_owned(), schema)
+        });
+        Ok(Response::new(tf::get_provider_schema::Response {
+            provider: Some(schema::schema(self.provider.schema(), 0, self.provider.doc())),
+            resource_schemas: resources.collect(),
+            server_capabilities: Some(CAPABILITIES),
+            ..Default::default()
+        }))
+    }
+
+    async fn validate_provider_config(
+        &self,
+        request: Request<tf::validate_provider_config::Request>,
+    ) -> Reply<tf::validate_provider_config::Response> {
+        let answer = caught(self.validate_provider(request.get_ref())).await;
+        Ok(Response::new(tf::validate_provider_config::Response { diagnostics: only_diagnostics(answer) }))
+    }
+
+    async fn validate_resource_config(
+        &self,
+        request: Request<tf::validate_resource_config::Request>,
+    ) -> Reply<tf::validate_resource_config::Response> {
+        let answer = caught(self.validate_resource(request.get_ref())).await;
+        Ok(Response::new(tf::validate_resource_config::Response { diagnostics: only_diagnostics(answer) }))
+    }
+
+    async fn upgrade_resource_state(
+        &self,
+        request: Request<tf::upgrade_resource_state::Request>,
+    ) -> Reply<tf::upgrade_resource_state::Response> {
+        let request = request.get_ref();
+        let answer = caught(self.upgrade(&request.type_name, request.version, request.raw_state.as_ref())).await;
+        Ok(Response::new(match answer {
+            Ok(state) => tf::upgrade_resource_state::Response { upgraded_state: Some(state), diagnostics: Vec::new() },
+            Err(errors) => tf::upgrade_resource_state::Response { upgraded_state: None, diagnostics: diagnostic::to_proto(&errors) },
+        }))
+    }
+
+    async fn configure_provider(&self, request: Request<tf::configure_provider::Request>) -> Reply<tf::configure_provider::Response> {
+        let span = debug_span!("rpc", tf_rpc = "ConfigureProvider");
+        let answer = caught(self.configure(request.into_inner())).instrument(span).await;
+        Ok(Response::new(tf::configure_provider::Response { diagnostics: only_diagnostics(answer) }))
+    }
+
+    async fn read_resource(&self, request: Request<tf::read_resource::Request>) -> Reply<tf::read_resource::Response> {
+        let request = request.into_inner();
+        let span = debug_span!("rpc", tf_rpc = "ReadResource", tf_resource_type = request.type_name);
+        let answer = caught(self.read(&request)).instrument(span).await;
+        // Without an answer the state is what it was: nothing is forgotten because of an error.
+        Ok(Response::new(answer.unwrap_or_else(|errors| tf::read_resource::Response {
+            new_state: request.current_state,
+            private: request.private,
+            diagnostics: diagnostic::to_proto(&errors),
+            ..Default::default()
+        })))
+    }
+
+    async fn plan_resource_change(&self, request: Request<tf::plan_resource_change::Request>) -> Reply<tf::plan_resource_change::Response> {
+        let request = request.into_inner();
+        let span = debug_span!("rpc", tf_rpc = "PlanResourceChange", tf_resource_type = request.type_name);
+        let answer = caught(self.plan(request)).instrument(span).await;
+        Ok(Response::new(answer.unwrap_or_else(|errors| tf::plan_resource_change::Response {
+            diagnostics: diagnostic::to_proto(&errors),
+            ..Default::default()
+        })))
+    }
+
+    async fn apply_resource_change(
+        &self,
+        request: Request<tf::apply_resource_change::Request>,
+    ) -> Reply<tf::apply_resource_change::Response> {
+        let request = request.into_inner();
+        let span = debug_span!("rpc", tf_rpc = "ApplyResourceChange", tf_resource_type = request.type_name);
+        let answer = caught(self.apply(&request)).instrument(span).await;
+        Ok(Response::new(answer.unwrap_or_else(|errors| tf::apply_resource_change::Response {
+            new_state: request.prior_state,
+            private: request.planned_private,
+            diagnostics: diagnostic::to_proto(&errors),
+            ..Default::default()
+        })))
+    }
+
+    async fn import_resource_state(
+        &self,
+        request: Request<tf::import_resource_state::Request>,
+    ) -> Reply<tf::import_resource_state::Response> {
+        let request = request.into_inner();
+        let span = debug_span!("rpc", tf_rpc = "ImportResourceState", tf_resource_type = request.type_name);
+        let answer = caught(self.import(&request)).instrument(span).await;
+        let (imported_resources, errors) = answer.map_or_else(|errors| (Vec::new(), errors), |found| (found, Vec::new()));
+        Ok(Response::new(tf::import_resource_state::Response {
+            imported_resources,
+            diagnostics: diagnostic::to_proto(&errors),
+            deferred: None,
+        }))
+    }
+
+    async fn move_resource_state(&self, request: Request<tf::move_resource_state::Request>) -> Reply<tf::move_resource_state::Response> {
+        let request = request.into_inner();
+        let answer = caught(self.moved(&request)).await;
+        let (target_state, errors) = answer.map_or_else(|errors| (None, errors), |state| (Some(state), Vec::new()));
+        Ok(Response::new(tf::move_resource_state::Response {
+            target_state,
+            diagnostics: diagnostic::to_proto(&errors),
+            target_private: request.source_private,
+            target_identity: None,
+        }))
+    }
+
+    async fn stop_provider(&self, _: Request<tf::stop_provider::Request>) -> Reply<tf::stop_provider::Response> {
+        let stopped = caught(async {
+            self.provider.stop().await;
+            Ok(())
+        });
+        let error = stopped.await.err().and_then(|mut errors| errors.pop()).map(|error| error.detail);
+        Ok(Response::new(tf::stop_provider::Response { error: error.unwrap_or_default() }))
+    }
+}

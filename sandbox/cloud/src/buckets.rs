@@ -1,0 +1,139 @@
+//! EC2's published token buckets: one per action for requests, and for four actions one for the resources in them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::error::ApiError;
+use crate::request::Request;
+
+/// How much a bucket holds and how fast it fills.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Limit {
+    pub(crate) burst: f64,
+    pub(crate) refill_per_s: f64,
+}
+
+const fn limit(burst: f64, refill_per_s: f64) -> Limit {
+    Limit { burst, refill_per_s }
+}
+
+/// The request limit of an operation. `narrowed` is false for a describe call with neither ids, filter nor page.
+pub(crate) fn request_limit(operation: &str, narrowed: bool) -> Limit {
+    match operation {
+        "RunInstances" | "StartInstances" => limit(5.0, 2.0),
+        "TerminateInstances" => limit(100.0, 5.0),
+        "CreateTags" | "DeleteTags" => limit(100.0, 10.0),
+        "DescribeInstances" | "DescribeInstanceStatus" | "DescribeSecurityGroups" | "DescribeVolumes" if !narrowed => limit(50.0, 10.0),
+        op if op.starts_with("Describe") => limit(100.0, 20.0),
+        _ => limit(50.0, 5.0),
+    }
+}
+
+/// The resource limit of an operation, if it has one.
+pub(crate) fn resource_limit(operation: &str) -> Option<Limit> {
+    match operation {
+        "RunInstances" | "StartInstances" => Some(limit(1000.0, 2.0)),
+        "StopInstances" | "TerminateInstances" => Some(limit(1000.0, 20.0)),
+        _ => None,
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Bucket {
+    limit: Limit,
+    level: f64,
+    at: Timestamp,
+}
+
+impl Bucket {
+    fn fill(&mut self, now: Timestamp) {
+        let seconds = now.duration_since(self.at).as_secs_f64().max(0.0);
+        self.level = (self.level + seconds * self.limit.refill_per_s).min(self.limit.burst);
+        self.at = self.at.max(now);
+    }
+}
+
+/// The buckets of one region.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Buckets {
+    buckets: BTreeMap<(&'static str, &'static str), Bucket>,
+}
+
+impl Buckets {
+    /// Takes what a call costs, or refuses it. A call refused for its resources has still cost a request.
+    pub(crate) fn take(&mut self, now: Timestamp, request: &Request) -> Result<(), ApiError> {
+        let operation = request.operation();
+        let narrowed = request.is_narrowed();
+        let kind = if narrowed { "requests" } else { "plain requests" };
+        if !self.draw(now, (operation, kind), request_limit(operation, narrowed), 1.0) {
+            return Err(ApiError::throttled());
+        }
+        if let Some(limit) = resource_limit(operation)
+            && !self.draw(now, (operation, "resources"), limit, request.resources() as f64)
+        {
+            return Err(ApiError::throttled());
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, now: Timestamp, key: (&'static str, &'static str), limit: Limit, cost: f64) -> bool {
+        let bucket = self.buckets.entry(key).or_insert(Bucket { limit, level: limit.burst, at: now });
+        bucket.fill(now);
+        if bucket.level < cost {
+            return false;
+        }
+        bucket.level -= cost;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{DescribeInstances, Filter, InstanceIds, RunInstances};
+
+    fn run(count: i64) -> Request {
+        Request::RunInstances(Box::new(RunInstances { min_count: 1, max_count: count, ..Default::default() }))
+    }
+
+    /// How many of many calls at one moment pass, and how many pass `later_s` seconds afterwards.
+    fn passing(request: &Request, later_s: i64) -> (usize, usize) {
+        let mut buckets = Buckets::default();
+        let start = Timestamp::from_second(1_000_000).unwrap();
+        let later = Timestamp::from_second(1_000_000 + later_s).unwrap();
+        let mut count = |at| (0..1500).take_while(|_| buckets.take(at, request).is_ok()).count();
+        (count(start), count(later))
+    }
+
+    #[test]
+    fn published_buckets() {
+        let ids = |n: usize| InstanceIds { instance_ids: vec![String::new(); n] };
+        let filtered = DescribeInstances { filters: vec![Filter::new("tag:a", ["b"])], ..Default::default() };
+        let cases = [
+            (run(1), 1, (5, 2)),
+            (run(1000), 100, (1, 0)),
+            (run(1000), 500, (1, 1)),
+            (Request::TerminateInstances(ids(1)), 2, (100, 10)),
+            (Request::TerminateInstances(ids(1000)), 50, (1, 1)),
+            (Request::StopInstances(ids(1)), 1, (50, 5)),
+            (Request::DescribeInstances(DescribeInstances::default()), 1, (50, 10)),
+            (Request::DescribeInstances(filtered), 1, (100, 20)),
+        ];
+        for (request, later, expected) in cases {
+            assert_eq!(passing(&request, later), expected, "{} then {later} s", request.operation());
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_gives_nothing_away() {
+        let mut buckets = Buckets::default();
+        let start = Timestamp::from_second(1_000_000).unwrap();
+        let earlier = Timestamp::from_second(999_000).unwrap();
+        for _ in 0..5 {
+            buckets.take(start, &run(1)).unwrap();
+        }
+        assert!(buckets.take(earlier, &run(1)).is_err());
+        assert!(buckets.take(start, &run(1)).is_err());
+    }
+}

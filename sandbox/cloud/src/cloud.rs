@@ -1,0 +1,239 @@
+//! The world, and the dispatch of calls.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::buckets::Buckets;
+use crate::catalogue::{REGIONS, images};
+use crate::config::Config;
+use crate::error::ApiError;
+use crate::faults::{Effect, Fault, Faults};
+use crate::identity::{Generator, mix, stable_hash};
+use crate::instances::{self, TokenRecord};
+use crate::model::{Image, Instance, ProfileIdentifier, SecurityGroup, Subnet, Volume, Vpc, Zone};
+use crate::network::{self, Addresses};
+use crate::reply::Reply;
+use crate::request::Request;
+use crate::shelf::Shelf;
+use crate::transition::Change;
+use crate::{catalogue, groups, spot, tags, volumes};
+
+/// Everything in one region.
+pub(crate) struct Region {
+    pub(crate) name: String,
+    pub(crate) zones: Vec<Zone>,
+    pub(crate) vpc: Vpc,
+    pub(crate) subnets: BTreeMap<String, Subnet>,
+    /// Which addresses of each subnet are taken.
+    pub(crate) addresses: BTreeMap<String, Addresses>,
+    pub(crate) images: Vec<Image>,
+    pub(crate) instances: Shelf<Instance>,
+    pub(crate) volumes: Shelf<Volume>,
+    pub(crate) groups: Shelf<SecurityGroup>,
+    pub(crate) tokens: BTreeMap<String, TokenRecord>,
+    /// Instances that something happens to by itself, by when.
+    pub(crate) due: BTreeSet<(Timestamp, String)>,
+    buckets: Buckets,
+}
+
+impl Region {
+    /// Changes an instance and keeps the list of what is due in step with it.
+    pub(crate) fn change_instance(&mut self, now: Timestamp, id: &str, change: impl FnOnce(&mut Instance)) {
+        let before = self.instances.get(id).and_then(|i| i.due);
+        self.instances.change(now, id, change);
+        let after = self.instances.get(id).and_then(|i| i.due);
+        if before != after {
+            if let Some(at) = before {
+                self.due.remove(&(at, id.to_owned()));
+            }
+            if let Some(at) = after {
+                self.due.insert((at, id.to_owned()));
+            }
+        }
+    }
+}
+
+/// A simulated EC2 of one account, in several regions.
+pub struct Cloud {
+    pub(crate) config: Config,
+    pub(crate) regions: BTreeMap<String, Region>,
+    pub(crate) generator: Generator,
+    pub(crate) faults: Faults,
+    /// Instance profiles by name.
+    pub(crate) profiles: BTreeMap<String, ProfileIdentifier>,
+    /// What has happened and was not yet told by [`Cloud::advance`].
+    pub(crate) outbox: Vec<(Timestamp, Change)>,
+    pub(crate) next_public_ip: u32,
+    calls: u64,
+}
+
+impl Cloud {
+    /// A cloud with nothing in it but what every account has: a default network in each region.
+    pub fn new(config: Config) -> Self {
+        let regions = REGIONS.iter().map(|seed| (seed.name.to_owned(), new_region(&config, seed))).collect();
+        Cloud {
+            generator: Generator::new(config.seed),
+            faults: Faults::default(),
+            profiles: BTreeMap::new(),
+            outbox: Vec::new(),
+            next_public_ip: 0,
+            calls: 0,
+            regions,
+            config,
+        }
+    }
+
+    /// The settings it was made with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Does one call.
+    ///
+    /// # Errors
+    /// What EC2 would answer, and what [`Cloud::fault`] scripts. With [`ApiError::lost`] the caller must get no answer
+    /// at all; with [`ApiError::gap`] the call asked for something that is not simulated.
+    pub fn call(&mut self, now: Timestamp, region: &str, request: Request) -> Result<Reply, ApiError> {
+        self.settle(now);
+        self.calls += 1;
+        let operation = request.operation();
+        let Some(here) = self.regions.get_mut(region) else {
+            return Err(ApiError::gap("InvalidRegion", format!("The region '{region}' is not simulated")));
+        };
+        if let Some((error, effect)) = self.faults.on_call(region, operation) {
+            if effect == Effect::After {
+                // The caller hears of the scripted trouble, whatever became of the call.
+                let _unheard = self.dispatch(now, region, request);
+            }
+            return Err(error);
+        }
+        if self.config.throttle {
+            here.buckets.take(now, &request)?;
+        }
+        self.dispatch(now, region, request)
+    }
+
+    /// Adds a rule of trouble.
+    pub fn fault(&mut self, rule: Fault) {
+        self.faults.add(rule);
+    }
+
+    /// The rules in force. Rules about calls go away once they have been used up.
+    pub fn faults(&self) -> &[Fault] {
+        self.faults.rules()
+    }
+
+    /// Ends all trouble.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// From now on instances may be given this instance profile.
+    pub fn profile_known(&mut self, name: &str, arn: &str) {
+        let hash = stable_hash(&[name, arn]);
+        let id = format!("AIPA{}", base32(hash));
+        self.profiles.insert(name.to_owned(), ProfileIdentifier { arn: arn.to_owned(), id });
+    }
+
+    /// From now on launches with this instance profile are refused.
+    pub fn profile_forgotten(&mut self, name: &str) {
+        self.profiles.remove(name);
+    }
+
+    /// How far behind the truth this call reads about an id: drawn anew for each, between nothing and the configured lag.
+    pub(crate) fn lateness(&self) -> impl Fn(&str) -> SignedDuration + use<> {
+        let (lag, salt) = (self.config.reads_lag_ms, mix(self.config.seed ^ self.calls.rotate_left(32)));
+        move |id| {
+            let draw = mix(stable_hash(&[id]) ^ salt) % (lag + 1);
+            SignedDuration::from_millis(i64::try_from(draw).unwrap_or(i64::MAX))
+        }
+    }
+
+    pub(crate) fn region(&self, name: &str) -> &Region {
+        &self.regions[name]
+    }
+
+    pub(crate) fn region_mut(&mut self, name: &str) -> &mut Region {
+        self.regions.get_mut(name).expect("the call was checked to name a region that exists")
+    }
+
+    /// Does the call in a region that exists.
+    fn dispatch(&mut self, now: Timestamp, region: &str, request: Request) -> Result<Reply, ApiError> {
+        use Request as R;
+        Ok(match request {
+            R::AuthorizeSecurityGroupEgress(r) => Reply::RulesAdded(groups::authorize(self, now, region, &r, true)?),
+            R::AuthorizeSecurityGroupIngress(r) => Reply::RulesAdded(groups::authorize(self, now, region, &r, false)?),
+            R::CreateSecurityGroup(r) => Reply::GroupCreated(groups::create(self, now, region, &r)?),
+            R::CreateTags(r) => tags::create(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
+            R::DeleteSecurityGroup(r) => Reply::GroupDeleted(groups::delete(self, now, region, &r)?),
+            R::DeleteTags(r) => tags::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
+            R::DeleteVolume(r) => volumes::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
+            R::DescribeAccountAttributes(names) => Reply::AccountAttributes(network::account_attributes(self.region(region), &names)?),
+            R::DescribeAvailabilityZones(r) => Reply::Zones(network::describe_zones(self.region(region), &r)?),
+            R::DescribeImages(r) => Reply::Images(catalogue_images(self, region, &r)?),
+            R::DescribeInstanceAttribute(r) => instances::attributes::describe(self.region(region), &r)?,
+            R::DescribeInstanceStatus(r) => Reply::Statuses(instances::status::describe(self, now, region, &r)?),
+            R::DescribeInstanceTypeOfferings(r) => Reply::Offerings(network::describe_offerings(self.region(region), &r)?),
+            R::DescribeInstanceTypes(r) => Reply::InstanceTypes(network::describe_types(self.region(region), &r)?),
+            R::DescribeInstances(r) => Reply::Reservations(instances::describe::describe(self, now, region, &r)?),
+            R::DescribeRegions(r) => Reply::Regions(network::describe_regions(&r)?),
+            R::DescribeSecurityGroupRules(r) => Reply::Rules(groups::describe_rules(self, now, region, &r)?),
+            R::DescribeSecurityGroups(r) => Reply::Groups(groups::describe(self, now, region, &r)?),
+            R::DescribeSpotPriceHistory(r) => Reply::SpotPrices(spot::describe(self.region(region), self.config.seed, now, &r)?),
+            R::DescribeSubnets(r) => Reply::Subnets(network::describe_subnets(self, region, &r)?),
+            R::DescribeTags(r) => Reply::Tags(tags::describe(self, now, region, &r)?),
+            R::DescribeVolumes(r) => Reply::Volumes(volumes::describe(self, now, region, &r)?),
+            R::DescribeVpcs(r) => Reply::Vpcs(network::describe_vpcs(self, region, &r)?),
+            R::ModifyInstanceAttribute(r) => instances::attributes::modify(self.region_mut(region), now, r).map(|()| Reply::Done)?,
+            R::RebootInstances(r) => instances::power::reboot(self, now, region, &r).map(|()| Reply::Done)?,
+            R::RevokeSecurityGroupEgress(r) => Reply::RulesRevoked(groups::revoke(self.region_mut(region), now, &r, true)?),
+            R::RevokeSecurityGroupIngress(r) => Reply::RulesRevoked(groups::revoke(self.region_mut(region), now, &r, false)?),
+            R::RunInstances(r) => Reply::Reservation(instances::launch::run(self, now, region, *r)?),
+            R::StartInstances(r) => Reply::StateChanges(instances::power::start(self, now, region, &r)?),
+            R::StopInstances(r) => Reply::StateChanges(instances::power::stop(self, now, region, &r)?),
+            R::TerminateInstances(r) => Reply::StateChanges(instances::power::terminate(self, now, region, &r)?),
+        })
+    }
+}
+
+fn catalogue_images(
+    cloud: &Cloud,
+    region: &str,
+    request: &crate::request::DescribeImages,
+) -> Result<crate::reply::Listing<Image>, ApiError> {
+    network::describe_images(&cloud.region(region).images, &cloud.config.account_id, request)
+}
+
+fn new_region(config: &Config, seed: &catalogue::RegionSeed) -> Region {
+    let (vpc, zones, subnets) = network::default_network(&config.account_id, seed);
+    let mut groups = Shelf::new(config.reads_lag_ms);
+    let group = groups::default_group(&config.account_id, seed.name, &vpc.id);
+    groups.insert(Timestamp::MIN, group.id.clone(), group);
+    Region {
+        name: seed.name.to_owned(),
+        zones,
+        vpc,
+        addresses: subnets.values().map(|s| (s.id.clone(), Addresses::of(&s.cidr_block))).collect(),
+        subnets,
+        images: images(seed.name),
+        instances: Shelf::new(config.reads_lag_ms),
+        volumes: Shelf::new(config.reads_lag_ms),
+        groups,
+        tokens: BTreeMap::new(),
+        due: BTreeSet::new(),
+        buckets: Buckets::default(),
+    }
+}
+
+/// Seventeen characters of the alphabet that IAM ids use.
+fn base32(mut number: u64) -> String {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    (0..17)
+        .map(|_| {
+            let letter = ALPHABET[(number % 32) as usize];
+            number = mix(number);
+            char::from(letter)
+        })
+        .collect()
+}

@@ -1,0 +1,365 @@
+//! RunInstances.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::disks::{self, DiskPlan};
+use super::validate::{self, LaunchTags, Target};
+use super::{TokenRecord, describe::reservation};
+use crate::catalogue::{self, InstanceType, is_offered};
+use crate::cloud::{Cloud, Region};
+use crate::error::ApiError;
+use crate::identity::stable_hash;
+use crate::model::{GroupIdentifier, Image, Instance, InstanceState, Interface, Market, MetadataOptions, ProfileIdentifier, SpotRequest};
+use crate::reply::Reservation;
+use crate::request::RunInstances;
+use crate::spot;
+
+/// A launch that has passed every check and only needs a place.
+struct Launch {
+    request: RunInstances,
+    image: Image,
+    instance_type: InstanceType,
+    groups: Vec<GroupIdentifier>,
+    profile: Option<ProfileIdentifier>,
+    metadata_options: MetadataOptions,
+    tags: LaunchTags,
+    disks: Vec<DiskPlan>,
+}
+
+/// How many instances a place can take, and what EC2 says if that is too few.
+struct Room {
+    count: u32,
+    refusal: Option<ApiError>,
+}
+
+pub(crate) fn run(cloud: &mut Cloud, now: Timestamp, region: &str, request: RunInstances) -> Result<Reservation, ApiError> {
+    validate::client_token(&request)?;
+    if let Some(repeated) = repetition(cloud, now, region, &request)? {
+        return Ok(repeated);
+    }
+    let (min, max) = validate::counts(&request)?;
+    let here = cloud.region(region);
+    let image = validate::image(here, &request.image_id)?.clone();
+    let tags = validate::launch_tags(&request)?;
+    validate::user_data(&request)?;
+    if let Some(key) = &request.key_name {
+        return Err(ApiError::new("InvalidKeyPair.NotFound", format!("The key pair '{key}' does not exist")));
+    }
+    let launch = Launch {
+        instance_type: validate::instance_type(&request, &image)?,
+        groups: validate::groups(here, &request)?,
+        profile: validate::profile(cloud, &request.iam_instance_profile)?,
+        metadata_options: validate::metadata_options(&request.metadata_options, &tags.instance)?,
+        disks: disks::plan(&image, &request.block_device_mappings)?,
+        image,
+        tags,
+        request,
+    };
+    let targets = validate::targets(here, &launch.request)?;
+    if launch.request.dry_run {
+        return Err(ApiError::dry_run());
+    }
+    let (target, count) = place(cloud, now, region, &launch, targets, min, max)?;
+    let reservation = make(cloud, now, region, &launch, &target, count);
+    if let Some(token) = launch.request.client_token.clone() {
+        let record = TokenRecord {
+            request: launch.request,
+            reservation_id: reservation.id.clone(),
+            instance_ids: reservation.instances.iter().map(|i| i.id.clone()).collect(),
+            gone: Default::default(),
+            free_at: None,
+        };
+        cloud.region_mut(region).tokens.insert(token, record);
+    }
+    Ok(reservation)
+}
+
+/// The answer to a call that was made before with the same token.
+fn repetition(cloud: &mut Cloud, now: Timestamp, region: &str, request: &RunInstances) -> Result<Option<Reservation>, ApiError> {
+    let account = cloud.config.account_id.clone();
+    let here = cloud.region_mut(region);
+    let Some(token) = &request.client_token else { return Ok(None) };
+    if here.tokens.get(token).is_some_and(|r| r.free_at.is_some_and(|at| at <= now)) {
+        here.tokens.remove(token);
+    }
+    let Some(record) = here.tokens.get(token) else { return Ok(None) };
+    if (RunInstances { dry_run: false, ..request.clone() }) != record.request {
+        return Err(ApiError::new(
+            "IdempotentParameterMismatch",
+            "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
+        ));
+    }
+    if request.dry_run {
+        return Err(ApiError::dry_run());
+    }
+    let instances = record.instance_ids.iter().filter_map(|id| here.instances.get(id).or_else(|| record.gone.get(id)).cloned()).collect();
+    Ok(Some(reservation(&account, &record.reservation_id, instances)))
+}
+
+/// Chooses where a launch goes: the first place that takes all of it, else the one that takes most and enough.
+fn place(
+    cloud: &mut Cloud,
+    now: Timestamp,
+    region: &str,
+    launch: &Launch,
+    mut targets: Vec<Target>,
+    min: u32,
+    max: u32,
+) -> Result<(Target, u32), ApiError> {
+    let named = targets.len() == 1;
+    // Where the caller does not care EC2 chooses, and not always the same zone.
+    let turn = cloud.generator.next_u64() as usize % targets.len().max(1);
+    targets.rotate_left(turn);
+    let mut best: Option<(Target, u32)> = None;
+    let mut refusal = None;
+    for target in targets {
+        let room = room(cloud, now, region, launch, &target, max, named);
+        if room.count >= max {
+            return Ok((target, max));
+        }
+        refusal = room.refusal.or(refusal);
+        if best.as_ref().is_none_or(|(_, count)| room.count > *count) {
+            best = Some((target, room.count));
+        }
+    }
+    match best {
+        Some((target, count)) if count >= min => Ok((target, count)),
+        _ => Err(refusal.unwrap_or_else(|| ApiError::new("InsufficientInstanceCapacity", "Insufficient capacity.").with_status(500))),
+    }
+}
+
+fn room(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &Target, max: u32, named: bool) -> Room {
+    let here = cloud.region(region);
+    let name = &launch.instance_type.name;
+    let market = launch.request.market();
+    if !is_offered(region, &target.zone, name) {
+        return Room { count: 0, refusal: Some(not_offered(here, &target.zone, name)) };
+    }
+    if let Some(refusal) = price_refusal(cloud, now, region, launch, target) {
+        return Room { count: 0, refusal: Some(refusal) };
+    }
+    let mut room = Room { count: max, refusal: None };
+    let mut narrow = |count: u32, refusal: ApiError| {
+        if count < room.count {
+            room = Room { count, refusal: Some(refusal) };
+        }
+    };
+    narrow(
+        here.addresses[&target.subnet_id].free(),
+        ApiError::new(
+            "InsufficientFreeAddressesInSubnet",
+            format!("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", target.subnet_id),
+        ),
+    );
+    if let Some((count, refusal)) = quota(cloud, here, market, launch.instance_type.vcpus) {
+        narrow(count, refusal);
+    }
+    if let Some(limit) = cloud.faults.pool_limit(region, &target.zone, name, market) {
+        let taken = here.instances.values().filter(|i| in_pool(i, &target.zone, name, market)).count();
+        let left = limit.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX));
+        narrow(left, no_capacity(cloud, here, &target.zone, name, market, named));
+    }
+    room
+}
+
+/// Whether an instance takes part of a pool's capacity.
+pub(crate) fn in_pool(instance: &Instance, zone: &str, instance_type: &str, market: Market) -> bool {
+    instance.availability_zone == zone
+        && instance.instance_type == instance_type
+        && instance.market() == market
+        && !matches!(instance.state, InstanceState::Terminated | InstanceState::Stopped)
+}
+
+fn quota(cloud: &Cloud, here: &Region, market: Market, vcpus: u32) -> Option<(u32, ApiError)> {
+    let (limit, refusal) = match market {
+        Market::OnDemand => {
+            let limit = cloud.config.on_demand_vcpu_limit?;
+            let message = format!(
+                "You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance \
+                 bucket that the specified instance type belongs to. Please visit \
+                 http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
+            );
+            (limit, ApiError::new("VcpuLimitExceeded", message))
+        }
+        Market::Spot => {
+            let limit = cloud.config.spot_vcpu_limit?;
+            (limit, ApiError::new("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"))
+        }
+    };
+    let used: u32 = here
+        .instances
+        .values()
+        .filter(|i| i.market() == market && !matches!(i.state, InstanceState::Terminated | InstanceState::Stopped))
+        .map(|i| catalogue::instance_type(&i.instance_type).map_or(0, |t| t.vcpus))
+        .sum();
+    Some((limit.saturating_sub(used) / vcpus.max(1), refusal))
+}
+
+fn not_offered(here: &Region, zone: &str, name: &str) -> ApiError {
+    let elsewhere = zones_where(here, |z| is_offered(&here.name, z, name));
+    let advice = if elsewhere.is_empty() { String::new() } else { format!(" or choosing {elsewhere}") };
+    ApiError::new(
+        "Unsupported",
+        format!(
+            "Your requested instance type ({name}) is not supported in your requested Availability Zone ({zone}). \
+             Please retry your request by not specifying an Availability Zone{advice}."
+        ),
+    )
+}
+
+fn no_capacity(cloud: &Cloud, here: &Region, zone: &str, name: &str, market: Market, named: bool) -> ApiError {
+    let message = match (market, named) {
+        (Market::Spot, _) => "There is no Spot capacity available that matches your request.".to_owned(),
+        (Market::OnDemand, false) => format!(
+            "We currently do not have sufficient {name} capacity in the zones you can use. \
+             Our system will be working on provisioning additional capacity."
+        ),
+        (Market::OnDemand, true) => {
+            let full = |z: &str| cloud.faults.pool_limit(&here.name, z, name, market) == Some(0);
+            let elsewhere = zones_where(here, |z| z != zone && is_offered(&here.name, z, name) && !full(z));
+            let advice = if elsewhere.is_empty() { String::new() } else { format!(" or choosing {elsewhere}") };
+            format!(
+                "We currently do not have sufficient {name} capacity in the Availability Zone you requested ({zone}). \
+                 Our system will be working on provisioning additional capacity. You can currently get {name} capacity \
+                 by not specifying an Availability Zone in your request{advice}."
+            )
+        }
+    };
+    ApiError::new("InsufficientInstanceCapacity", message).with_status(500)
+}
+
+fn zones_where(here: &Region, condition: impl Fn(&str) -> bool) -> String {
+    let names: Vec<&str> = here.zones.iter().map(|z| z.name.as_str()).filter(|z| condition(z)).collect();
+    names.join(", ")
+}
+
+/// A spot launch that offers less than the pool costs gets nothing.
+fn price_refusal(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &Target) -> Option<ApiError> {
+    let offered = launch.request.spot.as_ref()?.max_price?;
+    let price = spot::price(cloud.config.seed, region, &target.zone, &launch.instance_type.name, now)?;
+    (offered < price).then(|| {
+        ApiError::new(
+            "SpotMaxPriceTooLow",
+            format!(
+                "Your Spot request price of {offered} is lower than the minimum required Spot request fulfillment \
+                 price of {price}."
+            ),
+        )
+    })
+}
+
+fn make(cloud: &mut Cloud, now: Timestamp, region: &str, launch: &Launch, target: &Target, count: u32) -> Reservation {
+    let reservation_id = cloud.generator.id("r");
+    let mut instances = Vec::new();
+    for index in 0..count {
+        let instance = make_one(cloud, now, region, launch, target, &reservation_id, index);
+        let here = cloud.region_mut(region);
+        if let Some(at) = instance.due {
+            here.due.insert((at, instance.id.clone()));
+        }
+        here.instances.insert(now, instance.id.clone(), instance.clone());
+        instances.push(instance);
+    }
+    reservation(&cloud.config.account_id, &reservation_id, instances)
+}
+
+fn make_one(
+    cloud: &mut Cloud,
+    now: Timestamp,
+    region: &str,
+    launch: &Launch,
+    target: &Target,
+    reservation_id: &str,
+    index: u32,
+) -> Instance {
+    let id = cloud.generator.id("i");
+    let interface = make_interface(cloud, region, launch, target);
+    let spot = make_spot_request(cloud, region, launch);
+    let here = cloud.regions.get_mut(region).expect("the call was checked to name a region that exists");
+    let zone = here.zones.iter().find(|z| z.name == target.zone).expect("subnets lie in zones of their region");
+    let mut attached = Vec::new();
+    for plan in &launch.disks {
+        let (volume, side) = disks::make(plan, &mut cloud.generator, now, zone, &id, &launch.tags.volume);
+        here.volumes.insert(now, volume.id.clone(), volume);
+        attached.push(side);
+    }
+    let boot = SignedDuration::from_millis(i64::try_from(cloud.config.boot_delay_ms).unwrap_or(i64::MAX));
+    Instance {
+        id,
+        reservation_id: reservation_id.to_owned(),
+        client_token: launch.request.client_token.clone(),
+        ami_launch_index: index,
+        launch_time: Timestamp::from_second(now.as_second()).unwrap_or(now),
+        state: InstanceState::Pending,
+        state_reason: None,
+        state_transition_reason: String::new(),
+        image_id: launch.image.id.clone(),
+        instance_type: launch.instance_type.name.clone(),
+        architecture: launch.image.architecture.clone(),
+        availability_zone: zone.name.clone(),
+        availability_zone_id: zone.id.clone(),
+        groups: launch.groups.clone(),
+        interface: Some(interface),
+        profile: launch.profile.clone(),
+        user_data: launch.request.user_data.clone(),
+        shutdown_behavior: launch.request.instance_initiated_shutdown_behavior.unwrap_or_default(),
+        metadata_options: launch.metadata_options.clone(),
+        root_device_name: launch.image.root_device_name.clone(),
+        volumes: attached,
+        ebs_optimized: launch.request.ebs_optimized,
+        spot,
+        monitoring: launch.request.monitoring,
+        disable_api_termination: launch.request.disable_api_termination,
+        tags: launch.tags.instance.clone(),
+        due: Some(now + boot),
+        powered: false,
+        running_since: None,
+    }
+}
+
+fn make_interface(cloud: &mut Cloud, region: &str, launch: &Launch, target: &Target) -> Interface {
+    let id = cloud.generator.id("eni");
+    let attachment_id = cloud.generator.id("eni-attach");
+    let here = cloud.region_mut(region);
+    let address = here
+        .addresses
+        .get_mut(&target.subnet_id)
+        .and_then(|a| a.take())
+        .expect("the launch was given no more instances than the subnet has addresses");
+    let wanted = launch.request.network_interfaces.first();
+    let bytes = stable_hash(&[&id]).to_be_bytes();
+    Interface {
+        mac: format!("0a:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]),
+        id,
+        subnet_id: target.subnet_id.clone(),
+        vpc_id: here.vpc.id.clone(),
+        attachment_id,
+        private_dns_name: private_dns_name(region, &address.to_string()),
+        private_ip: address.to_string(),
+        public_ip: None,
+        public_dns_name: None,
+        // Default subnets give public addresses.
+        public: wanted.and_then(|i| i.associate_public_ip_address).unwrap_or(true),
+        description: wanted.and_then(|i| i.description.clone()).unwrap_or_default(),
+        tags: launch.tags.interface.clone(),
+    }
+}
+
+fn make_spot_request(cloud: &mut Cloud, region: &str, launch: &Launch) -> Option<SpotRequest> {
+    let options = launch.request.spot.as_ref()?;
+    let on_demand = catalogue::on_demand_usd_per_hour(region, &launch.instance_type.name).unwrap_or(0.0);
+    Some(SpotRequest {
+        id: format!("sir-{:08x}", cloud.generator.next_u64() as u32),
+        max_price: options.max_price.unwrap_or(on_demand),
+        interruption: None,
+        tags: launch.tags.spot_request.clone(),
+    })
+}
+
+fn private_dns_name(region: &str, address: &str) -> String {
+    let dashed = address.replace('.', "-");
+    match region {
+        "us-east-1" => format!("ip-{dashed}.ec2.internal"),
+        region => format!("ip-{dashed}.{region}.compute.internal"),
+    }
+}

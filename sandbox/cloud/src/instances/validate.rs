@@ -1,0 +1,245 @@
+//! What a launch may ask for: each rule is EC2's, with EC2's words.
+
+use crate::catalogue::{self, InstanceType};
+use crate::cloud::{Cloud, Region};
+use crate::error::ApiError;
+use crate::model::{GroupIdentifier, Image, MetadataOptions, MetadataOptionsRequest, ProfileIdentifier, Tags};
+use crate::network::{unknown_image, unknown_subnet};
+use crate::request::{ProfileSpecification, RunInstances};
+use crate::tags;
+
+const USER_DATA_LIMIT: usize = 16_384;
+const RESOLVE: &str = "resolve:ssm:";
+
+/// Tags for each kind of thing a launch makes.
+#[derive(Default)]
+pub(super) struct LaunchTags {
+    pub(super) instance: Tags,
+    pub(super) volume: Tags,
+    pub(super) interface: Tags,
+    pub(super) spot_request: Tags,
+}
+
+/// Where a launch may go: zones, and the subnet in each.
+pub(super) struct Target {
+    pub(super) zone: String,
+    pub(super) subnet_id: String,
+}
+
+pub(super) fn counts(request: &RunInstances) -> Result<(u32, u32), ApiError> {
+    for (name, count) in [("minCount", request.min_count), ("maxCount", request.max_count)] {
+        if count < 1 {
+            return Err(ApiError::value(format!("Value ({count}) for parameter {name} is invalid. Minimum value is 1.")));
+        }
+    }
+    if request.max_count < request.min_count {
+        return Err(ApiError::value(format!(
+            "Value ({}) for parameter minCount is invalid. It must not be greater than maxCount ({}).",
+            request.min_count, request.max_count
+        )));
+    }
+    let narrow = |n: i64| u32::try_from(n).map_err(|_| ApiError::value(format!("Value ({n}) is out of range.")));
+    Ok((narrow(request.min_count)?, narrow(request.max_count)?))
+}
+
+pub(super) fn client_token(request: &RunInstances) -> Result<(), ApiError> {
+    match &request.client_token {
+        Some(token) if token.len() > 64 || !token.is_ascii() => {
+            Err(ApiError::value(format!("Value ({token}) for parameter clientToken is invalid. It must be at most 64 ASCII characters.")))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn user_data(request: &RunInstances) -> Result<(), ApiError> {
+    match &request.user_data {
+        Some(data) if data.len() > USER_DATA_LIMIT => Err(ApiError::value(format!("User data is limited to {USER_DATA_LIMIT} bytes"))),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn image<'a>(region: &'a Region, image_id: &str) -> Result<&'a Image, ApiError> {
+    if image_id.is_empty() {
+        return Err(ApiError::missing("ImageId"));
+    }
+    let id = match image_id.strip_prefix(RESOLVE) {
+        None => image_id.to_owned(),
+        Some(parameter) => catalogue::public_parameters(&region.name)
+            .into_iter()
+            .find(|(name, _)| name == parameter)
+            .map(|(_, id)| id)
+            .ok_or_else(|| ApiError::new("ParameterNotFound", format!("The parameter '{parameter}' does not exist")))?,
+    };
+    region.images.iter().find(|i| i.id == id).ok_or_else(|| unknown_image(&id))
+}
+
+pub(super) fn instance_type(request: &RunInstances, image: &Image) -> Result<InstanceType, ApiError> {
+    let name = &request.instance_type;
+    let found = catalogue::instance_type(name).ok_or_else(|| ApiError::value(format!("Invalid value '{name}' for InstanceType.")))?;
+    if found.architecture != image.architecture {
+        return Err(ApiError::value(format!(
+            "The architecture '{}' of the specified instance type does not match the architecture '{}' of the \
+             specified AMI. Specify an instance type and an AMI that have matching architectures, and try again. \
+             You can use 'describe-instance-types' or 'describe-images' to discover the architecture of the instance \
+             type or AMI.",
+            found.architecture, image.architecture
+        )));
+    }
+    if request.spot.is_some() && !found.spot {
+        return Err(ApiError::new("UnsupportedOperation", format!("Instance type {name} does not support Spot.")));
+    }
+    Ok(found)
+}
+
+/// The zones and subnets a launch may use: one if it names one, else every default subnet.
+pub(super) fn targets(region: &Region, request: &RunInstances) -> Result<Vec<Target>, ApiError> {
+    let interface = interface(request)?;
+    let named_subnet = interface.and_then(|i| i.subnet_id.as_ref()).or(request.subnet_id.as_ref());
+    let named_zone = placement_zone(region, request)?;
+    if let Some(id) = named_subnet {
+        let subnet = region.subnets.get(id).ok_or_else(|| unknown_subnet(id))?;
+        if let Some(zone) = named_zone.filter(|z| *z != subnet.availability_zone) {
+            return Err(ApiError::value(format!(
+                "The availability zone '{zone}' does not match the availability zone '{}' of the subnet '{id}'",
+                subnet.availability_zone
+            )));
+        }
+        return Ok(vec![Target { zone: subnet.availability_zone.clone(), subnet_id: id.clone() }]);
+    }
+    Ok(region
+        .subnets
+        .values()
+        .filter(|s| named_zone.as_ref().is_none_or(|zone| *zone == s.availability_zone))
+        .map(|s| Target { zone: s.availability_zone.clone(), subnet_id: s.id.clone() })
+        .collect())
+}
+
+fn placement_zone(region: &Region, request: &RunInstances) -> Result<Option<String>, ApiError> {
+    let placement = &request.placement;
+    if let Some(group) = &placement.group_name {
+        return Err(ApiError::new("InvalidPlacementGroup.Unknown", format!("The Placement Group '{group}' is unknown.")));
+    }
+    if let Some(tenancy) = placement.tenancy.as_deref().filter(|t| *t != "default") {
+        return Err(ApiError::gap("InvalidTenancy", format!("Tenancy '{tenancy}' is not simulated")));
+    }
+    let wanted = match (&placement.availability_zone, &placement.availability_zone_id) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(ApiError::combination("You may specify AvailabilityZone or AvailabilityZoneId, but not both."));
+        }
+        (Some(name), None) => (name, region.zones.iter().find(|z| z.name == *name)),
+        (None, Some(id)) => (id, region.zones.iter().find(|z| z.id == *id)),
+    };
+    match wanted {
+        (_, Some(zone)) => Ok(Some(zone.name.clone())),
+        (name, None) => Err(ApiError::value(format!("Invalid availability zone: [{name}]"))),
+    }
+}
+
+/// The interface a launch describes, if it does so instead of naming subnet and groups.
+pub(super) fn interface(request: &RunInstances) -> Result<Option<&crate::request::NetworkInterface>, ApiError> {
+    let Some(first) = request.network_interfaces.first() else { return Ok(None) };
+    if request.network_interfaces.len() > 1 || first.device_index.is_some_and(|n| n != 0) {
+        return Err(ApiError::gap("InvalidParameterValue", "Only one network interface, with device index 0, is simulated"));
+    }
+    if first.device_index.is_none() {
+        return Err(ApiError::missing("NetworkInterface.1.DeviceIndex"));
+    }
+    if first.delete_on_termination == Some(false) {
+        return Err(ApiError::gap("InvalidParameterValue", "An interface that outlives its instance is not simulated"));
+    }
+    if request.subnet_id.is_some() {
+        return Err(ApiError::combination("Network interfaces and an instance-level subnet ID may not be specified on the same request"));
+    }
+    if !request.security_group_ids.is_empty() || !request.security_groups.is_empty() {
+        return Err(ApiError::combination(
+            "Network interfaces and an instance-level security groups may not be specified on the same request",
+        ));
+    }
+    Ok(Some(first))
+}
+
+pub(super) fn groups(region: &Region, request: &RunInstances) -> Result<Vec<GroupIdentifier>, ApiError> {
+    let by_id = interface(request)?.map_or(&request.security_group_ids, |i| &i.groups);
+    if !by_id.is_empty() && !request.security_groups.is_empty() {
+        return Err(ApiError::combination("The parameter groupName cannot be used with the parameter groupId"));
+    }
+    let mut found = Vec::new();
+    for id in by_id {
+        found.push(crate::groups::by_id(region, id)?);
+    }
+    for name in &request.security_groups {
+        found.push(crate::groups::by_name(region, name)?);
+    }
+    if found.is_empty() {
+        found.push(crate::groups::by_name(region, "default")?);
+    }
+    Ok(found.into_iter().map(|g| GroupIdentifier { id: g.id.clone(), name: g.name.clone() }).collect())
+}
+
+pub(super) fn profile(cloud: &Cloud, wanted: &Option<ProfileSpecification>) -> Result<Option<ProfileIdentifier>, ApiError> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let found = match (&wanted.name, &wanted.arn) {
+        (Some(_), Some(_)) => {
+            return Err(ApiError::combination(
+                "The parameter iamInstanceProfile.name may not be used in combination with iamInstanceProfile.arn",
+            ));
+        }
+        (Some(name), None) => cloud.profiles.get(name).ok_or_else(|| {
+            ApiError::value(format!("Value ({name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"))
+        }),
+        (None, Some(arn)) => cloud.profiles.values().find(|p| p.arn == *arn).ok_or_else(|| {
+            ApiError::value(format!("Value ({arn}) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN"))
+        }),
+        (None, None) => return Err(ApiError::missing("IamInstanceProfile.Name")),
+    };
+    found.cloned().map(Some)
+}
+
+pub(super) fn metadata_options(wanted: &MetadataOptionsRequest, tags: &Tags) -> Result<MetadataOptions, ApiError> {
+    let flag = |value: &Option<String>, parameter: &str, default: bool, on: &str, off: &str| match value.as_deref() {
+        None => Ok(default),
+        Some(v) if v == on => Ok(true),
+        Some(v) if v == off => Ok(false),
+        Some(v) => Err(ApiError::value(format!("Value ({v}) for parameter {parameter} is invalid."))),
+    };
+    let hop_limit = wanted.http_put_response_hop_limit.unwrap_or(2);
+    let hop_limit = u8::try_from(hop_limit).ok().filter(|n| (1..=64).contains(n)).ok_or_else(|| {
+        ApiError::value(format!("Value ({hop_limit}) for parameter HttpPutResponseHopLimit is invalid. Value must be between 1 and 64"))
+    })?;
+    let options = MetadataOptions {
+        // Every image here says that it supports version 2, so a launch that says nothing requires tokens.
+        tokens_required: flag(&wanted.http_tokens, "HttpTokens", true, "required", "optional")?,
+        hop_limit,
+        endpoint_enabled: flag(&wanted.http_endpoint, "HttpEndpoint", true, "enabled", "disabled")?,
+        ipv6_enabled: flag(&wanted.http_protocol_ipv6, "HttpProtocolIpv6", false, "enabled", "disabled")?,
+        tags_enabled: flag(&wanted.instance_metadata_tags, "InstanceMetadataTags", false, "enabled", "disabled")?,
+    };
+    if options.tags_enabled {
+        tags::check_metadata_keys(tags.keys())?;
+    }
+    Ok(options)
+}
+
+pub(super) fn launch_tags(request: &RunInstances) -> Result<LaunchTags, ApiError> {
+    let mut tags = LaunchTags::default();
+    for specification in &request.tag_specifications {
+        let place = match specification.resource_type.as_str() {
+            "instance" => &mut tags.instance,
+            "volume" => &mut tags.volume,
+            "network-interface" => &mut tags.interface,
+            "spot-instances-request" if request.spot.is_some() => &mut tags.spot_request,
+            other => {
+                return Err(ApiError::value(format!("'{other}' is not a valid taggable resource type for this operation.")));
+            }
+        };
+        if !place.is_empty() {
+            return Err(ApiError::value(format!(
+                "Tag specification resource type '{}' is given more than once.",
+                specification.resource_type
+            )));
+        }
+        *place = tags::validated(&specification.tags)?;
+    }
+    Ok(tags)
+}

@@ -1,0 +1,55 @@
+//! A simulated EC2: a pure, seeded state machine.
+//!
+//! Nothing here does I/O, reads a clock or draws from the system's randomness: time is handed in with every call, and
+//! everything that looks random follows from [`Config::seed`]. The same seed and the same calls at the same times give
+//! the same world, so a failure found once can be replayed.
+//!
+//! It is as strict as AWS: what AWS refuses is refused with AWS's code and wording, and what is not simulated is refused
+//! as well ([`ApiError::gap`]) instead of being ignored.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`cloud`](Cloud) | the world, and the dispatch of calls |
+//! | [`config`](Config) | seed, delays, throttling, late reads |
+//! | [`request`], [`reply`] | one type per operation, and what it answers |
+//! | [`model`] | what exists: instances, volumes, groups, subnets, images |
+//! | [`catalogue`] | instance types, images and prices |
+//! | `instances` | launch, describe, stop, start, reboot, terminate, attributes |
+//! | `groups`, `network`, `volumes`, `tags` | the rest of what EC2 keeps |
+//! | `transition` | what happens by itself as time passes |
+//! | `buckets` | EC2's published token buckets |
+//! | [`faults`](Fault) | trouble on request |
+//! | `shelf` | storage whose readers may be late |
+
+mod buckets;
+pub mod catalogue;
+mod cloud;
+mod config;
+mod error;
+mod faults;
+mod filter;
+mod groups;
+mod identity;
+mod instances;
+mod machine;
+pub mod model;
+mod network;
+mod paging;
+pub mod reply;
+pub mod request;
+mod shelf;
+mod snapshot;
+mod spot;
+mod tags;
+mod transition;
+mod volumes;
+
+pub use cloud::Cloud;
+pub use config::Config;
+pub use error::ApiError;
+pub use faults::{Effect, Fault};
+pub use filter::wildcard_matches;
+pub use machine::Machine;
+pub use reply::Reply;
+pub use request::Request;
+pub use transition::{Change, HaltReason};

@@ -1,0 +1,83 @@
+//! A form into a request.
+
+mod groups;
+mod instances;
+mod launch;
+mod lists;
+
+use sandbox_cloud::{ApiError, Request};
+
+use crate::API_VERSION;
+use crate::form::Form;
+
+type Parser = fn(&Form) -> Result<Request, ApiError>;
+
+/// Every operation that is spoken.
+const OPERATIONS: &[(&str, Parser)] = &[
+    ("AuthorizeSecurityGroupEgress", groups::authorize_egress),
+    ("AuthorizeSecurityGroupIngress", groups::authorize_ingress),
+    ("CreateSecurityGroup", groups::create),
+    ("CreateTags", lists::create_tags),
+    ("DeleteSecurityGroup", groups::delete),
+    ("DeleteTags", lists::delete_tags),
+    ("DeleteVolume", lists::delete_volume),
+    ("DescribeAccountAttributes", lists::account_attributes),
+    ("DescribeAvailabilityZones", lists::availability_zones),
+    ("DescribeImages", lists::images),
+    ("DescribeInstanceAttribute", instances::describe_attribute),
+    ("DescribeInstanceStatus", instances::describe_status),
+    ("DescribeInstanceTypeOfferings", lists::instance_type_offerings),
+    ("DescribeInstanceTypes", lists::instance_types),
+    ("DescribeInstances", instances::describe),
+    ("DescribeRegions", lists::regions),
+    ("DescribeSecurityGroupRules", groups::describe_rules),
+    ("DescribeSecurityGroups", groups::describe),
+    ("DescribeSpotPriceHistory", lists::spot_price_history),
+    ("DescribeSubnets", lists::subnets),
+    ("DescribeTags", lists::describe_tags),
+    ("DescribeVolumes", lists::volumes),
+    ("DescribeVpcs", lists::vpcs),
+    ("ModifyInstanceAttribute", instances::modify_attribute),
+    ("RebootInstances", instances::reboot),
+    ("RevokeSecurityGroupEgress", groups::revoke_egress),
+    ("RevokeSecurityGroupIngress", groups::revoke_ingress),
+    ("RunInstances", launch::run),
+    ("StartInstances", instances::start),
+    ("StopInstances", instances::stop),
+    ("TerminateInstances", instances::terminate),
+];
+
+/// Reads the request of an operation, all of it.
+pub(crate) fn parse(operation: &str, form: &Form) -> Result<Request, ApiError> {
+    if operation.is_empty() {
+        return Err(ApiError::new("MissingAction", "The request is missing an action."));
+    }
+    let Some((_, parser)) = OPERATIONS.iter().find(|(name, _)| *name == operation) else {
+        return Err(ApiError::gap("UnsupportedOperation", format!("The action {operation} is not simulated")));
+    };
+    let version = form.required("Version")?;
+    if version != API_VERSION {
+        return Err(ApiError::gap("NoSuchVersion", format!("The requested version ({version}) of service AmazonEC2 does not exist")));
+    }
+    let dry_run = form.boolean("DryRun")?.unwrap_or(false);
+    let request = parser(form)?;
+    form.refuse_leftovers()?;
+    match request {
+        // A launch is checked in full before it answers.
+        Request::RunInstances(mut launch) => {
+            launch.dry_run = dry_run;
+            Ok(Request::RunInstances(launch))
+        }
+        _ if dry_run => Err(ApiError::dry_run()),
+        request => Ok(request),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_simulated_operation_is_spoken() {
+        let spoken: Vec<&str> = super::OPERATIONS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(spoken, sandbox_cloud::request::OPERATIONS);
+    }
+}

@@ -1,0 +1,92 @@
+//! The machine's init: what its commands and its unit files ask for.
+
+mod accounts;
+mod address;
+mod arguments;
+mod control;
+mod failure;
+mod network;
+mod run;
+mod service;
+mod shutdown;
+mod systemctl;
+mod systemd_run;
+mod time;
+mod timer;
+mod timers;
+mod unit;
+mod unit_file;
+mod words;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::guest::Guest;
+use unit::Unit;
+
+/// What is true from one power-on to the next power-off.
+pub(crate) struct Boot {
+    /// When it began.
+    pub(crate) started: Timestamp,
+    /// Called when the power goes: nothing is started, restarted or listened to any more.
+    pub(crate) stop: CancellationToken,
+    /// Called when there is no grace left for anyone.
+    pub(crate) cut: CancellationToken,
+    /// Marked whenever a unit's state changes.
+    pub(crate) changed: watch::Sender<()>,
+    /// While it does, the system counts as starting.
+    pub(crate) user_data_running: AtomicBool,
+    units: Mutex<BTreeMap<String, Unit>>,
+    scheduled: Mutex<Option<shutdown::Scheduled>>,
+    /// Numbers the units that were given no name.
+    unnamed: AtomicU32,
+}
+
+impl Boot {
+    pub(crate) fn new(started: Timestamp) -> Self {
+        Self {
+            started,
+            stop: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            changed: watch::Sender::new(()),
+            user_data_running: AtomicBool::new(false),
+            units: Mutex::default(),
+            scheduled: Mutex::default(),
+            unnamed: AtomicU32::new(1),
+        }
+    }
+
+    fn units(&self) -> MutexGuard<'_, BTreeMap<String, Unit>> {
+        self.units.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scheduled(&self) -> MutexGuard<'_, Option<shutdown::Scheduled>> {
+        self.scheduled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The init of one boot of one machine. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Init {
+    pub(crate) guest: Arc<Guest>,
+    pub(crate) boot: Arc<Boot>,
+}
+
+impl Init {
+    pub(crate) fn new(guest: Arc<Guest>, boot: Arc<Boot>) -> Self {
+        Self { guest, boot }
+    }
+
+    /// Says a refusal on the console and, if it is one of this simulation alone, lists it.
+    fn refuse(&self, who: &str, failure: &failure::Failure) {
+        self.guest.layout.say(&format!("{who}: {}", failure.message()));
+        if let failure::Failure::Gap(text) = failure {
+            self.guest.host.add_gap(format!("{who}: {text}"));
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! What IAM keeps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::protocol::Failure;
+
+use super::no_such;
+
+/// IAM of one account.
+#[derive(Debug)]
+pub struct Iam {
+    pub(super) account: String,
+    pub(super) started: Timestamp,
+    pub(super) delay: SignedDuration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) roles: BTreeMap<String, Role>,
+    pub(super) profiles: BTreeMap<String, Profile>,
+    /// By ARN.
+    pub(super) policies: BTreeMap<String, Policy>,
+    pub(super) changes: Vec<ProfileChange>,
+}
+
+/// A role.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Name.
+    pub name: String,
+    /// Unique id, `AROA…`.
+    pub id: String,
+    /// Path, with slashes at both ends.
+    pub path: String,
+    /// ARN.
+    pub arn: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When the rest of AWS knows it.
+    pub usable: Timestamp,
+    /// Who may assume it: a policy document.
+    pub trust: String,
+    /// Description.
+    pub description: String,
+    /// Longest session, in seconds.
+    pub max_session: u32,
+    /// ARN of the permissions boundary.
+    pub boundary: Option<String>,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Inline policies by name.
+    pub inline: BTreeMap<String, String>,
+    /// ARNs of attached policies.
+    pub attached: BTreeSet<String>,
+}
+
+/// An instance profile.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Name.
+    pub name: String,
+    /// Unique id, `AIPA…`.
+    pub id: String,
+    /// Path.
+    pub path: String,
+    /// ARN.
+    pub arn: String,
+    /// When it was made.
+    pub created: Timestamp,
+    /// When EC2 knows it.
+    pub usable: Timestamp,
+    /// Name of its role.
+    pub role: Option<String>,
+    /// When machines get the role's credentials.
+    pub role_usable: Timestamp,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Policy {
+    pub(super) name: String,
+    pub(super) id: String,
+    pub(super) path: String,
+    pub(super) created: Timestamp,
+    pub(super) description: String,
+    pub(super) tags: BTreeMap<String, String>,
+    /// Number and document.
+    pub(super) versions: BTreeMap<u32, (String, Timestamp)>,
+    pub(super) default: u32,
+    pub(super) next: u32,
+}
+
+/// What EC2 is told about instance profiles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProfileChange {
+    /// The profile can be used from this time on.
+    Known {
+        /// Name.
+        name: String,
+        /// ARN.
+        arn: String,
+        /// Unique id.
+        id: String,
+        /// From when.
+        at: Timestamp,
+    },
+    /// The profile is gone.
+    Forgotten {
+        /// Name.
+        name: String,
+    },
+}
+
+/// Everything IAM keeps, for comparisons.
+#[derive(Debug, Clone, Serialize)]
+pub struct IamSnapshot {
+    /// Roles by name: path, tags, names of inline policies, attached policies, boundary.
+    pub roles: BTreeMap<String, serde_json::Value>,
+    /// Instance profiles by name: path and role.
+    pub instance_profiles: BTreeMap<String, serde_json::Value>,
+    /// Customer-managed policies: ARNs with their default document.
+    pub policies: BTreeMap<String, String>,
+}
+
+impl Iam {
+    /// An empty IAM; what is made in it is usable `delay` later.
+    pub fn new(account: &str, started: Timestamp, delay: SignedDuration) -> Self {
+        Self { account: account.to_owned(), started, delay, state: Mutex::default() }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// When something made now is usable.
+    pub(super) fn usable(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.delay).unwrap_or(Timestamp::MAX)
+    }
+
+    /// A role by its ARN.
+    pub fn role_by_arn(&self, arn: &str) -> Option<Role> {
+        self.lock().roles.values().find(|role| role.arn == arn).cloned()
+    }
+
+    /// The role whose credentials a machine with this profile (name or ARN) gets at `now`.
+    pub fn role_of_profile(&self, profile: &str, now: Timestamp) -> Option<Role> {
+        let state = self.lock();
+        let profile = state.profiles.values().find(|candidate| candidate.name == profile || candidate.arn == profile)?;
+        if profile.usable > now || profile.role_usable > now {
+            return None;
+        }
+        state.roles.get(profile.role.as_ref()?).filter(|role| role.usable <= now).cloned()
+    }
+
+    /// The name of the role in a profile, usable or not.
+    pub fn role_name_of_profile(&self, arn: &str) -> Option<String> {
+        self.lock().profiles.values().find(|profile| profile.arn == arn)?.role.clone()
+    }
+
+    /// The policy documents that a role is allowed by: inline and attached.
+    pub fn documents_of_role(&self, name: &str) -> Vec<String> {
+        let state = self.lock();
+        let Some(role) = state.roles.get(name) else { return Vec::new() };
+        let attached = role.attached.iter().filter_map(|arn| {
+            let policy = state.policies.get(arn)?;
+            Some(policy.versions.get(&policy.default)?.0.clone())
+        });
+        role.inline.values().cloned().chain(attached).collect()
+    }
+
+    /// What EC2 must be told about profiles and has not been told; the driver takes it.
+    pub fn take_changes(&self, now: Timestamp) -> Vec<ProfileChange> {
+        let mut state = self.lock();
+        let (due, later) = std::mem::take(&mut state.changes)
+            .into_iter()
+            .partition(|change| !matches!(change, ProfileChange::Known { at, .. } if *at > now));
+        state.changes = later;
+        due
+    }
+
+    /// When the next change is due.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        state
+            .changes
+            .iter()
+            .map(|change| match change {
+                ProfileChange::Known { at, .. } => *at,
+                ProfileChange::Forgotten { .. } => Timestamp::MIN,
+            })
+            .min()
+    }
+
+    /// Everything there is.
+    pub fn snapshot(&self) -> IamSnapshot {
+        let state = self.lock();
+        let role = |role: &Role| {
+            serde_json::json!({
+                "path": role.path, "tags": role.tags, "boundary": role.boundary, "trust": role.trust,
+                "inline": role.inline, "attached": role.attached,
+            })
+        };
+        let profile = |profile: &Profile| serde_json::json!({"path": profile.path, "role": profile.role, "tags": profile.tags});
+        IamSnapshot {
+            roles: state.roles.iter().map(|(name, entry)| (name.clone(), role(entry))).collect(),
+            instance_profiles: state.profiles.iter().map(|(name, entry)| (name.clone(), profile(entry))).collect(),
+            policies: state
+                .policies
+                .iter()
+                .map(|(arn, policy)| (arn.clone(), policy.versions[&policy.default].0.clone()))
+                .collect(),
+        }
+    }
+}
+
+impl State {
+    pub(super) fn role(&mut self, name: &str) -> Result<&mut Role, Failure> {
+        self.roles.get_mut(name).ok_or_else(|| no_such("role", name))
+    }
+
+    pub(super) fn profile(&mut self, name: &str) -> Result<&mut Profile, Failure> {
+        self.profiles.get_mut(name).ok_or_else(|| no_such("instance profile", name))
+    }
+}

@@ -1,0 +1,10 @@
+//! The services. Each is one folder or file behind [`crate::router::Backend`], and any of them can be given another one.
+
+pub(crate) mod ec2;
+pub(crate) mod iam;
+pub(crate) mod logs;
+pub(crate) mod pricing;
+pub(crate) mod s3;
+pub(crate) mod scheduler;
+pub(crate) mod ssm;
+pub(crate) mod sts;

@@ -1,0 +1,180 @@
+//! Who may ask: credentials are random for each sandbox, and each machine has its own.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Mutex;
+
+use base64::Engine as _;
+use jiff::{SignedDuration, Timestamp};
+
+/// Who a call comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caller {
+    /// The credentials in the sandbox's file.
+    Controller,
+    /// A machine, with its role's credentials.
+    Instance {
+        /// Instance id.
+        id: String,
+        /// Name of its role.
+        role: String,
+        /// Unique id of its role (`AROA…`).
+        role_id: String,
+    },
+    /// A session of a role that somebody assumed.
+    Role {
+        /// Name of the role.
+        role: String,
+        /// Unique id of the role.
+        role_id: String,
+        /// Name of the session.
+        session: String,
+    },
+    /// EventBridge Scheduler, with the schedule's role.
+    Scheduler {
+        /// Name of the role.
+        role: String,
+    },
+    /// A Systems Manager automation, with the document's role.
+    Automation {
+        /// Name of the document.
+        document: String,
+        /// Name of the role.
+        role: String,
+    },
+}
+
+impl Caller {
+    /// The ARN that AWS would name in an error.
+    pub fn arn(&self, account: &str) -> String {
+        let session = |role: &str, session: &str| format!("arn:aws:sts::{account}:assumed-role/{role}/{session}");
+        match self {
+            Self::Controller => format!("arn:aws:iam::{account}:user/controller"),
+            Self::Instance { id, role, .. } => session(role, id),
+            Self::Role { role, session: name, .. } => session(role, name),
+            Self::Scheduler { role } => session(role, "EventBridgeScheduler"),
+            Self::Automation { role, document } => session(role, &format!("Automation-{document}")),
+        }
+    }
+
+    /// The unique id `GetCallerIdentity` answers.
+    pub fn user_id(&self) -> String {
+        match self {
+            Self::Controller => "AIDASANDBOXCONTROLLER".to_owned(),
+            Self::Instance { id, role_id, .. } => format!("{role_id}:{id}"),
+            Self::Role { role_id, session, .. } => format!("{role_id}:{session}"),
+            Self::Scheduler { role } | Self::Automation { role, .. } => role.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Controller => f.write_str("controller"),
+            Self::Instance { id, .. } => write!(f, "instance {id}"),
+            Self::Role { role, session, .. } => write!(f, "role {role}/{session}"),
+            Self::Scheduler { .. } => f.write_str("scheduler"),
+            Self::Automation { document, .. } => write!(f, "automation {document}"),
+        }
+    }
+}
+
+/// A set of credentials.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: String,
+    /// Session token; long-lived credentials have none.
+    pub session_token: Option<String>,
+    /// When they end, in real time: whoever holds them lives in it.
+    pub expires: Option<Timestamp>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Secrets do not belong in logs.
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// Every key that opens this sandbox.
+#[derive(Debug)]
+pub struct Callers {
+    known: Mutex<HashMap<String, (Caller, Credentials)>>,
+    controller: Credentials,
+}
+
+impl Default for Callers {
+    fn default() -> Self {
+        let controller = Credentials {
+            access_key_id: format!("AKIA{}", random_id(16)),
+            secret_access_key: random_secret(),
+            session_token: None,
+            expires: None,
+        };
+        let known =
+            HashMap::from([(controller.access_key_id.clone(), (Caller::Controller, controller.clone()))]);
+        Self { known: Mutex::new(known), controller }
+    }
+}
+
+impl Callers {
+    /// The controller's credentials.
+    pub fn controller(&self) -> &Credentials {
+        &self.controller
+    }
+
+    /// New session credentials for a caller, valid from `now` (real time) for `valid`.
+    pub fn mint(&self, caller: Caller, now: Timestamp, valid: SignedDuration) -> Credentials {
+        let credentials = Credentials {
+            access_key_id: format!("ASIA{}", random_id(16)),
+            secret_access_key: random_secret(),
+            session_token: Some(format!("{}{}", random_secret(), random_secret())),
+            expires: Some(now.saturating_add(valid).unwrap_or(Timestamp::MAX)),
+        };
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.insert(credentials.access_key_id.clone(), (caller, credentials.clone()));
+        credentials
+    }
+
+    /// Who an access key belongs to.
+    pub fn find(&self, access_key_id: &str) -> Option<(Caller, Credentials)> {
+        let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(access_key_id).cloned()
+    }
+
+    /// Takes a machine's credentials away.
+    pub fn forget_instance(&self, instance: &str) {
+        let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.retain(|_, (caller, _)| !matches!(caller, Caller::Instance { id, .. } if id == instance));
+    }
+}
+
+/// `length` random characters of the alphabet AWS uses for ids.
+pub(crate) fn random_id(length: usize) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    random_bytes(length).iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect()
+}
+
+/// Forty characters nobody can guess.
+pub(crate) fn random_secret() -> String {
+    base64::engine::general_purpose::STANDARD_NO_PAD.encode(random_bytes(30))
+}
+
+fn random_bytes(length: usize) -> Vec<u8> {
+    use sha2::Digest as _;
+    // Hashed, because a UUID carries six constant bits.
+    let mut bytes = Vec::with_capacity(length + 32);
+    while bytes.len() < length {
+        let mut hash = sha2::Sha256::new();
+        hash.update(uuid::Uuid::new_v4().as_bytes());
+        hash.update(uuid::Uuid::new_v4().as_bytes());
+        hash.update(uuid::Uuid::new_v4().as_bytes());
+        bytes.extend_from_slice(&hash.finalize());
+    }
+    bytes.truncate(length);
+    bytes
+}

@@ -1,0 +1,133 @@
+//! The one task that makes time pass: what is due happens in order, and machines follow.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sandbox_cloud::Change;
+use sandbox_cloud::model::InstanceState;
+use sandbox_hypervisor::Event;
+
+use crate::automation::{RouterApi, run};
+use crate::backends::iam::ProfileChange;
+use crate::backends::scheduler::Firing;
+use crate::callers::Caller;
+use crate::router::Outcome;
+use crate::world::World;
+
+/// Drives a world until it stops.
+pub(crate) async fn drive(world: Arc<World>) {
+    loop {
+        let now = world.clock.now();
+        catch_up(&world, now).await;
+        world.caught_up.send_replace(now);
+        let pause = next_due(&world).map_or(Duration::from_secs(3_600), |due| until(due, world.clock.now()));
+        tokio::select! {
+            () = world.stop.cancelled() => return,
+            () = world.wake.notified() => {}
+            () = tokio::time::sleep(pause) => {}
+            event = world.machines.next_event() => guest(&world, event),
+        }
+    }
+}
+
+fn until(due: Timestamp, now: Timestamp) -> Duration {
+    // A millisecond more, so that what is due has come when the timer ends.
+    let wait = due.duration_since(now).max(SignedDuration::ZERO) + SignedDuration::from_millis(1);
+    Duration::try_from(wait).unwrap_or_default()
+}
+
+fn next_due(world: &World) -> Option<Timestamp> {
+    let cloud = world.ec2.with(Timestamp::MIN, |cloud, _| cloud.next_due());
+    [cloud, world.iam.next_due(), world.scheduler.next_due(), world.ssm.next_due()].into_iter().flatten().min()
+}
+
+/// Lets everything happen that is due until `now`, each at its own time.
+async fn catch_up(world: &World, now: Timestamp) {
+    loop {
+        let due = next_due(world).filter(|due| *due <= now).unwrap_or(now);
+        step(world, due.max(world.started)).await;
+        if next_due(world).is_none_or(|next| next > now) {
+            return;
+        }
+        if world.stop.is_cancelled() {
+            return;
+        }
+    }
+}
+
+async fn step(world: &World, at: Timestamp) {
+    for change in world.iam.take_changes(at) {
+        world.ec2.with(at, |cloud, _| match &change {
+            ProfileChange::Known { name, arn, .. } => cloud.profile_known(name, arn),
+            ProfileChange::Forgotten { name } => cloud.profile_forgotten(name),
+        });
+    }
+    apply(world, at);
+    for firing in world.scheduler.take_due(at) {
+        fire(world, firing, at).await;
+    }
+    for mut execution in world.ssm.take_runnable(at) {
+        run(&mut execution, &RouterApi { router: &world.router }, at).await;
+        world.ssm.put_back(execution);
+    }
+    apply(world, at);
+}
+
+/// Tells the machines what the cloud has decided.
+fn apply(world: &World, at: Timestamp) {
+    let changes = world.ec2.with(at, |cloud, now| cloud.advance(now));
+    for change in changes {
+        match change {
+            Change::Boot(id) => {
+                if let Some(machine) = world.ec2.with(at, |cloud, _| cloud.machine(&id)) {
+                    world.machines.boot(machine);
+                }
+            }
+            Change::Halt { id, why } => world.machines.halt(id, why),
+            Change::SpotNotice { id, at } => world.machines.spot_notice(id, at),
+        }
+    }
+}
+
+/// Starts the automation a schedule asks for, as its role.
+async fn fire(world: &World, firing: Firing, at: Timestamp) {
+    if !world.scheduler.role_usable(&firing.role, at) {
+        tracing::warn!(schedule = firing.key.name, role = firing.role, "the schedule's role cannot be assumed");
+        world.scheduler.fired(firing, false, at);
+        return;
+    }
+    let role = firing.role.rsplit('/').next().unwrap_or_default().to_owned();
+    let request = world.router.own_request(
+        "ssm",
+        &firing.key.region,
+        Caller::Scheduler { role },
+        firing.input.clone().into(),
+        Some("AmazonSSM.StartAutomationExecution"),
+        at,
+    );
+    let retry = match world.router.dispatch(request).await {
+        Outcome::Answer(answer) if answer.status < 300 => false,
+        Outcome::Answer(answer) => {
+            let code = answer.code.unwrap_or_default();
+            answer.status >= 500 && answer.status != 501 || code.contains("Throttling") || code.contains("LimitExceeded")
+        }
+        Outcome::Close | Outcome::Hang => true,
+    };
+    world.scheduler.fired(firing, retry, at);
+}
+
+/// What a machine did by itself.
+fn guest(world: &World, event: Event) {
+    let now = world.clock.now();
+    match event {
+        Event::PoweredOff { id } => {
+            let state = world.ec2.with(now, |cloud, now| cloud.guest_off(now, &id));
+            if !matches!(state, Ok(InstanceState::Stopping | InstanceState::Stopped)) {
+                world.machines.forget(id);
+            }
+        }
+        Event::Rebooted { id } => tracing::debug!(id, "machine rebooted itself"),
+        Event::Panicked { id, reason } => tracing::warn!(id, reason, "machine cannot run its user data"),
+    }
+}

@@ -1,0 +1,173 @@
+//! AWS's wording of refusals that are the same for every operation.
+
+use crate::protocol::{Failure, Protocol, Request};
+use crate::sigv4::SignatureError;
+
+/// A signature that is not accepted.
+pub fn signature(error: SignatureError, protocol: Protocol) -> Failure {
+    let (status, code, message) = match protocol {
+        Protocol::Ec2 => ec2(error),
+        Protocol::RestXml => s3(error),
+        Protocol::Query => query(error),
+        Protocol::Json => (400, json(error).0, json(error).1),
+        Protocol::RestJson => (403, json(error).0, json(error).1),
+    };
+    Failure::new(status, code, message)
+}
+
+const MISMATCH: &str = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key \
+                        and signing method. Consult the service documentation for details.";
+const INVALID_TOKEN: &str = "The security token included in the request is invalid.";
+const EXPIRED: &str = "The security token included in the request is expired";
+
+fn ec2(error: SignatureError) -> (u16, &'static str, &'static str) {
+    match error {
+        SignatureError::Missing => (401, "MissingAuthenticationToken", "Request is missing Authentication Token"),
+        SignatureError::Expired | SignatureError::Skewed => (400, "RequestExpired", "Request has expired."),
+        SignatureError::Malformed | SignatureError::UnknownKey | SignatureError::WrongToken | SignatureError::Mismatch => {
+            (401, "AuthFailure", "AWS was not able to validate the provided access credentials")
+        }
+    }
+}
+
+fn s3(error: SignatureError) -> (u16, &'static str, &'static str) {
+    match error {
+        SignatureError::Missing => (403, "AccessDenied", "Access Denied"),
+        SignatureError::Malformed => (400, "AuthorizationHeaderMalformed", "The authorization header is malformed."),
+        SignatureError::UnknownKey => {
+            (403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+        }
+        SignatureError::WrongToken => (400, "InvalidToken", "The provided token is malformed or otherwise invalid."),
+        SignatureError::Expired => (400, "ExpiredToken", "The provided token has expired."),
+        SignatureError::Skewed => {
+            (403, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
+        }
+        SignatureError::Mismatch => (403, "SignatureDoesNotMatch", MISMATCH),
+    }
+}
+
+fn query(error: SignatureError) -> (u16, &'static str, &'static str) {
+    match error {
+        SignatureError::Missing => (403, "MissingAuthenticationToken", "Request is missing Authentication Token"),
+        SignatureError::Malformed => (400, "IncompleteSignature", "The request signature does not conform to AWS standards."),
+        SignatureError::UnknownKey | SignatureError::WrongToken => (403, "InvalidClientTokenId", INVALID_TOKEN),
+        SignatureError::Expired => (403, "ExpiredToken", EXPIRED),
+        SignatureError::Skewed => (403, "SignatureDoesNotMatch", "Signature expired or not yet current."),
+        SignatureError::Mismatch => (403, "SignatureDoesNotMatch", MISMATCH),
+    }
+}
+
+fn json(error: SignatureError) -> (&'static str, &'static str) {
+    match error {
+        SignatureError::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token"),
+        SignatureError::Malformed => {
+            ("IncompleteSignatureException", "The request signature does not conform to AWS standards.")
+        }
+        SignatureError::UnknownKey | SignatureError::WrongToken => ("UnrecognizedClientException", INVALID_TOKEN),
+        SignatureError::Expired => ("ExpiredTokenException", EXPIRED),
+        SignatureError::Skewed => ("InvalidSignatureException", "Signature expired or not yet current."),
+        SignatureError::Mismatch => ("InvalidSignatureException", MISMATCH),
+    }
+}
+
+/// Access denied, in the service's words.
+pub fn denied(request: &Request, account: &str) -> Failure {
+    let arn = request.caller.arn(account);
+    let action = format!("{}:{}", request.service, action(&request.service, &request.operation));
+    let resource = resource(request, account);
+    let because = format!("because no identity-based policy allows the {action} action");
+    match Protocol::of(&request.service) {
+        Protocol::Ec2 => Failure::new(
+            403,
+            "UnauthorizedOperation",
+            format!(
+                "You are not authorized to perform this operation. User: {arn} is not authorized to perform: {action} on \
+                 resource: {resource} {because}."
+            ),
+        ),
+        Protocol::RestXml => Failure::new(
+            403,
+            "AccessDenied",
+            format!("User: {arn} is not authorized to perform: {action} on resource: \"{resource}\" {because}"),
+        ),
+        Protocol::Query => Failure::new(
+            403,
+            "AccessDenied",
+            format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {because}"),
+        ),
+        Protocol::Json | Protocol::RestJson => Failure::new(
+            if Protocol::of(&request.service) == Protocol::Json { 400 } else { 403 },
+            "AccessDeniedException",
+            format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {because}"),
+        ),
+    }
+}
+
+/// Too many requests, in the service's words.
+pub fn throttled(protocol: Protocol, service: &str) -> Failure {
+    match (protocol, service) {
+        (Protocol::Ec2, _) => Failure::new(503, "RequestLimitExceeded", "Request limit exceeded."),
+        (Protocol::RestXml, _) => Failure::new(503, "SlowDown", "Please reduce your request rate."),
+        (Protocol::Query, _) => Failure::new(400, "Throttling", "Rate exceeded"),
+        (Protocol::Json, _) => Failure::new(400, "ThrottlingException", "Rate exceeded"),
+        (Protocol::RestJson, _) => Failure::new(429, "ThrottlingException", "Rate exceeded"),
+    }
+}
+
+/// IAM's name for an operation, where it differs.
+pub(crate) fn action<'a>(service: &str, operation: &'a str) -> &'a str {
+    if service != "s3" {
+        return operation;
+    }
+    match operation {
+        "HeadBucket" | "ListObjectsV2" | "ListObjects" => "ListBucket",
+        "HeadObject" => "GetObject",
+        "DeleteObjects" => "DeleteObject",
+        "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => "PutObject",
+        "ListBuckets" => "ListAllMyBuckets",
+        "GetBucketLifecycleConfiguration" => "GetLifecycleConfiguration",
+        "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle" => "PutLifecycleConfiguration",
+        "GetBucketEncryption" => "GetEncryptionConfiguration",
+        "PutBucketEncryption" | "DeleteBucketEncryption" => "PutEncryptionConfiguration",
+        "GetPublicAccessBlock" => "GetBucketPublicAccessBlock",
+        "PutPublicAccessBlock" | "DeletePublicAccessBlock" => "PutBucketPublicAccessBlock",
+        "DeleteBucketTagging" => "PutBucketTagging",
+        "DeleteBucketOwnershipControls" => "PutBucketOwnershipControls",
+        other => other,
+    }
+}
+
+fn resource(request: &Request, account: &str) -> String {
+    let region = &request.region;
+    match request.service.as_str() {
+        "s3" => {
+            let path = percent_encoding::percent_decode_str(request.path.trim_start_matches('/')).decode_utf8_lossy();
+            format!("arn:aws:s3:::{}", path.trim_end_matches('/'))
+        }
+        "ec2" => format!("arn:aws:ec2:{region}:{account}:{}/*", ec2_resource(&request.operation)),
+        "iam" => {
+            let form = crate::form::Form::parse(&request.body);
+            let named = |key: &str, kind: &str| form.peek(key).map(|name| format!("arn:aws:iam::{account}:{kind}/{name}"));
+            named("RoleName", "role")
+                .or_else(|| named("InstanceProfileName", "instance-profile"))
+                .or_else(|| named("PolicyName", "policy"))
+                .unwrap_or_else(|| format!("arn:aws:iam::{account}:*"))
+        }
+        "pricing" | "sts" => "*".to_owned(),
+        service => format!("arn:aws:{service}:{region}:{account}:*"),
+    }
+}
+
+fn ec2_resource(operation: &str) -> &'static str {
+    if operation.starts_with("Describe") {
+        "*"
+    } else if operation.contains("SecurityGroup") {
+        "security-group"
+    } else if operation.contains("LaunchTemplate") {
+        "launch-template"
+    } else if operation.contains("Volume") {
+        "volume"
+    } else {
+        "instance"
+    }
+}

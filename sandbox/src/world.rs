@@ -1,0 +1,131 @@
+//! Everything a sandbox consists of, held together for the server, the driver and the control API.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use sandbox_cloud::{Cloud, Config, catalogue};
+use serde_json::{Value, json};
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::backends::ec2::Ec2;
+use crate::backends::iam::Iam;
+use crate::backends::logs::Logs;
+use crate::backends::pricing::Pricing;
+use crate::backends::s3::S3;
+use crate::backends::scheduler::Scheduler;
+use crate::backends::ssm::Ssm;
+use crate::backends::sts::Sts;
+use crate::callers::{Callers, random_secret};
+use crate::calls::CallLog;
+use crate::clock::Clock;
+use crate::machines::Machines;
+use crate::router::Router;
+use crate::{Options, SandboxError};
+
+/// All parts of a sandbox.
+pub(crate) struct World {
+    pub(crate) options: Options,
+    pub(crate) endpoint: String,
+    pub(crate) control_token: String,
+    pub(crate) started: Timestamp,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) callers: Arc<Callers>,
+    pub(crate) router: Router,
+    pub(crate) ec2: Arc<Ec2>,
+    pub(crate) iam: Arc<Iam>,
+    pub(crate) s3: Arc<S3>,
+    pub(crate) ssm: Arc<Ssm>,
+    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) logs: Arc<Logs>,
+    pub(crate) machines: Machines,
+    /// Something changed that the driver may have to act on.
+    pub(crate) wake: Notify,
+    /// Up to when everything that was due has happened.
+    pub(crate) caught_up: watch::Sender<Timestamp>,
+    pub(crate) stop: CancellationToken,
+}
+
+impl World {
+    /// Puts a sandbox together; nothing runs yet.
+    pub(crate) async fn new(options: Options, endpoint: String) -> Result<Self, SandboxError> {
+        let clock = Arc::new(Clock::default());
+        let started = clock.now();
+        let account = options.account_id.clone();
+        let callers = Arc::new(Callers::default());
+        let delay = SignedDuration::from_millis(i64::try_from(options.iam_delay_ms).unwrap_or(i64::MAX));
+        let iam = Arc::new(Iam::new(&account, started, delay));
+        let ec2 = Arc::new(Ec2::new(Cloud::new(cloud_config(&options)), started));
+        let s3 = Arc::new(S3::new(&account));
+        let ssm = Arc::new(Ssm::new(&account, Arc::clone(&iam), public_parameters(), started));
+        let scheduler = Arc::new(Scheduler::new(&account, Arc::clone(&iam)));
+        let logs = Arc::new(Logs::new(&account));
+        let calls = CallLog::open(&options.dir.join("calls.jsonl"))?;
+        let mut router = Router::new(&account, Arc::clone(&callers), Arc::clone(&clock), calls);
+        router.register("ec2", ec2.clone());
+        router.register("iam", iam.clone());
+        router.register("logs", logs.clone());
+        router.register("pricing", Arc::new(Pricing));
+        router.register("s3", s3.clone());
+        router.register("scheduler", scheduler.clone());
+        router.register("ssm", ssm.clone());
+        router.register("sts", Arc::new(Sts::new(&account, Arc::clone(&callers), Arc::clone(&iam))));
+        let machines = Machines::new(&options, &endpoint, Arc::clone(&iam), Arc::clone(&callers), Arc::clone(&clock)).await?;
+        Ok(Self {
+            options,
+            endpoint,
+            control_token: random_secret().replace(['/', '+'], "-"),
+            started,
+            clock,
+            callers,
+            router,
+            ec2,
+            iam,
+            s3,
+            ssm,
+            scheduler,
+            logs,
+            machines,
+            wake: Notify::new(),
+            caught_up: watch::Sender::new(started),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    /// The file with the keys of this sandbox.
+    pub(crate) fn credentials_path(&self) -> PathBuf {
+        self.options.dir.join("credentials.json")
+    }
+
+    /// Everything the account holds.
+    pub(crate) fn snapshot(&self) -> Value {
+        let now = self.clock.now();
+        json!({
+            "ec2": self.ec2.with(now, |cloud, _| cloud.snapshot()),
+            "s3": self.s3.snapshot(),
+            "iam": self.iam.snapshot(),
+            "ssm": self.ssm.snapshot(),
+            "schedules": self.scheduler.snapshot(),
+            "logs": self.logs.snapshot(),
+        })
+    }
+}
+
+fn cloud_config(options: &Options) -> Config {
+    Config {
+        seed: options.seed,
+        account_id: options.account_id.clone(),
+        boot_delay_ms: options.boot_delay_ms,
+        throttle: options.throttle,
+        reads_lag_ms: options.reads_lag_ms,
+        ..Config::default()
+    }
+}
+
+fn public_parameters() -> Vec<(String, String, String)> {
+    let of = |region: &'static str| {
+        catalogue::public_parameters(region).into_iter().map(move |(name, id)| (region.to_owned(), name, id))
+    };
+    catalogue::regions().flat_map(of).collect()
+}
