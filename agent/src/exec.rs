@@ -29,8 +29,15 @@ pub(crate) struct Job {
     pub(crate) grace: Duration,
 }
 
+/// What the report says until there is one.
+pub(crate) const STARTED: &[u8] = b"started";
+
 /// Runs the job and reports how it ended. The exit code says only whether the report was written.
 pub(crate) async fn run(job: &Path, report: &Path) -> ExitCode {
+    if let Err(error) = std::fs::write(report, STARTED) {
+        eprintln!("spored: {}: {error}", report.display());
+        return ExitCode::FAILURE;
+    }
     let exit = match read(job) {
         Ok(job) => perform(&job).await,
         Err(reason) => Exit::NotStarted { reason },

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::config::State;
-use crate::exec::Job;
+use crate::exec::{Job, STARTED};
 use crate::{payload, power};
 
 /// The workload's user.
@@ -75,6 +75,10 @@ impl Workload {
         let mut command = if unit { unit_command(&job.directory) } else { direct_command(&agent, account) };
         command.args(if unit { &tail[..] } else { &tail[1..] });
         let (reader, writer) = io::pipe()?;
+        if let Some(account) = account {
+            // A program that opens /dev/stdout by name needs the right to.
+            std::os::unix::fs::fchown(&writer, Some(account.user), Some(account.group))?;
+        }
         command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).kill_on_drop(false);
         let child = command.spawn()?;
         // The command holds the pipe's other end; it would never be seen to close.
@@ -91,6 +95,8 @@ impl Workload {
         }
         match status {
             Ok(status) if !self.unit => Ok(unreported(status)),
+            // It was begun, so it must not be run a second time; only a kill leaves no report.
+            Ok(_) if report == STARTED => Ok(Exit::Signal { signal: Signal::KILL.as_raw() }),
             Ok(status) => Err(format!("systemd-run ended with {status} and no report of the workload")),
             Err(error) => Err(error.to_string()),
         }

@@ -1,5 +1,7 @@
 //! The agent as a process, from its configuration to the machine's end.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use std::time::{Duration, Instant};
@@ -208,7 +210,7 @@ fn a_lease_that_moves_meanwhile_is_followed() {
 
 #[test]
 fn the_lease_ends_what_does_not_end_by_itself() {
-    for mut world in [World::new(), World::without_units()] {
+    let end = |mut world: World| {
         world.config.deadline = seconds(2);
         world.lease(world.config.deadline);
         world.shell("trap '' TERM; while true; do sleep 0.1; done");
@@ -217,7 +219,11 @@ fn the_lease_ends_what_does_not_end_by_itself() {
         assert_eq!(world.completion(0).unwrap_or_else(|| panic!("{said}")).exit, Exit::LeaseEnded);
         assert!(start.elapsed() >= Duration::from_secs(10), "it had no time to end by itself");
         assert!(world.is_off());
-    }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| end(World::new()));
+        scope.spawn(|| end(World::without_units()));
+    });
 }
 
 #[test]
@@ -345,6 +351,15 @@ fn a_unit_that_cannot_be_made_is_done_without() {
     let said = world.run();
     assert_eq!(world.completion(0).unwrap_or_else(|| panic!("{said}")).exit, Exit::Code { code: 0 });
     assert!(world.cloud.events().contains(&"ran".to_owned()));
+}
+
+#[test]
+fn a_workload_that_was_killed_with_its_unit_is_not_run_again() {
+    let world = World::new();
+    world.shell("echo ran; kill -9 $PPID $$");
+    world.run();
+    assert_eq!(world.completion(0).unwrap().exit, Exit::Signal { signal: 9 });
+    assert_eq!(world.cloud.events(), ["ran"]);
 }
 
 #[test]

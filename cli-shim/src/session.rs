@@ -48,7 +48,8 @@ impl Session {
 /// An operation whose progress goes to standard error, and that Ctrl-C or SIGTERM cancels. A second one ends the process.
 pub(crate) fn operation(output: &Output) -> Result<Operation, Failure> {
     let cancel = CancellationToken::new();
-    let failed = |error: std::io::Error| Failure::from(Error::new(Class::Bug, "NoSignals", format!("signals cannot be heard: {error}"), ""));
+    let failed =
+        |error: std::io::Error| Failure::from(Error::new(Class::Bug, "NoSignals", format!("signals cannot be heard: {error}"), ""));
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let told = cancel.clone();

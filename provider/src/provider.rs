@@ -1,5 +1,6 @@
 //! The provider block, and what its resources share while a process lives.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
@@ -10,6 +11,7 @@ use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_model::error::Error;
 use spawn_model::field::{Change, Field, Kind, Presence};
+use spawn_model::ids::FleetId;
 use spawn_model::value::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +43,7 @@ pub(crate) struct Session {
     engine: OnceLock<Result<Option<Engine>, Error>>,
     cancel: CancellationToken,
     launched: Mutex<Vec<(Arc<Claim>, KeptAlive)>>,
+    in_state: Mutex<BTreeSet<FleetId>>,
 }
 
 impl Session {
@@ -57,6 +60,17 @@ impl Session {
     /// Keeps a fleet's claim alive until Terraform has the fleet in its state.
     pub(crate) fn launched(&self, claim: Arc<Claim>, kept_alive: KeptAlive) {
         self.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((claim, kept_alive));
+    }
+
+    /// Remembers a fleet that Terraform has in its state.
+    pub(crate) fn seen_in_state(&self, fleet: FleetId) {
+        self.in_state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(fleet);
+    }
+
+    /// The fleets that this process has seen in Terraform's state. Terraform asks for the second half of a replacement as if it
+    /// were a creation, while the first half's fleet still has its name.
+    pub(crate) fn in_state(&self) -> BTreeSet<FleetId> {
+        self.in_state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 }
 

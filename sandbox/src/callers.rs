@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Who a call comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Caller {
+pub(crate) enum Caller {
     /// The credentials in the sandbox's file.
     Controller,
     /// A machine, with its role's credentials.
@@ -46,7 +46,7 @@ pub enum Caller {
 
 impl Caller {
     /// The ARN that AWS would name in an error.
-    pub fn arn(&self, account: &str) -> String {
+    pub(crate) fn arn(&self, account: &str) -> String {
         let session = |role: &str, session: &str| format!("arn:aws:sts::{account}:assumed-role/{role}/{session}");
         match self {
             Self::Controller => format!("arn:aws:iam::{account}:user/controller"),
@@ -58,7 +58,7 @@ impl Caller {
     }
 
     /// The unique id `GetCallerIdentity` answers.
-    pub fn user_id(&self) -> String {
+    pub(crate) fn user_id(&self) -> String {
         match self {
             Self::Controller => "AIDASANDBOXCONTROLLER".to_owned(),
             Self::Instance { id, role_id, .. } => format!("{role_id}:{id}"),
@@ -82,15 +82,15 @@ impl fmt::Display for Caller {
 
 /// A set of credentials.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// Access key id.
-    pub access_key_id: String,
+    pub(crate) access_key_id: String,
     /// Secret access key.
-    pub secret_access_key: String,
+    pub(crate) secret_access_key: String,
     /// Session token; long-lived credentials have none.
-    pub session_token: Option<String>,
+    pub(crate) session_token: Option<String>,
     /// When they end, in real time: whoever holds them lives in it.
-    pub expires: Option<Timestamp>,
+    pub(crate) expires: Option<Timestamp>,
 }
 
 impl fmt::Debug for Credentials {
@@ -102,7 +102,7 @@ impl fmt::Debug for Credentials {
 
 /// Every key that opens this sandbox.
 #[derive(Debug)]
-pub struct Callers {
+pub(crate) struct Callers {
     known: Mutex<HashMap<String, (Caller, Credentials)>>,
     controller: Credentials,
 }
@@ -115,20 +115,19 @@ impl Default for Callers {
             session_token: None,
             expires: None,
         };
-        let known =
-            HashMap::from([(controller.access_key_id.clone(), (Caller::Controller, controller.clone()))]);
+        let known = HashMap::from([(controller.access_key_id.clone(), (Caller::Controller, controller.clone()))]);
         Self { known: Mutex::new(known), controller }
     }
 }
 
 impl Callers {
     /// The controller's credentials.
-    pub fn controller(&self) -> &Credentials {
+    pub(crate) fn controller(&self) -> &Credentials {
         &self.controller
     }
 
     /// New session credentials for a caller, valid from `now` (real time) for `valid`.
-    pub fn mint(&self, caller: Caller, now: Timestamp, valid: SignedDuration) -> Credentials {
+    pub(crate) fn mint(&self, caller: Caller, now: Timestamp, valid: SignedDuration) -> Credentials {
         let credentials = Credentials {
             access_key_id: format!("ASIA{}", random_id(16)),
             secret_access_key: random_secret(),
@@ -141,13 +140,13 @@ impl Callers {
     }
 
     /// Who an access key belongs to.
-    pub fn find(&self, access_key_id: &str) -> Option<(Caller, Credentials)> {
+    pub(crate) fn find(&self, access_key_id: &str) -> Option<(Caller, Credentials)> {
         let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.get(access_key_id).cloned()
     }
 
     /// Takes a machine's credentials away.
-    pub fn forget_instance(&self, instance: &str) {
+    pub(crate) fn forget_instance(&self, instance: &str) {
         let mut known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.retain(|_, (caller, _)| !matches!(caller, Caller::Instance { id, .. } if id == instance));
     }

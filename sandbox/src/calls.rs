@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How many calls are kept in memory; the file has them all.
-pub const KEPT: usize = 100_000;
+pub(crate) const KEPT: usize = 100_000;
 
 /// One call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,26 +35,26 @@ pub struct CallRecord {
 
 /// What a call was, before its place in the log is known.
 #[derive(Debug, Clone)]
-pub struct Call {
+pub(crate) struct Call {
     /// When it arrived.
-    pub time: Timestamp,
+    pub(crate) time: Timestamp,
     /// Service.
-    pub service: String,
+    pub(crate) service: String,
     /// Operation.
-    pub operation: String,
+    pub(crate) operation: String,
     /// Region.
-    pub region: String,
+    pub(crate) region: String,
     /// Caller's display form.
-    pub caller: String,
+    pub(crate) caller: String,
     /// `ok` or the error code.
-    pub outcome: String,
+    pub(crate) outcome: String,
     /// Real milliseconds it took.
-    pub duration_ms: f64,
+    pub(crate) duration_ms: f64,
 }
 
 /// A ring in memory and a file of JSON lines.
 #[derive(Debug)]
-pub struct CallLog {
+pub(crate) struct CallLog {
     state: Mutex<State>,
 }
 
@@ -70,13 +70,13 @@ impl CallLog {
     ///
     /// # Errors
     /// When the file cannot be opened.
-    pub fn open(path: &Path) -> std::io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         Ok(Self { state: Mutex::new(State { kept: VecDeque::new(), next: 1, file }) })
     }
 
     /// Adds a call.
-    pub fn record(&self, call: Call) {
+    pub(crate) fn record(&self, call: Call) {
         let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let record = CallRecord {
             sequence: state.next,
@@ -103,13 +103,13 @@ impl CallLog {
     }
 
     /// The calls after position `since` (0: all that are kept).
-    pub fn since(&self, since: u64) -> Vec<CallRecord> {
+    pub(crate) fn since(&self, since: u64) -> Vec<CallRecord> {
         let state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         state.kept.iter().filter(|call| call.sequence > since).cloned().collect()
     }
 
     /// The position of the last call.
-    pub fn last(&self) -> u64 {
+    pub(crate) fn last(&self) -> u64 {
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next - 1
     }
 }

@@ -6,22 +6,22 @@ use md5::Md5;
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256 in hex.
-pub fn sha256_hex(data: &[u8]) -> String {
+pub(crate) fn sha256_hex(data: &[u8]) -> String {
     hex::encode(Sha256::digest(data))
 }
 
 /// MD5 in hex: the entity tag of a simple object.
-pub fn md5_hex(data: &[u8]) -> String {
+pub(crate) fn md5_hex(data: &[u8]) -> String {
     hex::encode(Md5::digest(data))
 }
 
 /// MD5 in base64, as `Content-MD5` carries it.
-pub fn md5_base64(data: &[u8]) -> String {
+pub(crate) fn md5_base64(data: &[u8]) -> String {
     STANDARD.encode(Md5::digest(data))
 }
 
 /// The checksum S3 calls by this name (`crc32`, `crc32c`, `crc64nvme`, `sha256`), in base64; `None` for others.
-pub fn by_name(name: &str, data: &[u8]) -> Option<String> {
+pub(crate) fn by_name(name: &str, data: &[u8]) -> Option<String> {
     Some(match name.to_ascii_lowercase().as_str() {
         "crc32" => STANDARD.encode((crc(data, 0xEDB8_8320, 32) as u32).to_be_bytes()),
         "crc32c" => STANDARD.encode((crc(data, 0x82F6_3B78, 32) as u32).to_be_bytes()),

@@ -7,16 +7,16 @@ use crate::sigv4::{Signature, hmac, same};
 
 /// A decoded body and the header fields that came after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decoded {
+pub(crate) struct Decoded {
     /// The data.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Trailing header fields, names in lower case.
-    pub trailers: Vec<(String, String)>,
+    pub(crate) trailers: Vec<(String, String)>,
 }
 
 /// Why a body is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChunkError {
+pub(crate) enum ChunkError {
     /// The framing is broken.
     Malformed,
     /// A chunk's signature does not match.
@@ -24,7 +24,7 @@ pub enum ChunkError {
 }
 
 /// How the chunks of a signed stream are checked.
-pub struct ChunkSigner<'a> {
+pub(crate) struct ChunkSigner<'a> {
     signature: &'a Signature,
     key: [u8; 32],
     previous: String,
@@ -32,7 +32,7 @@ pub struct ChunkSigner<'a> {
 
 impl<'a> ChunkSigner<'a> {
     /// Starts from the request's own signature.
-    pub fn new(signature: &'a Signature, secret: &str) -> Self {
+    pub(crate) fn new(signature: &'a Signature, secret: &str) -> Self {
         Self { key: signature.key(secret), previous: signature.signature.clone(), signature }
     }
 
@@ -85,7 +85,7 @@ impl<'a> ChunkSigner<'a> {
 ///
 /// # Errors
 /// Broken framing, or a chunk whose signature does not match.
-pub fn decode(raw: &[u8], mut signer: Option<ChunkSigner<'_>>) -> Result<Decoded, ChunkError> {
+pub(crate) fn decode(raw: &[u8], mut signer: Option<ChunkSigner<'_>>) -> Result<Decoded, ChunkError> {
     let mut body = Vec::with_capacity(raw.len());
     let mut rest = raw;
     loop {

@@ -6,31 +6,31 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Real time plus an offset that only grows.
 #[derive(Debug, Default)]
-pub struct Clock {
+pub(crate) struct Clock {
     offset_ms: AtomicI64,
 }
 
 impl Clock {
     /// The sandbox's time.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let offset = SignedDuration::from_millis(self.offset_ms.load(Ordering::SeqCst));
         self.real_now().saturating_add(offset).unwrap_or(Timestamp::MAX)
     }
 
     /// Real time: signatures are dated by it.
-    pub fn real_now(&self) -> Timestamp {
+    pub(crate) fn real_now(&self) -> Timestamp {
         Timestamp::now()
     }
 
     /// Puts the clock forward and answers the new time. A negative duration changes nothing: time never runs backwards.
-    pub fn advance(&self, by: SignedDuration) -> Timestamp {
+    pub(crate) fn advance(&self, by: SignedDuration) -> Timestamp {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX).max(0);
         self.offset_ms.fetch_add(by, Ordering::SeqCst);
         self.now()
     }
 
     /// How far it is ahead of real time.
-    pub fn offset(&self) -> SignedDuration {
+    pub(crate) fn offset(&self) -> SignedDuration {
         SignedDuration::from_millis(self.offset_ms.load(Ordering::SeqCst))
     }
 }

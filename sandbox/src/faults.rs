@@ -53,28 +53,28 @@ pub struct FaultRule {
 
 /// The rules in force; the first that matches decides.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub(crate) struct Faults {
     rules: Mutex<Vec<FaultRule>>,
 }
 
 impl Faults {
     /// Adds a rule.
-    pub fn add(&self, rule: FaultRule) {
+    pub(crate) fn add(&self, rule: FaultRule) {
         self.rules.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(rule);
     }
 
     /// Forgets every rule.
-    pub fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.rules.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     /// The rules still in force.
-    pub fn list(&self) -> Vec<FaultRule> {
+    pub(crate) fn list(&self) -> Vec<FaultRule> {
         self.rules.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// What happens to this call; counts it.
-    pub fn meet(&self, service: &str, operation: &str, caller: &str) -> Option<Fault> {
+    pub(crate) fn meet(&self, service: &str, operation: &str, caller: &str) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for rule in rules.iter_mut() {
             if !rule.matches(service, operation, caller) || rule.times == Some(0) {
@@ -98,9 +98,10 @@ impl FaultRule {
         let same = |wanted: &str, is: &str| wanted == "*" || wanted == is;
         same(&self.service, service)
             && same(&self.operation, operation)
-            && self.caller.as_deref().is_none_or(|wanted| {
-                wanted == caller || caller.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(' '))
-            })
+            && self
+                .caller
+                .as_deref()
+                .is_none_or(|wanted| wanted == caller || caller.strip_prefix(wanted).is_some_and(|rest| rest.starts_with(' ')))
     }
 }
 
@@ -116,8 +117,7 @@ mod tests {
     fn skips_then_fails_then_passes() {
         let faults = Faults::default();
         faults.add(rule(r#"{"service":"ec2","operation":"RunInstances","skip":1,"times":2,"do":"throttle"}"#));
-        let met: Vec<bool> =
-            (0..5).map(|_| faults.meet("ec2", "RunInstances", "controller").is_some()).collect();
+        let met: Vec<bool> = (0..5).map(|_| faults.meet("ec2", "RunInstances", "controller").is_some()).collect();
         assert_eq!(met, [false, true, true, false, false]);
         assert_eq!(faults.meet("ec2", "DescribeInstances", "controller"), None);
     }
@@ -125,9 +125,7 @@ mod tests {
     #[test]
     fn a_caller_may_be_a_kind_or_one() {
         let faults = Faults::default();
-        faults.add(rule(
-            r#"{"service":"*","operation":"*","caller":"instance","do":{"error":{"code":"X","status":418,"message":"m"}}}"#,
-        ));
+        faults.add(rule(r#"{"service":"*","operation":"*","caller":"instance","do":{"error":{"code":"X","status":418,"message":"m"}}}"#));
         assert!(faults.meet("s3", "PutObject", "instance i-1").is_some());
         assert!(faults.meet("s3", "PutObject", "controller").is_none());
     }

@@ -9,13 +9,13 @@ use crate::sigv4::parse_query;
 
 /// The parameters of one request.
 #[derive(Debug, Clone)]
-pub struct Form {
+pub(crate) struct Form {
     fields: BTreeMap<String, String>,
 }
 
 impl Form {
     /// Reads a body.
-    pub fn parse(body: &Bytes) -> Self {
+    pub(crate) fn parse(body: &Bytes) -> Self {
         let text = String::from_utf8_lossy(body);
         let mut fields: BTreeMap<String, String> = parse_query(&text).into_iter().collect();
         fields.remove("Action");
@@ -24,17 +24,17 @@ impl Form {
     }
 
     /// Looks without taking.
-    pub fn peek(&self, name: &str) -> Option<&str> {
+    pub(crate) fn peek(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
     }
 
     /// The names of the parameters nobody has taken yet.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.fields.keys().map(String::as_str)
     }
 
     /// Takes an optional parameter.
-    pub fn take(&mut self, name: &str) -> Option<String> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<String> {
         self.fields.remove(name)
     }
 
@@ -42,7 +42,7 @@ impl Form {
     ///
     /// # Errors
     /// IAM's validation error when it is not there.
-    pub fn need(&mut self, name: &str) -> Result<String, Failure> {
+    pub(crate) fn need(&mut self, name: &str) -> Result<String, Failure> {
         self.take(name).ok_or_else(|| {
             let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
             Failure::new(
@@ -54,12 +54,12 @@ impl Form {
     }
 
     /// Takes `Name.member.N`.
-    pub fn list(&mut self, name: &str) -> Vec<String> {
+    pub(crate) fn list(&mut self, name: &str) -> Vec<String> {
         (1..).map_while(|n| self.take(&format!("{name}.member.{n}"))).collect()
     }
 
     /// Takes `Tags.member.N.Key` and `.Value`.
-    pub fn tags(&mut self) -> Vec<(String, String)> {
+    pub(crate) fn tags(&mut self) -> Vec<(String, String)> {
         (1..)
             .map_while(|n| {
                 let key = self.take(&format!("Tags.member.{n}.Key"))?;
@@ -72,7 +72,7 @@ impl Form {
     ///
     /// # Errors
     /// A gap that names the parameter.
-    pub fn finish(self, operation: &str) -> Result<(), Failure> {
+    pub(crate) fn finish(self, operation: &str) -> Result<(), Failure> {
         match self.fields.into_keys().next() {
             Some(name) => Err(Failure::gap(format!("parameter {name} of {operation}"))),
             None => Ok(()),

@@ -16,19 +16,19 @@ pub struct Gap {
 
 /// The list of gaps.
 #[derive(Debug, Default)]
-pub struct Gaps {
+pub(crate) struct Gaps {
     seen: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Gaps {
     /// Counts a gap.
-    pub fn record(&self, what: &str) {
+    pub(crate) fn record(&self, what: &str) {
         let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         *seen.entry(what.to_owned()).or_default() += 1;
     }
 
     /// All gaps met so far, by name.
-    pub fn list(&self) -> Vec<Gap> {
+    pub(crate) fn list(&self) -> Vec<Gap> {
         let seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         seen.iter().map(|(what, count)| Gap { what: what.clone(), count: *count }).collect()
     }

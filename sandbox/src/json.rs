@@ -10,7 +10,7 @@ use crate::protocol::{Failure, Request};
 ///
 /// # Errors
 /// A gap for an unknown member, a validation error for the rest.
-pub fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
+pub(crate) fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
     let body: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
     serde_json::from_slice(body).map_err(|error| {
         let text = error.to_string();
@@ -22,7 +22,7 @@ pub fn read<T: DeserializeOwned>(request: &Request) -> Result<T, Failure> {
 }
 
 /// The JSON services' validation error.
-pub fn validation(message: impl Into<String>) -> Failure {
+pub(crate) fn validation(message: impl Into<String>) -> Failure {
     Failure::new(400, "ValidationException", message)
 }
 
@@ -30,7 +30,7 @@ pub fn validation(message: impl Into<String>) -> Failure {
 ///
 /// # Errors
 /// `bad_token` when the token is not one of ours.
-pub fn page<'a, T>(
+pub(crate) fn page<'a, T>(
     items: &'a [T],
     key: impl Fn(&T) -> String,
     token: Option<&str>,

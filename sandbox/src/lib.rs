@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `server`, `router` | HTTP, signatures, faults and the call log around every call |
 //! | `sigv4`, `chunked`, `callers` | who asks |
+//! | `authority` | what they may do: policies with their conditions |
 //! | `backends` | one folder or file for each service |
 //! | `automation`, `schedules` | documents step by step, and when schedules fire |
 //! | `driver`, `clock`, `machines` | time, and the machines that follow it |
@@ -21,6 +22,9 @@
 //!
 //! Services are ours rather than a library's where they must live by the clock, refuse what they do not know, or answer who asked.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say"))]
+
+mod authority;
 mod automation;
 mod backends;
 mod callers;

@@ -63,7 +63,13 @@ impl Sessions {
 
 impl Machines {
     /// A hypervisor below the sandbox's directory.
-    pub(crate) async fn new(options: &Options, endpoint: &str, iam: Arc<Iam>, callers: Arc<Callers>, clock: Arc<Clock>) -> Result<Self, SandboxError> {
+    pub(crate) async fn new(
+        options: &Options,
+        endpoint: &str,
+        iam: Arc<Iam>,
+        callers: Arc<Callers>,
+        clock: Arc<Clock>,
+    ) -> Result<Self, SandboxError> {
         let (sender, events) = unbounded_channel();
         let sessions = Arc::new(Sessions { iam, callers, clock, given: Mutex::default() });
         let hypervisor = if options.boot_machines {
@@ -95,10 +101,7 @@ impl Machines {
 
     /// Switches a machine on.
     pub(crate) fn boot(&self, machine: Machine) {
-        let role = machine
-            .iam_instance_profile_arn
-            .as_deref()
-            .and_then(|arn| self.sessions.iam.role_name_of_profile(arn));
+        let role = machine.iam_instance_profile_arn.as_deref().and_then(|arn| self.sessions.iam.role_name_of_profile(arn));
         let machine = described(machine, role);
         self.then(machine.id.clone(), move |hypervisor| async move {
             let id = machine.id.clone();

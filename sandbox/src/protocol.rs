@@ -9,7 +9,7 @@ use crate::xml::escape;
 
 /// How a service frames its requests and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// Form-encoded request, XML answer (IAM, STS).
     Query,
     /// The query protocol as EC2 speaks it.
@@ -24,7 +24,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// The protocol of a service, by its name in the credential scope.
-    pub fn of(service: &str) -> Self {
+    pub(crate) fn of(service: &str) -> Self {
         match service {
             "ec2" => Self::Ec2,
             "s3" => Self::RestXml,
@@ -37,88 +37,86 @@ impl Protocol {
 
 /// One authenticated call, body decoded.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub(crate) struct Request {
     /// Service name of the credential scope (`s3`, `ec2`, …).
-    pub service: String,
+    pub(crate) service: String,
     /// Region of the credential scope.
-    pub region: String,
+    pub(crate) region: String,
     /// Name of the operation, such as `RunInstances`.
-    pub operation: String,
+    pub(crate) operation: String,
     /// HTTP method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// Path as it was sent, still percent-encoded.
-    pub path: String,
+    pub(crate) path: String,
     /// Query parameters, decoded.
-    pub query: Vec<(String, String)>,
+    pub(crate) query: Vec<(String, String)>,
     /// Header fields.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// The body; aws-chunked framing is already removed.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// Who asks.
-    pub caller: Caller,
+    pub(crate) caller: Caller,
     /// The sandbox's time.
-    pub now: Timestamp,
+    pub(crate) now: Timestamp,
     /// Request id, echoed in answers.
-    pub id: String,
+    pub(crate) id: String,
 }
 
 impl Request {
     /// A header's value, if it is there and text.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// A query parameter's value.
-    pub fn query(&self, name: &str) -> Option<&str> {
+    pub(crate) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
 /// What goes back to the client.
 #[derive(Debug, Clone, Default)]
-pub struct Answer {
+pub(crate) struct Answer {
     /// HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// Header fields.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// The body.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
     /// The service's error code, when it is an error.
-    pub code: Option<String>,
+    pub(crate) code: Option<String>,
     /// What the sandbox lacks, if that is the reason.
-    pub gap: Option<String>,
+    pub(crate) gap: Option<String>,
     /// The caller must not hear of it: its connection closes.
-    pub lost: bool,
+    pub(crate) lost: bool,
 }
 
 impl Answer {
     /// An XML document.
-    pub fn xml(body: String) -> Self {
+    pub(crate) fn xml(body: String) -> Self {
         Self { status: 200, ..Self::default() }.header("content-type", "text/xml").with_body(body)
     }
 
     /// A JSON document.
-    pub fn json(body: &serde_json::Value) -> Self {
-        Self { status: 200, ..Self::default() }
-            .header("content-type", "application/x-amz-json-1.1")
-            .with_body(body.to_string())
+    pub(crate) fn json(body: &serde_json::Value) -> Self {
+        Self { status: 200, ..Self::default() }.header("content-type", "application/x-amz-json-1.1").with_body(body.to_string())
     }
 
     /// No body.
-    pub fn empty(status: u16) -> Self {
+    pub(crate) fn empty(status: u16) -> Self {
         Self { status, ..Self::default() }
     }
 
     /// Adds a header field.
     #[must_use]
-    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
     /// Sets the body.
     #[must_use]
-    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
@@ -126,27 +124,27 @@ impl Answer {
 
 /// A refusal, before it is put into the form of a protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// HTTP status.
-    pub status: u16,
+    pub(crate) status: u16,
     /// AWS error code.
-    pub code: String,
+    pub(crate) code: String,
     /// Message for people.
-    pub message: String,
+    pub(crate) message: String,
     /// Header fields that belong to it.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// What the sandbox lacks, if that is the reason.
-    pub gap: Option<String>,
+    pub(crate) gap: Option<String>,
 }
 
 impl Failure {
     /// A refusal AWS would give.
-    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self { status, code: code.to_owned(), message: message.into(), headers: Vec::new(), gap: None }
     }
 
     /// Something AWS has and the sandbox has not: refused, and listed by the gaps.
-    pub fn gap(what: impl Into<String>) -> Self {
+    pub(crate) fn gap(what: impl Into<String>) -> Self {
         let what = what.into();
         let mut failure = Self::new(501, "NotImplemented", format!("The sandbox does not know {what}."));
         failure.gap = Some(what);
@@ -155,13 +153,13 @@ impl Failure {
 
     /// Adds a header field.
     #[must_use]
-    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
     /// The refusal as an answer in the protocol's own form.
-    pub fn answer(&self, protocol: Protocol, request_id: &str, resource: &str) -> Answer {
+    pub(crate) fn answer(&self, protocol: Protocol, request_id: &str, resource: &str) -> Answer {
         let (code, message) = (escape(&self.code), escape(&self.message));
         let kind = if self.status < 500 { "Sender" } else { "Receiver" };
         let mut answer = match protocol {
@@ -178,11 +176,8 @@ impl Failure {
                  <Resource>{}</Resource><RequestId>{request_id}</RequestId></Error>",
                 escape(resource)
             )),
-            Protocol::Json => {
-                Answer::json(&serde_json::json!({"__type": self.code, "message": self.message}))
-            }
-            Protocol::RestJson => Answer::json(&serde_json::json!({"Message": self.message}))
-                .header("x-amzn-errortype", self.code.clone()),
+            Protocol::Json => Answer::json(&serde_json::json!({"__type": self.code, "message": self.message})),
+            Protocol::RestJson => Answer::json(&serde_json::json!({"Message": self.message})).header("x-amzn-errortype", self.code.clone()),
         };
         answer.status = self.status;
         answer.code = Some(self.code.clone());

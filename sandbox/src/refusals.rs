@@ -4,7 +4,7 @@ use crate::protocol::{Failure, Protocol, Request};
 use crate::sigv4::SignatureError;
 
 /// A signature that is not accepted.
-pub fn signature(error: SignatureError, protocol: Protocol) -> Failure {
+pub(crate) fn signature(error: SignatureError, protocol: Protocol) -> Failure {
     let (status, code, message) = match protocol {
         Protocol::Ec2 => ec2(error),
         Protocol::RestXml => s3(error),
@@ -34,9 +34,7 @@ fn s3(error: SignatureError) -> (u16, &'static str, &'static str) {
     match error {
         SignatureError::Missing => (403, "AccessDenied", "Access Denied"),
         SignatureError::Malformed => (400, "AuthorizationHeaderMalformed", "The authorization header is malformed."),
-        SignatureError::UnknownKey => {
-            (403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
-        }
+        SignatureError::UnknownKey => (403, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records."),
         SignatureError::WrongToken => (400, "InvalidToken", "The provided token is malformed or otherwise invalid."),
         SignatureError::Expired => (400, "ExpiredToken", "The provided token has expired."),
         SignatureError::Skewed => {
@@ -60,9 +58,7 @@ fn query(error: SignatureError) -> (u16, &'static str, &'static str) {
 fn json(error: SignatureError) -> (&'static str, &'static str) {
     match error {
         SignatureError::Missing => ("MissingAuthenticationTokenException", "Missing Authentication Token"),
-        SignatureError::Malformed => {
-            ("IncompleteSignatureException", "The request signature does not conform to AWS standards.")
-        }
+        SignatureError::Malformed => ("IncompleteSignatureException", "The request signature does not conform to AWS standards."),
         SignatureError::UnknownKey | SignatureError::WrongToken => ("UnrecognizedClientException", INVALID_TOKEN),
         SignatureError::Expired => ("ExpiredTokenException", EXPIRED),
         SignatureError::Skewed => ("InvalidSignatureException", "Signature expired or not yet current."),
@@ -70,41 +66,31 @@ fn json(error: SignatureError) -> (&'static str, &'static str) {
     }
 }
 
-/// Access denied, in the service's words.
-pub fn denied(request: &Request, account: &str) -> Failure {
-    let arn = request.caller.arn(account);
+/// Access denied on request: as if no policy allowed it.
+pub(crate) fn denied(request: &Request, account: &str) -> Failure {
     let action = format!("{}:{}", request.service, action(&request.service, &request.operation));
-    let resource = resource(request, account);
     let because = format!("because no identity-based policy allows the {action} action");
-    match Protocol::of(&request.service) {
-        Protocol::Ec2 => Failure::new(
-            403,
-            "UnauthorizedOperation",
-            format!(
-                "You are not authorized to perform this operation. User: {arn} is not authorized to perform: {action} on \
-                 resource: {resource} {because}."
-            ),
-        ),
-        Protocol::RestXml => Failure::new(
-            403,
-            "AccessDenied",
-            format!("User: {arn} is not authorized to perform: {action} on resource: \"{resource}\" {because}"),
-        ),
-        Protocol::Query => Failure::new(
-            403,
-            "AccessDenied",
-            format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {because}"),
-        ),
-        Protocol::Json | Protocol::RestJson => Failure::new(
-            if Protocol::of(&request.service) == Protocol::Json { 400 } else { 403 },
-            "AccessDeniedException",
-            format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {because}"),
-        ),
+    not_authorized(&request.service, &request.caller.arn(account), &action, &resource(request, account), &because)
+}
+
+/// Access denied, in the service's words. A resource of `*` is not named.
+pub(crate) fn not_authorized(service: &str, arn: &str, action: &str, resource: &str, because: &str) -> Failure {
+    let on = match (resource, service) {
+        ("*", _) => String::new(),
+        (resource, "s3") => format!(" on resource: \"{resource}\""),
+        (resource, _) => format!(" on resource: {resource}"),
+    };
+    let message = format!("User: {arn} is not authorized to perform: {action}{on} {because}");
+    match Protocol::of(service) {
+        Protocol::Ec2 => Failure::new(403, "UnauthorizedOperation", format!("You are not authorized to perform this operation. {message}")),
+        Protocol::RestXml | Protocol::Query => Failure::new(403, "AccessDenied", message),
+        Protocol::Json => Failure::new(400, "AccessDeniedException", message),
+        Protocol::RestJson => Failure::new(403, "AccessDeniedException", message),
     }
 }
 
 /// Too many requests, in the service's words.
-pub fn throttled(protocol: Protocol, service: &str) -> Failure {
+pub(crate) fn throttled(protocol: Protocol, service: &str) -> Failure {
     match (protocol, service) {
         (Protocol::Ec2, _) => Failure::new(503, "RequestLimitExceeded", "Request limit exceeded."),
         (Protocol::RestXml, _) => Failure::new(503, "SlowDown", "Please reduce your request rate."),
@@ -142,8 +128,9 @@ fn resource(request: &Request, account: &str) -> String {
     match request.service.as_str() {
         "s3" => {
             let path = percent_encoding::percent_decode_str(request.path.trim_start_matches('/')).decode_utf8_lossy();
-            format!("arn:aws:s3:::{}", path.trim_end_matches('/'))
+            if path.is_empty() { "*".to_owned() } else { format!("arn:aws:s3:::{}", path.trim_end_matches('/')) }
         }
+        "ec2" if request.operation.starts_with("Describe") => "*".to_owned(),
         "ec2" => format!("arn:aws:ec2:{region}:{account}:{}/*", ec2_resource(&request.operation)),
         "iam" => {
             let form = crate::form::Form::parse(&request.body);
@@ -159,9 +146,7 @@ fn resource(request: &Request, account: &str) -> String {
 }
 
 fn ec2_resource(operation: &str) -> &'static str {
-    if operation.starts_with("Describe") {
-        "*"
-    } else if operation.contains("SecurityGroup") {
+    if operation.contains("SecurityGroup") {
         "security-group"
     } else if operation.contains("LaunchTemplate") {
         "launch-template"

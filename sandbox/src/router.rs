@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 use jiff::Timestamp;
 
+use crate::authority::Authority;
 use crate::callers::{Caller, Callers};
 use crate::calls::{Call, CallLog};
 use crate::chunked::{self, ChunkError, ChunkSigner};
@@ -21,7 +22,7 @@ use crate::sigv4::{Signature, SignatureError, Signed, parse_query};
 
 /// A service behind the router.
 #[async_trait]
-pub trait Backend: Send + Sync + 'static {
+pub(crate) trait Backend: Send + Sync + 'static {
     /// Names the operation a request asks for.
     fn operation(&self, request: &Request) -> String {
         operation_by_protocol(request)
@@ -33,7 +34,7 @@ pub trait Backend: Send + Sync + 'static {
 
 /// What becomes of a connection's request.
 #[derive(Debug)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// An answer is sent.
     Answer(Answer),
     /// The connection closes without one.
@@ -44,21 +45,21 @@ pub enum Outcome {
 
 /// A request as it came from the socket.
 #[derive(Debug)]
-pub struct Raw {
+pub(crate) struct Raw {
     /// HTTP method.
-    pub method: Method,
+    pub(crate) method: Method,
     /// Path as sent.
-    pub path: String,
+    pub(crate) path: String,
     /// Query as sent.
-    pub query: String,
+    pub(crate) query: String,
     /// Header fields.
-    pub headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
     /// Body as sent.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 /// The services and what happens around every call.
-pub struct Router {
+pub(crate) struct Router {
     backends: HashMap<String, Arc<dyn Backend>>,
     account: String,
     callers: Arc<Callers>,
@@ -66,11 +67,13 @@ pub struct Router {
     calls: CallLog,
     gaps: Arc<Gaps>,
     faults: Faults,
+    /// Evaluates policies; without it everybody may do everything.
+    authority: Option<Arc<Authority>>,
 }
 
 impl Router {
     /// A router without services.
-    pub fn new(account: &str, callers: Arc<Callers>, clock: Arc<Clock>, calls: CallLog) -> Self {
+    pub(crate) fn new(account: &str, callers: Arc<Callers>, clock: Arc<Clock>, calls: CallLog) -> Self {
         Self {
             backends: HashMap::new(),
             account: account.to_owned(),
@@ -79,33 +82,38 @@ impl Router {
             calls,
             gaps: Arc::default(),
             faults: Faults::default(),
+            authority: None,
         }
     }
 
+    /// From now on callers may only do what their policies allow.
+    pub(crate) fn enforce(&mut self, authority: Arc<Authority>) {
+        self.authority = Some(authority);
+    }
+
     /// Gives a service its backend, by its name in the credential scope.
-    pub fn register(&mut self, service: &str, backend: Arc<dyn Backend>) {
+    pub(crate) fn register(&mut self, service: &str, backend: Arc<dyn Backend>) {
         self.backends.insert(service.to_owned(), backend);
     }
 
     /// The call log.
-    pub fn calls(&self) -> &CallLog {
+    pub(crate) fn calls(&self) -> &CallLog {
         &self.calls
     }
 
     /// The list of gaps.
-    pub fn gaps(&self) -> &Gaps {
+    pub(crate) fn gaps(&self) -> &Gaps {
         &self.gaps
     }
 
     /// The fault rules.
-    pub fn faults(&self) -> &Faults {
+    pub(crate) fn faults(&self) -> &Faults {
         &self.faults
     }
 
     /// Serves one request from the socket.
-    pub async fn serve(&self, raw: Raw) -> Outcome {
-        let signed =
-            Signed { method: raw.method.as_str(), path: &raw.path, query: &raw.query, headers: &raw.headers };
+    pub(crate) async fn serve(&self, raw: Raw) -> Outcome {
+        let signed = Signed { method: raw.method.as_str(), path: &raw.path, query: &raw.query, headers: &raw.headers };
         let id = uuid::Uuid::new_v4().to_string();
         let signature = match Signature::read(&signed) {
             Ok(signature) => signature,
@@ -115,9 +123,7 @@ impl Router {
             Ok((caller, body)) => {
                 let mut headers = raw.headers.clone();
                 for (name, value) in body.trailers {
-                    if let (Ok(name), Ok(value)) =
-                        (http::header::HeaderName::try_from(name), http::HeaderValue::try_from(value))
-                    {
+                    if let (Ok(name), Ok(value)) = (http::header::HeaderName::try_from(name), http::HeaderValue::try_from(value)) {
                         headers.insert(name, value);
                     }
                 }
@@ -145,7 +151,7 @@ impl Router {
     }
 
     /// Routes a call whose caller is known; the sandbox's own calls start here.
-    pub async fn dispatch(&self, mut request: Request) -> Outcome {
+    pub(crate) async fn dispatch(&self, mut request: Request) -> Outcome {
         let started = Instant::now();
         let protocol = Protocol::of(&request.service);
         let backend = self.backends.get(&request.service);
@@ -160,15 +166,13 @@ impl Router {
             (Some(Fault::Hang), _) => (Outcome::Hang, "no answer".to_owned()),
             (Some(Fault::Deny), _) => self.fail(&request, &refusals::denied(&request, &self.account), protocol),
             (Some(Fault::Throttle), _) => self.fail(&request, &refusals::throttled(protocol, &request.service), protocol),
-            (Some(Fault::Error { code, status, message }), _) => {
-                self.fail(&request, &Failure::new(status, &code, message), protocol)
-            }
+            (Some(Fault::Error { code, status, message }), _) => self.fail(&request, &Failure::new(status, &code, message), protocol),
             (_, None) => {
                 let failure = Failure::gap(format!("{} {}", request.service, request.operation));
                 self.fail(&request, &failure, protocol)
             }
             (fault, Some(backend)) => {
-                let done = match backend.handle(&request).await {
+                let done = match self.authorized(&request, backend.as_ref()).await {
                     Ok(answer) => {
                         if let Some(gap) = &answer.gap {
                             self.gaps.record(gap);
@@ -183,6 +187,20 @@ impl Router {
         };
         self.log(&request.service, &request.operation, &request.region, &caller, &outcome.1, started);
         outcome.0
+    }
+
+    /// Lets a backend do what its caller may do.
+    async fn authorized(&self, request: &Request, backend: &dyn Backend) -> Result<Answer, Failure> {
+        let Some(authority) = &self.authority else { return backend.handle(request).await };
+        authority.check(request)?;
+        let answer = backend.handle(request).await;
+        match answer {
+            // Who may not list a bucket is not told whether a key is there.
+            Err(failure) if failure.code == "NoSuchKey" && !authority.may_list(request) => {
+                Err(Failure::new(403, "AccessDenied", "Access Denied"))
+            }
+            other => other,
+        }
     }
 
     fn fail(&self, request: &Request, failure: &Failure, protocol: Protocol) -> (Outcome, String) {
@@ -213,8 +231,7 @@ impl Router {
     fn authenticate(&self, raw: &Raw, signed: &Signed<'_>, signature: &Signature) -> Result<(Caller, chunked::Decoded), Failure> {
         let protocol = Protocol::of(service_name(&signature.service));
         let refuse = |error| refusals::signature(error, protocol);
-        let (caller, credentials) =
-            self.callers.find(&signature.access_key_id).ok_or_else(|| refuse(SignatureError::UnknownKey))?;
+        let (caller, credentials) = self.callers.find(&signature.access_key_id).ok_or_else(|| refuse(SignatureError::UnknownKey))?;
         if credentials.session_token != signature.session_token {
             return Err(refuse(SignatureError::WrongToken));
         }
@@ -257,7 +274,15 @@ impl Router {
     }
 
     /// A request the sandbox itself makes, such as a schedule's.
-    pub fn own_request(&self, service: &str, region: &str, caller: Caller, body: Bytes, target: Option<&str>, now: Timestamp) -> Request {
+    pub(crate) fn own_request(
+        &self,
+        service: &str,
+        region: &str,
+        caller: Caller,
+        body: Bytes,
+        target: Option<&str>,
+        now: Timestamp,
+    ) -> Request {
         let mut headers = HeaderMap::new();
         if let Some(target) = target.and_then(|target| http::HeaderValue::from_str(target).ok()) {
             headers.insert("x-amz-target", target);
@@ -301,7 +326,7 @@ fn service_name(scope: &str) -> &str {
 }
 
 /// `X-Amz-Target`, the form's `Action`, or method and path.
-pub fn operation_by_protocol(request: &Request) -> String {
+pub(crate) fn operation_by_protocol(request: &Request) -> String {
     if let Some(target) = request.header("x-amz-target") {
         return target.rsplit('.').next().unwrap_or(target).to_owned();
     }

@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -38,6 +38,8 @@ pub struct Options {
     pub boot_machines: bool,
     /// How late a new role or profile becomes usable.
     pub iam_delay_ms: u64,
+    /// Whether roles may only do what their policies allow. The controller may do everything.
+    pub enforce_iam: bool,
     /// Whether the directory goes away when the sandbox stops.
     pub remove_dir: bool,
 }
@@ -55,6 +57,7 @@ impl Default for Options {
             throttle: true,
             boot_machines: true,
             iam_delay_ms: 0,
+            enforce_iam: true,
             remove_dir: false,
         }
     }
@@ -90,14 +93,12 @@ impl Sandbox {
     pub async fn start(options: Options) -> Result<Self, SandboxError> {
         DirBuilder::new().recursive(true).mode(0o700).create(&options.dir)?;
         refuse_second(&options)?;
+        forget_predecessor(&options.dir)?;
         let listener = TcpListener::bind(("127.0.0.1", options.port)).await?;
         let endpoint = format!("http://127.0.0.1:{}", listener.local_addr()?.port());
         let world = Arc::new(World::new(options, endpoint).await?);
         write_credentials(&world)?;
-        let tasks = vec![
-            tokio::spawn(server::serve(Arc::clone(&world), listener)),
-            tokio::spawn(driver::drive(Arc::clone(&world))),
-        ];
+        let tasks = vec![tokio::spawn(server::serve(Arc::clone(&world), listener)), tokio::spawn(driver::drive(Arc::clone(&world)))];
         Ok(Self { world, tasks })
     }
 
@@ -163,6 +164,13 @@ impl Drop for Sandbox {
     }
 }
 
+/// What a sandbox left in its directory is no part of the next one's world: an instance id that comes again is another machine.
+fn forget_predecessor(dir: &Path) -> std::io::Result<()> {
+    let gone = |error: std::io::Error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+    std::fs::remove_dir_all(dir.join("machines")).or_else(gone)?;
+    std::fs::remove_file(dir.join("calls.jsonl")).or_else(gone)
+}
+
 fn credentials(world: &World) -> CredentialsFile {
     let keys = world.callers.controller();
     CredentialsFile {
@@ -180,9 +188,8 @@ fn credentials(world: &World) -> CredentialsFile {
 fn refuse_second(options: &Options) -> Result<(), SandboxError> {
     let Ok(file) = CredentialsFile::read(&options.dir) else { return Ok(()) };
     let address = file.endpoint.trim_start_matches("http://");
-    let answers = address.parse().is_ok_and(|address| {
-        std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(200)).is_ok()
-    });
+    let answers =
+        address.parse().is_ok_and(|address| std::net::TcpStream::connect_timeout(&address, std::time::Duration::from_millis(200)).is_ok());
     if answers {
         return Err(SandboxError::InUse { dir: options.dir.clone(), pid: file.pid });
     }
@@ -192,10 +199,10 @@ fn refuse_second(options: &Options) -> Result<(), SandboxError> {
 fn write_credentials(world: &World) -> Result<(), SandboxError> {
     let path = world.credentials_path();
     // A new file, so that the mode is ours and not that of whatever lay there.
-    if let Err(error) = std::fs::remove_file(&path) {
-        if error.kind() != std::io::ErrorKind::NotFound {
-            return Err(error.into());
-        }
+    if let Err(error) = std::fs::remove_file(&path)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error.into());
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
     let text = serde_json::to_vec_pretty(&credentials(world)).map_err(std::io::Error::other)?;

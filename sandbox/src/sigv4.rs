@@ -13,7 +13,7 @@ const SKEW: SignedDuration = SignedDuration::from_mins(15);
 
 /// Why a signature is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SignatureError {
+pub(crate) enum SignatureError {
     /// There is none.
     Missing,
     /// It cannot be read.
@@ -32,38 +32,38 @@ pub enum SignatureError {
 
 /// The parts of a signed request that the signature covers or names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signature {
+pub(crate) struct Signature {
     /// Access key id.
-    pub access_key_id: String,
+    pub(crate) access_key_id: String,
     /// `yyyymmdd` of the credential scope.
-    pub date: String,
+    pub(crate) date: String,
     /// Region of the credential scope.
-    pub region: String,
+    pub(crate) region: String,
     /// Service of the credential scope.
-    pub service: String,
+    pub(crate) service: String,
     /// When it was signed, `yyyymmddThhmmssZ`.
-    pub signed_at: String,
+    pub(crate) signed_at: String,
     /// Names of the signed header fields, sorted.
-    pub signed_headers: Vec<String>,
+    pub(crate) signed_headers: Vec<String>,
     /// The signature itself, in hex.
-    pub signature: String,
+    pub(crate) signature: String,
     /// The session token that came along.
-    pub session_token: Option<String>,
+    pub(crate) session_token: Option<String>,
     /// Presigned: how many seconds it is valid.
-    pub valid_s: Option<i64>,
+    pub(crate) valid_s: Option<i64>,
 }
 
 /// A request as it arrived, for verification.
 #[derive(Debug)]
-pub struct Signed<'a> {
+pub(crate) struct Signed<'a> {
     /// HTTP method.
-    pub method: &'a str,
+    pub(crate) method: &'a str,
     /// Path, as sent.
-    pub path: &'a str,
+    pub(crate) path: &'a str,
     /// Query, as sent.
-    pub query: &'a str,
+    pub(crate) query: &'a str,
     /// Header fields.
-    pub headers: &'a HeaderMap,
+    pub(crate) headers: &'a HeaderMap,
 }
 
 impl Signature {
@@ -71,7 +71,7 @@ impl Signature {
     ///
     /// # Errors
     /// `Missing` or `Malformed`.
-    pub fn read(request: &Signed<'_>) -> Result<Self, SignatureError> {
+    pub(crate) fn read(request: &Signed<'_>) -> Result<Self, SignatureError> {
         if let Some(header) = header(request.headers, "authorization") {
             return Self::from_header(request, &header);
         }
@@ -93,9 +93,7 @@ impl Signature {
     fn from_header(request: &Signed<'_>, value: &str) -> Result<Self, SignatureError> {
         let malformed = SignatureError::Malformed;
         let rest = value.strip_prefix("AWS4-HMAC-SHA256").ok_or(malformed)?;
-        let part = |name: &str| {
-            rest.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')).ok_or(malformed)
-        };
+        let part = |name: &str| rest.split(',').find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('=')).ok_or(malformed);
         let mut signature = Self::scope(part("Credential")?)?;
         signature.signed_headers = split_headers(part("SignedHeaders")?);
         signature.signature = part("Signature")?.to_owned();
@@ -126,7 +124,7 @@ impl Signature {
     ///
     /// # Errors
     /// `Malformed`, `Skewed`, `Expired` or `Mismatch`.
-    pub fn verify(&self, request: &Signed<'_>, payload: &str, secret: &str, real_now: Timestamp) -> Result<(), SignatureError> {
+    pub(crate) fn verify(&self, request: &Signed<'_>, payload: &str, secret: &str, real_now: Timestamp) -> Result<(), SignatureError> {
         let signed_at = parse_date(&self.signed_at).ok_or(SignatureError::Malformed)?;
         if !self.signed_at.starts_with(&self.date) || !self.signed_headers.iter().any(|name| name == "host") {
             return Err(SignatureError::Malformed);
@@ -143,25 +141,20 @@ impl Signature {
     }
 
     /// The signing key of this scope.
-    pub fn key(&self, secret: &str) -> [u8; 32] {
+    pub(crate) fn key(&self, secret: &str) -> [u8; 32] {
         let date = hmac(format!("AWS4{secret}").as_bytes(), self.date.as_bytes());
         let region = hmac(&date, self.region.as_bytes());
         hmac(&hmac(&region, self.service.as_bytes()), b"aws4_request")
     }
 
     /// `date/region/service/aws4_request`.
-    pub fn scope_text(&self) -> String {
+    pub(crate) fn scope_text(&self) -> String {
         format!("{}/{}/{}/aws4_request", self.date, self.region, self.service)
     }
 
     fn string_to_sign(&self, request: &Signed<'_>, payload: &str) -> String {
         let canonical = self.canonical(request, payload);
-        format!(
-            "AWS4-HMAC-SHA256\n{}\n{}\n{}",
-            self.signed_at,
-            self.scope_text(),
-            hex::encode(Sha256::digest(canonical.as_bytes()))
-        )
+        format!("AWS4-HMAC-SHA256\n{}\n{}\n{}", self.signed_at, self.scope_text(), hex::encode(Sha256::digest(canonical.as_bytes())))
     }
 
     fn canonical(&self, request: &Signed<'_>, payload: &str) -> String {
@@ -184,12 +177,7 @@ impl Signature {
                 request.headers.get_all(name).iter().map(|value| squeeze(&String::from_utf8_lossy(value.as_bytes()))).collect();
             headers.push_str(&format!("{name}:{}\n", values.join(",")));
         }
-        format!(
-            "{}\n{path}\n{}\n{headers}\n{}\n{payload}",
-            request.method,
-            query.join("&"),
-            self.signed_headers.join(";")
-        )
+        format!("{}\n{path}\n{}\n{headers}\n{}\n{payload}", request.method, query.join("&"), self.signed_headers.join(";"))
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::authority::Authority;
 use crate::backends::ec2::Ec2;
 use crate::backends::iam::Iam;
 use crate::backends::logs::Logs;
@@ -71,6 +72,11 @@ impl World {
         router.register("scheduler", scheduler.clone());
         router.register("ssm", ssm.clone());
         router.register("sts", Arc::new(Sts::new(&account, Arc::clone(&callers), Arc::clone(&iam))));
+        if options.enforce_iam {
+            let authority = Arc::new(Authority::new(&account, Arc::clone(&iam), Arc::clone(&ec2)));
+            ssm.enforce(Arc::clone(&authority));
+            router.enforce(authority);
+        }
         let machines = Machines::new(&options, &endpoint, Arc::clone(&iam), Arc::clone(&callers), Arc::clone(&clock)).await?;
         Ok(Self {
             options,
@@ -124,8 +130,6 @@ fn cloud_config(options: &Options) -> Config {
 }
 
 fn public_parameters() -> Vec<(String, String, String)> {
-    let of = |region: &'static str| {
-        catalogue::public_parameters(region).into_iter().map(move |(name, id)| (region.to_owned(), name, id))
-    };
+    let of = |region: &'static str| catalogue::public_parameters(region).into_iter().map(move |(name, id)| (region.to_owned(), name, id));
     catalogue::regions().flat_map(of).collect()
 }

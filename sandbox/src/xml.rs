@@ -1,10 +1,10 @@
 //! The little XML that AWS needs: escaping, and bodies read into a tree.
 
-use quick_xml::events::Event;
 use quick_xml::Reader;
+use quick_xml::events::Event;
 
 /// Text made safe for an XML element.
-pub fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -20,24 +20,24 @@ pub fn escape(text: &str) -> String {
 }
 
 /// `<name>text</name>`, escaped.
-pub fn element(name: &str, text: &str) -> String {
+pub(crate) fn element(name: &str, text: &str) -> String {
     format!("<{name}>{}</{name}>", escape(text))
 }
 
 /// An element with what is in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Node {
+pub(crate) struct Node {
     /// Name without namespace prefix.
-    pub name: String,
+    pub(crate) name: String,
     /// The text directly inside.
-    pub text: String,
+    pub(crate) text: String,
     /// Elements inside, in order.
-    pub children: Vec<Node>,
+    pub(crate) children: Vec<Node>,
 }
 
 impl Node {
     /// Reads a document; `None` if it is not well formed.
-    pub fn parse(body: &[u8]) -> Option<Node> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Node> {
         let text = std::str::from_utf8(body).ok()?;
         let mut reader = Reader::from_str(text);
         let mut open: Vec<Node> = vec![Node::default()];
@@ -72,17 +72,17 @@ impl Node {
     }
 
     /// The first child of that name.
-    pub fn child(&self, name: &str) -> Option<&Node> {
+    pub(crate) fn child(&self, name: &str) -> Option<&Node> {
         self.children.iter().find(|child| child.name == name)
     }
 
     /// The text of the first child of that name.
-    pub fn text_of(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text_of(&self, name: &str) -> Option<&str> {
         self.child(name).map(|child| child.text.as_str())
     }
 
     /// All children of that name.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node> {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Node> {
         self.children.iter().filter(move |child| child.name == name)
     }
 }
@@ -108,10 +108,9 @@ mod tests {
 
     #[test]
     fn reads_nested_elements_entities_and_namespaces() {
-        let node = Node::parse(
-            b"<?xml version=\"1.0\"?><a:Delete xmlns:a=\"x\"><Object><Key>a&amp;b&#10;c</Key></Object><Quiet/></a:Delete>",
-        )
-        .unwrap();
+        let node =
+            Node::parse(b"<?xml version=\"1.0\"?><a:Delete xmlns:a=\"x\"><Object><Key>a&amp;b&#10;c</Key></Object><Quiet/></a:Delete>")
+                .unwrap();
         assert_eq!(node.name, "Delete");
         assert_eq!(node.child("Object").unwrap().text_of("Key"), Some("a&b\nc"));
         assert_eq!(node.text_of("Quiet"), Some(""));

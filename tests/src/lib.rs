@@ -1,1 +1,23 @@
-//! placeholder
+//! What the tests of this crate stand on: a sandbox in the test's own process, and real programs that meet it.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`world`] | a sandbox, its control API, and the environment in which programs see it |
+//! | [`terraform`] | a directory with a configuration, and Terraform in it |
+//! | [`process`] | programs that are run, bounded in time and never left behind |
+//! | [`programs`] | where the programs under test are |
+//! | [`shown`] | text as snapshots keep it: without ids, times, addresses and paths |
+//! | [`leftovers`] | what the account holds, compared |
+//!
+//! A test waits for events. Timeouts are guards against hanging, never part of what is tested.
+
+pub mod leftovers;
+pub mod process;
+pub mod programs;
+pub mod shown;
+pub mod terraform;
+pub mod world;
+
+pub use process::{Ran, Running};
+pub use terraform::Terraform;
+pub use world::World;

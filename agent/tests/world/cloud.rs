@@ -13,11 +13,11 @@ use aws_sigv4::http_request::{
 use aws_sigv4::sign::v4::SigningParams;
 use sha2::{Digest, Sha256};
 
-pub const ACCOUNT: &str = "123456789012";
-pub const BUCKET: &str = "spawn-123456789012-us-east-1";
-pub const REGION: &str = "us-east-1";
-pub const INSTANCE: &str = "i-0123456789abcdef0";
-pub const ADDRESS: &str = "172.31.0.10";
+pub(crate) const ACCOUNT: &str = "123456789012";
+pub(crate) const BUCKET: &str = "spawn-123456789012-us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
+pub(crate) const INSTANCE: &str = "i-0123456789abcdef0";
+pub(crate) const ADDRESS: &str = "172.31.0.10";
 const TOKEN: &str = "a metadata session";
 
 /// An answer that is given instead of the real one.
@@ -41,7 +41,7 @@ struct Held {
 }
 
 /// The fake.
-pub struct Cloud {
+pub(crate) struct Cloud {
     port: u16,
     held: Mutex<Held>,
     changed: Condvar,
@@ -58,7 +58,7 @@ struct Request {
 type Answer = (u16, Vec<(&'static str, String)>, Vec<u8>);
 
 impl Cloud {
-    pub fn start() -> Arc<Self> {
+    pub(crate) fn start() -> Arc<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let cloud = Arc::new(Self { port: listener.local_addr().unwrap().port(), held: Mutex::default(), changed: Condvar::new() });
         for (path, value) in [
@@ -82,46 +82,46 @@ impl Cloud {
         cloud
     }
 
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn metadata(&self, path: &str, value: &str) {
+    pub(crate) fn metadata(&self, path: &str, value: &str) {
         self.held.lock().unwrap().metadata.insert(path.to_owned(), value.to_owned());
     }
 
-    pub fn put(&self, key: &str, content: Vec<u8>) {
+    pub(crate) fn put(&self, key: &str, content: Vec<u8>) {
         self.held.lock().unwrap().objects.insert(key.to_owned(), content);
     }
 
-    pub fn get(&self, key: &str) -> Option<Vec<u8>> {
+    pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
         self.held.lock().unwrap().objects.get(key).cloned()
     }
 
-    pub fn keys(&self) -> Vec<String> {
+    pub(crate) fn keys(&self) -> Vec<String> {
         self.held.lock().unwrap().objects.keys().cloned().collect()
     }
 
     /// The requests so far: method and path, or `LOGS` and operation.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.held.lock().unwrap().requests.clone()
     }
 
-    pub fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         self.held.lock().unwrap().events.clone()
     }
 
-    pub fn streams(&self) -> Vec<String> {
+    pub(crate) fn streams(&self) -> Vec<String> {
         self.held.lock().unwrap().streams.clone()
     }
 
     /// Answers the next `times` requests in this way. `what` is the beginning of an object's key or of a metadata path, or an operation of Logs.
-    pub fn fail(&self, method: &'static str, what: &str, status: u16, code: &'static str, times: u32) {
+    pub(crate) fn fail(&self, method: &'static str, what: &str, status: u16, code: &'static str, times: u32) {
         self.held.lock().unwrap().faults.push(Fault { method, what: what.to_owned(), status, code, times });
     }
 
     /// Waits until the fake's state is as wanted.
-    pub fn until(&self, wanted: impl Fn(&[String], &BTreeMap<String, Vec<u8>>) -> bool) {
+    pub(crate) fn until(&self, wanted: impl Fn(&[String], &BTreeMap<String, Vec<u8>>) -> bool) {
         let held = self.held.lock().unwrap();
         let (_held, timeout) =
             self.changed.wait_timeout_while(held, Duration::from_secs(30), |held| !wanted(&held.requests, &held.objects)).unwrap();

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
-pub mod cloud;
+pub(crate) mod cloud;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -34,16 +34,16 @@ const STOP: &str = "if [ \"$*\" = 'stop spawn-workload.service' ]; then kill $(c
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A machine and its surroundings.
-pub struct World {
-    pub cloud: Arc<Cloud>,
+pub(crate) struct World {
+    pub(crate) cloud: Arc<Cloud>,
     directory: tempfile::TempDir,
-    pub config: AgentConfig,
-    pub keys: RunKeys,
+    pub(crate) config: AgentConfig,
+    pub(crate) keys: RunKeys,
 }
 
 impl World {
     /// A machine with systemd, of an array, whose lease ends in an hour.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (fleet, run) = (FleetId::from_random([1; 8]), RunId::from_random([2; 8]));
         let keys = RunKeys::new(&fleet, &run);
@@ -64,8 +64,7 @@ impl World {
         }
         let world = Self { cloud: Cloud::start(), directory, config, keys };
         for name in TOOLS {
-            let found = std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|place| place.join(name)).find(|path| path.exists());
-            std::os::unix::fs::symlink(found.unwrap_or_else(|| panic!("{name} is missing")), world.path("tools").join(name)).unwrap();
+            std::os::unix::fs::symlink(tool(name), world.path("tools").join(name)).unwrap();
         }
         for name in ["ip", "shutdown", "useradd"] {
             world.shim(name, RECORD);
@@ -77,7 +76,7 @@ impl World {
     }
 
     /// A machine without systemd.
-    pub fn without_units() -> Self {
+    pub(crate) fn without_units() -> Self {
         let world = Self::new();
         for name in ["systemctl", "systemd-run"] {
             std::fs::remove_file(world.path("bin").join(name)).unwrap();
@@ -85,31 +84,31 @@ impl World {
         world
     }
 
-    pub fn shim(&self, name: &str, script: &str) {
+    pub(crate) fn shim(&self, name: &str, script: &str) {
         let path = self.path("bin").join(name);
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
     /// The agent's directory.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         let state = self.path("var/spored");
         std::fs::create_dir_all(&state).unwrap();
         state
     }
 
     /// Sets the lease object.
-    pub fn lease(&self, deadline: Timestamp) {
+    pub(crate) fn lease(&self, deadline: Timestamp) {
         let lease = Lease { schema: SCHEMA, deadline, generation: 1 };
         self.cloud.put(&self.keys.lease(), serde_json::to_vec(&lease).unwrap());
     }
 
     /// Sets what to run.
-    pub fn payload(&self, size: u32, command: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) {
+    pub(crate) fn payload(&self, size: u32, command: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) {
         let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let payload = Payload {
             schema: SCHEMA,
@@ -123,12 +122,12 @@ impl World {
     }
 
     /// As [`World::payload`], for a fleet of one that runs a line of shell.
-    pub fn shell(&self, line: &str) {
+    pub(crate) fn shell(&self, line: &str) {
         self.payload(1, &["sh", "-c", line], &[], &[]);
     }
 
     /// Sets the environment of everything on this machine.
-    pub fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+    pub(crate) fn environment<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         let path = format!("{}:{}", self.path("bin").display(), self.path("tools").display());
         command
             .env_clear()
@@ -146,7 +145,7 @@ impl World {
     }
 
     /// Starts the agent, which reads the lease every second.
-    pub fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Child {
         let config = self.state().join("config.json");
         std::fs::write(&config, serde_json::to_vec(&self.config).unwrap()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_spored"));
@@ -155,40 +154,51 @@ impl World {
     }
 
     /// Runs the agent to its end and gives what it said.
-    pub fn run(&self) -> String {
+    pub(crate) fn run(&self) -> String {
         finish(self.start())
     }
 
     /// What the commands of the machine's init were called with, in order.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         std::fs::read_to_string(self.path("calls")).unwrap_or_default().lines().map(str::to_owned).collect()
     }
 
     /// Whether the machine was powered off.
-    pub fn is_off(&self) -> bool {
+    pub(crate) fn is_off(&self) -> bool {
         self.calls().iter().any(|call| call == "systemctl poweroff" || call == "shutdown -P now")
     }
 
-    pub fn completion(&self, rank: u32) -> Option<Completion> {
+    pub(crate) fn completion(&self, rank: u32) -> Option<Completion> {
         Some(serde_json::from_slice(&self.cloud.get(&self.keys.completion(rank))?).unwrap())
     }
 
-    pub fn result(&self, rank: u32, path: &str) -> Option<String> {
+    pub(crate) fn result(&self, rank: u32, path: &str) -> Option<String> {
         Some(String::from_utf8_lossy(&self.cloud.get(&self.keys.result(rank, path))?).into_owned())
     }
 
-    pub fn own_id(&self) -> InstanceId {
+    pub(crate) fn own_id(&self) -> InstanceId {
         InstanceId(cloud::INSTANCE.to_owned())
     }
 }
 
+/// Where a program of this machine is. What is called `python3` may be a script that chooses one of several.
+fn tool(name: &str) -> PathBuf {
+    if name == "python3" {
+        let asked = Command::new(name).args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+        return PathBuf::from(String::from_utf8(asked.stdout).unwrap().trim());
+    }
+    let path = std::env::var_os("PATH").unwrap();
+    let found = std::env::split_paths(&path).map(|place| place.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{name} is missing"))
+}
+
 /// Waits for a process and gives what it said on standard error.
-pub fn finish(child: Child) -> String {
+pub(crate) fn finish(child: Child) -> String {
     String::from_utf8_lossy(&output(child).stderr).into_owned()
 }
 
 /// Waits for a process.
-pub fn output(child: Child) -> Output {
+pub(crate) fn output(child: Child) -> Output {
     let (sender, receiver) = std::sync::mpsc::channel();
     let id = child.id();
     std::thread::spawn(move || sender.send(child.wait_with_output().unwrap()));

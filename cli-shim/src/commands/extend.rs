@@ -44,7 +44,7 @@ impl Extend {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Session { engine, .. } = Session::connect(global).await?;
         let fleet = engine.find(&self.name).await?;
-        let ttl = checked(&fleet, &self.ttl(&fleet)?)?;
+        let ttl = checked(&self.ttl(&fleet)?)?;
         let deadline = engine.lease_change(&fleet, ttl).await?;
         let moved = Moved {
             id: fleet.record.fleet.to_string(),
@@ -73,16 +73,10 @@ impl Extend {
     }
 }
 
-/// Judges the fleet with the new ttl by the rules of every fleet.
-fn checked(fleet: &Fleet, ttl: &str) -> Result<Seconds, Failure> {
-    let mut value = serde_json::to_value(&fleet.record.spec).map(Value::from).unwrap_or_default();
-    if let Value::Map(fields) = &mut value {
-        if fleet.record.kind == FleetKind::Instance {
-            fields.remove("size");
-        }
-        fields.insert("lease".to_owned(), Value::Map([("ttl".to_owned(), Value::from(ttl))].into()));
-    }
-    let (spec, problems) = read_spec(fleet.record.kind, &value);
+/// Judges a ttl by the rules of every fleet: that of the smallest one, for nothing else of a fleet decides about it.
+fn checked(ttl: &str) -> Result<Seconds, Failure> {
+    let smallest = Value::from(serde_json::json!({ "name": "a", "instance_types": ["t3.micro"], "lease": { "ttl": ttl } }));
+    let (spec, problems) = read_spec(FleetKind::Instance, &smallest);
     spec.map(|spec| spec.lease.ttl).ok_or_else(|| problems.into())
 }
 
@@ -93,8 +87,7 @@ mod tests {
 
     fn extend(ttl: Option<&str>, by: Option<&str>) -> Result<Seconds, Failure> {
         let extend = Extend { name: "mandelbrot".into(), ttl: ttl.map(str::to_owned), by: by.map(str::to_owned) };
-        let fleet = array();
-        extend.ttl(&fleet).and_then(|ttl| checked(&fleet, &ttl))
+        extend.ttl(&array()).and_then(|ttl| checked(&ttl))
     }
 
     #[test]

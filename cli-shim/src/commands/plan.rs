@@ -55,9 +55,10 @@ fn text(plan: &FleetPlan) -> String {
         ("", format!("3. {schedules} outside it, at that time and every 5 minutes for an hour")),
     ]);
     text.push_str("\nWhere to ask, in this order:\n\n");
-    text.push_str(&table(&["TYPE", "ZONE", "SUBNET"], plan.pools.iter().map(|pool| {
-        vec![pool.instance_type.clone(), pool.zone.clone(), pool.subnet_id.clone()]
-    })));
+    text.push_str(&table(
+        &["TYPE", "ZONE", "SUBNET"],
+        plan.pools.iter().map(|pool| vec![pool.instance_type.clone(), pool.zone.clone(), pool.subnet_id.clone()]),
+    ));
     for note in &plan.notes {
         text.push_str(&format!("\nnote: {note}"));
     }

@@ -83,7 +83,13 @@ impl Up {
 }
 
 /// Waits as long as a lease can be, for the fleet's own end is what bounds the wait, and somebody may extend it meanwhile.
-async fn wait(engine: &Engine, fleet: &spawn_model::ids::FleetId, asked_at: Timestamp, goal: WaitFor, operation: &Operation) -> Result<Waited, Failure> {
+async fn wait(
+    engine: &Engine,
+    fleet: &spawn_model::ids::FleetId,
+    asked_at: Timestamp,
+    goal: WaitFor,
+    operation: &Operation,
+) -> Result<Waited, Failure> {
     let until = asked_at + 2 * SignedDuration::from_secs(i64::try_from(TTL_MAX.0).unwrap_or(i64::MAX / 2));
     engine.wait(fleet, goal, until, operation).await?.ok_or_else(|| {
         let message = format!("{fleet} was launched, and then ended by somebody else");

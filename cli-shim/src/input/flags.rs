@@ -93,15 +93,17 @@ impl FleetArgs {
                 fields.insert(name.to_owned(), value);
             }
         }
-        add(fields, "env", self.env.iter().cloned());
-        add(fields, "tags", self.tag.iter().cloned());
-        add(fields, "files", self.files(problems).into_iter());
+        let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+        add(fields, "env", texts(&self.env));
+        add(fields, "tags", texts(&self.tag));
+        add(fields, "files", self.files(problems));
         if let Some(program) = self.command.first() {
             program::take_along(program, fields, problems);
         }
     }
 
-    fn files(&self, problems: &mut Vec<Problem>) -> Vec<(String, String)> {
+    /// The files by name. One that is a problem is `Unknown`, about which nothing more is said.
+    fn files(&self, problems: &mut Vec<Problem>) -> Vec<(String, Value)> {
         let path = Path::field("files");
         let read = self.file.iter().filter_map(|written| {
             let (file, name) = match written.split_once('=') {
@@ -112,15 +114,16 @@ impl FleetArgs {
                 problems.push(Problem::new(&path, format!("{written:?} names no file"), "Write a path, or PATH=NAME"));
                 return None;
             };
-            read_text(FilePath::new(file), &path.key(&name), problems).map(|text| (name, text))
+            let text = read_text(FilePath::new(file), &path.key(&name), problems);
+            Some((name, text.map_or(Value::Unknown, Value::String)))
         });
         read.collect()
     }
 }
 
 /// Adds entries to a map field, over those of the same key. What is no map is left for the rules to refuse.
-fn add(fields: &mut Fields, name: &str, entries: impl ExactSizeIterator<Item = (String, String)>) {
-    if entries.len() == 0 {
+fn add(fields: &mut Fields, name: &str, entries: Vec<(String, Value)>) {
+    if entries.is_empty() {
         return;
     }
     let field = fields.entry(name.to_owned()).or_default();
@@ -128,7 +131,7 @@ fn add(fields: &mut Fields, name: &str, entries: impl ExactSizeIterator<Item = (
         *field = Value::Map(BTreeMap::new());
     }
     if let Value::Map(map) = field {
-        map.extend(entries.map(|(key, value)| (key, Value::String(value))));
+        map.extend(entries);
     }
 }
 

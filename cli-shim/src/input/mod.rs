@@ -57,7 +57,11 @@ impl FleetArgs {
             }
             Some((_, text)) => {
                 let shown = text.map_or_else(|| "this".to_owned(), |text| format!("{text:?}"));
-                problems.push(Problem::new(&Path::field("kind"), format!("{shown} is no kind of fleet"), "Write \"job_array\" or \"instance\""));
+                problems.push(Problem::new(
+                    &Path::field("kind"),
+                    format!("{shown} is no kind of fleet"),
+                    "Write \"job_array\" or \"instance\"",
+                ));
                 FleetKind::JobArray
             }
         }
@@ -151,7 +155,10 @@ mod tests {
     }
 
     fn read_yaml(yaml: &str) -> Result<(FleetKind, FleetSpec), String> {
-        read(&["-f", "{dir}/fleet.yaml"], &[("fleet.yaml", yaml.as_bytes()), ("render", b"#!/bin/sh\necho hello\n"), ("binary", b"\x7fELF\0\xff")])
+        read(
+            &["-f", "{dir}/fleet.yaml"],
+            &[("fleet.yaml", yaml.as_bytes()), ("render", b"#!/bin/sh\necho hello\n"), ("binary", b"\x7fELF\0\xff")],
+        )
     }
 
     #[test]
@@ -162,8 +169,26 @@ mod tests {
         );
         let flags = read(
             &[
-                "--name", "mandelbrot", "--size", "8", "--type", "c7i.large,c7a.large", "--file", "{dir}/render", "--env", "PALETTE=fire",
-                "--ttl", "20m", "--wait", "completed", "--tag", "team=maths", "--", "./render", "--depth", "512",
+                "--name",
+                "mandelbrot",
+                "--size",
+                "8",
+                "--type",
+                "c7i.large,c7a.large",
+                "--file",
+                "{dir}/render",
+                "--env",
+                "PALETTE=fire",
+                "--ttl",
+                "20m",
+                "--wait",
+                "completed",
+                "--tag",
+                "team=maths",
+                "--",
+                "./render",
+                "--depth",
+                "512",
             ],
             &[("render", b"#!/bin/sh\necho hello\n")],
         );

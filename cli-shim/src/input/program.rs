@@ -19,7 +19,11 @@ pub(super) fn take_along(program: &str, fields: &mut Fields, problems: &mut Vec<
     let below = file.components().all(|component| matches!(component, Component::CurDir | Component::Normal(_)));
     if !below {
         let help = format!("Go there first, or write --file {program}=NAME and ./NAME");
-        problems.push(Problem::new(&path, format!("{program} is not below this directory, so it cannot be below the one it starts in"), help));
+        problems.push(Problem::new(
+            &path,
+            format!("{program} is not below this directory, so it cannot be below the one it starts in"),
+            help,
+        ));
         return;
     }
     let Some(name) = super::name_of(file) else { return };

@@ -17,7 +17,9 @@ const BYTES_MAX: u64 = 4 * (spawn_model::rules::FILES_BYTES_MAX as u64);
 pub(super) fn read(file: &FilePath, problems: &mut Vec<Problem>) -> Result<Fields, Failure> {
     let shown = file.display();
     let fail = |code: &str, message: String, help: &str| Failure::from(Error::new(Class::Invalid, code, message, help));
-    let unreadable = |error: &std::io::Error| fail("FileUnreadable", format!("{shown} cannot be read: {error}"), "Name a file that is there and readable");
+    let unreadable = |error: &std::io::Error| {
+        fail("FileUnreadable", format!("{shown} cannot be read: {error}"), "Name a file that is there and readable")
+    };
     let bytes = std::fs::metadata(file).map_err(|error| unreadable(&error))?.len();
     if bytes > BYTES_MAX {
         let message = format!("{shown} has {bytes} bytes, more than the {BYTES_MAX} that are read");

@@ -80,7 +80,7 @@ impl FleetView {
         let Some(price) = self.report.price_usd_per_hour else { return money::UNKNOWN.to_owned() };
         let per_hour = format!("{} per instance-hour, on demand by the Pricing API", money::price(price));
         match self.cost_usd_so_far {
-            Some(cost) => format!("about {} so far, at {per_hour}", money::dollars(cost)),
+            Some(cost) => format!("{} so far, at {per_hour}", money::about(cost)),
             None => format!("unknown: not every member has the type that costs {per_hour}"),
         }
     }
@@ -88,22 +88,25 @@ impl FleetView {
 
 fn members(members: &[Member]) -> String {
     let header = ["RANK", "INSTANCE", "ADDRESS", "ZONE", "TYPE", "STATE", "EXIT", "STARTED", "TOOK"];
-    table(&header, members.iter().map(|member| {
-        let (started, ended) = (parsed(member.started_at.as_ref()), parsed(member.ended_at.as_ref()));
-        let took = started.zip(ended).map(|(started, ended)| time::length(started.duration_until(ended)));
-        let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
-        vec![
-            member.rank.to_string(),
-            member.instance_id.clone(),
-            member.private_ip.clone(),
-            member.zone.clone(),
-            member.instance_type.clone(),
-            member.state.clone(),
-            or_nothing(member.exit_code.map(|code| code.to_string())),
-            or_nothing(started.map(time::time_of_day)),
-            or_nothing(took),
-        ]
-    }))
+    table(
+        &header,
+        members.iter().map(|member| {
+            let (started, ended) = (parsed(member.started_at.as_ref()), parsed(member.ended_at.as_ref()));
+            let took = started.zip(ended).map(|(started, ended)| time::length(started.duration_until(ended)));
+            let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+            vec![
+                member.rank.to_string(),
+                member.instance_id.clone(),
+                member.private_ip.clone(),
+                member.zone.clone(),
+                member.instance_type.clone(),
+                member.state.clone(),
+                or_nothing(member.exit_code.map(|code| code.to_string())),
+                or_nothing(started.map(time::time_of_day)),
+                or_nothing(took),
+            ]
+        }),
+    )
 }
 
 /// A row of `spawn ls`.
@@ -144,17 +147,20 @@ impl FleetRow {
 /// `spawn ls` for people.
 pub(crate) fn list(rows: &[FleetRow], now: Timestamp) -> String {
     let header = ["NAME", "ID", "KIND", "SIZE", "STATUS", "DEADLINE", "REGION"];
-    table(&header, rows.iter().map(|row| {
-        vec![
-            row.name.clone(),
-            row.id.clone(),
-            kind(row.kind).to_owned(),
-            row.size.to_string(),
-            row.status.clone(),
-            if row.ended { NOTHING.to_owned() } else { time::deadline(row.until, now) },
-            row.region.clone(),
-        ]
-    }))
+    table(
+        &header,
+        rows.iter().map(|row| {
+            vec![
+                row.name.clone(),
+                row.id.clone(),
+                kind(row.kind).to_owned(),
+                row.size.to_string(),
+                row.status.clone(),
+                if row.ended { NOTHING.to_owned() } else { time::deadline(row.until, now) },
+                row.region.clone(),
+            ]
+        }),
+    )
 }
 
 /// A kind as it is written in YAML.

@@ -148,11 +148,13 @@ async fn a_refusal_names_the_permission() {
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
 
-/// The child of the tests below: connects as the environment says and prints the error of its first call.
+/// The child of the tests below: connects as the environment says, with the profile in `OPTION_PROFILE` if there is one, and prints
+/// the error of its first call.
 #[tokio::test]
 #[ignore = "run by other tests, with an environment of its own"]
 async fn in_this_environment() {
-    let answer = match connect(&ConnectOptions::default()).await {
+    let options = ConnectOptions { profile: std::env::var("OPTION_PROFILE").ok(), ..ConnectOptions::default() };
+    let answer = match connect(&options).await {
         Ok(aws) => aws.identity.caller().await.map(|_| ()),
         Err(error) => Err(error),
     };
@@ -226,4 +228,19 @@ async fn the_environments_endpoint_is_used() {
     ])
     .await;
     assert!(told.contains("class=Transient code=Unreachable") && told.contains(&address), "{told}");
+}
+
+#[tokio::test]
+async fn a_profile_gives_region_credentials_and_endpoint() {
+    let address = dead_address().await;
+    let home = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(home.path().join(".aws")).expect("a directory");
+    let config = format!(
+        "[profile ada]\nregion = eu-central-1\naws_access_key_id = AKIAIOSFODNN7EXAMPLE\naws_secret_access_key = secret\nendpoint_url = http://{address}\n"
+    );
+    std::fs::write(home.path().join(".aws/config"), config).expect("a file");
+    for variable in ["AWS_PROFILE", "OPTION_PROFILE"] {
+        let told = child(&[("HOME", home.path().display().to_string()), (variable, "ada".to_owned())]).await;
+        assert!(told.contains("class=Transient code=Unreachable") && told.contains(&address), "{variable}: {told}");
+    }
 }

@@ -61,8 +61,12 @@ pub async fn claim_name(aws: &Aws, ledger: &Ledger, name: &str, caller: &str, sp
     let hold = |claim: NameClaim, etag: String| {
         Arc::new(Claim { ledger: ledger.clone(), clock: aws.clock.clone(), name: name.to_owned(), held: Mutex::new((claim, etag)) })
     };
-    if let Written::Done(etag) = ledger.claim_write(name, &mine, Condition::Absent).await? {
-        return Ok(Claiming::Fresh(hold(mine, etag)));
+    match ledger.claim_write(name, &mine, Condition::Absent).await {
+        Ok(Written::Done(etag)) => return Ok(Claiming::Fresh(hold(mine, etag))),
+        Ok(Written::Refused) => {}
+        // Whether it was written, the claim itself tells.
+        Err(error) if error.class == Class::Ambiguous => {}
+        Err(error) => return Err(error),
     }
     let mut first_beat = None;
     loop {
@@ -78,7 +82,8 @@ pub async fn claim_name(aws: &Aws, ledger: &Ledger, name: &str, caller: &str, sp
         }
         never_adoptable(name, &theirs, caller)?;
         if process::is_dead(&theirs.heartbeat, aws.clock.now()) {
-            if theirs.spec_hash != spec_hash {
+            // What somebody has begun to end is not gone on with.
+            if theirs.spec_hash != spec_hash || ledger.ended(&theirs.fleet).await? {
                 return Ok(Claiming::Undo(theirs.fleet));
             }
             let taken = NameClaim { heartbeat: process::heartbeat(aws.clock.now()), ..theirs.clone() };
@@ -152,14 +157,30 @@ impl Claim {
         if claim.acknowledged && held.0.acknowledged {
             return Ok(());
         }
-        match self.ledger.claim_write(&self.name, &claim, Condition::Unchanged(held.1.clone())).await? {
+        if self.replace(&mut held, &claim).await? {
+            return Ok(());
+        }
+        // An earlier write of ours may have been done without an answer: then only the ETag is another.
+        if let Some((there, etag)) = self.ledger.claim(&self.name).await?
+            && there.fleet == claim.fleet
+            && process::is_same(&there.heartbeat, &held.0.heartbeat)
+        {
+            *held = (there, etag);
+            if self.replace(&mut held, &claim).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::new(Class::Conflict, "ClaimLost", format!("the claim of the name {:?} is not ours any more", self.name), ""))
+    }
+
+    /// Writes the claim over what is held; says whether that was still there.
+    async fn replace(&self, held: &mut (NameClaim, String), claim: &NameClaim) -> Result<bool> {
+        match self.ledger.claim_write(&self.name, claim, Condition::Unchanged(held.1.clone())).await? {
             Written::Done(etag) => {
-                *held = (claim, etag);
-                Ok(())
+                *held = (claim.clone(), etag);
+                Ok(true)
             }
-            Written::Refused => {
-                Err(Error::new(Class::Conflict, "ClaimLost", format!("the claim of the name {:?} is not ours any more", self.name), ""))
-            }
+            Written::Refused => Ok(false),
         }
     }
 

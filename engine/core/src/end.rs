@@ -1,6 +1,8 @@
 //! Ends a fleet for good: nothing of it is left but records, results and logs.
 
-use jiff::SignedDuration;
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout;
@@ -16,10 +18,16 @@ use crate::setup::Setup;
 /// `TerminateInstances` draws on a bucket of 1,000 (EC2's published limits).
 const TERMINATE_MAX: usize = 1000;
 
+/// EC2 lists an instance for about an hour after it has terminated.
+const LISTED: SignedDuration = SignedDuration::from_mins(50);
+
+/// How long EC2 may not list what was just made.
+const UNSEEN: SignedDuration = SignedDuration::from_secs(5);
+
 /// The longest pause between two looks at what is left.
 const PAUSE_MS_MAX: u64 = 5_000;
 
-/// Ends a fleet: terminates its instances and waits until they are gone, then removes schedules, group, role and name.
+/// Ends a fleet: terminates its instances and waits until they are gone, then removes group, schedules, role and name.
 ///
 /// May be repeated, also after it was interrupted anywhere: each step finds what is left by tag or by name.
 ///
@@ -27,21 +35,28 @@ const PAUSE_MS_MAX: u64 = 5_000;
 /// The first step that failed, with the instances that are left; `Timeout` if instances do not go away in `timeout`.
 pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
     let record = ledger.fleet(fleet).await?;
-    ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
-    terminate(aws, fleet, timeout, operation).await?;
+    // Without a record nothing was made: the record is the first thing that a launch writes.
+    if record.is_some() {
+        ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
+    }
+    let launched = launched_lately(aws, ledger, record.as_ref()).await?;
+    terminate(aws, fleet, &launched, timeout, operation).await?;
     operation.say("removing schedule, security group and role");
+    let settled = record.as_ref().map(|record| record.asked_at + UNSEEN);
+    groups_delete(aws, fleet, settled, timeout, operation).await?;
+    // After the group, whose going proves that no instance is left that a schedule would have to end.
     if let Some(record) = &record {
         lease::schedules_delete(aws, setup, record).await?;
     }
-    for group in aws.instances.groups(&fleet_tags(fleet)).await? {
-        group_delete(aws, &group, timeout).await?;
-    }
     aws.identity.role_delete(&layout::role_name(fleet)).await?;
     if let Some(record) = record {
-        release(ledger, &record).await?;
         if record.spec.delete_results {
             operation.say("deleting results and records");
             ledger.fleet_erase(fleet).await?;
+        }
+        release(ledger, &record).await?;
+        if record.spec.delete_results {
+            ledger.fleet_forget(fleet).await?;
         }
     }
     Ok(())
@@ -59,16 +74,28 @@ fn fleet_tags(fleet: &FleetId) -> Tags {
     Tags::from([(tag::FLEET.to_owned(), fleet.to_string())])
 }
 
-/// Terminates by tag until two looks in a row find nothing: a look right after a launch may miss the newest instances.
-async fn terminate(aws: &Aws, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
+/// The recorded instances of a launch that is so young that EC2 lists even those that are gone: one that it does not list, it
+/// has not noticed yet.
+async fn launched_lately(aws: &Aws, ledger: &Ledger, record: Option<&FleetRecord>) -> Result<Vec<InstanceId>> {
+    let Some(record) = record.filter(|record| aws.clock.now() < record.asked_at + LISTED) else { return Ok(Vec::new()) };
+    let batches = ledger.batches(&record.fleet, &record.run).await?;
+    Ok(batches.into_iter().flat_map(|batch| batch.instances).map(|launched| launched.instance_id).collect())
+}
+
+/// Terminates by tag until two looks in a row find nothing: a look right after a launch may miss the newest instances, which is
+/// why those in `launched` are terminated unseen.
+async fn terminate(aws: &Aws, fleet: &FleetId, launched: &[InstanceId], timeout: SignedDuration, operation: &Operation) -> Result<()> {
     let give_up = aws.clock.now() + timeout;
+    let mut unseen = launched.to_vec();
     let mut empty_looks = 0;
     let mut pause_ms = 200;
     let mut told = 0;
     loop {
         let instances = aws.instances.describe(&fleet_tags(fleet)).await?;
         let left: Vec<InstanceId> = instances.iter().filter(|i| !i.gone).map(|i| i.launched.instance_id.clone()).collect();
-        let alive: Vec<InstanceId> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
+        let mut alive: Vec<InstanceId> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
+        let listed: BTreeSet<&InstanceId> = instances.iter().map(|i| &i.launched.instance_id).collect();
+        alive.extend(std::mem::take(&mut unseen).into_iter().filter(|id| !listed.contains(id)));
         if left.is_empty() {
             empty_looks += 1;
             if empty_looks == 2 {
@@ -96,17 +123,27 @@ async fn terminate(aws: &Aws, fleet: &FleetId, timeout: SignedDuration, operatio
     }
 }
 
-/// EC2 holds on to a group for a moment after its last instance has gone.
-async fn group_delete(aws: &Aws, group: &str, timeout: SignedDuration) -> Result<()> {
+/// Deletes a fleet's group. EC2 refuses while an instance uses it, also one that no look has shown yet: then there is one to end.
+async fn groups_delete(aws: &Aws, fleet: &FleetId, settled: Option<Timestamp>, timeout: SignedDuration, operation: &Operation) -> Result<()> {
     let give_up = aws.clock.now() + timeout;
     let mut pause_ms = 200;
     loop {
-        match aws.instances.group_delete(group).await {
-            Err(error) if error.class == Class::Conflict && aws.clock.now() < give_up => {
-                aws.clock.sleep(pause_ms).await;
-                pause_ms = (pause_ms * 3 / 2).min(PAUSE_MS_MAX);
+        let groups = aws.instances.groups(&fleet_tags(fleet)).await?;
+        let mut used = false;
+        for group in &groups {
+            match aws.instances.group_delete(group).await {
+                Err(error) if error.class == Class::Conflict && aws.clock.now() < give_up => used = true,
+                other => other?,
             }
-            other => return other,
+        }
+        let unseen = groups.is_empty() && settled.is_some_and(|settled| aws.clock.now() < settled);
+        if !used && !unseen {
+            return Ok(());
+        }
+        aws.clock.sleep(pause_ms).await;
+        pause_ms = (pause_ms * 3 / 2).min(PAUSE_MS_MAX);
+        if used {
+            terminate(aws, fleet, &[], timeout, operation).await?;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the faces call: one method for each thing a person can want.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -100,13 +101,21 @@ impl Engine {
     /// # Errors
     /// Whatever would keep the launch from succeeding and can be seen before.
     pub async fn plan(&self, kind: FleetKind, spec: &FleetSpec) -> Result<Plan> {
+        self.plan_after(kind, spec, &BTreeSet::new()).await
+    }
+
+    /// Plans a launch that may follow on the end of one of the caller's own fleets, and so may have its name.
+    ///
+    /// # Errors
+    /// See [`Engine::plan`].
+    pub async fn plan_after(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Plan> {
         let (caller, setup) = try_join!(self.aws.identity.caller(), self.found())?;
         let architectures = match &setup {
             Some(setup) => setup.agents.keys().map(|machine| ec2_architecture(machine)).collect(),
             None => artifacts::machines(self.artifacts.as_deref())?.iter().map(|machine| ec2_architecture(machine)).collect(),
         };
         if let Some(setup) = &setup {
-            self.name_free(setup, &caller, spec).await?;
+            self.name_free(setup, &caller, spec, own).await?;
         }
         let observed = self.observe(spec, architectures).await?;
         let mut plan = plan(kind, spec, &observed)?;
@@ -116,9 +125,10 @@ impl Engine {
         Ok(plan)
     }
 
-    async fn name_free(&self, setup: &Setup, caller: &Caller, spec: &FleetSpec) -> Result<()> {
+    async fn name_free(&self, setup: &Setup, caller: &Caller, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<()> {
         let ledger = self.ledger(setup);
         match ledger.claim(&spec.name).await? {
+            Some((claim, _)) if own.contains(&claim.fleet) => Ok(()),
             Some((claim, _)) => claim::never_adoptable(&spec.name, &claim, &caller_identity(caller)),
             None => Ok(()),
         }
@@ -177,7 +187,10 @@ impl Engine {
                 }
             };
             let kept_alive = claim.keep_alive();
-            let record = self.record(kind, spec, &caller, &plan, &ledger, &claim).await?;
+            let (fleet, run) = claim.fleet().await;
+            // A launcher that died may have recorded what it was to make: that counts, with its moment.
+            let recorded = if first { None } else { ledger.fleet(&fleet).await? };
+            let record = recorded.unwrap_or_else(|| self.record(kind, spec, &caller, &plan, (fleet, run)));
             if lease::deadline_of(&record) <= self.now() {
                 operation.say("the lease of the dead launch is over; undoing it");
                 crate::end::end(&self.aws, &ledger, &setup, &record.fleet, UNDO_TIMEOUT, operation).await?;
@@ -193,37 +206,38 @@ impl Engine {
         Err(Error::new(Class::Conflict, "NameInUse", message, "Try again, or choose another name").at(Path::field("name")))
     }
 
-    async fn record(&self, kind: FleetKind, spec: &FleetSpec, caller: &Caller, plan: &Plan, ledger: &Ledger, claim: &Claim) -> Result<FleetRecord> {
-        let (fleet, run) = claim.fleet().await;
-        if let Some(record) = ledger.fleet(&fleet).await? {
-            return Ok(record);
-        }
-        let spec = FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() };
-        Ok(FleetRecord {
+    fn record(&self, kind: FleetKind, spec: &FleetSpec, caller: &Caller, plan: &Plan, (fleet, run): (FleetId, RunId)) -> FleetRecord {
+        FleetRecord {
             schema: SCHEMA,
             fleet,
             run,
             kind,
-            spec,
+            spec: FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() },
             region: self.aws.region.clone(),
             account: caller.account.clone(),
             caller: caller_identity(caller),
-            asked_at: self.now(),
+            asked_at: whole_second(self.now()),
             price_usd_per_hour: plan.price_usd_per_hour,
-        })
+        }
     }
 
     async fn undo(&self, ledger: &Ledger, setup: &Setup, record: &FleetRecord, error: Error, operation: &Operation) -> Error {
         operation.say(&format!("undoing the launch: {}", error.message));
         let quiet = Operation::quiet();
-        match crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await {
+        let undone = async {
+            crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await?;
+            // The record that says the name may be what could not be written.
+            claim::release_dead(ledger, &record.spec.name, &record.fleet).await
+        };
+        match undone.await {
             Ok(()) => error.leaving(Leftover::Clear),
             Err(failed) => {
                 let left = match failed.left {
                     Leftover::Remaining(ids) => Leftover::Remaining(ids),
                     _ => Leftover::Unknown,
                 };
-                let help = format!("{}. Undoing it failed too ({}); `spawn down {}` tries again", error.help, failed.message, record.fleet);
+                let again = format!("Undoing it failed too ({}); `spawn down {}` tries again", failed.message, record.fleet);
+                let help = if error.help.is_empty() { again } else { format!("{}. {again}", error.help) };
                 Error { help, ..error }.leaving(left)
             }
         }
@@ -400,6 +414,11 @@ impl Engine {
     fn ledger(&self, setup: &Setup) -> Ledger {
         Ledger::new(self.aws.objects.clone(), &setup.bucket)
     }
+}
+
+/// Deadlines are read by people, and no hand is quicker than a second.
+fn whole_second(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 fn payload(spec: &FleetSpec) -> Payload {

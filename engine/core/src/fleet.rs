@@ -66,7 +66,11 @@ impl Fleet {
 /// If the bucket or EC2 cannot be read.
 pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<Fleet>> {
     let (record, ended) = try_join!(ledger.fleet(fleet), ledger.ended(fleet))?;
-    let Some(record) = record.filter(|_| !ended) else { return Ok(None) };
+    let Some(record) = record else { return Ok(None) };
+    // Its name is given back last: until then something of it may be left, and whoever asks must be able to end it again.
+    if ended && ledger.claim(&record.spec.name).await?.is_none_or(|(claim, _)| claim.fleet != *fleet) {
+        return Ok(None);
+    }
     let run_tags = Tags::from([(tag::RUN.to_owned(), record.run.to_string())]);
     let (lease, batches, instances, completions) = try_join!(
         ledger.lease(fleet, &record.run),

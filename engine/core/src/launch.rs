@@ -6,6 +6,7 @@
 use futures::try_join;
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout;
+use spawn_model::problem::Path;
 use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Lease, Payload, SCHEMA};
 use spawn_model::tag;
 
@@ -20,7 +21,11 @@ use crate::user_data::UserData;
 /// How long a new role may take until EC2 knows its profile, in milliseconds.
 const PROFILE_WAIT_MS: u64 = 120_000;
 
-/// How often a launch that was throttled, failed in passing or got no answer is asked again, with the same client token.
+/// How long a throttled launch is asked again: EC2 lets an account launch 1,000 instances at once and then two a second, so that
+/// the next thousand take more than eight minutes.
+const THROTTLED_WAIT_MS: u64 = 900_000;
+
+/// How often a launch that failed in passing or got no answer is asked again, with the same client token.
 const ATTEMPTS_MAX: u32 = 6;
 
 /// A launch under way.
@@ -96,6 +101,7 @@ impl Launcher<'_> {
         let mut refusals: Vec<(Pool, Error)> = Vec::new();
         while base < self.plan.size {
             self.operation.go_on()?;
+            self.in_time()?;
             let Some(place) = self.plan.pools.get(pool) else { return Err(no_capacity(self.plan.size - base, &refusals)) };
             if !refusals.is_empty() || pool > 0 {
                 self.ledger.attempt_write(fleet, run, &Attempt { schema: SCHEMA, base, pool }).await?;
@@ -121,6 +127,17 @@ impl Launcher<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Nothing is launched that the lease would end at once.
+    fn in_time(&self) -> Result<()> {
+        let deadline = lease::deadline_of(self.record);
+        if self.aws.clock.now() < deadline {
+            return Ok(());
+        }
+        let message = format!("the lease ended at {deadline}, before every instance was launched");
+        let help = "Ask for a longer lease or for fewer instances: EC2 launches 1,000 at once and then two a second";
+        Err(Error::new(Class::Invalid, "LeaseOver", message, help).at(Path::field("lease").key("ttl")))
     }
 
     /// Where a launcher of this run goes on: the first rank without a recorded instance, and the pool to ask.
@@ -181,6 +198,7 @@ impl Launcher<'_> {
     async fn ask(&self, request: &LaunchRequest) -> Result<Vec<spawn_model::record::Launched>> {
         let mut attempts = 0;
         let mut profile_waited_ms = 0;
+        let mut throttled_waited_ms = 0;
         let mut pause_ms = 250;
         loop {
             let error = match self.aws.instances.launch(request).await {
@@ -188,12 +206,20 @@ impl Launcher<'_> {
                 Err(error) => error,
             };
             self.operation.go_on().map_err(|cancelled| cancelled.leaving(Leftover::Unknown))?;
+            self.in_time()?;
             let again = match error.class {
                 Class::Transient if error.code == "ProfileNotReady" => {
                     profile_waited_ms += pause_ms;
                     profile_waited_ms < PROFILE_WAIT_MS
                 }
-                Class::Throttled | Class::Transient | Class::Ambiguous => {
+                Class::Throttled => {
+                    if throttled_waited_ms == 0 {
+                        self.operation.say("EC2 asks to launch more slowly; waiting");
+                    }
+                    throttled_waited_ms += pause_ms;
+                    throttled_waited_ms < THROTTLED_WAIT_MS
+                }
+                Class::Transient | Class::Ambiguous => {
                     attempts += 1;
                     attempts < ATTEMPTS_MAX
                 }

@@ -90,10 +90,17 @@ impl Ledger {
         self.write(&layout::fleet_key(&record.fleet), record, Condition::Always).await.map(drop)
     }
 
-    /// Deletes everything of a fleet: records, results and all.
+    /// Deletes everything of a fleet but what says that it was, and was ended: by that a repetition finds it.
     pub async fn fleet_erase(&self, fleet: &FleetId) -> Result<()> {
-        let keys = self.objects.list(&self.bucket, &layout::fleet_prefix(fleet)).await?;
+        let kept = [layout::fleet_key(fleet), layout::ended_key(fleet)];
+        let mut keys = self.objects.list(&self.bucket, &layout::fleet_prefix(fleet)).await?;
+        keys.retain(|key| !kept.contains(key));
         if keys.is_empty() { Ok(()) } else { self.objects.delete(&self.bucket, &keys).await }
+    }
+
+    /// Deletes what [`Ledger::fleet_erase`] leaves.
+    pub async fn fleet_forget(&self, fleet: &FleetId) -> Result<()> {
+        self.objects.delete(&self.bucket, &[layout::fleet_key(fleet), layout::ended_key(fleet)]).await
     }
 
     /// The lease of a run.

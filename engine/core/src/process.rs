@@ -16,6 +16,12 @@ pub fn heartbeat(now: Timestamp) -> Heartbeat {
     Heartbeat { at: now, boot_id: host(), pid, start_ticks: start_ticks(pid).unwrap_or_default() }
 }
 
+/// Whether two signs of life are of one process.
+#[must_use]
+pub fn is_same(one: &Heartbeat, other: &Heartbeat) -> bool {
+    (&one.boot_id, one.pid, one.start_ticks) == (&other.boot_id, other.pid, other.start_ticks)
+}
+
 /// Whether the process behind a heartbeat is surely gone, or has been silent for too long.
 #[must_use]
 pub fn is_dead(heartbeat: &Heartbeat, now: Timestamp) -> bool {

@@ -46,22 +46,22 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     if let Some(name) = value.get("name").as_str() {
         check_name(name, &root.key("name"), problems);
     }
-    if let (FleetKind::JobArray, Value::Int(size)) = (kind, value.get("size")) {
-        if !(1..=i64::from(SIZE_MAX)).contains(size) {
-            let path = root.key("size");
-            // One that is no count at all has been found already; this says more.
-            problems.retain(|problem| problem.path != path);
-            let help = format!("Write a number from 1 to {SIZE_MAX}; a larger job is several arrays");
-            problems.push(Problem::new(&path, format!("{size} instances are not possible"), help));
-        }
+    if let (FleetKind::JobArray, Value::Int(size)) = (kind, value.get("size"))
+        && !(1..=i64::from(SIZE_MAX)).contains(size)
+    {
+        let path = root.key("size");
+        // One that is no count at all has been found already; this says more.
+        problems.retain(|problem| problem.path != path);
+        let help = format!("Write a number from 1 to {SIZE_MAX}; a larger job is several arrays");
+        problems.push(Problem::new(&path, format!("{size} instances are not possible"), help));
     }
     if let Value::List(types) = value.get("instance_types") {
         check_instance_types(types, &root.key("instance_types"), problems);
     }
-    if let Some(ami) = value.get("ami").as_str() {
-        if !(ami.starts_with("ami-") && ami[4..].bytes().all(|b| b.is_ascii_hexdigit()) && ami.len() > 4) {
-            problems.push(Problem::new(&root.key("ami"), format!("{ami:?} is not an AMI id"), "Write one like \"ami-0123456789abcdef0\""));
-        }
+    if let Some(ami) = value.get("ami").as_str()
+        && !ami.strip_prefix("ami-").is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        problems.push(Problem::new(&root.key("ami"), format!("{ami:?} is not an AMI id"), "Write one like \"ami-0123456789abcdef0\""));
     }
     if let Value::List(words) = value.get("command") {
         check_command(words, &root.key("command"), problems);

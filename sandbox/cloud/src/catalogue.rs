@@ -2,6 +2,8 @@
 //!
 //! The prices are samples that exercise every path. They are not for quoting to anyone.
 
+use std::sync::LazyLock;
+
 use serde::Serialize;
 
 use crate::identity::stable_id;
@@ -163,18 +165,30 @@ const BURSTABLE_SIZES: &[(&str, u32, u64, f64)] = &[
 
 /// Every instance type, by name.
 pub fn instance_types() -> Vec<InstanceType> {
-    let mut types: Vec<InstanceType> = FAMILIES.iter().flat_map(even_family).collect();
-    types.extend(burstable_family("t3", X86, "Intel", 2.5, 0.0104));
-    types.extend(burstable_family("t4g", ARM, "AWS", 2.5, 0.0084));
-    types.extend(accelerated());
-    types.push(hpc());
-    types.sort_by(|a, b| a.name.cmp(&b.name));
-    types
+    types().to_vec()
 }
 
 /// One instance type.
 pub fn instance_type(name: &str) -> Option<InstanceType> {
-    instance_types().into_iter().find(|t| t.name == name)
+    known_type(name).cloned()
+}
+
+/// Every instance type: made once, because launches and prices ask for them all the time.
+pub(crate) fn types() -> &'static [InstanceType] {
+    static TYPES: LazyLock<Vec<InstanceType>> = LazyLock::new(|| {
+        let mut types: Vec<InstanceType> = FAMILIES.iter().flat_map(even_family).collect();
+        types.extend(burstable_family("t3", X86, "Intel", 2.5, 0.0104));
+        types.extend(burstable_family("t4g", ARM, "AWS", 2.5, 0.0084));
+        types.extend(accelerated());
+        types.push(hpc());
+        types.sort_by(|a, b| a.name.cmp(&b.name));
+        types
+    });
+    &TYPES
+}
+
+pub(crate) fn known_type(name: &str) -> Option<&'static InstanceType> {
+    types().iter().find(|t| t.name == name)
 }
 
 fn plain(name: String, vcpus: u32, gib: u64, architecture: &'static str, usd: f64) -> InstanceType {
@@ -276,7 +290,7 @@ pub fn is_offered(region: &str, zone: &str, instance_type: &str) -> bool {
 pub fn on_demand_usd_per_hour(region: &str, instance_type: &str) -> Option<f64> {
     let seed = REGIONS.iter().find(|r| r.name == region)?;
     let offered = ZONE_LETTERS.iter().any(|z| is_offered(region, &format!("{region}{z}"), instance_type));
-    let found = self::instance_type(instance_type).filter(|_| offered)?;
+    let found = known_type(instance_type).filter(|_| offered)?;
     Some(round_price(found.base_usd_per_hour * seed.price_factor))
 }
 

@@ -92,10 +92,12 @@ pub(crate) fn passes(filters: &[Filter], values: impl Fn(&str) -> Vec<String>) -
     })
 }
 
+/// A filter's name, and how to read what an item has under it.
+pub(crate) type Column<T> = (&'static str, fn(&T) -> Vec<String>);
+
 /// The names of an operation's filters and how to read them, kept in one table so that neither can be forgotten.
 pub(crate) struct Table<T: 'static> {
-    /// Name and reader of each.
-    pub(crate) columns: &'static [(&'static str, fn(&T) -> Vec<String>)],
+    pub(crate) columns: &'static [Column<T>],
     /// The tags, where the operation filters by them.
     pub(crate) tags: Option<fn(&T) -> &Tags>,
 }

@@ -21,6 +21,8 @@
 //! | [`faults`](Fault) | trouble on request |
 //! | `shelf` | storage whose readers may be late |
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say"))]
+
 mod buckets;
 pub mod catalogue;
 mod cloud;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalogue::{InstanceType, REGIONS, RegionSeed, ZONE_LETTERS, instance_types, is_offered};
+use crate::catalogue::{InstanceType, REGIONS, RegionSeed, ZONE_LETTERS, is_offered, types};
 use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
 use crate::filter::{Table, maybe, one};
@@ -273,8 +273,8 @@ pub(crate) fn describe_types(region: &Region, request: &DescribeInstanceTypes) -
     if !request.instance_types.is_empty() && request.page.max_results.is_some() {
         return Err(ApiError::combination("The parameter InstanceTypes cannot be used with the parameter MaxResults"));
     }
-    let mut here = instance_types();
-    here.retain(|t| region.zones.iter().any(|z| is_offered(&region.name, &z.name, &t.name)));
+    let offered = |t: &&InstanceType| region.zones.iter().any(|z| is_offered(&region.name, &z.name, &t.name));
+    let here = types().iter().filter(offered).cloned().collect();
     let mut found = by_id(
         here,
         &request.instance_types,
@@ -296,7 +296,7 @@ pub(crate) fn describe_offerings(region: &Region, request: &DescribeInstanceType
     OFFERING_FILTERS.check(&request.filters)?;
     let location_type = request.location_type.as_deref().unwrap_or("region");
     let mut found = BTreeSet::new();
-    for t in instance_types() {
+    for t in types() {
         for zone in region.zones.iter().filter(|z| is_offered(&region.name, &z.name, &t.name)) {
             let location = match location_type {
                 "region" => &region.name,

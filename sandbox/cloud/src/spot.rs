@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::catalogue::{instance_types, is_offered, on_demand_usd_per_hour, round_price};
+use crate::catalogue::{is_offered, on_demand_usd_per_hour, round_price, types};
 use crate::cloud::Region;
 use crate::error::ApiError;
 use crate::filter::{Table, one};
@@ -55,7 +55,7 @@ pub(crate) fn describe(
     let start = request.start_time.unwrap_or(now - HISTORY).max(now - HISTORY).min(end);
     let wanted = products.is_empty() || products.iter().any(|p| p == PRODUCT || p == "Linux/UNIX (Amazon VPC)");
     let mut prices = Vec::new();
-    for found in instance_types().iter().filter(|t| t.spot && wanted) {
+    for found in types().iter().filter(|t| t.spot && wanted) {
         if !request.instance_types.is_empty() && !request.instance_types.contains(&found.name) {
             continue;
         }

@@ -14,7 +14,7 @@ pub enum HaltReason {
     Stop,
     /// It ends.
     Terminate,
-    /// It is switched on again at once: a [`Change::Boot`] follows.
+    /// It is switched on again at once: a [`Change::Boot`] follows, and [`Cloud::guest_off`] must not be called for it.
     Reboot,
     /// EC2 takes spot capacity back. It ends.
     SpotInterruption,

@@ -1,5 +1,7 @@
 //! Security groups, tags, and the lists of what a region offers.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
+
 mod world;
 
 use sandbox_cloud::model::{IpPermission, PermissionTarget, RuleTarget, SecurityGroup, Tag};
@@ -208,7 +210,8 @@ fn tags_are_checked() {
     let ids = world.run(tagged(launch(1, 1), &[("a", "1")]));
     let fifty: Vec<String> = (0..50).map(|n| format!("k{n}")).collect();
     let fifty: Vec<(&str, &str)> = fifty.iter().map(|k| (k.as_str(), "")).collect();
-    let cases: [(&str, &[(&str, &str)], &str); 6] = [
+    type Given<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Given, &str); 6] = [
         (&ids[0], &[("aws:x", "1")], "InvalidParameterValue"),
         (&ids[0], &fifty, "TagLimitExceeded"),
         (&ids[0], &[], "MissingParameter"),

@@ -1,5 +1,7 @@
 //! What a launch may ask for, and what it gets.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
+
 mod world;
 
 use sandbox_cloud::model::{InstanceState, Market, MetadataOptionsRequest, ShutdownBehavior, Tag};

@@ -1,5 +1,7 @@
 //! How instances live and end, and what the machines below hear of it.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
+
 mod world;
 
 use sandbox_cloud::model::{InstanceState, ShutdownBehavior};
@@ -93,7 +95,9 @@ fn stop_start_and_reboot() {
 /// Which calls are refused in which states.
 #[test]
 fn calls_by_state() {
-    let reach: [(InstanceState, fn(&mut World, &[String])); 5] = [
+    type Way = fn(&mut World, &[String]);
+    type Call = fn(InstanceIds) -> Request;
+    let reach: [(InstanceState, Way); 5] = [
         (Pending, |_, _| {}),
         (Running, |w, _| drop(w.wait(2_000))),
         (Stopping, |w, ids| {
@@ -110,7 +114,7 @@ fn calls_by_state() {
             w.wait(1_000);
         }),
     ];
-    let calls: [(&str, fn(InstanceIds) -> Request, &[InstanceState]); 4] = [
+    let calls: [(&str, Call, &[InstanceState]); 4] = [
         ("start", Request::StartInstances, &[Pending, Running, Stopped]),
         ("stop", Request::StopInstances, &[Running, Stopping, Stopped]),
         ("reboot", Request::RebootInstances, &[Running]),
@@ -362,4 +366,28 @@ fn buckets_are_enforced_if_asked() {
     assert_eq!(world.run(launch(1, 1)).len(), 1);
     world.wait(1_000);
     assert_eq!(world.try_run(launch(1, 1000)).unwrap_err().code, "RequestLimitExceeded", "six instances were spent");
+}
+
+/// The most a run is meant to hold: the simulation must not become slow with the square of it.
+#[test]
+fn ten_thousand_members() {
+    let mut world = World::default();
+    let empty = world.cloud.snapshot();
+    for zone in ["a", "b", "c"] {
+        let mut request = world::tagged(launch(3_334, 3_334), &[("run", "r1")]);
+        request.placement.availability_zone = Some(format!("us-east-1{zone}"));
+        world.run(request);
+    }
+    assert_eq!(world.wait(2_000).len(), 10_002);
+    let running = || vec![Filter::new("tag:run", ["r1"]), Filter::new("instance-state-name", ["running"])];
+    let ids: Vec<String> = world.find(running()).unwrap().into_iter().map(|i| i.id).collect();
+    assert_eq!(ids.len(), 10_002);
+    let status = DescribeInstanceStatus { instance_ids: ids.clone(), ..Default::default() };
+    assert!(matches!(world.call(Request::DescribeInstanceStatus(status)), Ok(Reply::Statuses(found)) if found.items.len() == 10_002));
+    for thousand in ids.chunks(1_000) {
+        world.change(Request::TerminateInstances, thousand).unwrap();
+    }
+    assert_eq!(world.wait(1_000).len(), 10_002);
+    assert_eq!(world.find(running()).unwrap(), []);
+    assert_eq!(world.cloud.snapshot(), empty);
 }

@@ -1,5 +1,7 @@
 //! What holds whatever is asked.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
+
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn forms_are_decoded() {
-        let cases: [(&[u8], Result<Option<String>, &str>); 5] = [
+        type Read = Result<Option<String>, &'static str>;
+        let cases: [(&[u8], Read); 5] = [
             (b"A=a+b%20c%2Bd", Ok(Some("a b c+d".to_owned()))),
             (b"A=%C3%A9=", Ok(Some("é=".to_owned()))),
             (b"A", Ok(Some(String::new()))),

@@ -3,6 +3,8 @@
 //! They know EC2's shapes from AWS's own model, so what they read back is what AWS would have said. The server's clock
 //! moves only when the client says so (`POST /wait/<milliseconds>`), so nothing here waits for real.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -71,7 +73,7 @@ fn serve_one(stream: TcpStream, world: &Mutex<World>) {
             continue;
         }
         if request.path == "/fault" {
-            world.cloud.fault(serde_json_fault(&request.body));
+            world.cloud.fault(lost_reply(&request.body));
             respond(&mut writer, 200, "text/plain", b"");
             continue;
         }
@@ -85,8 +87,8 @@ fn serve_one(stream: TcpStream, world: &Mutex<World>) {
     }
 }
 
-/// The one fault that the tests ask for: a launch whose answer is lost.
-fn serde_json_fault(operation: &[u8]) -> sandbox_cloud::Fault {
+/// The one fault that the tests ask for: a call that is done, and its answer lost.
+fn lost_reply(operation: &[u8]) -> sandbox_cloud::Fault {
     let operation = std::str::from_utf8(operation).unwrap();
     sandbox_cloud::Fault::lost(operation, sandbox_cloud::Effect::After, 1)
 }
@@ -189,7 +191,8 @@ fn the_aws_command() {
     }
     let running = aws(&[
         "describe-instances",
-        "--filters=Name=instance-state-name,Values=running",
+        "--filters",
+        "Name=instance-state-name,Values=running",
         "Name=tag:Name,Values=a*c",
         "--query=length(Reservations[].Instances[])",
     ]);

@@ -234,7 +234,10 @@ impl Guest {
             return is_executable(&path).then(|| path.display().to_string());
         }
         let path = self.search_path();
-        path.split(':').map(|directory| Path::new(directory).join(name)).find(|path| is_executable(path)).map(|path| path.display().to_string())
+        path.split(':')
+            .map(|directory| Path::new(directory).join(name))
+            .find(|path| is_executable(path))
+            .map(|path| path.display().to_string())
     }
 
     /// Runs the user data if this is the first boot. What cannot be run is told as an event.

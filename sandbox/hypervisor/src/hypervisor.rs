@@ -26,7 +26,7 @@ const COMMAND: &str = include_str!("shims/command.py");
 const COLLECT_DELAY: Duration = Duration::from_millis(100);
 
 /// Gives out a machine's role credentials; none while there are none yet.
-pub(crate) type CredentialSource = Arc<dyn Fn(&Machine) -> Option<Credentials> + Send + Sync>;
+pub type CredentialSource = Arc<dyn Fn(&Machine) -> Option<Credentials> + Send + Sync>;
 
 /// What a machine did by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Hypervisor {
     pub async fn new(
         directory: PathBuf,
         environment: Vec<(String, String)>,
-        credentials: Arc<dyn Fn(&Machine) -> Option<Credentials> + Send + Sync>,
+        credentials: CredentialSource,
         events: UnboundedSender<Event>,
     ) -> io::Result<Self> {
         Self::with_options(directory, environment, credentials, events, Options::default()).await
@@ -144,7 +144,7 @@ impl Hypervisor {
     pub async fn with_options(
         directory: PathBuf,
         environment: Vec<(String, String)>,
-        credentials: Arc<dyn Fn(&Machine) -> Option<Credentials> + Send + Sync>,
+        credentials: CredentialSource,
         events: UnboundedSender<Event>,
         options: Options,
     ) -> io::Result<Self> {

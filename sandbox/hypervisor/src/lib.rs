@@ -18,6 +18,8 @@
 //! The map: `hypervisor` is the public face, `guest` one machine and its power, `process` finding, starting and ending processes, `init`
 //! what the machine's commands ask for (units, timers, power-off), `metadata` the instance metadata service, `layout` the directory.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
+
 mod guest;
 mod hypervisor;
 mod init;
@@ -27,5 +29,5 @@ mod metadata;
 mod process;
 mod user_data;
 
-pub use hypervisor::{Event, Halt, Hypervisor, Options};
+pub use hypervisor::{CredentialSource, Event, Halt, Hypervisor, Options};
 pub use machine::{Credentials, Lifecycle, Machine, MetadataOptions, Profile, SpotAction, SpotNotice};

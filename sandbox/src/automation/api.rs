@@ -30,7 +30,14 @@ const OPERATIONS: [(&str, &[&str]); 5] = [
 
 #[async_trait]
 impl Api for RouterApi<'_> {
-    async fn call(&self, execution: &Execution, service: &str, operation: &str, inputs: Map<String, Value>, now: Timestamp) -> Result<Value, StepError> {
+    async fn call(
+        &self,
+        execution: &Execution,
+        service: &str,
+        operation: &str,
+        inputs: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Value, StepError> {
         if service != "ec2" {
             return Err(StepError::gap(format!("automation service {service} ({operation})")));
         }
@@ -62,10 +69,8 @@ fn error_of(node: &Node) -> StepError {
 }
 
 fn ec2_form(operation: &str, inputs: &Map<String, Value>) -> Result<String, StepError> {
-    let (_, known) = OPERATIONS
-        .iter()
-        .find(|(name, _)| *name == operation)
-        .ok_or_else(|| StepError::gap(format!("automation call ec2 {operation}")))?;
+    let (_, known) =
+        OPERATIONS.iter().find(|(name, _)| *name == operation).ok_or_else(|| StepError::gap(format!("automation call ec2 {operation}")))?;
     let mut form = format!("Action={operation}&Version=2016-11-15");
     let mut put = |name: &str, value: &Value| {
         form.push_str(&format!("&{name}={}", utf8_percent_encode(&as_text(value), STRICT)));
@@ -108,12 +113,8 @@ const LISTS: [(&str, &str); 12] = [
 ];
 
 /// Members whose name on the wire is another one.
-const RENAMED: [(&str, &str); 4] = [
-    ("dnsName", "PublicDnsName"),
-    ("ipAddress", "PublicIpAddress"),
-    ("instanceState", "State"),
-    ("reason", "StateTransitionReason"),
-];
+const RENAMED: [(&str, &str); 4] =
+    [("dnsName", "PublicDnsName"), ("ipAddress", "PublicIpAddress"), ("instanceState", "State"), ("reason", "StateTransitionReason")];
 
 /// An answer's members under the names of the API reference.
 fn members(node: &Node) -> Result<Value, String> {
@@ -161,9 +162,10 @@ fn scalar(name: &str, text: &str) -> Value {
     match (name, text) {
         (_, "true") => json!(true),
         (_, "false") => json!(false),
-        ("code" | "amiLaunchIndex" | "deviceIndex" | "networkCardIndex" | "httpPutResponseHopLimit" | "coreCount" | "threadsPerCore", number) => {
-            number.parse::<i64>().map_or_else(|_| json!(number), |number| json!(number))
-        }
+        (
+            "code" | "amiLaunchIndex" | "deviceIndex" | "networkCardIndex" | "httpPutResponseHopLimit" | "coreCount" | "threadsPerCore",
+            number,
+        ) => number.parse::<i64>().map_or_else(|_| json!(number), |number| json!(number)),
         _ => json!(text),
     }
 }

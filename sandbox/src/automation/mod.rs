@@ -9,5 +9,5 @@ mod selector;
 mod template;
 
 pub(crate) use api::RouterApi;
-pub use parse::{Document, ParseError};
+pub(crate) use parse::{Document, ParseError};
 pub(crate) use run::run;

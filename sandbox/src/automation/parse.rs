@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// Why a document is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParseError {
+pub(crate) enum ParseError {
     /// AWS would refuse it too.
     Invalid(String),
     /// AWS has it, the sandbox has not.
@@ -14,37 +14,37 @@ pub enum ParseError {
 
 /// A document.
 #[derive(Debug, Clone)]
-pub struct Document {
+pub(crate) struct Document {
     /// Description.
-    pub description: String,
+    pub(crate) description: String,
     /// Role it runs as: an ARN or a placeholder.
-    pub assume_role: Option<String>,
+    pub(crate) assume_role: Option<String>,
     /// Parameters in the order they are written.
-    pub parameters: Vec<(String, Parameter)>,
+    pub(crate) parameters: Vec<(String, Parameter)>,
     /// Steps in the order they are written.
-    pub steps: Vec<Step>,
+    pub(crate) steps: Vec<Step>,
     /// Names of the outputs to show: `step.Output`.
-    pub outputs: Vec<String>,
+    pub(crate) outputs: Vec<String>,
 }
 
 /// A parameter of a document.
 #[derive(Debug, Clone)]
-pub struct Parameter {
+pub(crate) struct Parameter {
     /// Type.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
     /// Description.
-    pub description: String,
+    pub(crate) description: String,
     /// Value when none is given.
-    pub default: Option<Value>,
+    pub(crate) default: Option<Value>,
     /// Regular expression every value must match.
-    pub allowed_pattern: Option<Regex>,
+    pub(crate) allowed_pattern: Option<Regex>,
     /// Values it may have.
-    pub allowed_values: Vec<Value>,
+    pub(crate) allowed_values: Vec<Value>,
 }
 
 /// Types of parameters and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// Text.
     String,
     /// List of texts.
@@ -57,41 +57,41 @@ pub enum Kind {
 
 /// One step.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(crate) struct Step {
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// Action, such as `aws:executeAwsApi`.
-    pub action: String,
+    pub(crate) action: String,
     /// Inputs, with placeholders.
-    pub inputs: Map<String, Value>,
+    pub(crate) inputs: Map<String, Value>,
     /// Outputs to take from the answer.
-    pub outputs: Vec<Output>,
+    pub(crate) outputs: Vec<Output>,
     /// What a failure means.
-    pub on_failure: OnFailure,
+    pub(crate) on_failure: OnFailure,
     /// Whether the document ends after this step.
-    pub is_end: bool,
+    pub(crate) is_end: bool,
     /// Whether a failure of this step is a failure of the document.
-    pub is_critical: bool,
+    pub(crate) is_critical: bool,
     /// The step after this one, if it is not the next.
-    pub next: Option<String>,
+    pub(crate) next: Option<String>,
     /// How often it is tried.
-    pub attempts: u32,
+    pub(crate) attempts: u32,
 }
 
 /// An output of a step.
 #[derive(Debug, Clone)]
-pub struct Output {
+pub(crate) struct Output {
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// JSON path.
-    pub selector: String,
+    pub(crate) selector: String,
     /// Type.
-    pub kind: Kind,
+    pub(crate) kind: Kind,
 }
 
 /// What happens after a failed step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OnFailure {
+pub(crate) enum OnFailure {
     /// The execution ends.
     Abort,
     /// It goes on.
@@ -128,7 +128,7 @@ impl Kind {
 
 impl Parameter {
     /// As `DescribeDocument` shows it.
-    pub fn describe(&self, name: &str) -> Value {
+    pub(crate) fn describe(&self, name: &str) -> Value {
         let mut entry = json!({"Name": name, "Type": self.kind.name(), "Description": self.description});
         if let Some(default) = &self.default {
             let text = default.as_str().map_or_else(|| default.to_string(), str::to_owned);
@@ -138,7 +138,7 @@ impl Parameter {
     }
 
     /// The value that a list of texts means, checked.
-    pub fn value(&self, name: &str, given: &[String]) -> Result<Value, String> {
+    pub(crate) fn value(&self, name: &str, given: &[String]) -> Result<Value, String> {
         for text in given {
             if self.allowed_pattern.as_ref().is_some_and(|pattern| !pattern.is_match(text)) {
                 return Err(format!("Parameter \"{name}\" has value \"{text}\" not matching allowed pattern."));
@@ -170,10 +170,14 @@ impl Document {
     ///
     /// # Errors
     /// What is not valid, and what the sandbox cannot carry out as a whole.
-    pub fn parse(content: &str) -> Result<Self, ParseError> {
+    pub(crate) fn parse(content: &str) -> Result<Self, ParseError> {
         let root: Value = serde_json::from_str(content).map_err(|error| invalid(format!("Document content is not valid JSON: {error}")))?;
         let map = root.as_object().ok_or_else(|| invalid("Document content must be an object"))?;
-        known(map, &["schemaVersion", "description", "assumeRole", "parameters", "mainSteps", "outputs", "variables", "files"], "document")?;
+        known(
+            map,
+            &["schemaVersion", "description", "assumeRole", "parameters", "mainSteps", "outputs", "variables", "files"],
+            "document",
+        )?;
         for part in ["variables", "files"] {
             if map.contains_key(part) {
                 return Err(ParseError::Gap(format!("{part} of automation documents")));
@@ -186,7 +190,10 @@ impl Document {
         for (name, value) in root["parameters"].as_object().into_iter().flatten() {
             parameters.push((name.clone(), parse_parameter(name, value)?));
         }
-        let steps = root["mainSteps"].as_array().filter(|steps| !steps.is_empty()).ok_or_else(|| invalid("mainSteps must have at least one step"))?;
+        let steps = root["mainSteps"]
+            .as_array()
+            .filter(|steps| !steps.is_empty())
+            .ok_or_else(|| invalid("mainSteps must have at least one step"))?;
         let steps: Vec<Step> = steps.iter().map(parse_step).collect::<Result<_, _>>()?;
         check_names(&steps)?;
         Ok(Self {
@@ -199,14 +206,29 @@ impl Document {
     }
 
     /// The position of a step.
-    pub fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.steps.iter().position(|step| step.name == name)
     }
 }
 
 fn parse_parameter(name: &str, value: &Value) -> Result<Parameter, ParseError> {
     let map = value.as_object().ok_or_else(|| invalid(format!("Parameter {name} must be an object")))?;
-    known(map, &["type", "description", "default", "allowedPattern", "allowedValues", "displayType", "minItems", "maxItems", "minChars", "maxChars"], "parameter")?;
+    known(
+        map,
+        &[
+            "type",
+            "description",
+            "default",
+            "allowedPattern",
+            "allowedValues",
+            "displayType",
+            "minItems",
+            "maxItems",
+            "minChars",
+            "maxChars",
+        ],
+        "parameter",
+    )?;
     for limit in ["minItems", "maxItems", "minChars", "maxChars"] {
         if map.contains_key(limit) {
             return Err(ParseError::Gap(format!("{limit} of automation parameters")));
@@ -226,7 +248,20 @@ fn parse_step(value: &Value) -> Result<Step, ParseError> {
     let map = value.as_object().ok_or_else(|| invalid("A step must be an object"))?;
     known(
         map,
-        &["name", "action", "description", "inputs", "outputs", "onFailure", "isEnd", "isCritical", "nextStep", "timeoutSeconds", "maxAttempts", "onCancel"],
+        &[
+            "name",
+            "action",
+            "description",
+            "inputs",
+            "outputs",
+            "onFailure",
+            "isEnd",
+            "isCritical",
+            "nextStep",
+            "timeoutSeconds",
+            "maxAttempts",
+            "onCancel",
+        ],
         "step",
     )?;
     let name = text(value, "name");

@@ -39,7 +39,14 @@ impl StepError {
 #[async_trait]
 pub(crate) trait Api: Sync {
     /// Calls an operation and answers its result, members named as in the service's API reference.
-    async fn call(&self, execution: &Execution, service: &str, operation: &str, inputs: Map<String, Value>, now: Timestamp) -> Result<Value, StepError>;
+    async fn call(
+        &self,
+        execution: &Execution,
+        service: &str,
+        operation: &str,
+        inputs: Map<String, Value>,
+        now: Timestamp,
+    ) -> Result<Value, StepError>;
 
     /// Lists something as missing.
     fn record_gap(&self, what: &str);
@@ -147,19 +154,9 @@ fn following(execution: &Execution, position: usize, step: &Step, then: &Then) -
 
 fn record(execution: &mut Execution, step: &Step, inputs: Value, failure: Option<String>, now: Timestamp) {
     let prefix = format!("{}.", step.name);
-    let outputs: Map<String, Value> = execution
-        .outputs
-        .iter()
-        .filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone())))
-        .collect();
-    execution.steps.push(StepRecord {
-        name: step.name.clone(),
-        action: step.action.clone(),
-        inputs,
-        outputs,
-        failure,
-        at: now,
-    });
+    let outputs: Map<String, Value> =
+        execution.outputs.iter().filter_map(|(name, value)| Some((name.strip_prefix(&prefix)?.to_owned(), value.clone()))).collect();
+    execution.steps.push(StepRecord { name: step.name.clone(), action: step.action.clone(), inputs, outputs, failure, at: now });
 }
 
 async fn attempt_step(execution: &mut Execution, step: &Step, api: &dyn Api, now: Timestamp) -> (Value, Result<Then, StepError>) {
@@ -206,7 +203,13 @@ fn service_and_api(inputs: &mut Map<String, Value>) -> Result<(String, String), 
     Ok((take("Service")?, take("Api")?))
 }
 
-async fn execute_api(execution: &mut Execution, step: &Step, mut inputs: Map<String, Value>, api: &dyn Api, now: Timestamp) -> Result<Then, StepError> {
+async fn execute_api(
+    execution: &mut Execution,
+    step: &Step,
+    mut inputs: Map<String, Value>,
+    api: &dyn Api,
+    now: Timestamp,
+) -> Result<Then, StepError> {
     let (service, operation) = service_and_api(&mut inputs)?;
     let answer = api.call(execution, &service, &operation, inputs, now).await?;
     let mut outputs = Vec::new();
@@ -300,8 +303,9 @@ fn holds(choice: &Value) -> Result<bool, StepError> {
         return Ok(!holds(inner)?);
     }
     let variable = map.get("Variable").ok_or_else(|| StepError::new("A choice needs Variable"))?;
-    if variable.is_array() || variable.is_object() {
-        return Err(StepError::gap("a list as the Variable of aws:branch"));
+    // A list is compared in its JSON form. That AWS does the same is not documented: `[]` for none is all that should be relied on.
+    if variable.is_object() {
+        return Err(StepError::gap("an object as the Variable of aws:branch"));
     }
     let (operator, wanted) = map
         .iter()

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// What a selector finds.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Found {
+pub(crate) enum Found {
     /// The path names one place, and this is there.
     One(Value),
     /// The path may name many places, and these are there.
@@ -22,7 +22,7 @@ enum Part {
 }
 
 /// Applies a selector; `None` for syntax the sandbox does not know.
-pub fn select(root: &Value, selector: &str) -> Option<Found> {
+pub(crate) fn select(root: &Value, selector: &str) -> Option<Found> {
     let parts = parse(selector)?;
     let definite = parts.iter().all(|part| matches!(part, Part::Child(_) | Part::Index(_)));
     let mut current: Vec<&Value> = vec![root];

@@ -30,10 +30,10 @@ pub(super) fn fill(value: &Value, scope: &Scope) -> Result<Value, TemplateError>
 
 fn fill_text(text: &str, scope: &Scope) -> Result<Value, TemplateError> {
     let whole = text.trim();
-    if let Some(name) = whole.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")) {
-        if !name.contains("{{") {
-            return look_up(name, scope).cloned();
-        }
+    if let Some(name) = whole.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"))
+        && !name.contains("{{")
+    {
+        return look_up(name, scope).cloned();
     }
     let mut filled = String::new();
     let mut rest = text;
@@ -62,12 +62,8 @@ mod tests {
 
     #[test]
     fn placeholders_keep_the_type_of_a_whole_value() {
-        let scope: Scope = [
-            ("Run".to_owned(), json!("r-1")),
-            ("find.Ids".to_owned(), json!(["i-1", "i-2"])),
-            ("Count".to_owned(), json!(3)),
-        ]
-        .into();
+        let scope: Scope =
+            [("Run".to_owned(), json!("r-1")), ("find.Ids".to_owned(), json!(["i-1", "i-2"])), ("Count".to_owned(), json!(3))].into();
         for (template, expected) in [
             (json!("{{ Run }}"), Ok(json!("r-1"))),
             (json!("{{Run}}"), Ok(json!("r-1"))),

@@ -10,18 +10,18 @@ use crate::protocol::{Answer, Failure, Request};
 use crate::router::{Backend, operation_by_protocol};
 
 /// The cloud, and the latest time it has seen.
-pub struct Ec2 {
+pub(crate) struct Ec2 {
     state: Mutex<(Cloud, Timestamp)>,
 }
 
 impl Ec2 {
     /// Serves this cloud.
-    pub fn new(cloud: Cloud, now: Timestamp) -> Self {
+    pub(crate) fn new(cloud: Cloud, now: Timestamp) -> Self {
         Self { state: Mutex::new((cloud, now)) }
     }
 
     /// Works on the cloud at `now`, or at the latest time it has seen: calls may arrive out of order, time does not.
-    pub fn with<T>(&self, now: Timestamp, work: impl FnOnce(&mut Cloud, Timestamp) -> T) -> T {
+    pub(crate) fn with<T>(&self, now: Timestamp, work: impl FnOnce(&mut Cloud, Timestamp) -> T) -> T {
         let mut state = self.lock();
         let now = now.max(state.1);
         state.1 = now;

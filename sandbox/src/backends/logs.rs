@@ -18,13 +18,12 @@ const MOST_BYTES: usize = 1_048_576;
 /// Each event counts this much more than its message.
 const EVENT_OVERHEAD: usize = 26;
 const DAY_MS: i64 = 86_400_000;
-const RETENTIONS: [u32; 23] = [
-    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653, 0,
-];
+const RETENTIONS: [u32; 23] =
+    [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1_096, 1_827, 2_192, 2_557, 2_922, 3_288, 3_653, 0];
 
 /// The logs of one account.
 #[derive(Debug)]
-pub struct Logs {
+pub(crate) struct Logs {
     account: String,
     groups: Mutex<BTreeMap<(String, String), Group>>,
 }
@@ -149,12 +148,12 @@ struct FilterEvents {
 
 impl Logs {
     /// Logs without groups.
-    pub fn new(account: &str) -> Self {
+    pub(crate) fn new(account: &str) -> Self {
         Self { account: account.to_owned(), groups: Mutex::default() }
     }
 
     /// Groups and the streams in them with the number of their events, by `region/group`.
-    pub fn snapshot(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, BTreeMap<String, usize>> {
         let streams = |group: &Group| group.streams.iter().map(|(name, stream)| (name.clone(), stream.events.len())).collect();
         self.lock().iter().map(|((region, name), group)| (format!("{region}/{name}"), streams(group))).collect()
     }
@@ -309,10 +308,8 @@ impl Logs {
         let old = asked.log_events.iter().take_while(|event| event.timestamp < now - 14 * DAY_MS).count();
         let new = asked.log_events.iter().rev().take_while(|event| event.timestamp > now + DAY_MS / 12).count();
         self.with(request, &asked.log_group_name, |group| {
-            let stream = group
-                .streams
-                .get_mut(&asked.log_stream_name)
-                .ok_or_else(|| not_found("The specified log stream does not exist."))?;
+            let stream =
+                group.streams.get_mut(&asked.log_stream_name).ok_or_else(|| not_found("The specified log stream does not exist."))?;
             for event in asked.log_events.into_iter().take(count - new).skip(old) {
                 let id = stream.events.len() as u64;
                 stream.events.push(Event { timestamp: event.timestamp, ingested: now, message: event.message, id });
@@ -333,10 +330,7 @@ impl Logs {
         let asked: GetEvents = read(request)?;
         let most = limit(asked.limit, 10_000, 10_000)?;
         self.with(request, &asked.log_group_name, |group| {
-            let stream = group
-                .streams
-                .get(&asked.log_stream_name)
-                .ok_or_else(|| not_found("The specified log stream does not exist."))?;
+            let stream = group.streams.get(&asked.log_stream_name).ok_or_else(|| not_found("The specified log stream does not exist."))?;
             let mut events: Vec<&Event> = stream.events.iter().filter(|event| event.within(asked.start_time, asked.end_time)).collect();
             events.sort_by_key(|event| event.timestamp);
             let (start, end) = match asked.next_token.as_deref() {

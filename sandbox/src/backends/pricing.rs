@@ -21,7 +21,7 @@ const ENDPOINTS: [&str; 3] = ["ap-south-1", "eu-central-1", "us-east-1"];
 
 /// The price list service.
 #[derive(Debug, Default)]
-pub struct Pricing;
+pub(crate) struct Pricing;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]

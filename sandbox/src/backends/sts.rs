@@ -15,7 +15,7 @@ use crate::xml::element;
 
 /// The token service of an account.
 #[derive(Debug)]
-pub struct Sts {
+pub(crate) struct Sts {
     account: String,
     callers: Arc<Callers>,
     iam: Arc<Iam>,
@@ -23,7 +23,7 @@ pub struct Sts {
 
 impl Sts {
     /// A token service that knows IAM's roles.
-    pub fn new(account: &str, callers: Arc<Callers>, iam: Arc<Iam>) -> Self {
+    pub(crate) fn new(account: &str, callers: Arc<Callers>, iam: Arc<Iam>) -> Self {
         Self { account: account.to_owned(), callers, iam }
     }
 
@@ -40,9 +40,10 @@ impl Sts {
         let arn = form.need("RoleArn")?;
         let session = form.need("RoleSessionName")?;
         let seconds = form.take("DurationSeconds").map_or(Ok(3_600), |text| text.parse::<i64>());
-        let seconds = seconds.ok().filter(|seconds| (900..=43_200).contains(seconds)).ok_or_else(|| {
-            Failure::new(400, "ValidationError", "DurationSeconds must be between 900 and 43200")
-        })?;
+        let seconds = seconds
+            .ok()
+            .filter(|seconds| (900..=43_200).contains(seconds))
+            .ok_or_else(|| Failure::new(400, "ValidationError", "DurationSeconds must be between 900 and 43200"))?;
         let denied = || {
             let who = request.caller.arn(&self.account);
             let message = format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}");

@@ -216,10 +216,8 @@ impl ControlClient {
     }
 
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<Value>) -> Result<T, ControlError> {
-        let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Unreachable {
-            endpoint: self.file.endpoint.clone(),
-            source,
-        };
+        let unreachable =
+            |source: Box<dyn std::error::Error + Send + Sync>| ControlError::Unreachable { endpoint: self.file.endpoint.clone(), source };
         let request = Request::builder()
             .method(method)
             .uri(format!("{}/_sandbox/{path}", self.file.endpoint))

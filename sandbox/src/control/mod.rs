@@ -84,10 +84,7 @@ impl Control {
 
     /// What the clock shows.
     pub fn clock(&self) -> ClockReading {
-        ClockReading {
-            now: self.world.clock.now(),
-            ahead_ms: i64::try_from(self.world.clock.offset().as_millis()).unwrap_or(i64::MAX),
-        }
+        ClockReading { now: self.world.clock.now(), ahead_ms: i64::try_from(self.world.clock.offset().as_millis()).unwrap_or(i64::MAX) }
     }
 
     /// Puts the clock forward, and returns when everything that became due has happened.

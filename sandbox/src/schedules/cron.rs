@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 /// A cron expression.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cron {
+pub(crate) struct Cron {
     minutes: Vec<i16>,
     hours: Vec<i16>,
     days: Days,
@@ -27,7 +27,7 @@ const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 impl Cron {
     /// Reads the six fields. `W`, `#` and `L` in weeks are not known.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let fields: Vec<&str> = text.split_whitespace().collect();
         let [minutes, hours, day, month, weekday, year] = fields[..] else { return None };
         // Exactly one of the two day fields is a question mark.
@@ -47,7 +47,7 @@ impl Cron {
     }
 
     /// The first time at or after `from`.
-    pub fn next(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    pub(crate) fn next(&self, from: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         let mut date = zone.to_datetime(from).date();
         let last_year = *self.years.last()?;
         while date.year() <= last_year {

@@ -6,11 +6,11 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-pub use cron::Cron;
+pub(crate) use cron::Cron;
 
 /// A schedule expression.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Expression {
+pub(crate) enum Expression {
     /// Once.
     At(DateTime),
     /// Again and again.
@@ -21,22 +21,22 @@ pub enum Expression {
 
 /// A schedule's times.
 #[derive(Debug, Clone)]
-pub struct Timing {
+pub(crate) struct Timing {
     /// The expression.
-    pub expression: Expression,
+    pub(crate) expression: Expression,
     /// Where `at` and `cron` are read.
-    pub zone: TimeZone,
+    pub(crate) zone: TimeZone,
     /// Not before.
-    pub start: Option<Timestamp>,
+    pub(crate) start: Option<Timestamp>,
     /// Not after.
-    pub end: Option<Timestamp>,
+    pub(crate) end: Option<Timestamp>,
     /// When the schedule was made: a rate without start counts from here.
-    pub created: Timestamp,
+    pub(crate) created: Timestamp,
 }
 
 impl Expression {
     /// Reads an expression; `None` if it is not one.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (kind, inside) = text.strip_suffix(')')?.split_once('(')?;
         match kind {
             "at" => inside.parse::<DateTime>().ok().map(Self::At),
@@ -59,7 +59,7 @@ impl Expression {
 
 impl Timing {
     /// The first time at or after `from` (exclusive of what is before `start` or after `end`).
-    pub fn next(&self, from: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next(&self, from: Timestamp) -> Option<Timestamp> {
         let from = self.start.map_or(from, |start| from.max(start));
         let next = match &self.expression {
             Expression::At(at) => self.zone.to_timestamp(*at).ok().filter(|at| *at >= from)?,
@@ -107,7 +107,12 @@ mod tests {
             ),
             ("at(2026-11-24T01:02:03)", None, None, vec!["2026-11-24T01:02:03Z"]),
             ("at(2026-11-22T01:02:03)", None, None, vec![]),
-            ("cron(0/30 13 * * ? *)", None, Some("2026-11-24T13:00:00Z"), vec!["2026-11-23T13:00:00Z", "2026-11-23T13:30:00Z", "2026-11-24T13:00:00Z"]),
+            (
+                "cron(0/30 13 * * ? *)",
+                None,
+                Some("2026-11-24T13:00:00Z"),
+                vec!["2026-11-23T13:00:00Z", "2026-11-23T13:30:00Z", "2026-11-24T13:00:00Z"],
+            ),
         ] {
             let timing = timing(expression, start, end);
             let mut from = timing.created;
@@ -122,7 +127,16 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_refused() {
-        for text in ["", "rate(0 minutes)", "rate(5 seconds)", "rate(5minutes)", "at(tomorrow)", "cron(* * *)", "every(5 minutes)", "rate(5 minutes"] {
+        for text in [
+            "",
+            "rate(0 minutes)",
+            "rate(5 seconds)",
+            "rate(5minutes)",
+            "at(tomorrow)",
+            "cron(* * *)",
+            "every(5 minutes)",
+            "rate(5 minutes",
+        ] {
             assert_eq!(Expression::parse(text), None, "{text}");
         }
     }

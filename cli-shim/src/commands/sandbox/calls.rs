@@ -33,18 +33,21 @@ impl Calls {
 
 fn text(calls: &[CallRecord]) -> String {
     let header = ["NUMBER", "TIME", "SERVICE", "OPERATION", "REGION", "CALLER", "OUTCOME", "MS"];
-    table(&header, calls.iter().map(|call| {
-        vec![
-            call.sequence.to_string(),
-            time::time_of_day(call.time),
-            call.service.clone(),
-            call.operation.clone(),
-            call.region.clone(),
-            call.caller.clone(),
-            call.outcome.clone(),
-            format!("{:.1}", call.duration_ms),
-        ]
-    }))
+    table(
+        &header,
+        calls.iter().map(|call| {
+            vec![
+                call.sequence.to_string(),
+                time::time_of_day(call.time),
+                call.service.clone(),
+                call.operation.clone(),
+                call.region.clone(),
+                call.caller.clone(),
+                call.outcome.clone(),
+                format!("{:.1}", call.duration_ms),
+            ]
+        }),
+    )
 }
 
 #[cfg(test)]
@@ -63,10 +66,8 @@ mod tests {
             outcome: outcome.into(),
             duration_ms: 1.25,
         };
-        let calls = vec![
-            call(1, "RunInstances", "controller", "ok"),
-            call(2, "TerminateInstances", "instance i-0a", "UnauthorizedOperation"),
-        ];
+        let calls =
+            vec![call(1, "RunInstances", "controller", "ok"), call(2, "TerminateInstances", "instance i-0a", "UnauthorizedOperation")];
         insta::assert_snapshot!("calls", text(&calls));
         insta::assert_json_snapshot!("calls-json", Log { calls });
     }

@@ -54,10 +54,13 @@ impl Down {
 
 /// A handle of the process, which stays its own whatever becomes of the number.
 fn process(pid: u32) -> Result<AsyncFd<OwnedFd>, Failure> {
-    let failed = |error: std::io::Error| Failure::from(Error::new(Class::Transient, "SandboxFailed", format!("process {pid} cannot be watched: {error}"), ""));
+    let failed = |error: std::io::Error| {
+        Failure::from(Error::new(Class::Transient, "SandboxFailed", format!("process {pid} cannot be watched: {error}"), ""))
+    };
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| failed(std::io::Error::from(std::io::ErrorKind::InvalidInput)))?;
     let handle = pidfd_open(pid, PidfdFlags::NONBLOCK).map_err(|error| failed(error.into()))?;
+    #[expect(deprecated, reason = "its successor is unsafe; an owned handle is what makes this one safe")]
     AsyncFd::new(handle).map_err(failed)
 }
 
@@ -66,7 +69,8 @@ async fn gone(process: AsyncFd<OwnedFd>, pid: u32, place: &Place) -> Result<(), 
         Ok(_) => Ok(()),
         Err(_) => {
             let message = format!("the sandbox was asked to stop, and process {pid} is still there after {} s", GONE_WITHIN.as_secs());
-            Err(Error::new(Class::Transient, "SandboxStuck", message, format!("See {}; `kill {pid}` ends it", place.log().display())).into())
+            Err(Error::new(Class::Transient, "SandboxStuck", message, format!("See {}; `kill {pid}` ends it", place.log().display()))
+                .into())
         }
     }
 }

@@ -6,6 +6,7 @@ mod down;
 mod env;
 mod gaps;
 mod serve;
+mod snapshot;
 mod status;
 mod up;
 
@@ -41,6 +42,7 @@ enum Command {
     Calls(calls::Calls),
     Gaps(gaps::Gaps),
     Clock(clock::Clock),
+    Snapshot(snapshot::Snapshot),
     #[command(hide = true)]
     Serve(serve::Serve),
 }
@@ -56,6 +58,7 @@ impl Sandbox {
             Command::Calls(calls) => calls.run(&place, output).await,
             Command::Gaps(gaps) => gaps.run(&place, output).await,
             Command::Clock(clock) => clock.run(&place, output).await,
+            Command::Snapshot(snapshot) => snapshot.run(&place, output).await,
             Command::Serve(serve) => serve.run(&place, global).await,
         }
     }
@@ -73,7 +76,8 @@ impl Place {
         let dir = dir
             .or_else(|| variable("XDG_RUNTIME_DIR").map(|dir| dir.join("spawn-sandbox")))
             .or_else(|| variable("HOME").map(|home| home.join(".cache/spawn/sandbox")));
-        let no_place = |why: &str| Failure::from(Error::new(Class::Invalid, "NoDirectory", why, "Name one with --dir or SPAWN_SANDBOX_DIR"));
+        let no_place =
+            |why: &str| Failure::from(Error::new(Class::Invalid, "NoDirectory", why, "Name one with --dir or SPAWN_SANDBOX_DIR"));
         let dir = dir.ok_or_else(|| no_place("there is no directory for the sandbox: neither XDG_RUNTIME_DIR nor HOME is set"))?;
         let dir = std::path::absolute(&dir).map_err(|error| no_place(&format!("{} is no directory: {error}", dir.display())))?;
         Ok(Self { dir })
@@ -101,14 +105,17 @@ fn refused(dir: &Path, error: &ControlError) -> Failure {
     let start = "Start one with `spawn sandbox up`";
     match error {
         ControlError::NoSandbox { .. } => Error::new(Class::NotFound, "NoSandbox", error.to_string(), start),
-        ControlError::Unreachable { source, .. } => {
-            let message = format!("no sandbox runs in {}: {error} ({source})", dir.display());
-            Error::new(Class::NotFound, "NoSandbox", message, format!("It was killed, or is stuck: see {}. {start}", dir.join("log").display()))
+        ControlError::Unreachable { .. } => {
+            let message = format!("no sandbox runs in {}: {error}", dir.display());
+            Error::new(Class::NotFound, "NoSandbox", message, format!("It was killed, as {} may tell. {start}", dir.join("log").display()))
         }
         ControlError::Refused(_) => Error::new(Class::Invalid, "SandboxRefused", error.to_string(), ""),
-        ControlError::Malformed(_) => {
-            Error::new(Class::Conflict, "SandboxUnknown", format!("the sandbox in {}: {error}", dir.display()), "Use the version of spawn that started it")
-        }
+        ControlError::Malformed(_) => Error::new(
+            Class::Conflict,
+            "SandboxUnknown",
+            format!("the sandbox in {}: {error}", dir.display()),
+            "Use the version of spawn that started it",
+        ),
     }
     .into()
 }

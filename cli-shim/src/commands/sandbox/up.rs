@@ -53,7 +53,13 @@ impl Up {
         if let Ok(client) = place.client().await {
             let credentials = client.credentials();
             let message = format!("a sandbox runs in {}: {}, process {}", place.dir.display(), credentials.endpoint, credentials.pid);
-            return Err(Error::new(Class::Conflict, "SandboxRuns", message, "Use it, stop it with `spawn sandbox down`, or name another --dir").into());
+            return Err(Error::new(
+                Class::Conflict,
+                "SandboxRuns",
+                message,
+                "Use it, stop it with `spawn sandbox down`, or name another --dir",
+            )
+            .into());
         }
         if self.foreground {
             let sandbox = start(place, &self.start, global).await?;
@@ -128,12 +134,10 @@ fn show(running: &Running, place: &Place, output: &Output) -> Result<(), Failure
     output.result(running, |running| {
         // As it was called, so that the line works where it is pasted.
         let program = std::env::args().next().unwrap_or_else(|| "spawn".to_owned());
-        let is_default = Place::new(None).is_ok_and(|default| default.dir == place.dir);
+        let named = std::env::var_os("SPAWN_SANDBOX_DIR").map(Into::into);
+        let is_default = Place::new(named).is_ok_and(|default| default.dir == place.dir);
         let dir = if is_default { String::new() } else { format!("--dir {} ", running.dir) };
-        let mut text = labelled(&[
-            ("sandbox", format!("{} (process {})", running.endpoint, running.pid)),
-            ("files", running.dir.clone()),
-        ]);
+        let mut text = labelled(&[("sandbox", format!("{} (process {})", running.endpoint, running.pid)), ("files", running.dir.clone())]);
         text.push_str("\nPoint spawn, terraform, the aws command and SDKs at it:\n");
         text.push_str(&format!("  eval \"$({program} sandbox {dir}env)\"\n"));
         text

@@ -87,7 +87,7 @@ fn launch_error(error: Error, profile: &str) -> Error {
         return error.leaving(Leftover::Unknown);
     }
     // A profile is not everywhere in the moment it is made, and EC2 has no code of its own for that.
-    if error.class == Class::Invalid && error.message.to_ascii_lowercase().contains("invalid iam instance profile") {
+    if error.message.to_ascii_lowercase().contains("invalid iam instance profile") {
         let message = format!("EC2 does not know the instance profile {profile} yet");
         return Error::new(Class::Transient, "ProfileNotReady", message, "Try again in a few seconds");
     }

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// The URL of a way to `upstream` (host and port) on which `addition` is appended to each body that contains `marker`.
-pub async fn forward(upstream: String, marker: &'static str, addition: &'static str) -> String {
+pub(crate) async fn forward(upstream: String, marker: &'static str, addition: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {

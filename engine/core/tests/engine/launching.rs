@@ -76,17 +76,3 @@ fn an_account_is_set_up_by_the_first_launch_and_found_by_the_second() {
         world.assert_lawful();
     });
 }
-
-#[test]
-fn as_many_schedules_as_shards() {
-    for (size, schedules) in [(1, 1), (1000, 1), (1001, 2), (10_000, 10)] {
-        run(async move {
-            let world = warm().await;
-            launch(&world.process(), &array(size)).await.unwrap();
-            let view = world.view();
-            assert_eq!(view.count("instance "), size as usize, "size {size}");
-            assert_eq!(view.count("schedule spawn/"), schedules, "size {size}");
-            world.assert_lawful();
-        });
-    }
-}

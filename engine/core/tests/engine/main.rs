@@ -6,13 +6,21 @@
 mod simulated;
 
 mod adoption;
+mod capacity;
 mod crashes;
 mod launching;
+mod laws;
+mod leases;
+mod random;
+mod watching;
 
+use sandbox_cloud::Fault;
 use serde_json::json;
 use spawn_core::engine::Launch;
 use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
+use spawn_model::error::Error;
+use spawn_model::record::FleetRecord;
 use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, FleetSpec};
 
@@ -40,4 +48,22 @@ async fn warm() -> World {
 /// Launches an array in a process.
 async fn launch(process: &Process, spec: &FleetSpec) -> Result<Launch> {
     process.engine().launch(FleetKind::JobArray, spec, &Operation::quiet()).await
+}
+
+/// Gives no pool room for all: two, three and none in the zones of c7i.large, and enough of c7a.large.
+fn scatter(world: &World) {
+    for (zone, above) in [("us-east-1a", 2), ("us-east-1b", 3), ("us-east-1c", 0)] {
+        world.state().cloud.fault(Fault::Capacity {
+            region: None,
+            zone: Some(zone.to_owned()),
+            instance_type: Some("c7i.large".to_owned()),
+            market: None,
+            above,
+        });
+    }
+}
+
+/// A message without the ids that differ each time.
+fn told(error: &Error, record: &FleetRecord) -> String {
+    error.to_string().replace(record.fleet.as_str(), "FLEET").replace(record.run.as_str(), "RUN")
 }

@@ -9,10 +9,12 @@ use sandbox_cloud::request::{
 use sandbox_cloud::{ApiError, Reply, Request};
 use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, Subnet, Tags};
 use spawn_model::error::{Class, Error};
-use spawn_model::ids::InstanceId;
+use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
+use spawn_model::tag;
 
+use super::agents::config;
 use super::door::Door;
 use super::{REGION, State, refusal, tolerate};
 
@@ -59,6 +61,13 @@ fn page(next_token: Option<String>) -> Page {
     Page { max_results: Some(1000), next_token }
 }
 
+/// What a scripted agent reads of its user data. The rest is the same on every machine, and copying it a thousand times is
+/// what these tests would spend most of their time with.
+fn told(user_data: &[u8]) -> Vec<u8> {
+    assert!(user_data.len() <= 16 * 1024, "EC2 takes no more than 16 KiB of user data");
+    serde_json::to_vec(&config(user_data)).unwrap()
+}
+
 fn run_instances(request: &LaunchRequest) -> RunInstances {
     RunInstances {
         image_id: request.image_id.clone(),
@@ -70,7 +79,7 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
         subnet_id: Some(request.subnet_id.clone()),
         security_group_ids: request.group_ids.clone(),
         iam_instance_profile: Some(ProfileSpecification { arn: None, name: Some(request.profile.clone()) }),
-        user_data: Some(request.user_data.clone()),
+        user_data: Some(told(&request.user_data)),
         instance_initiated_shutdown_behavior: Some(ShutdownBehavior::Terminate),
         metadata_options: MetadataOptionsRequest {
             http_tokens: Some("required".to_owned()),
@@ -120,6 +129,11 @@ fn profile_not_ready(error: Error, profile: &str) -> Error {
 }
 
 impl State {
+    /// What a run's first launch asked for.
+    pub(crate) fn launch_of(&self, run: &RunId) -> Option<LaunchRequest> {
+        self.launches.values().find(|request| request.tags.get(tag::RUN).is_some_and(|of| of == run.as_str())).cloned()
+    }
+
     /// Remembers what a client token is used for: it must never be used for something else.
     fn token_used(&mut self, request: &LaunchRequest) {
         let token = request.client_token.clone();

@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use sandbox_cloud::request::DescribeInstances;
 use sandbox_cloud::model::InstanceState;
-use sandbox_cloud::{Reply, Request};
+use spawn_core::setup::SCHEDULE_GROUP;
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::layout;
 use spawn_model::record::FleetRecord;
 use spawn_model::tag;
 
-use super::{REGION, State};
+use super::State;
 
 /// The calls after which something may be wrong that was right before.
 const CHANGING: &[&str] = &[
     "ec2:RunInstances",
     "ec2:CreateTags",
     "ec2:DeleteTags",
-    "scheduler:CreateSchedule",
     "scheduler:UpdateSchedule",
     "scheduler:DeleteSchedule",
     "ssm:DeleteDocument",
@@ -31,46 +29,38 @@ impl State {
         if !CHANGING.contains(&call) {
             return;
         }
-        let broken = self.broken(now);
+        let broken = self.broken();
         self.violations.extend(broken.into_iter().map(|what| format!("after {call} at {now}: {what}")));
     }
 
-    fn broken(&mut self, now: Timestamp) -> Vec<String> {
+    fn broken(&self) -> Vec<String> {
         let mut broken = Vec::new();
-        let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-        let Ok(Reply::Reservations(all)) = self.cloud.call(now, REGION, Request::DescribeInstances(DescribeInstances::default())) else {
-            return vec!["instances cannot be listed".to_owned()];
-        };
-        for instance in all.items.iter().flat_map(|r| &r.instances).filter(|i| !i.state.is_ending()) {
-            let tag = |key: &str| instance.tags.get(key).map(String::as_str).unwrap_or_default();
+        let mut shards: BTreeMap<(String, String), u32> = BTreeMap::new();
+        let mut fleets: BTreeMap<String, u32> = BTreeMap::new();
+        let machines = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id));
+        for machine in machines.filter(|machine| !machine.state.is_ending()) {
+            let tag = |key: &str| machine.tags.get(key).map(String::as_str).unwrap_or_default();
             let (run, shard) = (tag(tag::RUN), tag(tag::SHARD));
             if tag(tag::DEADLINE).parse::<Timestamp>().is_err() {
-                broken.push(format!("{} has no deadline", instance.id));
+                broken.push(format!("{} has no deadline", machine.id));
             }
-            let scheduled = RunId::parse(run).zip(shard.parse().ok()).is_some_and(|(run, shard)| {
-                let name = layout::schedule_name(&run, shard);
-                self.schedules.contains_key(&(spawn_core::setup::SCHEDULE_GROUP.to_owned(), name))
-            });
-            if !scheduled {
-                broken.push(format!("{} ({:?}) has no schedule that ends it", instance.id, instance.state));
+            let schedule = RunId::parse(run).zip(shard.parse().ok()).map(|(run, shard)| layout::schedule_name(&run, shard));
+            if !schedule.is_some_and(|name| self.schedules.contains_key(&(SCHEDULE_GROUP.to_owned(), name))) {
+                broken.push(format!("{} ({:?}) has no schedule that ends it", machine.id, machine.state));
             }
-            *counts.entry(format!("{} {run} {shard}", tag(tag::FLEET))).or_default() += 1;
-            if instance.state == InstanceState::Stopped {
-                broken.push(format!("{} is stopped and not gone", instance.id));
+            if machine.state == InstanceState::Stopped {
+                broken.push(format!("{} is stopped and not gone", machine.id));
             }
+            *shards.entry((run.to_owned(), shard.to_owned())).or_default() += 1;
+            *fleets.entry(tag(tag::FLEET).to_owned()).or_default() += 1;
         }
-        let mut by_run: BTreeMap<String, u32> = BTreeMap::new();
-        for (place, count) in counts {
-            if count > layout::SHARD_SIZE {
-                broken.push(format!("{place} has {count} instances, more than one schedule can end"));
-            }
-            *by_run.entry(place.rsplit_once(' ').map_or(place.clone(), |(run, _)| run.to_owned())).or_default() += count;
+        for ((run, shard), count) in shards.into_iter().filter(|(_, count)| *count > layout::SHARD_SIZE) {
+            broken.push(format!("shard {shard} of {run} has {count} instances, more than one schedule can end"));
         }
-        for (place, count) in by_run {
-            let fleet = place.split(' ').next().and_then(FleetId::parse);
-            let asked = fleet.and_then(|fleet| self.record(&fleet)).map_or(0, |record| record.spec.size);
+        for (fleet, count) in fleets {
+            let asked = FleetId::parse(&fleet).and_then(|fleet| self.record(&fleet)).map_or(0, |record| record.spec.size);
             if count > asked {
-                broken.push(format!("{place} has {count} instances of the {asked} that were asked for"));
+                broken.push(format!("{fleet} has {count} instances of the {asked} that were asked for"));
             }
         }
         broken

@@ -9,11 +9,11 @@
 
 pub(crate) mod agents;
 pub(crate) mod door;
-mod identity;
+pub(crate) mod identity;
 mod instances;
 pub(crate) mod invariants;
 mod objects;
-mod schedules;
+pub(crate) mod schedules;
 mod systems;
 pub(crate) mod view;
 
@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::{Change, Cloud, Config};
 use spawn_core::engine::Engine;
 use spawn_core::ports::{Caller, LaunchRequest, LogEvent, Result};
-use spawn_model::error::{Class, Error};
+use spawn_model::error::Error;
 
 use agents::Agents;
 use door::Process;
@@ -230,9 +230,4 @@ pub(crate) fn artifacts() -> PathBuf {
 pub(crate) fn run<T>(test: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(test)
-}
-
-/// The class of an error, or nothing for a success.
-pub(crate) fn class<T>(result: &Result<T>) -> Option<Class> {
-    result.as_ref().err().map(|error| error.class)
 }

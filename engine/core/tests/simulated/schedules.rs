@@ -3,13 +3,16 @@
 //! Here a schedule's effect is that of the end document, played: what a shard of a run still has is terminated by tag. That
 //! the document itself says so, step by step, is the sandbox's to show; this is only what drives the tests.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds};
 use sandbox_cloud::{Reply, Request};
 use spawn_core::ports::{Result, Schedule, Schedules};
 use spawn_model::error::Class;
-use spawn_model::tag;
+use spawn_model::ids::RunId;
+use spawn_model::{layout, tag};
 
 use super::door::Door;
 use super::{REGION, State, refusal, tolerate};
@@ -91,6 +94,23 @@ impl State {
         let alarm = alarm.ok_or_else(|| refusal("ResourceNotFoundException", 404, format!("Schedule {} does not exist.", schedule.name)))?;
         *alarm = Alarm::new(schedule, now);
         Ok(())
+    }
+
+    /// A schedule of a run, as a launch makes them, to be planted.
+    pub(crate) fn spare_alarm(&self, run: &RunId) -> ((String, String), Alarm) {
+        let role_arn = self.roles["spawn-setup-scheduler-us-east-1"].arn.clone();
+        let place = ("spawn".to_owned(), layout::schedule_name(run, 0));
+        let schedule = Schedule {
+            name: place.1.clone(),
+            group: place.0.clone(),
+            start: Timestamp::MAX,
+            end: Timestamp::MAX,
+            every_minutes: 5,
+            role_arn,
+            document: spawn_core::setup::DOCUMENT.to_owned(),
+            parameters: BTreeMap::new(),
+        };
+        (place, Alarm { next: schedule.start, schedule })
     }
 
     /// Does what schedules do whose moment has come.

@@ -5,11 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use sandbox_cloud::request::{DescribeById, DescribeSecurityGroups};
+use sandbox_cloud::{Machine, Reply, Request};
 use serde_json::Value;
 use spawn_model::ids::FleetId;
 use spawn_model::layout;
 use spawn_model::record::{Batch, FleetRecord};
+use spawn_model::tag;
 
 use super::agents::config;
 use super::{REGION, State, World};
@@ -69,7 +72,7 @@ impl Names {
         let asked = record.asked_at;
         let deadline = spawn_core::lease::deadline_of(record);
         for (at, word) in [(asked, "ASKED"), (deadline, "DEADLINE"), (deadline + SignedDuration::from_hours(1), "DEADLINE+1h")] {
-            let whole = jiff::Timestamp::from_second(at.as_second()).unwrap();
+            let whole = Timestamp::from_second(at.as_second()).unwrap();
             self.words.push((at.to_string(), format!("{word}({name})")));
             self.words.push((whole.to_string(), format!("{word}({name})")));
         }
@@ -83,12 +86,14 @@ impl Names {
 impl World {
     /// Everything there is, but for what fleets that were ended for good leave on purpose.
     pub(crate) fn view(&self) -> View {
-        self.state().view()
+        let now = self.now();
+        self.state().view(now)
     }
 }
 
 impl State {
-    fn records(&self) -> Vec<FleetRecord> {
+    /// What was recorded of every fleet.
+    pub(crate) fn records(&self) -> Vec<FleetRecord> {
         let keys = self.buckets.values().flat_map(|objects| objects.iter());
         keys.filter(|(key, _)| key.ends_with("/fleet.json")).filter_map(|(_, (body, _))| serde_json::from_slice(body).ok()).collect()
     }
@@ -98,15 +103,16 @@ impl State {
         fleet.is_some_and(|fleet| self.buckets.values().any(|objects| objects.contains_key(&layout::ended_key(&fleet))))
     }
 
-    fn view(&self) -> View {
+    fn view(&mut self, now: Timestamp) -> View {
         let mut names = Names::default();
         self.records().iter().for_each(|record| names.fleet(record));
+        let machines: Vec<Machine> = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id)).collect();
+        let ranks: BTreeMap<String, String> = machines.iter().map(|m| (m.id.clone(), format!("instance of rank {}", rank(m)))).collect();
         let mut lines = Vec::new();
-        self.view_instances(&mut lines);
-        self.view_ec2(&mut lines);
+        view_instances(&machines, &mut lines);
+        self.view_ec2(now, &mut lines);
         self.view_identity(&mut lines);
         self.view_rest(&mut lines);
-        let ranks = self.ranks();
         self.view_objects(&ranks, &mut lines);
         let mut counted = BTreeMap::new();
         for line in lines {
@@ -115,53 +121,20 @@ impl State {
         View(counted)
     }
 
-    /// The ranks of living instances, which a view calls them by.
-    fn ranks(&self) -> BTreeMap<String, String> {
-        let machines = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id));
-        let rank = |machine: &sandbox_cloud::Machine| config(machine.user_data.as_deref().unwrap_or_default()).rank_base + machine.ami_launch_index;
-        machines.map(|machine| (machine.id.clone(), format!("instance of rank {}", rank(&machine)))).collect()
-    }
-
-    fn view_instances(&self, lines: &mut Vec<String>) {
-        for id in self.cloud.machine_ids() {
-            let Some(machine) = self.cloud.machine(&id) else { continue };
-            let config = config(machine.user_data.as_deref().unwrap_or_default());
-            lines.push(format!(
-                "instance rank {} {:?} {} {} {:?} {:?} {:?} {:?} until {} {:?}",
-                config.rank_base + machine.ami_launch_index,
-                machine.state,
-                machine.instance_type,
-                machine.availability_zone,
-                machine.iam_instance_profile_arn,
-                machine.security_groups,
-                machine.shutdown_behavior,
-                machine.metadata_options,
-                config.deadline,
-                machine.tags,
-            ));
+    /// Volumes and security groups.
+    fn view_ec2(&mut self, now: Timestamp, lines: &mut Vec<String>) {
+        let volumes = self.cloud.call(now, REGION, Request::DescribeVolumes(DescribeById::default()));
+        let Ok(Reply::Volumes(volumes)) = volumes else { panic!("volumes cannot be listed: {volumes:?}") };
+        for volume in volumes.items {
+            let attached = volume.attachment.is_some();
+            lines.push(format!("volume attached={attached} encrypted={} {} {:?}", volume.encrypted, volume.availability_zone, volume.tags));
         }
-    }
-
-    /// Volumes and security groups, and tags on what is there anyway.
-    fn view_ec2(&self, lines: &mut Vec<String>) {
-        let snapshot = self.cloud.snapshot();
-        let region = &snapshot["regions"][REGION];
-        let list = |kind: &str| region[kind].as_array().cloned().unwrap_or_default();
-        for volume in list("volumes") {
-            let attached = !volume["attachment"].is_null();
-            lines.push(format!("volume attached={attached} encrypted={} {} {}", volume["encrypted"], volume["availability_zone"], volume["tags"]));
+        let groups = self.cloud.call(now, REGION, Request::DescribeSecurityGroups(DescribeSecurityGroups::default()));
+        let Ok(Reply::Groups(groups)) = groups else { panic!("groups cannot be listed: {groups:?}") };
+        for group in groups.items {
+            let rules = group.rules.iter().map(|rule| format!("egress={} {} {:?}", rule.egress, rule.protocol, rule.target).replace(&group.id, "itself"));
+            lines.push(format!("group {} {} {:?} {:?}", group.name, group.description, rules.collect::<Vec<_>>(), group.tags));
         }
-        for group in list("security_groups") {
-            let own = group["id"].to_string();
-            let rules: Vec<String> = group["rules"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(|rule| format!("egress={} {} {}", rule["egress"], rule["protocol"], rule["target"]).replace(&own, "itself"))
-                .collect();
-            lines.push(format!("group {} {} {rules:?} {}", group["name"], group["description"], group["tags"]));
-        }
-        lines.push(format!("network tags {}", region["network_tags"]));
     }
 
     fn view_identity(&self, lines: &mut Vec<String>) {
@@ -197,6 +170,34 @@ impl State {
                 lines.push(format!("object {key} {}", object(key, body, ranks)));
             }
         }
+    }
+}
+
+/// An instance's rank, by what a launch writes on it.
+fn rank(machine: &Machine) -> u32 {
+    machine.tags[tag::RANK_BASE].parse::<u32>().unwrap() + machine.ami_launch_index
+}
+
+fn view_instances(machines: &[Machine], lines: &mut Vec<String>) {
+    // Instances of one launch have one configuration.
+    let mut told: BTreeMap<&str, String> = BTreeMap::new();
+    for machine in machines {
+        let told = told.entry(&machine.reservation_id).or_insert_with(|| {
+            let config = config(machine.user_data.as_deref().unwrap_or_default());
+            format!("told base {} until {}", config.rank_base, config.deadline)
+        });
+        lines.push(format!(
+            "instance rank {} {:?} {} {} {:?} {:?} {:?} {:?} {told} {:?}",
+            rank(machine),
+            machine.state,
+            machine.instance_type,
+            machine.availability_zone,
+            machine.iam_instance_profile_arn,
+            machine.security_groups,
+            machine.shutdown_behavior,
+            machine.metadata_options,
+            machine.tags,
+        ));
     }
 }
 

@@ -42,6 +42,9 @@ impl FleetResource {
         let mut response = PlanResponse::from(request.clone());
         let Some(planned) = &mut response.planned else { return response };
         if let Some(prior) = &request.prior {
+            if let Ok(id) = fleet_id(prior) {
+                self.session.seen_in_state(id);
+            }
             if prior.get("lease") != planned.get("lease") && response.requires_replace.is_empty() {
                 if let Value::Map(entries) = planned {
                     entries.insert("deadline".to_owned(), Value::Unknown);
@@ -58,7 +61,7 @@ impl FleetResource {
                 return response;
             }
         };
-        match engine.plan(self.kind, &spec).await {
+        match engine.plan_after(self.kind, &spec, &self.session.in_state()).await {
             Ok(plan) => response.diagnostics.extend(plan.notes.iter().map(|note| Diagnostic::warning(capital(note), ""))),
             Err(error) => response.diagnostics.push(messages::error(&error)),
         }
@@ -115,6 +118,7 @@ impl FleetResource {
     async fn try_refresh(&self, request: &ReadRequest) -> Result<ReadResponse, Error> {
         let engine = self.engine()?;
         let id = fleet_id(&request.state)?;
+        self.session.seen_in_state(id.clone());
         let Some(fleet) = engine.look(&id).await? else { return Ok(ReadResponse::default()) };
         if self.kind == FleetKind::Instance && fleet.status == Status::Lost {
             let summary = format!("{} is lost", fleet.record.spec.name);

@@ -51,8 +51,7 @@ pub(crate) fn modify(region: &mut Region, now: Timestamp, request: ModifyInstanc
             region.change_instance(now, &id, |i| i.user_data = (!data.is_empty()).then_some(data));
         }
         AttributeChange::InstanceType(name) => {
-            let known =
-                catalogue::instance_type(&name).ok_or_else(|| ApiError::value(format!("Invalid value '{name}' for InstanceType.")))?;
+            let known = catalogue::known_type(&name).ok_or_else(|| ApiError::value(format!("Invalid value '{name}' for InstanceType.")))?;
             if known.architecture != instance.architecture {
                 return Err(ApiError::combination(format!("The architecture of '{name}' does not match that of the instance '{id}'.")));
             }

@@ -18,7 +18,7 @@ use crate::spot;
 struct Launch {
     request: RunInstances,
     image: Image,
-    instance_type: InstanceType,
+    instance_type: &'static InstanceType,
     groups: Vec<GroupIdentifier>,
     profile: Option<ProfileIdentifier>,
     metadata_options: MetadataOptions,
@@ -190,7 +190,7 @@ fn quota(cloud: &Cloud, here: &Region, market: Market, vcpus: u32) -> Option<(u3
         .instances
         .values()
         .filter(|i| i.market() == market && !matches!(i.state, InstanceState::Terminated | InstanceState::Stopped))
-        .map(|i| catalogue::instance_type(&i.instance_type).map_or(0, |t| t.vcpus))
+        .map(|i| catalogue::known_type(&i.instance_type).map_or(0, |t| t.vcpus))
         .sum();
     Some((limit.saturating_sub(used) / vcpus.max(1), refusal))
 }

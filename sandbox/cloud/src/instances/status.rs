@@ -1,5 +1,7 @@
 //! DescribeInstanceStatus.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::check_ids;
@@ -34,8 +36,10 @@ pub(crate) fn describe(
         return Err(ApiError::combination("The parameter instancesSet cannot be used with the parameter maxResults"));
     }
     let mut seen = cloud.region(region).instances.seen(now, cloud.lateness());
-    check_ids(&request.instance_ids, |id| seen.iter().any(|i| i.id == id))?;
-    seen.retain(|i| request.instance_ids.is_empty() || request.instance_ids.contains(&i.id));
+    let there: BTreeSet<&str> = seen.iter().map(|i| i.id.as_str()).collect();
+    check_ids(&request.instance_ids, |id| there.contains(id))?;
+    let wanted: BTreeSet<&String> = request.instance_ids.iter().collect();
+    seen.retain(|i| wanted.is_empty() || wanted.contains(&i.id));
     seen.retain(|i| request.include_all_instances || i.state == InstanceState::Running);
     let mut statuses: Vec<InstanceStatus> = seen.into_iter().map(|i| status(cloud, now, i)).collect();
     statuses.retain(|s| FILTERS.passes(&request.filters, s));

@@ -73,9 +73,9 @@ pub(super) fn image<'a>(region: &'a Region, image_id: &str) -> Result<&'a Image,
     region.images.iter().find(|i| i.id == id).ok_or_else(|| unknown_image(&id))
 }
 
-pub(super) fn instance_type(request: &RunInstances, image: &Image) -> Result<InstanceType, ApiError> {
+pub(super) fn instance_type(request: &RunInstances, image: &Image) -> Result<&'static InstanceType, ApiError> {
     let name = &request.instance_type;
-    let found = catalogue::instance_type(name).ok_or_else(|| ApiError::value(format!("Invalid value '{name}' for InstanceType.")))?;
+    let found = catalogue::known_type(name).ok_or_else(|| ApiError::value(format!("Invalid value '{name}' for InstanceType.")))?;
     if found.architecture != image.architecture {
         return Err(ApiError::value(format!(
             "The architecture '{}' of the specified instance type does not match the architecture '{}' of the \

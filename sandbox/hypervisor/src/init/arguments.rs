@@ -105,7 +105,8 @@ impl Arguments {
 mod tests {
     use super::*;
 
-    const KNOWN: [Known; 3] = [Known("now", None, Value::No), Known("quiet", Some('q'), Value::No), Known("property", Some('p'), Value::Yes)];
+    const KNOWN: [Known; 3] =
+        [Known("now", None, Value::No), Known("quiet", Some('q'), Value::No), Known("property", Some('p'), Value::Yes)];
 
     fn parse(given: &[&str], order: Order) -> Result<Arguments, Failure> {
         Arguments::parse(&given.iter().map(ToString::to_string).collect::<Vec<_>>(), &KNOWN, order)

@@ -142,7 +142,7 @@ impl Init {
         };
         let owner = pid.and_then(|pid| self.guest.host.table.owner(pid));
         match owner.and_then(|owner| owner.user.clone()) {
-            Some(user) if !looks => Err(Failure::error(1, format!("Interactive authentication required (asked as user {user}).")),),
+            Some(user) if !looks => Err(Failure::error(1, format!("Interactive authentication required (asked as user {user})."))),
             _ => Ok(()),
         }
     }

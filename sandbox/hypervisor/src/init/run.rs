@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use super::failure::Failure;
 use super::service::{Exec, KillMode, Kind, Output, Restart, Service};
-use super::unit::{Activation, Active, Exit, Finish, Outcome};
+use super::unit::{Activation, Exit, Finish, Outcome, State};
 use super::{Init, words};
 use crate::process::{Launch, Launched, Owner, end_of, send};
 
@@ -23,6 +23,9 @@ use crate::process::{Launch, Launched, Owner, end_of, send};
 const EXIT_EXEC: i32 = 203;
 /// What a service of an unknown user exits with, from systemd.exec(5).
 const EXIT_USER: i32 = 217;
+
+/// An activation that has begun, and what tells that its service counts as started.
+pub(super) type Starting = (Arc<Activation>, oneshot::Receiver<()>);
 
 /// One activation of a service under way.
 struct Running {
@@ -46,7 +49,7 @@ impl Init {
     }
 
     /// Starts a service that is loaded and returns at once, with what tells that it counts as started. None if it already runs.
-    pub(super) fn spawn_service(&self, name: &str, service: Service) -> Result<Option<(Arc<Activation>, oneshot::Receiver<()>)>, Failure> {
+    pub(super) fn spawn_service(&self, name: &str, service: Service) -> Result<Option<Starting>, Failure> {
         let Some(activation) = self.activate(name, &service)? else { return Ok(None) };
         let (started, starting) = oneshot::channel();
         let running =
@@ -63,12 +66,12 @@ impl Init {
             return Ok(None);
         }
         if !allowed_to_start(&mut unit.starts, service) {
-            (unit.state, unit.outcome) = (Active::Failed, Outcome::StartLimitHit);
+            (unit.state, unit.outcome) = (State::Failed, Outcome::StartLimitHit);
             return Err(Failure::error(1, format!("{name}: Start request repeated too quickly.")));
         }
         let activation = Activation::new();
         unit.activation = Arc::clone(&activation);
-        unit.state = Active::Activating;
+        unit.state = State::Activating;
         unit.activated = Some(Timestamp::now());
         (unit.exit, unit.main_pid, unit.restarts) = (None, 0, 0);
         drop(units);
@@ -147,12 +150,12 @@ impl Init {
             unit.exit = finish.exit.or(unit.exit);
             unit.main_pid = 0;
             unit.state = match finish.outcome {
-                _ if remains => Active::Active,
-                Outcome::Success => Active::Inactive,
-                _ => Active::Failed,
+                _ if remains => State::Active,
+                Outcome::Success => State::Inactive,
+                _ => State::Failed,
             };
             unit.deactivated = Some(Timestamp::now());
-            let over = unit.state == Active::Inactive || (unit.state == Active::Failed && unit.collect);
+            let over = unit.state == State::Inactive || (unit.state == State::Failed && unit.collect);
             if unit.transient && over && !held {
                 units.remove(name);
             }
@@ -176,7 +179,7 @@ async fn linger(init: Init, name: String, boot: Arc<super::Boot>, finish: Finish
         () = activation.stop.cancelled() => {}
         () = boot.stop.cancelled() => {}
     }
-    init.change(&name, |unit| unit.state = Active::Inactive);
+    init.change(&name, |unit| unit.state = State::Inactive);
     activation.finish.send_replace(Some(finish));
 }
 
@@ -233,7 +236,7 @@ impl Running {
                 return self.init.settle(&self.name, &self.service, &self.activation, finish);
             }
             self.init.guest.layout.say(&format!("{}: {}, restarting", self.name, describe(finish)));
-            self.init.change(&self.name, |unit| (unit.state, unit.main_pid, unit.exit) = (Active::Activating, 0, finish.exit));
+            self.init.change(&self.name, |unit| (unit.state, unit.main_pid, unit.exit) = (State::Activating, 0, finish.exit));
             let stopped = tokio::select! {
                 () = tokio::time::sleep(self.service.restart_delay) => false,
                 () = self.activation.stop.cancelled() => true,
@@ -308,7 +311,7 @@ impl Running {
         let pid = process.pid;
         let simple = self.service.kind == Kind::Simple;
         if main {
-            let state = if simple { Active::Active } else { Active::Activating };
+            let state = if simple { State::Active } else { State::Activating };
             self.init.change(&self.name, |unit| (unit.main_pid, unit.state) = (pid, state));
             if simple {
                 self.has_started();
@@ -321,7 +324,7 @@ impl Running {
         };
         let up = !self.init.boot.stop.is_cancelled();
         if up && status.is_none() {
-            self.init.change(&self.name, |unit| unit.state = Active::Deactivating);
+            self.init.change(&self.name, |unit| unit.state = State::Deactivating);
             self.init.end_processes(&self.name, &self.service, pid).await;
         } else if up && main && simple {
             self.init.end_processes(&self.name, &self.service, 0).await;

@@ -163,7 +163,9 @@ impl Service {
             "StandardOutput" => self.output = output(key, value)?,
             "StandardError" => self.error_output = output(key, value)?,
             "Restart" | "RestartSec" | "StartLimitBurst" | "StartLimitIntervalSec" => self.set_restart(key, value)?,
-            "KillMode" | "KillSignal" | "TimeoutStopSec" | "TimeoutSec" | "TimeoutStartSec" | "RuntimeMaxSec" => self.set_end(key, value)?,
+            "KillMode" | "KillSignal" | "TimeoutStopSec" | "TimeoutSec" | "TimeoutStartSec" | "RuntimeMaxSec" => {
+                self.set_end(key, value)?
+            }
             _ if UNENFORCED.contains(&key) => self.unenforced.push(format!("{key}={value}")),
             _ => return Err(Failure::gap(format!("setting [Service] {key}={value}"))),
         }

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::service::signal;
 use super::shutdown::{halt_refused, power};
 use super::time::show_point;
-use super::unit::{Active, Exit, Unit, full_name};
+use super::unit::{Exit, State, Unit, full_name};
 use super::unit_file::{Definition, TARGETS};
 use crate::guest::is_set;
 use crate::process::{Owner, send};
@@ -85,19 +85,20 @@ fn daemon_reload(init: &Init) -> Result<Reply, Failure> {
     for entry in std::fs::read_dir(init.guest.layout.units())? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if name.ends_with(".service") || name.ends_with(".timer") {
-            init.load(&name)?;
+            init.reload(&name)?;
         } else if !name.ends_with(".wants") {
             return Err(Failure::gap(format!("{name}: units of this type")));
         }
     }
+    init.boot.changed.send_replace(());
     Ok(Reply::default())
 }
 
 fn reset_failed(init: &Init, units: &[String]) -> Reply {
     init.boot.units().retain(|name, unit| {
-        let chosen = unit.state == Active::Failed && (units.is_empty() || units.contains(name));
+        let chosen = unit.state == State::Failed && (units.is_empty() || units.contains(name));
         if chosen {
-            unit.state = Active::Inactive;
+            unit.state = State::Inactive;
             unit.starts.clear();
         }
         !(chosen && unit.transient)
@@ -169,9 +170,9 @@ fn is_state(init: &Init, verb: &str, units: &[String], given: &Arguments) -> Rep
 
 fn state(init: &Init, name: &str) -> &'static str {
     if TARGETS.contains(&name) {
-        return Active::Active.name();
+        return State::Active.name();
     }
-    init.boot.units().get(name).map_or(Active::Inactive, |unit| unit.state).name()
+    init.boot.units().get(name).map_or(State::Inactive, |unit| unit.state).name()
 }
 
 fn is_enabled(init: &Init, units: &[String], given: &Arguments) -> Reply {
@@ -181,7 +182,7 @@ fn is_enabled(init: &Init, units: &[String], given: &Arguments) -> Reply {
 }
 
 fn is_system_running(init: &Init, given: &Arguments) -> Reply {
-    let failed = init.boot.units().values().any(|unit| unit.state == Active::Failed);
+    let failed = init.boot.units().values().any(|unit| unit.state == State::Failed);
     let state = match () {
         () if init.boot.stop.is_cancelled() => "stopping",
         () if is_set(&init.boot.user_data_running) => "starting",
@@ -217,7 +218,7 @@ fn status(init: &Init, units: &[String]) -> Result<Reply, Failure> {
         if let Some(next) = unit.next_elapse {
             reply.out += &format!("    Trigger: {}\n", show_point(next));
         }
-        if reply.code == 0 && unit.state != Active::Active {
+        if reply.code == 0 && unit.state != State::Active {
             reply.code = EXIT_NOT_ACTIVE;
         }
     }
@@ -227,15 +228,15 @@ fn status(init: &Init, units: &[String]) -> Result<Reply, Failure> {
 fn sub_state(unit: &Unit) -> &'static str {
     let timer = matches!(unit.definition, Definition::Timer(_));
     match unit.state {
-        Active::Active if timer && unit.next_elapse.is_none() => "elapsed",
-        Active::Active if timer => "waiting",
-        Active::Active if unit.main_pid == 0 => "exited",
-        Active::Active => "running",
-        Active::Inactive => "dead",
-        Active::Failed => "failed",
-        Active::Activating if unit.restarts > 0 && unit.main_pid == 0 => "auto-restart",
-        Active::Activating => "start",
-        Active::Deactivating => "stop-sigterm",
+        State::Active if timer && unit.next_elapse.is_none() => "elapsed",
+        State::Active if timer => "waiting",
+        State::Active if unit.main_pid == 0 => "exited",
+        State::Active => "running",
+        State::Inactive => "dead",
+        State::Failed => "failed",
+        State::Activating if unit.restarts > 0 && unit.main_pid == 0 => "auto-restart",
+        State::Activating => "start",
+        State::Deactivating => "stop-sigterm",
     }
 }
 
@@ -290,9 +291,11 @@ fn show_property(property: &str, name: &str, unit: Option<&Unit>, found: bool, e
     let pid = unit.map_or(0, |unit| unit.main_pid);
     Ok(match property {
         "Id" => name.to_owned(),
-        "Description" => unit.map(|unit| unit.definition.common().description.clone()).filter(|text| !text.is_empty()).unwrap_or(name.into()),
+        "Description" => {
+            unit.map(|unit| unit.definition.common().description.clone()).filter(|text| !text.is_empty()).unwrap_or(name.into())
+        }
         "LoadState" => if found { "loaded" } else { "not-found" }.to_owned(),
-        "ActiveState" => unit.map_or(Active::Inactive, |unit| unit.state).name().to_owned(),
+        "ActiveState" => unit.map_or(State::Inactive, |unit| unit.state).name().to_owned(),
         "SubState" => unit.map_or("dead", sub_state).to_owned(),
         "UnitFileState" => if enabled == "not-found" { "" } else { enabled }.to_owned(),
         "Result" => unit.map_or("success", |unit| unit.outcome.name()).to_owned(),

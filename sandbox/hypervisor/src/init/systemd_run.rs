@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::run::{outcome_of, sleep_until};
 use super::service::{Exec, Kind, Service};
 use super::timer::Timer;
-use super::unit::{Activation, Active, Exit, Finish, Outcome, full_name};
+use super::unit::{Activation, Exit, Finish, Outcome, State, full_name};
 use super::unit_file::{Definition, boolean};
 use super::{Init, words};
 use crate::process::{end_of, send};
@@ -182,18 +182,11 @@ fn service(init: &Init, name: &str, directory: &str, given: &Arguments) -> Resul
 }
 
 /// Runs a command whose input and output are those of the asking command, which starts it itself and says how it ended.
-async fn foreground(
-    init: &Init,
-    link: &mut Link,
-    name: &str,
-    service: Service,
-    given: &Arguments,
-    said: &str,
-) -> Result<Reply, Failure> {
+async fn foreground(init: &Init, link: &mut Link, name: &str, service: Service, given: &Arguments, said: &str) -> Result<Reply, Failure> {
     let activation = Activation::new();
     let mark = init.boot.units().get_mut(name).map(|unit| {
         unit.activation = Arc::clone(&activation);
-        (unit.state, unit.activated) = (Active::Activating, Some(Timestamp::now()));
+        (unit.state, unit.activated) = (State::Activating, Some(Timestamp::now()));
         unit.mark
     });
     let settle = |finish: Finish| {
@@ -214,7 +207,7 @@ async fn foreground(
     if let Some(mark) = mark {
         mark.put(pid);
     }
-    init.change(name, |unit| (unit.state, unit.main_pid) = (Active::Active, pid));
+    init.change(name, |unit| (unit.state, unit.main_pid) = (State::Active, pid));
     // If the command is gone by now, its child's gate has closed too.
     link.send(["go"]).await.ok();
     let finish = attend(init, link, name, &service, &activation, pid).await;
@@ -251,7 +244,7 @@ async fn attend(init: &Init, link: &mut Link, name: &str, service: &Service, act
     };
     let up = !init.boot.stop.is_cancelled();
     if up && report.is_none() {
-        init.change(name, |unit| unit.state = Active::Deactivating);
+        init.change(name, |unit| unit.state = State::Deactivating);
         init.end_processes(name, service, pid).await;
         report = Some(link.receive().await);
     }

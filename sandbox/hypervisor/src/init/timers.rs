@@ -8,7 +8,8 @@ use super::Init;
 use super::failure::Failure;
 use super::time::until;
 use super::timer::{History, Timer};
-use super::unit::{Activation, Active, Finish, Outcome};
+use super::unit::{Activation, Finish, Outcome, State};
+use super::unit_file::Definition;
 
 impl Init {
     /// Starts a timer that is loaded.
@@ -23,7 +24,7 @@ impl Init {
         if unit.state.is_up() || self.boot.stop.is_cancelled() {
             return Ok(());
         }
-        unit.state = Active::Active;
+        unit.state = State::Active;
         unit.activated = Some(now);
         unit.last_elapse = elapsed.or(unit.last_elapse);
         unit.activation = Arc::clone(&activation);
@@ -37,7 +38,7 @@ impl Init {
         };
         unit.next_elapse = timer.next(&history);
         drop(units);
-        tokio::spawn(self.clone().run_timer(name.to_owned(), timer, activation, history));
+        tokio::spawn(self.clone().run_timer(name.to_owned(), activation, history));
         Ok(())
     }
 
@@ -54,10 +55,13 @@ impl Init {
         }
     }
 
-    async fn run_timer(self, name: String, timer: Timer, activation: Arc<Activation>, mut history: History) {
+    async fn run_timer(self, name: String, activation: Arc<Activation>, mut history: History) {
         let mut changes = self.boot.changed.subscribe();
         loop {
             changes.mark_unchanged();
+            // Its file may have been read again.
+            let definition = self.boot.units().get(&name).map(|unit| unit.definition.clone());
+            let Some(Definition::Timer(timer)) = definition else { break };
             self.observe(&timer.unit, &mut history);
             let next = timer.next(&history);
             if let Some(unit) = self.boot.units().get_mut(&name) {
@@ -77,7 +81,7 @@ impl Init {
             }
         }
         activation.finish.send_replace(Some(Finish { outcome: Outcome::Success, exit: None }));
-        self.change(&name, |unit| (unit.state, unit.next_elapse) = (Active::Inactive, None));
+        self.change(&name, |unit| (unit.state, unit.next_elapse) = (State::Inactive, None));
     }
 
     /// Looks at the unit a timer starts.

@@ -16,7 +16,7 @@ use crate::process::{Mark, Owner};
 
 /// A unit's state, as systemd names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Active {
+pub(crate) enum State {
     Inactive,
     Activating,
     Active,
@@ -80,7 +80,7 @@ pub(crate) struct Unit {
     pub(crate) transient: bool,
     /// It is forgotten even if it failed.
     pub(crate) collect: bool,
-    pub(crate) state: Active,
+    pub(crate) state: State,
     pub(crate) outcome: Outcome,
     pub(crate) main_pid: i32,
     pub(crate) exit: Option<Exit>,
@@ -116,7 +116,7 @@ impl Outcome {
     }
 }
 
-impl Active {
+impl State {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Inactive => "inactive",
@@ -143,9 +143,15 @@ pub(crate) fn full_name(name: &str) -> String {
 }
 
 impl Init {
-    /// Reads a unit's file and makes it known, or refreshes it if nothing of it runs. A transient unit is as it is.
+    /// Makes a unit known. Its file is read again unless something of it runs. A transient unit is as it is.
     pub(crate) fn load(&self, name: &str) -> Result<(), Failure> {
-        if self.boot.units().get(name).is_some_and(|unit| unit.transient || unit.state.is_up()) {
+        let up = self.boot.units().get(name).is_some_and(|unit| unit.state.is_up());
+        if up { Ok(()) } else { self.reload(name) }
+    }
+
+    /// Reads a unit's file. A timer that runs goes by it at once, a service when it is next started.
+    pub(crate) fn reload(&self, name: &str) -> Result<(), Failure> {
+        if self.boot.units().get(name).is_some_and(|unit| unit.transient) {
             return Ok(());
         }
         let definition = self.read_unit(name)?;
@@ -197,7 +203,7 @@ impl Init {
             definition,
             transient: false,
             collect: false,
-            state: Active::Inactive,
+            state: State::Inactive,
             outcome: Outcome::Success,
             main_pid: 0,
             exit: None,

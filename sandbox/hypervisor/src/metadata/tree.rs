@@ -27,14 +27,18 @@ pub(super) fn find(machine: &Machine, notices: Notices, credentials: impl Fn() -
     let path = path.trim_start_matches('/');
     match path.strip_prefix("latest").map(|rest| rest.trim_start_matches('/')) {
         None if path.is_empty() => Found::Content(b"latest".to_vec()),
-        Some("") => Found::Content(if machine.user_data.is_empty() { "dynamic\nmeta-data" } else { "dynamic\nmeta-data\nuser-data" }.into()),
+        Some("") => {
+            Found::Content(if machine.user_data.is_empty() { "dynamic\nmeta-data" } else { "dynamic\nmeta-data\nuser-data" }.into())
+        }
         Some("user-data") if machine.user_data.is_empty() => Found::Absent,
         Some("user-data") => Found::Content(machine.user_data.clone()),
         Some("dynamic" | "dynamic/") => Found::Content("instance-identity/".into()),
         Some("dynamic/instance-identity" | "dynamic/instance-identity/") => Found::Content("document".into()),
         Some("dynamic/instance-identity/document") => Found::Content(pretty(&identity(machine))),
         Some(rest) => match rest.strip_prefix("meta-data") {
-            Some(below) if below.is_empty() || below.starts_with('/') => meta_data(machine, notices, credentials, &below[below.len().min(1)..]),
+            Some(below) if below.is_empty() || below.starts_with('/') => {
+                meta_data(machine, notices, credentials, &below[below.len().min(1)..])
+            }
             _ => Found::Unknown,
         },
         None => Found::Unknown,

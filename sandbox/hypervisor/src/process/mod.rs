@@ -16,8 +16,8 @@ mod mark;
 mod table;
 mod watcher;
 
+pub(crate) use end::{end_of, send};
 pub(crate) use launch::{Launch, Launched};
 pub(crate) use mark::Mark;
-pub(crate) use end::{end_of, send};
 pub(crate) use table::{Owner, Table};
 pub(crate) use watcher::Watcher;

@@ -24,7 +24,6 @@ pub(crate) struct Owner {
 #[derive(Clone, Debug)]
 pub(crate) struct Process {
     pub(crate) pid: i32,
-    pub(crate) parent: i32,
     /// It has ended and only waits to be collected.
     pub(crate) zombie: bool,
     pub(crate) owner: Arc<Owner>,
@@ -84,7 +83,7 @@ impl Table {
                 continue;
             }
             if let Some(owner) = self.owner_within(pid, own, &statuses, &mut owners) {
-                processes.push(Process { pid, parent: status.parent, zombie: status.zombie, owner });
+                processes.push(Process { pid, zombie: status.zombie, owner });
             }
         }
         processes
@@ -140,8 +139,10 @@ impl Table {
     /// Collects orphans of machines that have ended. Blocking, like [`Table::scan`].
     pub(crate) fn reap(&self) {
         let own = std::process::id().cast_signed();
+        let statuses = statuses();
+        // Looked at after the processes: a child that was started meanwhile is not among those, and all others are registered by now.
         let awaited = self.awaited();
-        for (pid, status) in statuses() {
+        for (pid, status) in statuses {
             let orphan = status.zombie && status.parent == own && !awaited.contains(&pid);
             if orphan && self.declared_owner(pid).is_some() {
                 // Someone else's waiting is the only way this can fail, and then there is nothing left to do.

@@ -132,9 +132,13 @@ async fn a_denied_unit_gets_no_answer_even_with_a_valid_token() {
     let mut bench = Bench::new().await;
     bench.boot("i-deny", &format!("{IMDS}{DENIED}")).await;
     let refused = "refused without an answer";
-    for (who, expected) in
-        [("user data", "200 i-deny"), ("a unit", "200 i-deny"), ("a denied unit", refused), ("what hides in it", refused), ("user data", "200 i-deny")]
-    {
+    for (who, expected) in [
+        ("user data", "200 i-deny"),
+        ("a unit", "200 i-deny"),
+        ("a denied unit", refused),
+        ("what hides in it", refused),
+        ("user data", "200 i-deny"),
+    ] {
         assert_eq!(bench.said().await, expected, "{who}");
     }
     bench.hypervisor.shutdown().await;

@@ -1,9 +1,15 @@
 //! Power: on, off, again, and nothing left behind.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
 
-use sandbox_hypervisor::{Event, Halt};
 use crate::support::{Bench, lives, machine, marked};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use sandbox_hypervisor::{Event, Halt};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe;
 
 /// Becomes a daemon the hard way: two forks, a session of its own, an empty environment, and deaf to polite requests.
 const DAEMON: &str = r#"python3 -c '
@@ -126,7 +132,8 @@ async fn a_daemon_that_hides_is_found_and_ended() {
         let pid = bench.read(id, "home/daemon.pid");
         assert!(lives(&pid));
         bench.hypervisor.halt(id, how).await;
-        assert!(!lives(&pid), "{id}");
+        // Not even as a zombie: an orphan is collected by the hypervisor, whose child it has become.
+        assert!(!Path::new("/proc").join(pid.trim()).exists(), "{id}");
     }
     bench.hypervisor.shutdown().await;
 }
@@ -222,4 +229,41 @@ async fn user_data_that_cannot_be_run_is_told() {
         assert!(bench.hypervisor.is_running(id));
     }
     bench.hypervisor.shutdown().await;
+}
+
+/// Says to the process of [`a_killed_hypervisor_takes_its_machines_with_it`] what it is for.
+const VICTIM: &str = "HYPERVISOR_TO_BE_KILLED";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started, and killed, by another test"]
+async fn a_hypervisor_to_be_killed() {
+    let Ok(alive) = std::env::var(VICTIM) else { return };
+    let bench = Bench::new().await;
+    // Every process of the machine holds the pipe open: its end is their end.
+    bench.boot("i-victim", &format!("exec 9> {alive}\necho up >&9\nsetsid sleep 1000 & env -i sleep 1000 & sleep 1000")).await;
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_hypervisor_takes_its_machines_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let alive = directory.path().join("alive");
+    mknodat(CWD, &alive, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let mut hypervisor = tokio::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "power::a_hypervisor_to_be_killed", "--ignored"])
+        .env(VICTIM, &alive)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut holders = BufReader::new(pipe::OpenOptions::new().open_receiver(&alive).unwrap());
+    // Without a writer yet, reading would report the end at once.
+    holders.get_ref().readable().await.unwrap();
+    let mut line = String::new();
+    holders.read_line(&mut line).await.unwrap();
+    assert_eq!(line, "up\n");
+    hypervisor.kill().await.unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), holders.read_line(&mut line)).await;
+    assert_eq!(ended.unwrap().unwrap(), 0, "{line}");
+    assert_eq!(marked("i-victim"), [0; 0]);
 }

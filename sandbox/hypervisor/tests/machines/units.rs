@@ -35,7 +35,9 @@ shutdown -P +20
 async fn a_timer_elapses_at_its_point() {
     let mut bench = Bench::new().await;
     let (point, text) = in_seconds(2);
-    bench.boot("i-timer", &format!("{}\nsystemctl show -P NextElapseUSecRealtime deadline.timer > $SAY; sleep 1000", deadline(&text))).await;
+    bench
+        .boot("i-timer", &format!("{}\nsystemctl show -P NextElapseUSecRealtime deadline.timer > $SAY; sleep 1000", deadline(&text)))
+        .await;
     assert!(bench.said().await.ends_with(&text));
     assert_eq!(bench.event().await, Event::PoweredOff { id: "i-timer".into() });
     assert!(Timestamp::now() >= point);
@@ -49,6 +51,19 @@ async fn an_enabled_timer_survives_a_reboot() {
     bench.boot("i-again", &format!("{}\nreboot", deadline(&text))).await;
     assert_eq!(bench.event().await, Event::Rebooted { id: "i-again".into() });
     assert_eq!(bench.event().await, Event::PoweredOff { id: "i-again".into() });
+    assert!(Timestamp::now() >= point);
+    bench.hypervisor.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timer_follows_its_file_when_that_is_read_again() {
+    let mut bench = Bench::new().await;
+    let ((_, late), (point, text)) = (in_seconds(3600), in_seconds(3));
+    let change = format!("sed -i 's/^OnCalendar=.*/OnCalendar={text}/' $SYSTEMD_UNIT_PATH/deadline.timer; systemctl daemon-reload");
+    let show = "systemctl show -P NextElapseUSecRealtime deadline.timer > $SAY";
+    bench.boot("i-moved", &format!("{}\n{show}\n{change}\n{show}\nsleep 1000", deadline(&late))).await;
+    assert!(bench.said().await.ends_with(&late));
+    assert_eq!(bench.event().await, Event::PoweredOff { id: "i-moved".into() });
     assert!(Timestamp::now() >= point);
     bench.hypervisor.shutdown().await;
 }
@@ -98,7 +113,8 @@ async fn what_is_not_understood_is_refused_and_listed() {
         ("useradd --badname x", "useradd: unknown option --badname"),
         ("ip rule add uidrange 1000-1000 prohibit", "ip: rule add uidrange 1000-1000 prohibit"),
     ];
-    let script: String = commands.iter().map(|(command, _)| format!("{command} 2> $HOME/err; echo \"$? $(cat $HOME/err)\" > $SAY\n")).collect();
+    let script: String =
+        commands.iter().map(|(command, _)| format!("{command} 2> $HOME/err; echo \"$? $(cat $HOME/err)\" > $SAY\n")).collect();
     bench.boot("i-gaps", &script).await;
     for (command, gap) in commands {
         assert_eq!(bench.said().await, format!("1 {gap}"), "{command}");

@@ -13,7 +13,7 @@ use crate::form::Form;
 use crate::protocol::{Answer, Failure, Request};
 use crate::router::Backend;
 use crate::xml::element;
-pub use state::{Iam, ProfileChange, Role};
+pub(crate) use state::{Iam, ProfileChange, Role};
 
 impl Iam {
     fn result(&self, request: &Request, form: &mut Form) -> Result<String, Failure> {
@@ -63,11 +63,7 @@ impl Iam {
             Some(name) => return Err(no_such("user", name)),
             None if own => {}
             None => {
-                return Err(Failure::new(
-                    400,
-                    "ValidationError",
-                    "Must specify userName when calling with non-User credentials",
-                ));
+                return Err(Failure::new(400, "ValidationError", "Must specify userName when calling with non-User credentials"));
             }
         }
         let caller = crate::callers::Caller::Controller;
@@ -90,8 +86,7 @@ impl Backend for Iam {
         known_parameters(&request.operation, &form)?;
         let operation = request.operation.as_str();
         let result = self.result(request, &mut form)?;
-        let result =
-            if result.is_empty() { String::new() } else { format!("<{operation}Result>{result}</{operation}Result>") };
+        let result = if result.is_empty() { String::new() } else { format!("<{operation}Result>{result}</{operation}Result>") };
         Ok(Answer::xml(format!(
             "<{operation}Response xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">{result}<ResponseMetadata>\
              <RequestId>{}</RequestId></ResponseMetadata></{operation}Response>",
@@ -170,8 +165,7 @@ pub(super) fn paged(form: &mut Form, list: &str, items: &[(String, String)]) -> 
             Some(bytes.ok_or_else(|| Failure::new(400, "ValidationError", format!("Invalid Marker: {marker}")))?)
         }
     };
-    let rest: Vec<&(String, String)> =
-        items.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| name > after)).collect();
+    let rest: Vec<&(String, String)> = items.iter().filter(|(name, _)| after.as_ref().is_none_or(|after| name > after)).collect();
     let members: String = rest.iter().take(most).map(|(_, xml)| format!("<member>{xml}</member>")).collect();
     let more = match rest.get(most.wrapping_sub(1)) {
         Some((last, _)) if rest.len() > most => {

@@ -119,7 +119,9 @@ impl Iam {
         let mut state = self.lock();
         let policy = own(&state, &arn)?;
         if policy.versions.len() > 1 {
-            return Err(conflict("This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy."));
+            return Err(conflict(
+                "This policy has more than one version. Before you delete a policy, you must delete the policy's versions. The default version is deleted with the policy.",
+            ));
         }
         if uses(&state, &arn) > 0 {
             return Err(conflict("Cannot delete a policy attached to entities."));
@@ -212,8 +214,7 @@ fn check_size(document: &str) -> Result<(), Failure> {
 /// A policy document must be JSON with statements that say what they do.
 pub(super) fn check_document(document: &str) -> Result<(), Failure> {
     let bad = |why: &str| Failure::new(400, "MalformedPolicyDocument", why.to_owned());
-    let json: serde_json::Value =
-        serde_json::from_str(document).map_err(|_| bad("This policy contains invalid Json"))?;
+    let json: serde_json::Value = serde_json::from_str(document).map_err(|_| bad("This policy contains invalid Json"))?;
     let statements = match &json["Statement"] {
         serde_json::Value::Array(list) if !list.is_empty() => list.clone(),
         statement @ serde_json::Value::Object(_) => vec![statement.clone()],

@@ -28,15 +28,14 @@ impl Iam {
         check_document(&trust)?;
         let path = check_path(form.take("Path"))?;
         let max_session = form.take("MaxSessionDuration").map_or(Some(3_600), |text| text.parse().ok());
-        let max_session = max_session.filter(|seconds| (3_600..=43_200).contains(seconds)).ok_or_else(|| {
-            Failure::new(400, "ValidationError", "MaxSessionDuration must be between 3600 and 43200")
-        })?;
+        let max_session = max_session
+            .filter(|seconds| (3_600..=43_200).contains(seconds))
+            .ok_or_else(|| Failure::new(400, "ValidationError", "MaxSessionDuration must be between 3600 and 43200"))?;
         let boundary = form.take("PermissionsBoundary");
         let mut state = self.lock();
         if let Some(arn) = &boundary {
-            managed(&state, arn).map_err(|_| {
-                Failure::new(404, "NoSuchEntity", format!("Scope ARN: {arn} does not exist or is not attachable."))
-            })?;
+            managed(&state, arn)
+                .map_err(|_| Failure::new(404, "NoSuchEntity", format!("Scope ARN: {arn} does not exist or is not attachable.")))?;
         }
         if state.roles.keys().any(|known| known.eq_ignore_ascii_case(&name)) {
             return Err(exists(format!("Role with name {name} already exists.")));
@@ -121,8 +120,7 @@ impl Iam {
     pub(super) fn list_role_tags(&self, form: &mut Form) -> Result<String, Failure> {
         let name = form.need("RoleName")?;
         let mut state = self.lock();
-        let tags: Vec<(String, String)> =
-            state.role(&name)?.tags.iter().map(|(key, value)| (key.clone(), tag(key, value))).collect();
+        let tags: Vec<(String, String)> = state.role(&name)?.tags.iter().map(|(key, value)| (key.clone(), tag(key, value))).collect();
         paged(form, "Tags", &tags)
     }
 
@@ -139,9 +137,9 @@ impl Iam {
         let name = form.need("RoleName")?;
         let mut state = self.lock();
         let role = state.role(&name)?;
-        role.boundary.take().ok_or_else(|| {
-            Failure::new(404, "NoSuchEntity", format!("Role {name} does not have a permissions boundary."))
-        })?;
+        role.boundary
+            .take()
+            .ok_or_else(|| Failure::new(404, "NoSuchEntity", format!("Role {name} does not have a permissions boundary.")))?;
         Ok(String::new())
     }
 
@@ -214,8 +212,7 @@ impl Iam {
     pub(super) fn list_role_policies(&self, form: &mut Form) -> Result<String, Failure> {
         let role = form.need("RoleName")?;
         let mut state = self.lock();
-        let names: Vec<(String, String)> =
-            state.role(&role)?.inline.keys().map(|name| (name.clone(), crate::xml::escape(name))).collect();
+        let names: Vec<(String, String)> = state.role(&role)?.inline.keys().map(|name| (name.clone(), crate::xml::escape(name))).collect();
         paged(form, "PolicyNames", &names)
     }
 

@@ -12,7 +12,7 @@ use super::no_such;
 
 /// IAM of one account.
 #[derive(Debug)]
-pub struct Iam {
+pub(crate) struct Iam {
     pub(super) account: String,
     pub(super) started: Timestamp,
     pub(super) delay: SignedDuration,
@@ -30,56 +30,56 @@ pub(super) struct State {
 
 /// A role.
 #[derive(Debug, Clone)]
-pub struct Role {
+pub(crate) struct Role {
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// Unique id, `AROA…`.
-    pub id: String,
+    pub(crate) id: String,
     /// Path, with slashes at both ends.
-    pub path: String,
+    pub(crate) path: String,
     /// ARN.
-    pub arn: String,
+    pub(crate) arn: String,
     /// When it was made.
-    pub created: Timestamp,
+    pub(crate) created: Timestamp,
     /// When the rest of AWS knows it.
-    pub usable: Timestamp,
+    pub(crate) usable: Timestamp,
     /// Who may assume it: a policy document.
-    pub trust: String,
+    pub(crate) trust: String,
     /// Description.
-    pub description: String,
+    pub(crate) description: String,
     /// Longest session, in seconds.
-    pub max_session: u32,
+    pub(crate) max_session: u32,
     /// ARN of the permissions boundary.
-    pub boundary: Option<String>,
+    pub(crate) boundary: Option<String>,
     /// Tags.
-    pub tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
     /// Inline policies by name.
-    pub inline: BTreeMap<String, String>,
+    pub(crate) inline: BTreeMap<String, String>,
     /// ARNs of attached policies.
-    pub attached: BTreeSet<String>,
+    pub(crate) attached: BTreeSet<String>,
 }
 
 /// An instance profile.
 #[derive(Debug, Clone)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
     /// Unique id, `AIPA…`.
-    pub id: String,
+    pub(crate) id: String,
     /// Path.
-    pub path: String,
+    pub(crate) path: String,
     /// ARN.
-    pub arn: String,
+    pub(crate) arn: String,
     /// When it was made.
-    pub created: Timestamp,
+    pub(crate) created: Timestamp,
     /// When EC2 knows it.
-    pub usable: Timestamp,
+    pub(crate) usable: Timestamp,
     /// Name of its role.
-    pub role: Option<String>,
+    pub(crate) role: Option<String>,
     /// When machines get the role's credentials.
-    pub role_usable: Timestamp,
+    pub(crate) role_usable: Timestamp,
     /// Tags.
-    pub tags: BTreeMap<String, String>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -98,7 +98,7 @@ pub(super) struct Policy {
 
 /// What EC2 is told about instance profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProfileChange {
+pub(crate) enum ProfileChange {
     /// The profile can be used from this time on.
     Known {
         /// Name.
@@ -119,18 +119,18 @@ pub enum ProfileChange {
 
 /// Everything IAM keeps, for comparisons.
 #[derive(Debug, Clone, Serialize)]
-pub struct IamSnapshot {
+pub(crate) struct IamSnapshot {
     /// Roles by name: path, tags, names of inline policies, attached policies, boundary.
-    pub roles: BTreeMap<String, serde_json::Value>,
+    pub(crate) roles: BTreeMap<String, serde_json::Value>,
     /// Instance profiles by name: path and role.
-    pub instance_profiles: BTreeMap<String, serde_json::Value>,
+    pub(crate) instance_profiles: BTreeMap<String, serde_json::Value>,
     /// Customer-managed policies: ARNs with their default document.
-    pub policies: BTreeMap<String, String>,
+    pub(crate) policies: BTreeMap<String, String>,
 }
 
 impl Iam {
     /// An empty IAM; what is made in it is usable `delay` later.
-    pub fn new(account: &str, started: Timestamp, delay: SignedDuration) -> Self {
+    pub(crate) fn new(account: &str, started: Timestamp, delay: SignedDuration) -> Self {
         Self { account: account.to_owned(), started, delay, state: Mutex::default() }
     }
 
@@ -144,12 +144,12 @@ impl Iam {
     }
 
     /// A role by its ARN.
-    pub fn role_by_arn(&self, arn: &str) -> Option<Role> {
+    pub(crate) fn role_by_arn(&self, arn: &str) -> Option<Role> {
         self.lock().roles.values().find(|role| role.arn == arn).cloned()
     }
 
     /// The role whose credentials a machine with this profile (name or ARN) gets at `now`.
-    pub fn role_of_profile(&self, profile: &str, now: Timestamp) -> Option<Role> {
+    pub(crate) fn role_of_profile(&self, profile: &str, now: Timestamp) -> Option<Role> {
         let state = self.lock();
         let profile = state.profiles.values().find(|candidate| candidate.name == profile || candidate.arn == profile)?;
         if profile.usable > now || profile.role_usable > now {
@@ -159,12 +159,30 @@ impl Iam {
     }
 
     /// The name of the role in a profile, usable or not.
-    pub fn role_name_of_profile(&self, arn: &str) -> Option<String> {
+    pub(crate) fn role_name_of_profile(&self, arn: &str) -> Option<String> {
         self.lock().profiles.values().find(|profile| profile.arn == arn)?.role.clone()
     }
 
+    /// The ARN of a role.
+    pub(crate) fn role_arn(&self, name: &str) -> Option<String> {
+        self.lock().roles.get(name).map(|role| role.arn.clone())
+    }
+
+    /// The tags of a role.
+    pub(crate) fn tags_of_role(&self, name: &str) -> BTreeMap<String, String> {
+        self.lock().roles.get(name).map(|role| role.tags.clone()).unwrap_or_default()
+    }
+
+    /// The document of a role's permissions boundary; one that is gone allows nothing.
+    pub(crate) fn boundary_of_role(&self, name: &str) -> Option<String> {
+        let state = self.lock();
+        let arn = state.roles.get(name)?.boundary.as_ref()?;
+        let document = state.policies.get(arn).and_then(|policy| policy.versions.get(&policy.default));
+        Some(document.map(|(text, _)| text.clone()).unwrap_or_default())
+    }
+
     /// The policy documents that a role is allowed by: inline and attached.
-    pub fn documents_of_role(&self, name: &str) -> Vec<String> {
+    pub(crate) fn documents_of_role(&self, name: &str) -> Vec<String> {
         let state = self.lock();
         let Some(role) = state.roles.get(name) else { return Vec::new() };
         let attached = role.attached.iter().filter_map(|arn| {
@@ -175,7 +193,7 @@ impl Iam {
     }
 
     /// What EC2 must be told about profiles and has not been told; the driver takes it.
-    pub fn take_changes(&self, now: Timestamp) -> Vec<ProfileChange> {
+    pub(crate) fn take_changes(&self, now: Timestamp) -> Vec<ProfileChange> {
         let mut state = self.lock();
         let (due, later) = std::mem::take(&mut state.changes)
             .into_iter()
@@ -185,7 +203,7 @@ impl Iam {
     }
 
     /// When the next change is due.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let state = self.lock();
         state
             .changes
@@ -198,7 +216,7 @@ impl Iam {
     }
 
     /// Everything there is.
-    pub fn snapshot(&self) -> IamSnapshot {
+    pub(crate) fn snapshot(&self) -> IamSnapshot {
         let state = self.lock();
         let role = |role: &Role| {
             serde_json::json!({
@@ -210,11 +228,7 @@ impl Iam {
         IamSnapshot {
             roles: state.roles.iter().map(|(name, entry)| (name.clone(), role(entry))).collect(),
             instance_profiles: state.profiles.iter().map(|(name, entry)| (name.clone(), profile(entry))).collect(),
-            policies: state
-                .policies
-                .iter()
-                .map(|(arn, policy)| (arn.clone(), policy.versions[&policy.default].0.clone()))
-                .collect(),
+            policies: state.policies.iter().map(|(arn, policy)| (arn.clone(), policy.versions[&policy.default].0.clone())).collect(),
         }
     }
 }

@@ -80,9 +80,7 @@ impl S3 {
     pub(super) fn head_bucket(&self, request: &Request, name: &str) -> Result<Answer, Failure> {
         let mut state = self.lock();
         let bucket = state.open(&self.account, request, name)?;
-        Ok(Answer::empty(200)
-            .header("x-amz-bucket-region", bucket.region.clone())
-            .header("x-amz-access-point-alias", "false"))
+        Ok(Answer::empty(200).header("x-amz-bucket-region", bucket.region.clone()).header("x-amz-access-point-alias", "false"))
     }
 
     pub(super) fn location(&self, request: &Request, name: &str) -> Result<Answer, Failure> {
@@ -92,9 +90,7 @@ impl S3 {
         let request = Request { region, ..request.clone() };
         let bucket = state.open(&self.account, &request, name)?;
         let region = if bucket.region == "us-east-1" { "" } else { &bucket.region };
-        Ok(Answer::xml(format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint {XMLNS}>{region}</LocationConstraint>"
-        )))
+        Ok(Answer::xml(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<LocationConstraint {XMLNS}>{region}</LocationConstraint>")))
     }
 
     /// Get, Put and Delete of the configurations that are stored as they come.
@@ -181,10 +177,7 @@ fn defaults(ownership: Option<&str>) -> std::collections::BTreeMap<String, bytes
                       </ApplyServerSideEncryptionByDefault><BucketKeyEnabled>false</BucketKeyEnabled></Rule>";
     [
         ("publicAccessBlock", format!("<PublicAccessBlockConfiguration {XMLNS}>{block}</PublicAccessBlockConfiguration>")),
-        (
-            "encryption",
-            format!("<ServerSideEncryptionConfiguration {XMLNS}>{encryption}</ServerSideEncryptionConfiguration>"),
-        ),
+        ("encryption", format!("<ServerSideEncryptionConfiguration {XMLNS}>{encryption}</ServerSideEncryptionConfiguration>")),
         (
             "ownershipControls",
             format!("<OwnershipControls {XMLNS}><Rule>{}</Rule></OwnershipControls>", element("ObjectOwnership", ownership)),
@@ -220,9 +213,7 @@ fn creation(request: &Request) -> Result<(String, Option<String>), Failure> {
     match wanted.as_deref() {
         None if here == "us-east-1" => Ok((here.to_owned(), tags)),
         None => Err(illegal("unspecified")),
-        Some("us-east-1") => {
-            Err(Failure::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid"))
-        }
+        Some("us-east-1") => Err(Failure::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid")),
         Some(region) if region == here || here == "us-east-1" => Ok((region.to_owned(), tags)),
         Some(region) => Err(illegal(region)),
     }

@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::protocol::{Answer, Failure, Request};
 use crate::router::Backend;
-pub use state::S3;
+pub(crate) use state::S3;
 
 /// Sub-resources whose configuration is stored as it was sent and returned.
 const CONFIGURATIONS: [(&str, &str); 8] = [
@@ -111,7 +111,9 @@ fn bucket_configuration(request: &Request) -> Option<String> {
             return Some(format!("{verb}{operation}"));
         }
     }
-    if let Some((name, _)) = request.query.iter().find(|(name, value)| value.is_empty() && name != "prefix" && name != "delimiter" && name != "marker") {
+    if let Some((name, _)) =
+        request.query.iter().find(|(name, value)| value.is_empty() && name != "prefix" && name != "delimiter" && name != "marker")
+    {
         return Some(format!("{verb}Bucket?{name}"));
     }
     Some(match verb {
@@ -128,9 +130,8 @@ fn refuse_unknown(request: &Request) -> Result<(), Failure> {
             return Err(Failure::gap(format!("header {header} of s3 {}", request.operation)));
         }
     }
-    let listing: &[&str] = &[
-        "list-type", "prefix", "delimiter", "max-keys", "continuation-token", "start-after", "encoding-type", "fetch-owner", "marker",
-    ];
+    let listing: &[&str] =
+        &["list-type", "prefix", "delimiter", "max-keys", "continuation-token", "start-after", "encoding-type", "fetch-owner", "marker"];
     let known: &[&str] = match request.operation.as_str() {
         "ListObjectsV2" | "ListObjects" => listing,
         "UploadPart" => &["uploadId", "partNumber"],

@@ -40,9 +40,8 @@ impl S3 {
         }
         let checksum = verify_digests(request)?;
         let number = request.query("partNumber").and_then(|text| text.parse::<u32>().ok()).filter(|n| (1..=10_000).contains(n));
-        let number = number.ok_or_else(|| {
-            Failure::new(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive")
-        })?;
+        let number =
+            number.ok_or_else(|| Failure::new(400, "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive"))?;
         let mut state = self.lock();
         state.open(&self.account, request, bucket)?;
         state.upload(request)?.parts.insert(number, request.body.clone());
@@ -76,11 +75,7 @@ impl S3 {
             parts.push(data);
         }
         if parts.iter().rev().skip(1).any(|part| part.len() < SMALLEST_PART) {
-            return Err(Failure::new(
-                400,
-                "EntityTooSmall",
-                "Your proposed upload is smaller than the minimum allowed size",
-            ));
+            return Err(Failure::new(400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size"));
         }
         let object = assembled(&parts, upload.headers.clone(), upload.tags.clone(), request.now);
         let etag = object.etag.clone();

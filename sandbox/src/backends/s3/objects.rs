@@ -14,8 +14,7 @@ use super::state::{Bucket, Object, S3, no_such_key};
 
 const XMLNS: &str = "xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 /// Header fields of an object that are kept and returned.
-const KEPT: [&str; 6] =
-    ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
+const KEPT: [&str; 6] = ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
 const ALGORITHMS: [&str; 4] = ["crc32", "crc32c", "crc64nvme", "sha256"];
 
 impl S3 {
@@ -33,13 +32,9 @@ impl S3 {
         let mut state = self.lock();
         let bucket = state.open(&self.account, request, bucket)?;
         write_condition(request, bucket, key)?;
-        let mut answer = Answer::empty(200)
-            .header("etag", format!("\"{}\"", object.etag))
-            .header("x-amz-server-side-encryption", "AES256");
+        let mut answer = Answer::empty(200).header("etag", format!("\"{}\"", object.etag)).header("x-amz-server-side-encryption", "AES256");
         if let Some((algorithm, value)) = &object.checksum {
-            answer = answer
-                .header(&format!("x-amz-checksum-{algorithm}"), value.clone())
-                .header("x-amz-checksum-type", "FULL_OBJECT");
+            answer = answer.header(&format!("x-amz-checksum-{algorithm}"), value.clone()).header("x-amz-checksum-type", "FULL_OBJECT");
         }
         bucket.objects.insert(key.to_owned(), object);
         Ok(answer)
@@ -76,9 +71,7 @@ impl S3 {
             None => object.data.clone(),
         };
         if let (Some((algorithm, value)), None, Some("ENABLED")) = (&object.checksum, range, request.header("x-amz-checksum-mode")) {
-            answer = answer
-                .header(&format!("x-amz-checksum-{algorithm}"), value.clone())
-                .header("x-amz-checksum-type", "FULL_OBJECT");
+            answer = answer.header(&format!("x-amz-checksum-{algorithm}"), value.clone()).header("x-amz-checksum-type", "FULL_OBJECT");
         }
         answer = answer.header("content-length", data.len().to_string());
         Ok(if body { answer.with_body(data) } else { answer })
@@ -87,10 +80,10 @@ impl S3 {
     pub(super) fn delete_object(&self, request: &Request, bucket: &str, key: &str) -> Result<Answer, Failure> {
         let mut state = self.lock();
         let bucket = state.open(&self.account, request, bucket)?;
-        if let Some(wanted) = request.header("if-match") {
-            if !matches_tag(wanted, &bucket.object(key)?.etag) {
-                return Err(precondition("If-Match"));
-            }
+        if let Some(wanted) = request.header("if-match")
+            && !matches_tag(wanted, &bucket.object(key)?.etag)
+        {
+            return Err(precondition("If-Match"));
         }
         bucket.objects.remove(key);
         Ok(Answer::empty(204))
@@ -118,9 +111,8 @@ impl S3 {
             if let Some(child) = object.children.iter().find(|child| !matches!(child.name.as_str(), "Key" | "ETag")) {
                 return Err(Failure::gap(format!("{} of s3 DeleteObjects", child.name)));
             }
-            let stale = object
-                .text_of("ETag")
-                .is_some_and(|tag| bucket.objects.get(key).is_none_or(|object| !matches_tag(tag, &object.etag)));
+            let stale =
+                object.text_of("ETag").is_some_and(|tag| bucket.objects.get(key).is_none_or(|object| !matches_tag(tag, &object.etag)));
             if stale {
                 let failure = precondition("If-Match");
                 xml.push_str(&format!(
@@ -146,10 +138,9 @@ impl S3 {
         if source.contains("?versionId=") {
             return Err(Failure::gap("a version of the source of s3 CopyObject"));
         }
-        let (from_bucket, from_key) = source
-            .trim_start_matches('/')
-            .split_once('/')
-            .ok_or_else(|| Failure::new(400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"))?;
+        let (from_bucket, from_key) = source.trim_start_matches('/').split_once('/').ok_or_else(|| {
+            Failure::new(400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+        })?;
         let replace = request.header("x-amz-metadata-directive") == Some("REPLACE");
         if (from_bucket, from_key) == (bucket, key) && !replace {
             return Err(Failure::new(
@@ -186,14 +177,9 @@ impl S3 {
     pub(super) fn object_tagging(&self, request: &Request, bucket: &str, key: &str) -> Result<Answer, Failure> {
         let mut state = self.lock();
         let object = state.open(&self.account, request, bucket)?.object(key)?;
-        let set: String = object
-            .tags
-            .iter()
-            .map(|(key, value)| format!("<Tag>{}{}</Tag>", element("Key", key), element("Value", value)))
-            .collect();
-        Ok(Answer::xml(format!(
-            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Tagging {XMLNS}><TagSet>{set}</TagSet></Tagging>"
-        )))
+        let set: String =
+            object.tags.iter().map(|(key, value)| format!("<Tag>{}{}</Tag>", element("Key", key), element("Value", value))).collect();
+        Ok(Answer::xml(format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Tagging {XMLNS}><TagSet>{set}</TagSet></Tagging>")))
     }
 
     pub(super) fn put_object_tagging(&self, request: &Request, bucket: &str, key: &str) -> Result<Answer, Failure> {
@@ -216,11 +202,7 @@ pub(super) fn write_condition(request: &Request, bucket: &Bucket, key: &str) -> 
     let existing = bucket.objects.get(key);
     if let Some(condition) = request.header("if-none-match") {
         if condition != "*" {
-            return Err(Failure::new(
-                501,
-                "NotImplemented",
-                "A header you provided implies functionality that is not implemented",
-            ));
+            return Err(Failure::new(501, "NotImplemented", "A header you provided implies functionality that is not implemented"));
         }
         if existing.is_some() {
             return Err(precondition("If-None-Match"));
@@ -242,9 +224,7 @@ fn read_condition(request: &Request, object: &Object) -> Result<Option<Answer>, 
     }
     if request.header("if-none-match").is_some_and(|tag| matches_tag(tag, &object.etag)) {
         return Ok(Some(
-            Answer::empty(304)
-                .header("etag", format!("\"{}\"", object.etag))
-                .header("last-modified", http_date(object.modified)),
+            Answer::empty(304).header("etag", format!("\"{}\"", object.etag)).header("last-modified", http_date(object.modified)),
         ));
     }
     for header in ["if-modified-since", "if-unmodified-since"] {
@@ -285,9 +265,7 @@ fn byte_range(text: &str, size: usize) -> Result<Option<(usize, usize)>, Failure
 
 /// Checks `Content-MD5` and checksums, and answers the checksum that is to be kept.
 pub(super) fn verify_digests(request: &Request) -> Result<Option<(String, String)>, Failure> {
-    let bad = |name: &str| {
-        Failure::new(400, "BadDigest", format!("The {name} you specified did not match the calculated checksum."))
-    };
+    let bad = |name: &str| Failure::new(400, "BadDigest", format!("The {name} you specified did not match the calculated checksum."));
     if request.header("content-md5").is_some_and(|given| given != checksums::md5_base64(&request.body)) {
         return Err(Failure::new(400, "BadDigest", "The Content-MD5 you specified did not match what we received."));
     }

@@ -11,7 +11,7 @@ use crate::protocol::{Failure, Request};
 
 /// All buckets of the world.
 #[derive(Debug)]
-pub struct S3 {
+pub(crate) struct S3 {
     pub(super) account: String,
     pub(super) state: Mutex<State>,
 }
@@ -55,36 +55,36 @@ pub(super) struct Upload {
 
 /// One bucket in a snapshot.
 #[derive(Debug, Clone, Serialize)]
-pub struct StoredBucket {
+pub(crate) struct StoredBucket {
     /// Account that owns it.
-    pub owner: String,
+    pub(crate) owner: String,
     /// Its region.
-    pub region: String,
+    pub(crate) region: String,
     /// Configurations by sub-resource.
-    pub configurations: BTreeMap<String, String>,
+    pub(crate) configurations: BTreeMap<String, String>,
     /// Objects by key.
-    pub objects: BTreeMap<String, StoredObject>,
+    pub(crate) objects: BTreeMap<String, StoredObject>,
     /// Keys of uploads that were neither completed nor aborted.
-    pub uploads: Vec<String>,
+    pub(crate) uploads: Vec<String>,
 }
 
 /// One object in a snapshot.
 #[derive(Debug, Clone, Serialize)]
-pub struct StoredObject {
+pub(crate) struct StoredObject {
     /// Entity tag.
-    pub etag: String,
+    pub(crate) etag: String,
     /// Bytes.
-    pub size: usize,
+    pub(crate) size: usize,
 }
 
 impl S3 {
     /// An S3 without buckets, as `account` sees it.
-    pub fn new(account: &str) -> Self {
+    pub(crate) fn new(account: &str) -> Self {
         Self { account: account.to_owned(), state: Mutex::default() }
     }
 
     /// Makes a bucket of another account: bucket names are shared by the whole world.
-    pub fn add_foreign_bucket(&self, name: &str, owner: &str, region: &str, now: Timestamp) {
+    pub(crate) fn add_foreign_bucket(&self, name: &str, owner: &str, region: &str, now: Timestamp) {
         let bucket = Bucket {
             owner: owner.to_owned(),
             region: region.to_owned(),
@@ -96,7 +96,7 @@ impl S3 {
     }
 
     /// Everything that is stored, without the data.
-    pub fn snapshot(&self) -> BTreeMap<String, StoredBucket> {
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, StoredBucket> {
         let state = self.lock();
         let stored = |name: &String, bucket: &Bucket| StoredBucket {
             owner: bucket.owner.clone(),
@@ -128,10 +128,7 @@ impl State {
     }
 
     pub(super) fn open_as(&mut self, account: &str, request: &Request, name: &str, header: &str) -> Result<&mut Bucket, Failure> {
-        let bucket = self
-            .buckets
-            .get_mut(name)
-            .ok_or_else(|| Failure::new(404, "NoSuchBucket", "The specified bucket does not exist"))?;
+        let bucket = self.buckets.get_mut(name).ok_or_else(|| Failure::new(404, "NoSuchBucket", "The specified bucket does not exist"))?;
         if request.header(header).is_some_and(|owner| owner != bucket.owner) || bucket.owner != account {
             return Err(Failure::new(403, "AccessDenied", "Access Denied"));
         }

@@ -17,12 +17,12 @@ use crate::json::{page, read, validation};
 use crate::protocol::{Answer, Failure, Request};
 use crate::router::Backend;
 use crate::times::epoch;
-pub use state::Firing;
+pub(crate) use state::Firing;
 use state::{Asked, Group, Key, Schedule, State};
 
 /// EventBridge Scheduler of one account.
 #[derive(Debug)]
-pub struct Scheduler {
+pub(crate) struct Scheduler {
     account: String,
     iam: Arc<Iam>,
     state: Mutex<State>,
@@ -30,7 +30,7 @@ pub struct Scheduler {
 
 impl Scheduler {
     /// A scheduler with the default group and nothing in it.
-    pub fn new(account: &str, iam: Arc<Iam>) -> Self {
+    pub(crate) fn new(account: &str, iam: Arc<Iam>) -> Self {
         Self { account: account.to_owned(), iam, state: Mutex::default() }
     }
 
@@ -39,21 +39,21 @@ impl Scheduler {
     }
 
     /// Schedules by `region/group/name` with their expressions.
-    pub fn snapshot(&self) -> BTreeMap<String, String> {
+    pub(crate) fn snapshot(&self) -> BTreeMap<String, String> {
         let state = self.lock();
         let name = |key: &Key| format!("{}/{}/{}", key.region, key.group, key.name);
         state.schedules.iter().map(|(key, schedule)| (name(key), schedule.asked.schedule_expression.clone())).collect()
     }
 
     /// What fires next.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let state = self.lock();
         let schedules = state.schedules.values().filter_map(|schedule| schedule.next);
         schedules.chain(state.retries.iter().map(|firing| firing.at)).min()
     }
 
     /// What is due at `now`, with the schedules put forward to their next time.
-    pub fn take_due(&self, now: Timestamp) -> Vec<Firing> {
+    pub(crate) fn take_due(&self, now: Timestamp) -> Vec<Firing> {
         let mut state = self.lock();
         let (mut due, later): (Vec<Firing>, Vec<Firing>) =
             std::mem::take(&mut state.retries).into_iter().partition(|firing| firing.at <= now);
@@ -80,7 +80,7 @@ impl Scheduler {
     }
 
     /// What became of a firing: a failed one may be tried again, and the last one may end its schedule.
-    pub fn fired(&self, firing: Firing, retry: bool, now: Timestamp) {
+    pub(crate) fn fired(&self, firing: Firing, retry: bool, now: Timestamp) {
         let mut state = self.lock();
         if retry && firing.attempt <= firing.max_retries {
             // Doubling from one second, at most five minutes apart.
@@ -97,7 +97,7 @@ impl Scheduler {
     }
 
     /// Whether the role of a firing can still be assumed.
-    pub fn role_usable(&self, arn: &str, now: Timestamp) -> bool {
+    pub(crate) fn role_usable(&self, arn: &str, now: Timestamp) -> bool {
         let usable = |role: &crate::backends::iam::Role| role.usable <= now && role.trust.contains("scheduler.amazonaws.com");
         self.iam.role_by_arn(arn).is_some_and(|role| usable(&role))
     }

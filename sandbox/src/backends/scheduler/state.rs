@@ -32,13 +32,13 @@ pub(super) struct Group {
 
 /// Which schedule.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub(crate) struct Key {
     /// Region.
-    pub region: String,
+    pub(crate) region: String,
     /// Group.
-    pub group: String,
+    pub(crate) group: String,
     /// Name.
-    pub name: String,
+    pub(crate) name: String,
 }
 
 #[derive(Debug)]
@@ -52,19 +52,19 @@ pub(super) struct Schedule {
 
 /// A target that is to be invoked.
 #[derive(Debug, Clone)]
-pub struct Firing {
+pub(crate) struct Firing {
     /// The schedule.
-    pub key: Key,
+    pub(crate) key: Key,
     /// When this attempt is due.
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     /// When the schedule said.
-    pub planned: Timestamp,
+    pub(crate) planned: Timestamp,
     /// From 1.
-    pub attempt: u32,
+    pub(crate) attempt: u32,
     /// The target's input.
-    pub input: String,
+    pub(crate) input: String,
     /// ARN of the role.
-    pub role: String,
+    pub(crate) role: String,
     pub(super) max_age: SignedDuration,
     pub(super) max_retries: u32,
     pub(super) last: bool,
@@ -131,10 +131,10 @@ impl Asked {
         };
         let date = |seconds: f64| Timestamp::from_millisecond((seconds * 1_000.0) as i64).map_err(|_| validation("Invalid date"));
         let (start, end) = (self.start_date.map(date).transpose()?, self.end_date.map(date).transpose()?);
-        if let (Some(start), Some(end)) = (start, end) {
-            if end <= start {
-                return Err(validation("The EndDate you specify must come after the StartDate."));
-            }
+        if let (Some(start), Some(end)) = (start, end)
+            && end <= start
+        {
+            return Err(validation("The EndDate you specify must come after the StartDate."));
         }
         if end.is_some_and(|end| end <= now) {
             return Err(validation("The EndDate you specify must be in the future."));
@@ -150,7 +150,11 @@ impl Asked {
         match self.flexible_time_window.mode.as_str() {
             "OFF" => {}
             "FLEXIBLE" => return Err(Failure::gap("flexible time windows of scheduler")),
-            mode => return Err(validation(format!("1 validation error detected: Value '{mode}' at 'flexibleTimeWindow.mode' failed to satisfy constraint: Member must satisfy enum value set: [OFF, FLEXIBLE]"))),
+            mode => {
+                return Err(validation(format!(
+                    "1 validation error detected: Value '{mode}' at 'flexibleTimeWindow.mode' failed to satisfy constraint: Member must satisfy enum value set: [OFF, FLEXIBLE]"
+                )));
+            }
         }
         let one_of = |value: &Option<String>, known: [&str; 2], name: &str| match value.as_deref() {
             Some(value) if !known.contains(&value) => Err(validation(format!(
@@ -162,7 +166,9 @@ impl Asked {
         one_of(&self.action_after_completion, ["NONE", "DELETE"], "actionAfterCompletion")?;
         let age = self.target.max_age().as_secs();
         if !(60..=86_400).contains(&age) || self.target.max_retries() > 185 {
-            return Err(validation("1 validation error detected: retryPolicy is out of range: MaximumEventAgeInSeconds 60 to 86400, MaximumRetryAttempts 0 to 185"));
+            return Err(validation(
+                "1 validation error detected: retryPolicy is out of range: MaximumEventAgeInSeconds 60 to 86400, MaximumRetryAttempts 0 to 185",
+            ));
         }
         check_start(self.target.input.as_deref().unwrap_or("{}"))
     }
@@ -214,4 +220,3 @@ impl State {
         found.or_else(|| (name == "default").then(|| Group { created: now, tags: BTreeMap::new() }))
     }
 }
-

@@ -21,7 +21,7 @@ const QUEUE: usize = 5_000;
 
 /// Where an execution stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExecutionStatus {
+pub(crate) enum ExecutionStatus {
     /// Waits for its turn.
     Pending,
     /// Runs or sleeps.
@@ -52,51 +52,51 @@ impl ExecutionStatus {
 
 /// One execution of a document.
 #[derive(Debug, Clone)]
-pub struct Execution {
+pub(crate) struct Execution {
     /// Id.
-    pub id: String,
+    pub(crate) id: String,
     /// Name of the document.
-    pub document: String,
+    pub(crate) document: String,
     /// Version of the document.
-    pub version: u64,
+    pub(crate) version: u64,
     /// Region.
-    pub region: String,
+    pub(crate) region: String,
     /// Account.
-    pub account: String,
+    pub(crate) account: String,
     /// The document as it was when the execution started.
-    pub parsed: automation::Document,
+    pub(crate) parsed: automation::Document,
     /// Values of the parameters.
-    pub parameters: BTreeMap<String, Value>,
+    pub(crate) parameters: BTreeMap<String, Value>,
     /// The parameters as they were given.
-    pub given: BTreeMap<String, Vec<String>>,
+    pub(crate) given: BTreeMap<String, Vec<String>>,
     /// ARN of the role it runs as.
-    pub role: Option<String>,
+    pub(crate) role: Option<String>,
     /// ARN of who started it.
-    pub started_by: String,
+    pub(crate) started_by: String,
     /// When it was started.
-    pub started: Timestamp,
+    pub(crate) started: Timestamp,
     /// When it ended.
-    pub ended: Option<Timestamp>,
+    pub(crate) ended: Option<Timestamp>,
     /// Where it stands.
-    pub status: ExecutionStatus,
+    pub(crate) status: ExecutionStatus,
     /// Why it failed.
-    pub failure: Option<String>,
+    pub(crate) failure: Option<String>,
     /// The first critical step that failed and was passed over.
-    pub failed_step: Option<String>,
+    pub(crate) failed_step: Option<String>,
     /// Steps carried out.
-    pub steps: Vec<StepRecord>,
+    pub(crate) steps: Vec<StepRecord>,
     /// Outputs of steps: `step.Output`.
-    pub outputs: BTreeMap<String, Value>,
+    pub(crate) outputs: BTreeMap<String, Value>,
     /// The step to come.
-    pub next: Option<usize>,
+    pub(crate) next: Option<usize>,
     /// Not before this.
-    pub wake: Timestamp,
+    pub(crate) wake: Timestamp,
     token: Option<String>,
 }
 
 /// A step that was carried out.
 #[derive(Debug, Clone)]
-pub struct StepRecord {
+pub(crate) struct StepRecord {
     pub(crate) name: String,
     pub(crate) action: String,
     pub(crate) inputs: Value,
@@ -108,7 +108,7 @@ pub struct StepRecord {
 /// Members of StartAutomationExecution.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct Start {
+pub(crate) struct Start {
     document_name: String,
     document_version: Option<String>,
     #[serde(default)]
@@ -150,7 +150,7 @@ struct Filter {
 
 impl Execution {
     /// The name of its role, for callers and errors.
-    pub fn role_name(&self) -> String {
+    pub(crate) fn role_name(&self) -> String {
         let role = self.role.as_deref().unwrap_or(&self.started_by);
         role.rsplit('/').next().unwrap_or(role).to_owned()
     }
@@ -228,10 +228,12 @@ impl Ssm {
             Failure::new(400, "AutomationDefinitionVersionNotFoundException", message)
         })?;
         let parsed = found.parsed.clone();
-        let parameters = bind(&parsed, &asked.parameters).map_err(|message| {
-            Failure::new(400, "InvalidAutomationExecutionParametersException", message)
-        })?;
+        let parameters = bind(&parsed, &asked.parameters)
+            .map_err(|message| Failure::new(400, "InvalidAutomationExecutionParametersException", message))?;
         let role = self.assume_role(&parsed, &parameters, request.now)?;
+        if let (Some(arn), Some(authority)) = (&role, self.authority.get()) {
+            authority.check_pass_role(request, arn, "ssm.amazonaws.com")?;
+        }
         if asked.client_token.is_some() && state.executions.values().any(|execution| execution.token == asked.client_token) {
             return Err(Failure::new(400, "IdempotentParameterMismatch", "The client token was used before."));
         }
@@ -272,7 +274,12 @@ impl Ssm {
     }
 
     /// The role a document names must exist, be usable, and trust Systems Manager.
-    fn assume_role(&self, document: &automation::Document, parameters: &BTreeMap<String, Value>, now: Timestamp) -> Result<Option<String>, Failure> {
+    fn assume_role(
+        &self,
+        document: &automation::Document,
+        parameters: &BTreeMap<String, Value>,
+        now: Timestamp,
+    ) -> Result<Option<String>, Failure> {
         let Some(template) = &document.assume_role else { return Ok(None) };
         let name = template.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
         let arn = match name {
@@ -286,11 +293,7 @@ impl Ssm {
         if self.iam.role_by_arn(&arn).is_some_and(|role| trusted(&role)) {
             return Ok(Some(arn));
         }
-        Err(Failure::new(
-            400,
-            "InvalidAutomationExecutionParametersException",
-            "The defined assume role is unable to be assumed.",
-        ))
+        Err(Failure::new(400, "InvalidAutomationExecutionParametersException", "The defined assume role is unable to be assumed."))
     }
 
     pub(super) fn get_automation(&self, request: &Request) -> Result<Value, Failure> {
@@ -346,7 +349,7 @@ impl Ssm {
     }
 
     /// The executions whose turn it is; the driver carries them out and hands them back with [`Ssm::put_back`].
-    pub fn take_runnable(&self, now: Timestamp) -> Vec<Execution> {
+    pub(crate) fn take_runnable(&self, now: Timestamp) -> Vec<Execution> {
         let mut state = self.lock();
         let running = state.executions.values().filter(|execution| execution.status == ExecutionStatus::InProgress).count();
         let mut free = CONCURRENT.saturating_sub(running);
@@ -366,17 +369,17 @@ impl Ssm {
     }
 
     /// Takes an execution back that was carried on; one that was stopped meanwhile stays stopped.
-    pub fn put_back(&self, execution: Execution) {
+    pub(crate) fn put_back(&self, execution: Execution) {
         let mut state = self.lock();
-        if let Some(known) = state.executions.get_mut(&execution.id) {
-            if known.status != ExecutionStatus::Cancelled {
-                *known = execution;
-            }
+        if let Some(known) = state.executions.get_mut(&execution.id)
+            && known.status != ExecutionStatus::Cancelled
+        {
+            *known = execution;
         }
     }
 
     /// When the next execution can go on.
-    pub fn next_due(&self) -> Option<Timestamp> {
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
         let state = self.lock();
         let running = state.executions.values().filter(|execution| execution.status == ExecutionStatus::InProgress).count();
         state
@@ -393,7 +396,11 @@ impl Ssm {
 }
 
 fn not_found() -> Failure {
-    Failure::new(400, "AutomationExecutionNotFoundException", "There is no automation execution information for the requested automation execution ID.")
+    Failure::new(
+        400,
+        "AutomationExecutionNotFoundException",
+        "There is no automation execution information for the requested automation execution ID.",
+    )
 }
 
 /// The value of every parameter: what was given, or its default.

@@ -198,10 +198,18 @@ impl Ssm {
         // Without $LATEST or a number, AWS updates from version 1 and refuses when that is not the latest.
         document.version(asked.document_version.as_deref().or(Some("1"))).ok_or_else(no_version)?;
         if document.versions.values().any(|known| known.content == version.content) {
-            return Err(Failure::new(400, "DuplicateDocumentContent", "The content of the association document matches another document. Change the content of the document and try again."));
+            return Err(Failure::new(
+                400,
+                "DuplicateDocumentContent",
+                "The content of the association document matches another document. Change the content of the document and try again.",
+            ));
         }
         if version.name.is_some() && document.versions.values().any(|known| known.name == version.name) {
-            return Err(Failure::new(400, "DuplicateDocumentVersionName", "The version name has already been used in this document. Specify a different version name, and then try again."));
+            return Err(Failure::new(
+                400,
+                "DuplicateDocumentVersionName",
+                "The version name has already been used in this document. Specify a different version name, and then try again.",
+            ));
         }
         let number = document.versions.last_key_value().map_or(1, |(last, _)| last + 1);
         document.versions.insert(number, version);
@@ -235,12 +243,12 @@ impl Ssm {
 
     pub(super) fn list_documents(&self, request: &Request) -> Result<Value, Failure> {
         let asked: List = read(request)?;
-        let mut wanted: Vec<Box<dyn Fn(&str) -> bool>> = Vec::new();
+        let mut prefixes: Option<Vec<String>> = None;
         for Filter { key, values } in asked.filters {
             match key.as_str() {
-                "Name" => wanted.push(Box::new(move |name| values.iter().any(|value| name.starts_with(value.as_str())))),
+                "Name" => prefixes = Some(values),
                 "Owner" if values.iter().any(|value| value == "Self") => {}
-                "DocumentType" => wanted.push(Box::new(move |_| values.iter().any(|value| value == "Automation"))),
+                "DocumentType" if values == ["Automation"] => {}
                 _ => return Err(Failure::gap(format!("filter {key} of ssm ListDocuments"))),
             }
         }
@@ -248,7 +256,7 @@ impl Ssm {
         let list: Vec<(String, Value)> = state
             .documents
             .iter()
-            .filter(|((region, name), _)| *region == request.region && wanted.iter().all(|filter| filter(name)))
+            .filter(|((region, name), _)| *region == request.region && prefixes.as_ref().is_none_or(|list| list.iter().any(|prefix| name.starts_with(prefix))))
             .map(|((_, name), document)| {
                 let entry = json!({
                     "Name": name, "CreatedDate": epoch(document.created), "Owner": self.account, "DocumentVersion": document.default.to_string(),

@@ -5,24 +5,25 @@ mod documents;
 mod parameters;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::json;
 
+use crate::authority::Authority;
 use crate::backends::iam::Iam;
 use crate::protocol::{Answer, Failure, Request};
 use crate::router::Backend;
-pub use automations::{Execution, ExecutionStatus};
+pub(crate) use automations::{Execution, ExecutionStatus};
 pub(crate) use automations::{StepRecord, check_start};
 
 /// Systems Manager of one account.
-#[derive(Debug)]
-pub struct Ssm {
+pub(crate) struct Ssm {
     account: String,
     iam: Arc<Iam>,
     state: Mutex<State>,
+    authority: OnceLock<Arc<Authority>>,
 }
 
 #[derive(Debug, Default)]
@@ -39,12 +40,22 @@ struct State {
 
 impl Ssm {
     /// Systems Manager with AWS's public parameters and nothing else.
-    pub fn new(account: &str, iam: Arc<Iam>, public: impl IntoIterator<Item = (String, String, String)>, started: Timestamp) -> Self {
+    pub(crate) fn new(
+        account: &str,
+        iam: Arc<Iam>,
+        public: impl IntoIterator<Item = (String, String, String)>,
+        started: Timestamp,
+    ) -> Self {
         let mut state = State::default();
         for (region, name, value) in public {
             state.parameters.insert((region, name), parameters::Parameter::public(value, started));
         }
-        Self { account: account.to_owned(), iam, state: Mutex::new(state) }
+        Self { account: account.to_owned(), iam, state: Mutex::new(state), authority: OnceLock::new() }
+    }
+
+    /// From now on who starts an automation must be allowed to hand it its role. Only the first authority counts.
+    pub(crate) fn enforce(&self, authority: Arc<Authority>) {
+        self.authority.get_or_init(|| authority);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -52,7 +63,7 @@ impl Ssm {
     }
 
     /// The account's own parameters (their versions, never their values) and documents, by `region/name`.
-    pub fn snapshot(&self) -> serde_json::Value {
+    pub(crate) fn snapshot(&self) -> serde_json::Value {
         let state = self.lock();
         let parameters: BTreeMap<String, u64> = state
             .parameters
@@ -60,11 +71,8 @@ impl Ssm {
             .filter(|(_, parameter)| !parameter.is_public())
             .map(|((region, name), parameter)| (format!("{region}/{name}"), parameter.version))
             .collect();
-        let documents: BTreeMap<String, usize> = state
-            .documents
-            .iter()
-            .map(|((region, name), document)| (format!("{region}/{name}"), document.versions.len()))
-            .collect();
+        let documents: BTreeMap<String, usize> =
+            state.documents.iter().map(|((region, name), document)| (format!("{region}/{name}"), document.versions.len())).collect();
         json!({"parameters": parameters, "documents": documents})
     }
 }

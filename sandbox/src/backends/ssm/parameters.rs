@@ -171,7 +171,9 @@ impl Ssm {
     pub(super) fn get_parameters(&self, request: &Request) -> Result<Value, Failure> {
         let asked: GetMany = read(request)?;
         if asked.names.is_empty() || asked.names.len() > 10 {
-            return Err(validation("1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length between 1 and 10"));
+            return Err(validation(
+                "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length between 1 and 10",
+            ));
         }
         let (mut found, mut invalid) = (Vec::new(), Vec::new());
         for name in asked.names {
@@ -186,7 +188,9 @@ impl Ssm {
     pub(super) fn get_parameters_by_path(&self, request: &Request) -> Result<Value, Failure> {
         let asked: ByPath = read(request)?;
         if !asked.path.starts_with('/') {
-            return Err(validation("The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash \"/\"."));
+            return Err(validation(
+                "The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash \"/\".",
+            ));
         }
         let prefix = if asked.path.ends_with('/') { asked.path.clone() } else { format!("{}/", asked.path) };
         let state = self.lock();
@@ -194,8 +198,7 @@ impl Ssm {
             .parameters
             .iter()
             .filter(|((region, name), _)| {
-                *region == request.region
-                    && name.strip_prefix(&prefix).is_some_and(|rest| asked.recursive || !rest.contains('/'))
+                *region == request.region && name.strip_prefix(&prefix).is_some_and(|rest| asked.recursive || !rest.contains('/'))
             })
             .map(|((region, name), parameter)| {
                 (name.clone(), parameter.render(name, region, &self.account, asked.with_decryption.unwrap_or(false)))
@@ -214,25 +217,38 @@ impl Ssm {
         }
         check_name(&asked.name)?;
         if asked.value.is_empty() {
-            return Err(validation("1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1"));
+            return Err(validation(
+                "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1",
+            ));
         }
         if asked.value.len() > MOST {
-            return Err(validation(format!("Standard tier parameters support a maximum parameter value of {MOST} characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.")));
+            return Err(validation(format!(
+                "Standard tier parameters support a maximum parameter value of {MOST} characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier."
+            )));
         }
         if asked.overwrite && !asked.tags.is_empty() {
-            return Err(validation("Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource."));
+            return Err(validation(
+                "Invalid request: tags and overwrite can't be used together. To create a parameter with tags, please remove overwrite flag. To update tags for an existing parameter, please use AddTagsToResource or RemoveTagsFromResource.",
+            ));
         }
         let mut state = self.lock();
         let key = (request.region.clone(), asked.name);
         let before = state.parameters.get(&key);
         if before.is_some() && !asked.overwrite {
-            return Err(Failure::new(400, "ParameterAlreadyExists", "The parameter already exists. To overwrite this value, set the overwrite option in the request to true."));
+            return Err(Failure::new(
+                400,
+                "ParameterAlreadyExists",
+                "The parameter already exists. To overwrite this value, set the overwrite option in the request to true.",
+            ));
         }
-        let kind = asked.kind.or_else(|| before.map(|parameter| parameter.kind.clone())).ok_or_else(|| {
-            validation("A parameter type is required when you create a parameter.")
-        })?;
+        let kind = asked
+            .kind
+            .or_else(|| before.map(|parameter| parameter.kind.clone()))
+            .ok_or_else(|| validation("A parameter type is required when you create a parameter."))?;
         if !matches!(kind.as_str(), "String" | "StringList" | "SecureString") {
-            return Err(validation(format!("1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [SecureString, StringList, String]")));
+            return Err(validation(format!(
+                "1 validation error detected: Value '{kind}' at 'type' failed to satisfy constraint: Member must satisfy enum value set: [SecureString, StringList, String]"
+            )));
         }
         let version = before.map_or(1, |parameter| parameter.version + 1);
         let tags = if version == 1 { tag_map(asked.tags) } else { before.map(|parameter| parameter.tags.clone()).unwrap_or_default() };
@@ -260,8 +276,7 @@ impl Ssm {
 
     pub(super) fn delete_parameters(&self, request: &Request) -> Result<Value, Failure> {
         let asked: DeleteMany = read(request)?;
-        let (gone, unknown): (Vec<String>, Vec<String>) =
-            asked.names.into_iter().partition(|name| self.remove_parameter(request, name));
+        let (gone, unknown): (Vec<String>, Vec<String>) = asked.names.into_iter().partition(|name| self.remove_parameter(request, name));
         Ok(json!({"DeletedParameters": gone, "InvalidParameters": unknown}))
     }
 
@@ -333,7 +348,9 @@ impl Ssm {
             "Document" => state.documents.get_mut(&key).map(|document| &mut document.tags),
             other => return Err(Failure::gap(format!("tags of ssm {other}"))),
         };
-        tags.map(work).ok_or_else(|| Failure::new(400, "InvalidResourceId", "The resource ID isn't valid. Verify that you entered the correct ID and try again."))
+        tags.map(work).ok_or_else(|| {
+            Failure::new(400, "InvalidResourceId", "The resource ID isn't valid. Verify that you entered the correct ID and try again.")
+        })
     }
 }
 
@@ -344,7 +361,9 @@ fn not_found() -> Failure {
 fn check_name(name: &str) -> Result<(), Failure> {
     let valid = |c: char| c.is_ascii_alphanumeric() || "_.-/".contains(c);
     if name.is_empty() || name.len() > 1_011 || !name.chars().all(valid) || (name.contains('/') && !name.starts_with('/')) {
-        return Err(validation("Parameter name must be a fully qualified name: it starts with a forward slash when it has a path, and has only letters, digits and the symbols .-_/"));
+        return Err(validation(
+            "Parameter name must be a fully qualified name: it starts with a forward slash when it has a path, and has only letters, digits and the symbols .-_/",
+        ));
     }
     let first = name.trim_start_matches('/').to_ascii_lowercase();
     if first.starts_with("aws") || first.starts_with("ssm") {
@@ -356,7 +375,13 @@ fn check_name(name: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-pub(super) fn paged(list: &str, items: &[(String, Value)], token: Option<&str>, asked: Option<usize>, most: usize) -> Result<Value, Failure> {
+pub(super) fn paged(
+    list: &str,
+    items: &[(String, Value)],
+    token: Option<&str>,
+    asked: Option<usize>,
+    most: usize,
+) -> Result<Value, Failure> {
     let size = asked.unwrap_or(most);
     if !(1..=most).contains(&size) {
         return Err(validation(format!("MaxResults must be between 1 and {most}, but is {size}")));

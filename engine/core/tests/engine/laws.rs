@@ -1,0 +1,77 @@
+//! The laws themselves: each is broken once on purpose, and must be seen to be.
+
+use jiff::SignedDuration;
+use spawn_core::ports::{LaunchRequest, Tags};
+use spawn_model::layout;
+use spawn_model::record::FleetRecord;
+use spawn_model::tag;
+
+use crate::simulated::{World, run};
+use crate::{array, launch, warm};
+
+async fn lawful() -> (World, FleetRecord) {
+    let world = warm().await;
+    let record = launch(&world.process(), &array(2)).await.unwrap().record;
+    world.pass(60).await;
+    world.assert_lawful();
+    (world, record)
+}
+
+fn broken(world: &World) -> String {
+    world.state().violations.join("\n")
+}
+
+#[test]
+fn an_instance_without_a_schedule_is_seen() {
+    run(async {
+        let (world, record) = lawful().await;
+        world.process().aws().schedules.delete("spawn", &layout::schedule_name(&record.run, 0)).await.unwrap();
+        assert!(broken(&world).contains("has no schedule that ends it"), "{}", broken(&world));
+    });
+}
+
+#[test]
+fn an_instance_without_a_deadline_is_seen() {
+    run(async {
+        let (world, _) = lawful().await;
+        let id = world.state().cloud.machine_ids().remove(0);
+        world.process().aws().instances.untag(&[id], &[tag::DEADLINE.to_owned()]).await.unwrap();
+        assert!(broken(&world).contains("has no deadline"), "{}", broken(&world));
+    });
+}
+
+#[test]
+fn an_instance_too_many_is_seen() {
+    run(async {
+        let (world, record) = lawful().await;
+        let first = world.state().launch_of(&record.run).unwrap();
+        let more = LaunchRequest { client_token: "more".into(), ..first };
+        world.process().aws().instances.launch(&more).await.unwrap();
+        assert!(broken(&world).contains("has 4 instances of the 2 that were asked for"), "{}", broken(&world));
+        // Their agents find their ranks taken.
+        world.pass(60).await;
+        assert!(broken(&world).contains("is claimed twice"), "{}", broken(&world));
+    });
+}
+
+#[test]
+fn a_client_token_used_twice_is_seen() {
+    run(async {
+        let (world, record) = lawful().await;
+        let first = world.state().launch_of(&record.run).unwrap();
+        let other = LaunchRequest { max_count: 1, tags: Tags::new(), ..first };
+        let error = world.process().aws().instances.launch(&other).await.unwrap_err();
+        assert_eq!(error.code, "IdempotentParameterMismatch");
+        assert!(broken(&world).contains("is used for two launches"), "{}", broken(&world));
+    });
+}
+
+#[test]
+fn a_call_takes_its_time() {
+    run(async {
+        let world = World::new();
+        let begun = world.now();
+        world.process().aws().identity.caller().await.unwrap();
+        assert_eq!(world.now().duration_since(begun), SignedDuration::from_millis(20));
+    });
+}

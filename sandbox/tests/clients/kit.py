@@ -1,0 +1,47 @@
+"""What the client scripts share: clients for the sandbox, and checks that say what they saw."""
+
+import json
+import os
+
+import boto3
+import botocore
+from botocore.config import Config
+
+
+def client(service, region="us-east-1", **more):
+    """A client that tries once: what the sandbox answers is what the test sees."""
+    return boto3.client(service, region_name=region, config=Config(retries={"total_max_attempts": 1}), **more)
+
+
+def refused(code, call, *args, **more):
+    """Calls, and checks that the refusal has this code. Answers the whole response."""
+    try:
+        answer = call(*args, **more)
+    except botocore.exceptions.ClientError as error:
+        got = error.response["Error"]["Code"]
+        assert got == code, f"expected {code}, got {error.response}"
+        return error.response
+    raise AssertionError(f"expected {code}, got an answer: {answer}")
+
+
+def equal(got, expected):
+    assert got == expected, f"expected {expected!r}, got {got!r}"
+
+
+TRUST = """{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"%s"},"Action":"sts:AssumeRole"}]}"""
+
+
+def role(iam, name, service):
+    """Makes a role that a service may assume, and answers its ARN."""
+    return iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST % service)["Role"]["Arn"]
+
+
+def allow(iam, role, actions, resource="*", **condition):
+    """Lets a role do something."""
+    statement = {"Effect": "Allow", "Action": actions, "Resource": resource, **({"Condition": condition} if condition else {})}
+    number = len(iam.list_role_policies(RoleName=role)["PolicyNames"])
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=role, PolicyName=f"allow-{number}", PolicyDocument=document)
+
+
+ACCOUNT = os.environ.get("SANDBOX_ACCOUNT", "123456789012")

@@ -1,0 +1,50 @@
+//! Every service, as boto3 sees it: an independent client that knows nothing of how the sandbox is made.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
+
+mod kit;
+
+use kit::Fixture;
+
+/// Runs a script of `tests/clients` against a sandbox of its own, and answers what it prints.
+async fn script(name: &str) -> String {
+    let fixture = Fixture::start(|options| options.boot_machines = false).await;
+    let printed = fixture.python(name).await;
+    fixture.sandbox.stop().await;
+    printed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn authority() {
+    insta::assert_snapshot!("authority", script("authority.py").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3() {
+    script("s3.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn iam_and_sts() {
+    script("iam.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ssm() {
+    script("ssm.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logs() {
+    script("logs.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pricing() {
+    script("pricing.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scheduler() {
+    script("scheduler.py").await;
+}

@@ -1,0 +1,56 @@
+//! Where the programs under test are, and how Terraform finds the provider among them.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The directory of the programs under test: `SPAWN_TEST_PROGRAMS`, else where cargo put this test.
+///
+/// # Panics
+/// If the program that runs cannot be found.
+pub fn directory() -> PathBuf {
+    if let Some(named) = std::env::var_os("SPAWN_TEST_PROGRAMS") {
+        return named.into();
+    }
+    let test = std::env::current_exe().expect("a test knows where it is");
+    // target/debug/deps/<test>
+    test.parent().and_then(Path::parent).expect("cargo puts tests two directories deep").to_owned()
+}
+
+/// A program under test.
+///
+/// # Panics
+/// If it was not built, with what to run.
+pub fn program(name: &str) -> PathBuf {
+    let path = directory().join(name);
+    assert!(path.is_file(), "{} is missing: run `cargo xtask test`, or `cargo build --workspace --bins` first", path.display());
+    path
+}
+
+/// The configuration by which Terraform takes the provider under test: `SPAWN_TEST_TERRAFORM_RC`, else one with a mirror made here.
+///
+/// # Panics
+/// If the mirror cannot be made.
+pub fn terraform_rc() -> PathBuf {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(named) = std::env::var_os("SPAWN_TEST_TERRAFORM_RC") {
+        return named.into();
+    }
+    MADE.get_or_init(|| {
+        let provider = program("terraform-provider-spawn");
+        // One for each process: two test programs may run at once. Beside the programs, so that a link is possible.
+        let root = directory().join("tmp").join(format!("terraform-{}", std::process::id()));
+        let version = env!("CARGO_PKG_VERSION");
+        let place = root.join(format!("plugins/registry.terraform.io/spawn-dev/spawn/{version}/linux_amd64"));
+        std::fs::create_dir_all(&place).expect("a directory beside the programs");
+        let plugin = place.join(format!("terraform-provider-spawn_v{version}"));
+        if !plugin.exists() {
+            std::fs::hard_link(&provider, &plugin).or_else(|_| std::fs::copy(&provider, &plugin).map(drop)).expect("a copy of the provider");
+        }
+        let path = root.join("terraform.rc");
+        let mirror = root.join("plugins").display().to_string();
+        let text = format!("provider_installation {{\n  filesystem_mirror {{\n    path    = {mirror:?}\n    include = [\"spawn-dev/spawn\"]\n  }}\n}}\n");
+        std::fs::write(&path, text).expect("a file beside the programs");
+        path
+    })
+    .clone()
+}
