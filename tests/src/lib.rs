@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`world`] | a sandbox, its control API, and the environment in which programs see it |
 //! | [`terraform`] | a directory with a configuration, and Terraform in it |
+//! | [`configuration`] | blocks of configurations, from defaults |
 //! | [`process`] | programs that are run, bounded in time and never left behind |
 //! | [`programs`] | where the programs under test are |
 //! | [`shown`] | text as snapshots keep it: without ids, times, addresses and paths |
@@ -11,6 +12,7 @@
 //!
 //! A test waits for events. Timeouts are guards against hanging, never part of what is tested.
 
+pub mod configuration;
 pub mod leftovers;
 pub mod process;
 pub mod programs;

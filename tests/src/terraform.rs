@@ -174,3 +174,9 @@ impl<'w> Terraform<'w> {
         resources.into_iter().find(|resource| resource["address"] == address).unwrap_or_default()
     }
 }
+
+/// The ids of a fleet's instances by rank, from its state.
+pub fn instance_ids(state: &Value) -> Vec<String> {
+    let members = state["members"].as_array().cloned().unwrap_or_default();
+    members.iter().map(|member| member["instance_id"].as_str().unwrap_or_default().to_owned()).collect()
+}

@@ -149,12 +149,17 @@ impl World {
 
     /// Makes calls of an operation fail for one kind of caller.
     pub fn fault_for(&self, caller: &str, service: &str, operation: &str, times: Option<u64>, action: Fault) {
+        self.fault_after(0, caller, service, operation, times, action);
+    }
+
+    /// The same, after so many calls have passed.
+    pub fn fault_after(&self, skip: u64, caller: &str, service: &str, operation: &str, times: Option<u64>, action: Fault) {
         self.control.add_fault(FaultScript::Router(FaultRule {
             service: service.to_owned(),
             operation: operation.to_owned(),
             caller: Some(caller.to_owned()),
             times,
-            skip: 0,
+            skip,
             action,
         }));
     }
@@ -178,6 +183,23 @@ impl World {
             }
             std::thread::sleep(LOOK_EVERY);
         }
+    }
+
+    /// The keys of the objects in the set-up's bucket.
+    pub fn keys(&self) -> Vec<String> {
+        let snapshot = self.control.snapshot();
+        let buckets = snapshot["s3"].as_object().into_iter().flatten();
+        buckets.flat_map(|(_, bucket)| bucket["objects"].as_object().into_iter().flatten()).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Every instance that was ever launched, with its state, as the sandbox tells an independent client.
+    #[track_caller]
+    pub fn instances(&self) -> Vec<(String, String)> {
+        let printed = self.python(
+            "found = client('ec2').describe_instances()['Reservations']\n\
+             print(json.dumps(sorted([i['InstanceId'], i['State']['Name']] for r in found for i in r['Instances'])))",
+        );
+        serde_json::from_str(&printed).expect("JSON")
     }
 
     /// Waits until a call of an operation is in the log after a position.

@@ -1,55 +1,10 @@
 //! A fleet's life under Terraform: create, nothing to do, update in place, replace, import, delete, nothing left.
 
 use serde_json::{Value, json};
+use spawn_tests::configuration::{ARRAY, INSTANCE, array, instance};
 use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::terraform::instance_ids;
 use spawn_tests::{Terraform, World, assert_shown, shown};
-
-const ARRAY: &str = "spawn_job_array.it";
-const INSTANCE: &str = "spawn_instance.it";
-
-/// A block of fields. A later one of the same name replaces an earlier one; an empty one removes it.
-fn block(kind: &str, fields: &[(&str, &str)]) -> String {
-    let mut kept: Vec<(&str, &str)> = Vec::new();
-    for (name, value) in fields {
-        match kept.iter_mut().find(|(kept, _)| kept == name) {
-            Some(field) => field.1 = value,
-            None => kept.push((name, value)),
-        }
-    }
-    let lines: String = kept.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("  {name} = {value}\n")).collect();
-    format!("resource \"{kind}\" \"it\" {{\n{lines}}}\n")
-}
-
-fn array(changes: &[(&str, &str)]) -> String {
-    let fields = [
-        ("name", r#""tiles""#),
-        ("size", "2"),
-        ("instance_types", r#"["c7i.large"]"#),
-        ("files", r##"{ "work" = "#!/bin/sh\nexec sleep 600\n" }"##),
-        ("command", r#"["./work", "hard"]"#),
-        ("env", r#"{ PALETTE = "fire" }"#),
-        ("lease", r#"{ ttl = "20m" }"#),
-        ("tags", r#"{ team = "maths" }"#),
-        ("wait_for", r#""running""#),
-    ];
-    block("spawn_job_array", &[&fields, changes].concat())
-}
-
-fn instance(changes: &[(&str, &str)]) -> String {
-    let fields = [
-        ("name", r#""bench""#),
-        ("instance_types", r#"["m7i.large", "m7a.large"]"#),
-        ("lease", r#"{ ttl = "20m" }"#),
-        ("tags", r#"{ owner = "ada" }"#),
-        ("wait_for", r#""running""#),
-    ];
-    block("spawn_instance", &[&fields, changes].concat())
-}
-
-fn ids(state: &Value) -> Vec<String> {
-    let members = state["members"].as_array().cloned().unwrap_or_default();
-    members.iter().map(|member| member["instance_id"].as_str().unwrap_or_default().to_owned()).collect()
-}
 
 /// The deadline as the three places hold it: the lease object, the schedule, the tags.
 fn deadlines(world: &World, state: &Value) -> Value {
@@ -132,7 +87,7 @@ fn an_array_is_changed_in_place_and_ends_without_a_trace() {
     terraform.apply().succeeded();
     terraform.assert_settled();
     let extended = terraform.state(ARRAY);
-    assert_eq!(ids(&first), ids(&extended));
+    assert_eq!(instance_ids(&first), instance_ids(&extended));
     assert_eq!((minutes_between(&first, &extended), &first["run_id"]), (30, &extended["run_id"]));
     assert_one_deadline(&world, &extended);
     let tags = world.python(
@@ -147,7 +102,7 @@ fn an_array_is_changed_in_place_and_ends_without_a_trace() {
     terraform.apply().succeeded();
     terraform.assert_settled();
     let shortened = terraform.state(ARRAY);
-    assert_eq!((ids(&shortened), minutes_between(&first, &shortened)), (ids(&first), -5));
+    assert_eq!((instance_ids(&shortened), minutes_between(&first, &shortened)), (instance_ids(&first), -5));
     assert_one_deadline(&world, &shortened);
 
     terraform.destroy().succeeded();
@@ -182,7 +137,7 @@ fn what_makes_another_fleet_replaces_it() {
     terraform.assert_settled();
     let second = terraform.state(ARRAY);
     assert_ne!(first["id"], second["id"]);
-    assert!(ids(&first).iter().all(|id| !ids(&second).contains(id)));
+    assert!(instance_ids(&first).iter().all(|id| !instance_ids(&second).contains(id)));
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
 }
@@ -196,14 +151,14 @@ fn an_instance_is_kept_changed_replaced_and_deleted() {
     terraform.apply().succeeded();
     terraform.assert_settled();
     let first = terraform.state(INSTANCE);
-    assert_eq!((first["status"].as_str(), ids(&first).len()), (Some("running"), 1));
+    assert_eq!((first["status"].as_str(), instance_ids(&first).len()), (Some("running"), 1));
 
     terraform.configure(&instance(&[("lease", r#"{ ttl = "1h" }"#), ("tags", r#"{ owner = "grace" }"#)]));
     assert_eq!(terraform.planned(INSTANCE), "update");
     terraform.apply().succeeded();
     terraform.assert_settled();
     let extended = terraform.state(INSTANCE);
-    assert_eq!((ids(&first), minutes_between(&first, &extended)), (ids(&extended), 40));
+    assert_eq!((instance_ids(&first), minutes_between(&first, &extended)), (instance_ids(&extended), 40));
     assert_one_deadline(&world, &extended);
 
     for (field, value) in [("instance_types", r#"["t3.micro"]"#), ("command", r#"["sleep", "60"]"#), ("env", r#"{ A = "b" }"#), ("name", r#""desk""#)] {
@@ -212,7 +167,7 @@ fn an_instance_is_kept_changed_replaced_and_deleted() {
     }
     terraform.apply().succeeded();
     terraform.assert_settled();
-    assert_ne!(ids(&first), ids(&terraform.state(INSTANCE)));
+    assert_ne!(instance_ids(&first), instance_ids(&terraform.state(INSTANCE)));
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
 }
@@ -231,7 +186,7 @@ fn a_fleet_is_imported_by_id_and_by_name() {
         other.import(ARRAY, array_id).succeeded();
         other.import(INSTANCE, instance_id).succeeded();
         other.assert_settled();
-        assert_eq!((ids(&other.state(ARRAY)), ids(&other.state(INSTANCE))), (ids(&fleet), ids(&bench)));
+        assert_eq!((instance_ids(&other.state(ARRAY)), instance_ids(&other.state(INSTANCE))), (instance_ids(&fleet), instance_ids(&bench)));
         last = Some(other);
     }
     let other = last.expect("two");

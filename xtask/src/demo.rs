@@ -141,11 +141,19 @@ fn keep_up(sandbox: Sandbox, workspace: &Workspace, configuration: &Path, mirror
     println!("  {} sandbox down             # ends it, and everything in it", spawn.display());
 }
 
-/// Compares the cloud with what the account set-up alone leaves.
+/// Shows what a fleet leaves: nothing that costs, and its records.
 fn nothing_left(sandbox: &Sandbox) -> Result<()> {
     let fleets: Value = serde_json::from_str(&capture(sandbox.spawn()?.args(["ls", "--output", "json"]))?)?;
     ensure!(fleets["fleets"].as_array().is_some_and(Vec::is_empty), "fleets are left: {fleets}");
-    let status: Value = serde_json::from_str(&capture(sandbox.spawn()?.args(["sandbox", "status", "--output", "json"]))?)?;
-    println!("{}", serde_json::to_string_pretty(&status)?);
+    let text = capture(sandbox.spawn()?.args(["sandbox", "snapshot", "--output", "json"]))?;
+    let world: Value = serde_json::from_str(&text)?;
+    for (place, name) in
+        [("ec2", "\"i-"), ("ec2", "\"vol-"), ("ec2", "spawn-fleet-"), ("iam", "spawn-fleet-"), ("schedules", "spawn-run-"), ("s3", "names/")]
+    {
+        let found = world[place].to_string();
+        ensure!(!found.contains(name), "{name}… is still in {place}: {found}");
+    }
+    println!("  no instance, no volume, no security group, no role, no schedule, no name of the fleet");
+    println!("  the account set-up stays, and the fleet's records, results and logs");
     Ok(())
 }

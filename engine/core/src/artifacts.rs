@@ -86,5 +86,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::new(Class::Invalid, "ArtifactUnreadable", format!("{} cannot be read: {error}", path.display()), "Check the file and SPAWN_ARTIFACTS")
+    Error::new(
+        Class::Invalid,
+        "ArtifactUnreadable",
+        format!("{} cannot be read: {error}", path.display()),
+        "Check the file and SPAWN_ARTIFACTS",
+    )
 }

@@ -51,7 +51,15 @@ const TABLE: &[(Class, &[&str])] = &[
     ),
     (
         Class::Denied,
-        &["UnauthorizedOperation", "AccessDenied", "AccessDeniedException", "NotAuthorized", "OptInRequired", "PendingVerification", "Blocked"],
+        &[
+            "UnauthorizedOperation",
+            "AccessDenied",
+            "AccessDeniedException",
+            "NotAuthorized",
+            "OptInRequired",
+            "PendingVerification",
+            "Blocked",
+        ],
     ),
     (Class::Denied, CREDENTIALS),
     (
@@ -124,7 +132,13 @@ const TABLE: &[(Class, &[&str])] = &[
     ),
     (
         Class::Invalid,
-        &["AuthorizationHeaderMalformed", "IllegalLocationConstraintException", "InvalidLocationConstraint", "PermanentRedirect", "ValidationException"],
+        &[
+            "AuthorizationHeaderMalformed",
+            "IllegalLocationConstraintException",
+            "InvalidLocationConstraint",
+            "PermanentRedirect",
+            "ValidationException",
+        ],
     ),
 ];
 
@@ -267,7 +281,9 @@ mod tests {
         ] {
             assert_eq!(class_of(Some(code), status), class, "{code}");
         }
-        for (status, class) in [(403, Denied), (404, NotFound), (412, Conflict), (429, Throttled), (500, Transient), (501, Bug), (400, Invalid)] {
+        for (status, class) in
+            [(403, Denied), (404, NotFound), (412, Conflict), (429, Throttled), (500, Transient), (501, Bug), (400, Invalid)]
+        {
             assert_eq!(class_of(None, status), class, "HTTP {status}");
         }
     }

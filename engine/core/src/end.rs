@@ -9,8 +9,8 @@ use spawn_model::layout;
 use spawn_model::record::{Ended, FleetRecord, SCHEMA};
 use spawn_model::tag;
 
-use crate::ledger::Ledger;
 use crate::lease;
+use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::ports::{Aws, Result, Tags};
 use crate::setup::Setup;
@@ -105,13 +105,13 @@ async fn terminate(aws: &Aws, fleet: &FleetId, launched: &[InstanceId], timeout:
             empty_looks = 0;
         }
         if !alive.is_empty() {
-            operation.say(&format!("terminating {} instances", alive.len()));
+            operation.say(&format!("terminating {}", instances_of(alive.len())));
             for ids in alive.chunks(TERMINATE_MAX) {
                 aws.instances.terminate(ids).await.map_err(|e| e.leaving(Leftover::Remaining(alive.clone())))?;
             }
-        } else if left.len() != told {
+        } else if !left.is_empty() && left.len() != told {
             told = left.len();
-            operation.say(&format!("{told} instances are shutting down"));
+            operation.say(&format!("waiting for {} to be gone", instances_of(told)));
         }
         if aws.clock.now() > give_up {
             let message = format!("{} instances did not go away within {} s", left.len(), timeout.as_secs());
@@ -124,7 +124,13 @@ async fn terminate(aws: &Aws, fleet: &FleetId, launched: &[InstanceId], timeout:
 }
 
 /// Deletes a fleet's group. EC2 refuses while an instance uses it, also one that no look has shown yet: then there is one to end.
-async fn groups_delete(aws: &Aws, fleet: &FleetId, settled: Option<Timestamp>, timeout: SignedDuration, operation: &Operation) -> Result<()> {
+async fn groups_delete(
+    aws: &Aws,
+    fleet: &FleetId,
+    settled: Option<Timestamp>,
+    timeout: SignedDuration,
+    operation: &Operation,
+) -> Result<()> {
     let give_up = aws.clock.now() + timeout;
     let mut pause_ms = 200;
     loop {
@@ -146,4 +152,8 @@ async fn groups_delete(aws: &Aws, fleet: &FleetId, settled: Option<Timestamp>, t
             terminate(aws, fleet, &[], timeout, operation).await?;
         }
     }
+}
+
+fn instances_of(count: usize) -> String {
+    if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }

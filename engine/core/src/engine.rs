@@ -18,8 +18,8 @@ use crate::artifacts;
 use crate::claim::{self, Claim, Claiming, KeptAlive, caller_identity};
 use crate::fleet::{self, Fleet};
 use crate::launch::Launcher;
-use crate::ledger::Ledger;
 use crate::lease;
+use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
 use crate::ports::{Aws, Caller, ImageQuery, LogEvent, Result, Tags};
@@ -120,7 +120,10 @@ impl Engine {
         let observed = self.observe(spec, architectures).await?;
         let mut plan = plan(kind, spec, &observed)?;
         if setup.is_none() {
-            plan.notes.push(format!("the account set-up of {} in {} is not there yet; the first launch makes it", caller.account, self.aws.region));
+            plan.notes.push(format!(
+                "the account set-up of {} in {} is not there yet; the first launch makes it",
+                caller.account, self.aws.region
+            ));
         }
         Ok(plan)
     }
@@ -302,7 +305,12 @@ impl Engine {
     pub async fn lease_change(&self, fleet: &Fleet, ttl: spawn_model::duration::Seconds) -> Result<Timestamp> {
         if fleet.status.is_over() && fleet.alive.is_empty() {
             let message = format!("{} is over ({}), and a lease cannot bring it back", fleet.record.spec.name, fleet.status);
-            return Err(Error::new(Class::Conflict, "FleetOver", message, "Launch it again: `terraform apply -replace=ADDRESS` or `spawn up`"));
+            return Err(Error::new(
+                Class::Conflict,
+                "FleetOver",
+                message,
+                "Launch it again: `terraform apply -replace=ADDRESS` or `spawn up`",
+            ));
         }
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
@@ -407,7 +415,12 @@ impl Engine {
     async fn warm(&self) -> Result<Setup> {
         self.found().await?.ok_or_else(|| {
             let message = format!("the account set-up is not there in {}", self.aws.region);
-            Error::new(Class::NotFound, "NoSetup", message, "Run `spawn setup`, or launch a fleet; --region or AWS_REGION chooses another region")
+            Error::new(
+                Class::NotFound,
+                "NoSetup",
+                message,
+                "Run `spawn setup`, or launch a fleet; --region or AWS_REGION chooses another region",
+            )
         })
     }
 

@@ -12,8 +12,8 @@ use spawn_model::spec::{FleetReport, Member};
 use spawn_model::status::{Seen, Status, fleet_status, member_status};
 use spawn_model::tag;
 
-use crate::ledger::Ledger;
 use crate::lease;
+use crate::ledger::Ledger;
 use crate::ports::{Aws, Instance, Result, Tags};
 
 /// EC2's reads may miss a new instance for a while (eventual consistency): so long, absence is no proof.
@@ -79,7 +79,8 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         ledger.completions(fleet, &record.run, record.spec.size),
     )?;
     let asked_for = lease::deadline_of(&record);
-    let deadline = instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).fold(lease.map_or(asked_for, |l| l.deadline), Timestamp::min);
+    let deadline =
+        instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).fold(lease.map_or(asked_for, |l| l.deadline), Timestamp::min);
     let now = aws.clock.now();
 
     let mut by_rank: BTreeMap<u32, Launched> = BTreeMap::new();

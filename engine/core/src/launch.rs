@@ -10,8 +10,8 @@ use spawn_model::problem::Path;
 use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Lease, Payload, SCHEMA};
 use spawn_model::tag;
 
-use crate::ledger::Ledger;
 use crate::lease;
+use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::{Plan, Pool, batch_size, client_token};
 use crate::ports::{Aws, LaunchRequest, Result, RoleRequest, Tags};

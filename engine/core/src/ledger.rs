@@ -169,12 +169,6 @@ impl Ledger {
             .await
     }
 
-    /// The ranks that have a completion record: one call a page of 1,000.
-    pub async fn ranks_completed(&self, fleet: &FleetId, run: &RunId) -> Result<Vec<u32>> {
-        let keys = self.objects.list(&self.bucket, &RunKeys::new(fleet, run).completions()).await?;
-        Ok(keys.iter().filter_map(|key| layout::rank_of_key(key)).collect())
-    }
-
     /// How each rank ended, from one object if the run's outcome was gathered, else from every rank's own.
     pub async fn completions(&self, fleet: &FleetId, run: &RunId, size: u32) -> Result<Vec<Completion>> {
         let keys = RunKeys::new(fleet, run);

@@ -75,7 +75,10 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
     for name in &spec.instance_types {
         let Some(found) = observed.types.iter().find(|t| t.name == *name) else { continue };
         if found.architecture != observed.image.architecture {
-            notes.push(format!("{name} is left out: it is {}, and the image {} is {}", found.architecture, observed.image.id, observed.image.architecture));
+            notes.push(format!(
+                "{name} is left out: it is {}, and the image {} is {}",
+                found.architecture, observed.image.id, observed.image.architecture
+            ));
         } else if !observed.architectures.contains(&found.architecture) {
             notes.push(format!("{name} is left out: the set-up has no agent for {}", found.architecture));
         } else {

@@ -37,7 +37,14 @@ impl Waited {
 ///
 /// # Errors
 /// If the fleet cannot be looked at.
-pub async fn wait(aws: &Aws, ledger: &Ledger, fleet: &FleetId, goal: WaitFor, until: Timestamp, operation: &Operation) -> Result<Option<Waited>> {
+pub async fn wait(
+    aws: &Aws,
+    ledger: &Ledger,
+    fleet: &FleetId,
+    goal: WaitFor,
+    until: Timestamp,
+    operation: &Operation,
+) -> Result<Option<Waited>> {
     let mut pause_ms = PAUSE_MS.0;
     let mut told = String::new();
     loop {
@@ -66,11 +73,11 @@ pub async fn wait(aws: &Aws, ledger: &Ledger, fleet: &FleetId, goal: WaitFor, un
 
 async fn reached(ledger: &Ledger, fleet: &Fleet, goal: WaitFor) -> Result<bool> {
     let size = fleet.record.spec.size as usize;
+    // Judged by this look: what is answered has to show what was waited for.
     Ok(match goal {
         WaitFor::Launched => true,
         WaitFor::Running => fleet.status != Status::Launching,
-        WaitFor::Ready => ledger.ranks_begun(&fleet.record.fleet, &fleet.record.run).await? >= size,
-        // By this look and no later one: what is answered has to show what was waited for.
+        WaitFor::Ready => fleet.status != Status::Launching && ledger.ranks_begun(&fleet.record.fleet, &fleet.record.run).await? >= size,
         WaitFor::Completed => fleet.members.iter().filter(|member| member.ended_at.is_some()).count() >= size,
     })
 }

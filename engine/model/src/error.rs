@@ -81,14 +81,7 @@ impl Error {
     /// An error that left nothing behind.
     #[must_use]
     pub fn new(class: Class, code: impl Into<String>, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self {
-            class,
-            code: code.into(),
-            message: message.into(),
-            help: help.into(),
-            left: Leftover::Clear,
-            path: Path::default(),
-        }
+        Self { class, code: code.into(), message: message.into(), help: help.into(), left: Leftover::Clear, path: Path::default() }
     }
 
     /// The same error, blamed on a field.

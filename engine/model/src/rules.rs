@@ -27,7 +27,10 @@ pub fn read_spec(kind: FleetKind, value: &Value) -> (Option<FleetSpec>, Vec<Prob
     let mut problems = Vec::new();
     let root = Path::default();
     for field in kind.fields().filter(|f| f.presence == crate::field::Presence::Required) {
-        if matches!(value, Value::Map(_)) && value.get(field.name).is_null() && FleetSpec::FIELDS.iter().any(|f| f.name == field.name && f.presence != field.presence) {
+        if matches!(value, Value::Map(_))
+            && value.get(field.name).is_null()
+            && FleetSpec::FIELDS.iter().any(|f| f.name == field.name && f.presence != field.presence)
+        {
             let path = root.key(field.name);
             problems.push(Problem::new(&path, "is required", format!("Set {path}")));
         }
@@ -85,7 +88,8 @@ pub fn check_name(name: &str, path: &Path, problems: &mut Vec<Problem>) {
     let shape = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
     let ends = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase()) && !name.ends_with('-');
     if !shape || !ends || name.len() > 63 {
-        let help = "Use lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen, at most 63 characters";
+        let help =
+            "Use lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen, at most 63 characters";
         problems.push(Problem::new(path, format!("{name:?} cannot be a name in DNS and S3"), help));
     }
 }
@@ -110,7 +114,11 @@ fn check_instance_types(types: &[Value], path: &Path, problems: &mut Vec<Problem
 
 fn check_command(words: &[Value], path: &Path, problems: &mut Vec<Problem>) {
     match words.first() {
-        None => problems.push(Problem::new(path, "is empty", "Write the program and its arguments, such as [\"./render\", \"--depth\", \"512\"]")),
+        None => problems.push(Problem::new(
+            path,
+            "is empty",
+            "Write the program and its arguments, such as [\"./render\", \"--depth\", \"512\"]",
+        )),
         Some(Value::String(program)) if program.is_empty() => {
             problems.push(Problem::new(&path.index(0), "names no program", "Write the program first"));
         }
@@ -125,7 +133,10 @@ fn check_command(words: &[Value], path: &Path, problems: &mut Vec<Problem>) {
 
 fn check_files(files: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Problem>) {
     for name in files.keys() {
-        let safe = !name.is_empty() && name.len() <= 255 && !name.starts_with('/') && !name.contains('\0')
+        let safe = !name.is_empty()
+            && name.len() <= 255
+            && !name.starts_with('/')
+            && !name.contains('\0')
             && name.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
         if !safe {
             let help = "Use a relative path without \"..\", such as \"render\" or \"data/in.csv\"";
@@ -146,7 +157,11 @@ fn check_env(env: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Prob
             let help = "Use letters, digits and underscores, not beginning with a digit";
             problems.push(Problem::new(&path.key(name), format!("{name:?} is not a variable's name"), help));
         } else if name.starts_with("SPAWN_") {
-            problems.push(Problem::new(&path.key(name), format!("{name:?} is one that spawn sets"), "Choose a name that does not begin with SPAWN_"));
+            problems.push(Problem::new(
+                &path.key(name),
+                format!("{name:?} is one that spawn sets"),
+                "Choose a name that does not begin with SPAWN_",
+            ));
         }
         if text.as_str().is_some_and(|text| text.contains('\0')) {
             problems.push(Problem::new(&path.key(name), "contains a NUL byte", "No variable can hold one"));

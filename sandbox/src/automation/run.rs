@@ -303,9 +303,9 @@ fn holds(choice: &Value) -> Result<bool, StepError> {
         return Ok(!holds(inner)?);
     }
     let variable = map.get("Variable").ok_or_else(|| StepError::new("A choice needs Variable"))?;
-    // A list is compared in its JSON form. That AWS does the same is not documented: `[]` for none is all that should be relied on.
-    if variable.is_object() {
-        return Err(StepError::gap("an object as the Variable of aws:branch"));
+    // How AWS would compare them is not documented.
+    if variable.is_object() || variable.is_array() {
+        return Err(StepError::gap("a list or an object as the Variable of aws:branch"));
     }
     let (operator, wanted) = map
         .iter()

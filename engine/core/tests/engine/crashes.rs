@@ -217,10 +217,13 @@ fn tearing_down() {
     survives_everything(Deed::TearDown, &TROUBLES);
 }
 
+/// Leaves something of a fleet behind.
+type Plant = fn(&mut State, &FleetRecord);
+
 /// What could be left behind, each planted once: a comparison that does not see it would prove nothing.
 #[test]
 fn a_leak_of_any_kind_is_seen() {
-    let plants: [(&str, fn(&mut State, &FleetRecord)); 10] = [
+    let plants: [(&str, Plant); 10] = [
         ("role", |s, r| drop(s.roles.insert(layout::role_name(&r.fleet), s.roles["spawn-setup-scheduler-us-east-1"].clone()))),
         ("profile", |s, r| {
             let profile = Profile { arn: String::new(), role: None, tags: Tags::new() };

@@ -60,7 +60,8 @@ fn a_schedule_that_finds_nothing_has_done_its_work() {
         let dying = world.process().with(n, Trouble::DiesBefore);
         assert!(dying.live(launch(&dying, &array(3))).await.is_none());
         world.pass(25 * 60).await;
-        assert_eq!((world.state().strikes[0].ended, alive(&world)), (0, 0));
+        let ended = world.state().strikes[0].ended;
+        assert_eq!((ended, alive(&world)), (0, 0));
     });
 }
 

@@ -81,7 +81,10 @@ fn a_rank_that_vanishes_is_lost_before_the_deadline_and_expired_after() {
         let now = world.now();
         world.state().cloud.call(now, REGION, Request::TerminateInstances(InstanceIds { instance_ids: vec![id] })).unwrap();
         let Waited::Over(fleet) = wait(&world, WaitFor::Completed, 600).await else { panic!("not over") };
-        assert_eq!((fleet.status, fleet.status_reason.as_str()), (Status::Lost, "rank 1 vanished before the deadline without a record of why"));
+        assert_eq!(
+            (fleet.status, fleet.status_reason.as_str()),
+            (Status::Lost, "rank 1 vanished before the deadline without a record of why")
+        );
         world.pass(1200).await;
         assert_eq!(world.engine().find("tiles").await.unwrap().status, Status::Expired);
     });

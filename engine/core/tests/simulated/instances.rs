@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use sandbox_cloud::model::{self, IpPermission, MetadataOptionsRequest, PermissionTarget, RuleTarget, ShutdownBehavior, Tag};
 use sandbox_cloud::request::{
-    AuthorizeRules, BlockDevice, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById, DescribeImages, DescribeInstanceTypes,
-    DescribeInstances, DescribeSecurityGroups, Filter, InstanceIds, Page, ProfileSpecification, RunInstances, TagRemoval, TagSpecification,
+    AuthorizeRules, BlockDevice, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById, DescribeImages,
+    DescribeInstanceTypes, DescribeInstances, DescribeSecurityGroups, Filter, InstanceIds, Page, ProfileSpecification, RunInstances,
+    TagRemoval, TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
 use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, Subnet, Tags};
@@ -217,7 +218,8 @@ impl Instances for Door {
             },
         };
         let answer = self.ec2("ec2:DescribeImages", Request::DescribeImages(request)).await;
-        let answer = answer.map_err(|error| if error.code.starts_with("InvalidAMIID") { Error { class: Class::Invalid, ..error } } else { error })?;
+        let answer = answer
+            .map_err(|error| if error.code.starts_with("InvalidAMIID") { Error { class: Class::Invalid, ..error } } else { error })?;
         let newest = reply!(answer, Images).items.into_iter().max_by_key(|image| image.creation_date.clone());
         let image = newest.ok_or_else(|| Error::new(Class::Invalid, "NoImage", "there is no such image", ""))?;
         Ok(Image { id: image.id, architecture: image.architecture, root_device: image.root_device_name })
@@ -247,12 +249,17 @@ impl Instances for Door {
         let request = DescribeSecurityGroups { filters: named, ..DescribeSecurityGroups::default() };
         let listing = reply!(self.ec2("ec2:DescribeSecurityGroups", Request::DescribeSecurityGroups(request)).await?, Groups);
         let ours = listing.items.into_iter().find(|group| tags.iter().all(|(key, value)| group.tags.get(key) == Some(value)));
-        ours.map(|group| group.id).ok_or_else(|| Error::new(Class::Conflict, "InvalidGroup.Duplicate", format!("{name} is not this fleet's"), ""))
+        ours.map(|group| group.id)
+            .ok_or_else(|| Error::new(Class::Conflict, "InvalidGroup.Duplicate", format!("{name} is not this fleet's"), ""))
     }
 
     async fn group_admit_itself(&self, group_id: &str) -> Result<()> {
         let target = RuleTarget::Group { group_id: group_id.to_owned(), user_id: String::new() };
-        let all = IpPermission { protocol: "-1".to_owned(), targets: vec![PermissionTarget { target, description: None }], ..IpPermission::default() };
+        let all = IpPermission {
+            protocol: "-1".to_owned(),
+            targets: vec![PermissionTarget { target, description: None }],
+            ..IpPermission::default()
+        };
         let request = AuthorizeRules { group_id: Some(group_id.to_owned()), permissions: vec![all], ..AuthorizeRules::default() };
         let admitted = self.ec2("ec2:AuthorizeSecurityGroupIngress", Request::AuthorizeSecurityGroupIngress(request)).await;
         tolerate(admitted, &["InvalidPermission.Duplicate"]).map(drop)

@@ -119,11 +119,7 @@ impl World {
             launches: BTreeMap::new(),
             violations: Vec::new(),
         };
-        Self {
-            state: Arc::new(Mutex::new(state)),
-            origin: "2030-01-01T00:00:00Z".parse().unwrap(),
-            started: tokio::time::Instant::now(),
-        }
+        Self { state: Arc::new(Mutex::new(state)), origin: "2030-01-01T00:00:00Z".parse().unwrap(), started: tokio::time::Instant::now() }
     }
 
     /// Now, in virtual time.

@@ -36,7 +36,13 @@ impl State {
     /// The keys under a prefix, in order.
     pub(crate) fn keys(&self, bucket: &str, prefix: &str) -> Vec<String> {
         let objects = self.buckets.get(bucket);
-        objects.into_iter().flat_map(|o| o.range(prefix.to_owned()..)).map(|(key, _)| key).take_while(|key| key.starts_with(prefix)).cloned().collect()
+        objects
+            .into_iter()
+            .flat_map(|o| o.range(prefix.to_owned()..))
+            .map(|(key, _)| key)
+            .take_while(|key| key.starts_with(prefix))
+            .cloned()
+            .collect()
     }
 
     /// Makes every launcher's sign of life that of a process which is gone, as the kernel would say.

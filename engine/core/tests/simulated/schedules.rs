@@ -91,7 +91,8 @@ impl State {
         self.schedule_check(schedule, now)?;
         let place = (schedule.group.clone(), schedule.name.clone());
         let alarm = self.schedules.get_mut(&place);
-        let alarm = alarm.ok_or_else(|| refusal("ResourceNotFoundException", 404, format!("Schedule {} does not exist.", schedule.name)))?;
+        let alarm =
+            alarm.ok_or_else(|| refusal("ResourceNotFoundException", 404, format!("Schedule {} does not exist.", schedule.name)))?;
         *alarm = Alarm::new(schedule, now);
         Ok(())
     }
@@ -115,7 +116,8 @@ impl State {
 
     /// Does what schedules do whose moment has come.
     pub(super) fn schedules_fire(&mut self, at: Timestamp) {
-        let due: Vec<(String, String)> = self.schedules.iter().filter(|(_, alarm)| alarm.next <= at).map(|(place, _)| place.clone()).collect();
+        let due: Vec<(String, String)> =
+            self.schedules.iter().filter(|(_, alarm)| alarm.next <= at).map(|(place, _)| place.clone()).collect();
         for place in due {
             let Some(mut alarm) = self.schedules.remove(&place) else { continue };
             if alarm.next >= alarm.schedule.end {

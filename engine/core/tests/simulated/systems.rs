@@ -81,9 +81,6 @@ impl Logs for Door {
 #[async_trait]
 impl Prices for Door {
     async fn on_demand_usd_per_hour(&self, region: &str, instance_type: &str) -> Result<Option<f64>> {
-        self.call("pricing:GetProducts", |s, _| {
-            Ok(catalogue::on_demand_usd_per_hour(region, instance_type).filter(|_| s.priced))
-        })
-        .await
+        self.call("pricing:GetProducts", |s, _| Ok(catalogue::on_demand_usd_per_hour(region, instance_type).filter(|_| s.priced))).await
     }
 }

@@ -79,7 +79,9 @@ impl Names {
     }
 
     fn apply(&self, text: &str) -> String {
-        self.words.iter().fold(text.to_owned(), |text, (id, name)| if text.contains(id.as_str()) { text.replace(id.as_str(), name) } else { text })
+        self.words
+            .iter()
+            .fold(text.to_owned(), |text, (id, name)| if text.contains(id.as_str()) { text.replace(id.as_str(), name) } else { text })
     }
 }
 
@@ -132,7 +134,10 @@ impl State {
         let groups = self.cloud.call(now, REGION, Request::DescribeSecurityGroups(DescribeSecurityGroups::default()));
         let Ok(Reply::Groups(groups)) = groups else { panic!("groups cannot be listed: {groups:?}") };
         for group in groups.items {
-            let rules = group.rules.iter().map(|rule| format!("egress={} {} {:?}", rule.egress, rule.protocol, rule.target).replace(&group.id, "itself"));
+            let rules = group
+                .rules
+                .iter()
+                .map(|rule| format!("egress={} {} {:?}", rule.egress, rule.protocol, rule.target).replace(&group.id, "itself"));
             lines.push(format!("group {} {} {:?} {:?}", group.name, group.description, rules.collect::<Vec<_>>(), group.tags));
         }
     }
@@ -208,7 +213,8 @@ fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>) -> String {
     }
     if key.contains("/batches/") {
         let batch: Batch = serde_json::from_slice(body).unwrap();
-        let members: Vec<&str> = batch.instances.iter().map(|i| ranks.get(&i.instance_id.0).map_or("somebody else", String::as_str)).collect();
+        let members: Vec<&str> =
+            batch.instances.iter().map(|i| ranks.get(&i.instance_id.0).map_or("somebody else", String::as_str)).collect();
         return format!("{members:?}");
     }
     let mut json: Value = serde_json::from_slice(body).unwrap();

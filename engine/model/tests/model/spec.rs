@@ -40,7 +40,8 @@ fn a_hash_follows_the_meaning_and_not_the_spelling() {
     let hash = spec.hash(FleetKind::JobArray);
     assert_eq!(from_yaml(&TILES.replace("20m", "1200s")).hash(FleetKind::JobArray), hash);
     assert_eq!(from_yaml(&format!("delete_results: false\nami: null\n{TILES}")).hash(FleetKind::JobArray), hash);
-    let reordered = "tags: { team: maps }\nname: mandelbrot\n".to_owned() + &TILES.replace("name: mandelbrot\n", "").replace("tags: { team: maps }\n", "");
+    let reordered = "tags: { team: maps }\nname: mandelbrot\n".to_owned()
+        + &TILES.replace("name: mandelbrot\n", "").replace("tags: { team: maps }\n", "");
     assert_eq!(from_yaml(&reordered).hash(FleetKind::JobArray), hash);
 }
 

@@ -69,8 +69,8 @@ fn the_state_of_an_array() {
     use Status::{Expired, Failed, Interrupted, Launching, Lost, Running, Succeeded};
     let up = |status| (status, Seen::Running);
     let gone = |status| (status, Seen::Gone);
-    let cases: Vec<(&str, u32, Vec<(Status, Seen)>)> = vec![
-        ("nothing asked for yet", 3, vec![]),
+    let cases = [
+        ("nothing asked for yet", 3, Vec::new()),
         ("half asked for", 3, vec![(Launching, Seen::Pending)]),
         ("half asked for, and one is through", 3, vec![gone(Succeeded)]),
         ("booting", 3, vec![up(Running), (Launching, Seen::Pending), up(Running)]),
@@ -85,7 +85,8 @@ fn the_state_of_an_array() {
         ("eight failed", 8, vec![gone(Failed); 8]),
         ("nine failed", 9, vec![gone(Failed); 9]),
     ];
-    let shown: String = cases.iter().map(|(what, asked, states)| format!("{what}\n{}", told(FleetKind::JobArray, *asked, states))).collect();
+    let shown: String =
+        cases.iter().map(|(what, asked, states)| format!("{what}\n{}", told(FleetKind::JobArray, *asked, states))).collect();
     insta::assert_snapshot!("array_status", shown);
 }
 

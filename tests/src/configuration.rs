@@ -1,0 +1,47 @@
+//! Blocks of Terraform configurations, from defaults that each test changes where it matters.
+
+/// The address of the block that [`array`] writes.
+pub const ARRAY: &str = "spawn_job_array.it";
+/// The address of the block that [`instance`] writes.
+pub const INSTANCE: &str = "spawn_instance.it";
+
+/// A block of fields in Terraform's syntax. A later one of the same name replaces an earlier one; an empty one removes it.
+pub fn block(kind: &str, fields: &[(&str, &str)]) -> String {
+    let mut kept: Vec<(&str, &str)> = Vec::new();
+    for (name, value) in fields {
+        match kept.iter_mut().find(|(kept, _)| kept == name) {
+            Some(field) => field.1 = value,
+            None => kept.push((name, value)),
+        }
+    }
+    let lines: String = kept.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| format!("  {name} = {value}\n")).collect();
+    format!("resource \"{kind}\" \"it\" {{\n{lines}}}\n")
+}
+
+/// Two ranks named `tiles` that sleep, with these changes.
+pub fn array(changes: &[(&str, &str)]) -> String {
+    let fields = [
+        ("name", r#""tiles""#),
+        ("size", "2"),
+        ("instance_types", r#"["c7i.large"]"#),
+        ("files", r##"{ "work" = "#!/bin/sh\nexec sleep 600\n" }"##),
+        ("command", r#"["./work", "hard"]"#),
+        ("env", r#"{ PALETTE = "fire" }"#),
+        ("lease", r#"{ ttl = "20m" }"#),
+        ("tags", r#"{ team = "maths" }"#),
+        ("wait_for", r#""running""#),
+    ];
+    block("spawn_job_array", &[&fields, changes].concat())
+}
+
+/// A machine named `bench` without a command, with these changes.
+pub fn instance(changes: &[(&str, &str)]) -> String {
+    let fields = [
+        ("name", r#""bench""#),
+        ("instance_types", r#"["m7i.large", "m7a.large"]"#),
+        ("lease", r#"{ ttl = "20m" }"#),
+        ("tags", r#"{ owner = "ada" }"#),
+        ("wait_for", r#""running""#),
+    ];
+    block("spawn_instance", &[&fields, changes].concat())
+}
