@@ -185,6 +185,13 @@ impl World {
         }
     }
 
+    /// The calls of the controller after a position that may change something.
+    pub fn changes(&self, since: u64) -> Vec<String> {
+        let reads = ["Describe", "Get", "List", "Head", "Filter"];
+        let calls = self.control.calls(since).into_iter().filter(|call| call.caller == "controller");
+        calls.map(|call| call.operation).filter(|operation| !reads.iter().any(|read| operation.starts_with(read))).collect()
+    }
+
     /// The keys of the objects in the set-up's bucket.
     pub fn keys(&self) -> Vec<String> {
         let snapshot = self.control.snapshot();

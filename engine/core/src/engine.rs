@@ -233,7 +233,11 @@ impl Engine {
             claim::release_dead(ledger, &record.spec.name, &record.fleet).await
         };
         match undone.await {
-            Ok(()) => error.leaving(Leftover::Clear),
+            Ok(()) => {
+                let nothing = "Nothing of the launch is left";
+                let help = if error.help.is_empty() { nothing.to_owned() } else { format!("{}. {nothing}", error.help) };
+                Error { help, ..error }.leaving(Leftover::Clear)
+            }
             Err(failed) => {
                 let left = match failed.left {
                     Leftover::Remaining(ids) => Leftover::Remaining(ids),

@@ -15,18 +15,9 @@ use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::{Plan, Pool, batch_size, client_token};
 use crate::ports::{Aws, LaunchRequest, Result, RoleRequest, Tags};
+use crate::retry::{Patience, patiently};
 use crate::setup::{Names, Setup};
 use crate::user_data::UserData;
-
-/// How long a new role may take until EC2 knows its profile, in milliseconds.
-const PROFILE_WAIT_MS: u64 = 120_000;
-
-/// How long a throttled launch is asked again: EC2 lets an account launch 1,000 instances at once and then two a second, so that
-/// the next thousand take more than eight minutes.
-const THROTTLED_WAIT_MS: u64 = 900_000;
-
-/// How often a launch that failed in passing or got no answer is asked again, with the same client token.
-const ATTEMPTS_MAX: u32 = 6;
 
 /// A launch under way.
 pub(crate) struct Launcher<'a> {
@@ -51,13 +42,17 @@ impl Launcher<'_> {
         self.operation.go_on()?;
         self.operation.say("making role, security group and the schedule that ends the fleet");
         let (_, _, _, group_id) = try_join!(
-            self.ledger.payload_write(fleet, run, payload),
-            self.ledger.lease_write(fleet, run, &lease),
-            self.identity(),
-            self.group(),
+            self.patiently(|| self.ledger.payload_write(fleet, run, payload)),
+            self.patiently(|| self.ledger.lease_write(fleet, run, &lease)),
+            self.patiently(|| self.identity()),
+            self.patiently(|| self.group()),
         )?;
-        lease::schedules_put(self.aws, self.setup, self.record, deadline).await?;
+        self.patiently(|| lease::schedules_put(self.aws, self.setup, self.record, deadline)).await?;
         self.batches(&group_id).await
+    }
+
+    async fn patiently<T, F: Future<Output = Result<T>>>(&self, call: impl Fn() -> F) -> Result<T> {
+        patiently(self.aws, self.operation, call).await
     }
 
     fn tags(&self) -> Tags {
@@ -196,40 +191,14 @@ impl Launcher<'_> {
 
     /// One `RunInstances`, asked again where the class of its failure says that asking again with the same token is right.
     async fn ask(&self, request: &LaunchRequest) -> Result<Vec<spawn_model::record::Launched>> {
-        let mut attempts = 0;
-        let mut profile_waited_ms = 0;
-        let mut throttled_waited_ms = 0;
-        let mut pause_ms = 250;
+        let mut patience = Patience::new(self.aws, self.operation);
         loop {
-            let error = match self.aws.instances.launch(request).await {
+            match self.aws.instances.launch(request).await {
                 Ok(instances) => return Ok(instances),
-                Err(error) => error,
-            };
+                Err(error) => patience.after(error).await?,
+            }
             self.operation.go_on().map_err(|cancelled| cancelled.leaving(Leftover::Unknown))?;
             self.in_time()?;
-            let again = match error.class {
-                Class::Transient if error.code == "ProfileNotReady" => {
-                    profile_waited_ms += pause_ms;
-                    profile_waited_ms < PROFILE_WAIT_MS
-                }
-                Class::Throttled => {
-                    if throttled_waited_ms == 0 {
-                        self.operation.say("EC2 asks to launch more slowly; waiting");
-                    }
-                    throttled_waited_ms += pause_ms;
-                    throttled_waited_ms < THROTTLED_WAIT_MS
-                }
-                Class::Transient | Class::Ambiguous => {
-                    attempts += 1;
-                    attempts < ATTEMPTS_MAX
-                }
-                _ => false,
-            };
-            if !again {
-                return Err(error);
-            }
-            self.aws.clock.sleep(pause_ms).await;
-            pause_ms = (pause_ms * 2).min(8_000);
         }
     }
 }

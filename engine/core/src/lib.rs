@@ -32,6 +32,7 @@ pub mod operation;
 pub mod plan;
 pub mod ports;
 pub mod process;
+mod retry;
 pub mod setup;
 pub mod user_data;
 pub mod wait;
