@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 /// No program of a test takes so long: one that does hangs. A guard, not a measure.
-const HANGS_AFTER: Duration = Duration::from_secs(240);
+const HANGS_AFTER: Duration = Duration::from_secs(120);
 
 /// How a program ended, and what it printed.
 #[derive(Clone, Debug)]

@@ -44,11 +44,15 @@ pub fn terraform_rc() -> PathBuf {
         std::fs::create_dir_all(&place).expect("a directory beside the programs");
         let plugin = place.join(format!("terraform-provider-spawn_v{version}"));
         if !plugin.exists() {
-            std::fs::hard_link(&provider, &plugin).or_else(|_| std::fs::copy(&provider, &plugin).map(drop)).expect("a copy of the provider");
+            std::fs::hard_link(&provider, &plugin)
+                .or_else(|_| std::fs::copy(&provider, &plugin).map(drop))
+                .expect("a copy of the provider");
         }
         let path = root.join("terraform.rc");
         let mirror = root.join("plugins").display().to_string();
-        let text = format!("provider_installation {{\n  filesystem_mirror {{\n    path    = {mirror:?}\n    include = [\"spawn-dev/spawn\"]\n  }}\n}}\n");
+        let text = format!(
+            "provider_installation {{\n  filesystem_mirror {{\n    path    = {mirror:?}\n    include = [\"spawn-dev/spawn\"]\n  }}\n}}\n"
+        );
         std::fs::write(&path, text).expect("a file beside the programs");
         path
     })

@@ -178,7 +178,8 @@ impl World {
             }
             if Instant::now() > never {
                 let calls = self.control.calls(self.position().saturating_sub(25));
-                let calls: Vec<String> = calls.iter().map(|c| format!("{} {} {}: {}", c.caller, c.service, c.operation, c.outcome)).collect();
+                let calls: Vec<String> =
+                    calls.iter().map(|c| format!("{} {} {}: {}", c.caller, c.service, c.operation, c.outcome)).collect();
                 panic!("{what}: it never came. The last calls:\n{}", calls.join("\n"));
             }
             std::thread::sleep(LOOK_EVERY);

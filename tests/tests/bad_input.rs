@@ -294,6 +294,6 @@ fn what_cannot_be_undone_is_named() {
     assert_eq!(left.len(), 2);
     assert!(left.iter().all(|id| ran.text().contains(id)), "{}", ran.text());
     world.control().clear_faults();
-    world.spawn(["down", "tiles", "--yes"]).succeeded();
+    world.spawn(["down", "tiles"]).succeeded();
     assert_same(&before, &holdings(&world));
 }

@@ -53,8 +53,12 @@ fn an_array_runs_once_and_then_nothing_is_to_do() {
 
     let state = terraform.state(ARRAY);
     assert_eq!(state["status_reason"], "all 3 ranks ended with exit code 0");
-    let shown: Vec<Value> =
-        state["members"].as_array().expect("members").iter().map(|m| json!([m["rank"], m["state"], m["exit_code"], m["instance_type"]])).collect();
+    let shown: Vec<Value> = state["members"]
+        .as_array()
+        .expect("members")
+        .iter()
+        .map(|m| json!([m["rank"], m["state"], m["exit_code"], m["instance_type"]]))
+        .collect();
     assert_eq!(json!(shown), json!([[0, "succeeded", 0, "c7i.large"], [1, "succeeded", 0, "c7i.large"], [2, "succeeded", 0, "c7i.large"]]));
     for rank in 0..3 {
         let uri = state["results_uri"].as_str().expect("a place");
@@ -161,7 +165,9 @@ fn an_instance_is_kept_changed_replaced_and_deleted() {
     assert_eq!((instance_ids(&first), minutes_between(&first, &extended)), (instance_ids(&extended), 40));
     assert_one_deadline(&world, &extended);
 
-    for (field, value) in [("instance_types", r#"["t3.micro"]"#), ("command", r#"["sleep", "60"]"#), ("env", r#"{ A = "b" }"#), ("name", r#""desk""#)] {
+    for (field, value) in
+        [("instance_types", r#"["t3.micro"]"#), ("command", r#"["sleep", "60"]"#), ("env", r#"{ A = "b" }"#), ("name", r#""desk""#)]
+    {
         terraform.configure(&instance(&[(field, value)]));
         assert!(terraform.planned(INSTANCE).starts_with(&format!("delete create: {field}")), "{field}: {}", terraform.planned(INSTANCE));
     }

@@ -135,11 +135,8 @@ fn every_resource_is_a_folder_a_line_and_an_example() {
         // What the resources share is a folder without a type.
         .filter(|name| name != "mod.rs" && name != "fleet")
         .collect();
-    let lines: BTreeSet<String> = table
-        .split("Box::new(")
-        .skip(1)
-        .filter_map(|rest| rest.split_once("::resource(").map(|(name, _)| name.to_owned()))
-        .collect();
+    let lines: BTreeSet<String> =
+        table.split("Box::new(").skip(1).filter_map(|rest| rest.split_once("::resource(").map(|(name, _)| name.to_owned())).collect();
     assert_eq!(folders, lines, "folders and the table's lines");
     let examples: String = files(".tf").into_iter().filter(|(path, _)| path.starts_with("examples/")).map(|(_, text)| text).collect();
     for name in &folders {

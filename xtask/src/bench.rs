@@ -38,7 +38,7 @@ pub(crate) fn bench() -> Result<()> {
     tools::require(&[tools::TERRAFORM, tools::PYTHON])?;
     let workspace = Workspace::find()?;
     say("Building the release profile (the AWS SDK takes long)");
-    workspace.build(Profile::Release, &["terraform-provider-spawn", "spored", "spawn-cli"])?;
+    workspace.build_release(&["terraform-provider-spawn", "spored", "spawn-cli"])?;
     let directory = workspace.target().join("bench");
     fresh_directory(&directory)?;
     let programs = workspace.programs(Profile::Release);
@@ -157,7 +157,22 @@ fn agent(programs: &Path, directory: &Path, rows: &mut Vec<Row>) -> Result<()> {
     let sandbox = Sandbox::up(programs, &directory.join("agent"), &["--boot-delay-ms", "0"])?;
     run(sandbox.spawn()?.args(["--quiet", "setup"]).stdout(Stdio::null()))?;
     let mut up = sandbox.spawn()?;
-    up.args(["--quiet", "up", "--kind", "instance", "--name", "idle", "--type", "c7i.large", "--ttl", "1h", "--wait", "ready", "--", "true"]);
+    up.args([
+        "--quiet",
+        "up",
+        "--kind",
+        "instance",
+        "--name",
+        "idle",
+        "--type",
+        "c7i.large",
+        "--ttl",
+        "1h",
+        "--wait",
+        "ready",
+        "--",
+        "true",
+    ]);
     run(up.stdout(Stdio::null()))?;
     let launched = log(&sandbox)?.iter().rfind(|call| call["operation"] == "RunInstances").context("a launch")?["time"].clone();
     // The completion record has the moment of the first instruction; the command is over at once, the machine is not.
@@ -170,7 +185,12 @@ fn agent(programs: &Path, directory: &Path, rows: &mut Vec<Row>) -> Result<()> {
 
     let pid = agent_pid(sandbox.directory())?;
     rows.push(Row { what: "agent, resident".into(), measured: resident_mb(pid)?, limit: 10.0, unit: "MB" });
-    rows.push(Row { what: "agent, on disk".into(), measured: megabytes(std::fs::metadata(programs.join("spored"))?.len()), limit: 10.0, unit: "MB" });
+    rows.push(Row {
+        what: "agent, on disk".into(),
+        measured: megabytes(std::fs::metadata(programs.join("spored"))?.len()),
+        limit: 10.0,
+        unit: "MB",
+    });
     let before = log(&sandbox)?.len();
     std::thread::sleep(IDLE_FOR);
     let calls = log(&sandbox)?.split_off(before);

@@ -22,7 +22,7 @@ pub(crate) fn demo(keep: bool) -> Result<()> {
     tools::require(&[tools::TERRAFORM, tools::PYTHON])?;
     let workspace = Workspace::find()?;
     say("Building the provider, the agent and the command (the first time takes some minutes: the AWS SDK is large)");
-    workspace.build(Profile::Dev, &["terraform-provider-spawn", "spored", "spawn-cli"])?;
+    workspace.build_programs()?;
 
     let directory = workspace.target().join("demo");
     std::fs::create_dir_all(&directory)?;
@@ -89,9 +89,12 @@ fn watch(sandbox: &Sandbox, apply: &mut Child) -> Result<()> {
 
 fn ranks(fleet: &Value) -> String {
     let members = fleet["members"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let states: Vec<String> =
-        members.iter().map(|m| format!("{} {}", m["rank"], m["state"].as_str().unwrap_or("?"))).collect();
-    format!("{}: {}", fleet["status"].as_str().unwrap_or("?"), if states.is_empty() { "no ranks yet".to_owned() } else { states.join(" · ") })
+    let states: Vec<String> = members.iter().map(|m| format!("{} {}", m["rank"], m["state"].as_str().unwrap_or("?"))).collect();
+    format!(
+        "{}: {}",
+        fleet["status"].as_str().unwrap_or("?"),
+        if states.is_empty() { "no ranks yet".to_owned() } else { states.join(" · ") }
+    )
 }
 
 fn status(sandbox: &Sandbox) -> Result<Value> {
@@ -122,7 +125,11 @@ fn report(fleet: &Value, took: Duration) {
             // EC2 bills a Linux instance by the second, and at least a minute.
             #[expect(clippy::cast_precision_loss, reason = "a handful of members")]
             let hours = members.len() as f64 * took.as_secs_f64().max(60.0) / 3600.0;
-            println!("  cost     {:.4} USD on AWS: {} × {price} USD an hour on demand (Pricing API), a minute at least", price * hours, members.len());
+            println!(
+                "  cost     {:.4} USD on AWS: {} × {price} USD an hour on demand (Pricing API), a minute at least",
+                price * hours,
+                members.len()
+            );
         }
         None => println!("  cost     unknown: the Pricing API told no price"),
     }
@@ -147,9 +154,14 @@ fn nothing_left(sandbox: &Sandbox) -> Result<()> {
     ensure!(fleets["fleets"].as_array().is_some_and(Vec::is_empty), "fleets are left: {fleets}");
     let text = capture(sandbox.spawn()?.args(["sandbox", "snapshot", "--output", "json"]))?;
     let world: Value = serde_json::from_str(&text)?;
-    for (place, name) in
-        [("ec2", "\"i-"), ("ec2", "\"vol-"), ("ec2", "spawn-fleet-"), ("iam", "spawn-fleet-"), ("schedules", "spawn-run-"), ("s3", "names/")]
-    {
+    for (place, name) in [
+        ("ec2", "\"i-"),
+        ("ec2", "\"vol-"),
+        ("ec2", "spawn-fleet-"),
+        ("iam", "spawn-fleet-"),
+        ("schedules", "spawn-run-"),
+        ("s3", "names/"),
+    ] {
         let found = world[place].to_string();
         ensure!(!found.contains(name), "{name}… is still in {place}: {found}");
     }

@@ -19,7 +19,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     let workspace = Workspace::find()?;
     let python = tools::python(&workspace)?;
     say("Building every program (the first time takes some minutes: the AWS SDK is large)");
-    run(workspace.cargo("build").args(["--workspace", "--bins"]))?;
+    workspace.build_programs()?;
     let mirror = Mirror::install(&workspace, Profile::Dev, &workspace.target().join("test"))?;
     say("Starting moto, an AWS that others wrote, for the contract tests");
     let moto = Moto::start(&python, &workspace)?;
@@ -29,7 +29,15 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     cargo.env("PATH", path_with(&python)?).env("MOTO_ENDPOINT", &moto.endpoint);
     cargo.env("SPAWN_TEST_TERRAFORM_RC", &mirror.cli_config).env("SPAWN_TEST_PROGRAMS", workspace.programs(Profile::Dev));
     // Whoever runs the tests may have an AWS account; the tests must not find it.
-    for variable in ["AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION"] {
+    for variable in [
+        "AWS_PROFILE",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_ENDPOINT_URL",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ] {
         cargo.env_remove(variable);
     }
     run(&mut cargo)

@@ -12,11 +12,8 @@ const PYTHON_PACKAGES: [&str; 3] = ["awscli==1.45.11", "boto3==1.43.11", "moto[s
 
 /// Fails with what is missing and how to get it.
 pub(crate) fn require(programs: &[(&str, &str)]) -> Result<()> {
-    let missing: Vec<String> = programs
-        .iter()
-        .filter(|(program, _)| !answers(Path::new(program)))
-        .map(|(program, how)| format!("  {program}: {how}"))
-        .collect();
+    let missing: Vec<String> =
+        programs.iter().filter(|(program, _)| !answers(Path::new(program))).map(|(program, how)| format!("  {program}: {how}")).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -24,7 +21,8 @@ pub(crate) fn require(programs: &[(&str, &str)]) -> Result<()> {
 }
 
 /// Terraform, which drives the provider.
-pub(crate) const TERRAFORM: (&str, &str) = ("terraform", "install Terraform 1.8 or later: https://developer.hashicorp.com/terraform/install");
+pub(crate) const TERRAFORM: (&str, &str) =
+    ("terraform", "install Terraform 1.8 or later: https://developer.hashicorp.com/terraform/install");
 /// Python 3, which machines in the sandbox boot with, as those of AWS do.
 pub(crate) const PYTHON: (&str, &str) = ("python3", "install Python 3.9 or later from your distribution");
 
@@ -44,7 +42,9 @@ pub(crate) fn python(workspace: &Workspace) -> Result<PathBuf> {
     say(&format!("Installing {} into target/tools/python", PYTHON_PACKAGES.join(", ")));
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&directory))
         .context("Python's venv module is needed: on Debian and Ubuntu it is the package python3-venv")?;
-    run(Command::new(programs.join("python3")).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYTHON_PACKAGES))?;
+    run(Command::new(programs.join("python3"))
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
+        .args(PYTHON_PACKAGES))?;
     std::fs::write(&stamp, wanted)?;
     Ok(programs)
 }

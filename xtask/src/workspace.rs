@@ -28,14 +28,15 @@ impl Workspace {
         self.cargo_target.join(profile.directory())
     }
 
-    /// Builds packages.
-    pub(crate) fn build(&self, profile: Profile, packages: &[&str]) -> Result<()> {
-        let mut cargo = self.cargo("build");
-        cargo.args(packages.iter().flat_map(|package| ["--package", package]));
-        if profile == Profile::Release {
-            cargo.arg("--release");
-        }
-        run(&mut cargo)
+    /// Builds every program as it is developed. All of them, because another selection of packages has other features, and would
+    /// have the AWS SDKs built once more.
+    pub(crate) fn build_programs(&self) -> Result<()> {
+        run(self.cargo("build").args(["--workspace", "--bins"]))
+    }
+
+    /// Builds packages as they are released.
+    pub(crate) fn build_release(&self, packages: &[&str]) -> Result<()> {
+        run(self.cargo("build").arg("--release").args(packages.iter().flat_map(|package| ["--package", package])))
     }
 
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {

@@ -1,6 +1,5 @@
 //! What AWS's errors mean: one table from code to class, and the words for people.
 
-mod class;
 mod words;
 
 use std::error::Error as StdError;
@@ -9,11 +8,11 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use spawn_core::classes::{class_of, is_about_credentials};
 use spawn_core::ports::Result;
 use spawn_model::error::{Class, Error};
 
 use crate::endpoint::Call;
-use class::{class_of, is_about_credentials};
 use words::{denied_action, denied_principal, one_sentence};
 
 /// The code of an endpoint to which no connection could be made.

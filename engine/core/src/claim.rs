@@ -111,14 +111,6 @@ pub(crate) fn never_adoptable(name: &str, theirs: &NameClaim, caller: &str) -> R
     Ok(())
 }
 
-/// Gives back the name of a dead launch that was undone.
-pub(crate) async fn release_dead(ledger: &Ledger, name: &str, dead: &FleetId) -> Result<()> {
-    match ledger.claim(name).await? {
-        Some((claim, _)) if claim.fleet == *dead => ledger.claim_delete(name).await,
-        _ => Ok(()),
-    }
-}
-
 fn in_use(name: &str, theirs: Option<&NameClaim>, why: &str) -> Error {
     let by = theirs.map_or_else(String::new, |claim| format!(" by {}", claim.fleet));
     let help = format!("Choose another name, end that fleet with `spawn down {name}`, or import it: terraform import ADDRESS {name}");

@@ -49,25 +49,32 @@ pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, tim
         lease::schedules_delete(aws, setup, record).await?;
     }
     aws.identity.role_delete(&layout::role_name(fleet)).await?;
-    if let Some(record) = record {
-        if record.spec.delete_results {
-            operation.say("deleting results and records");
-            ledger.fleet_erase(fleet).await?;
-        }
-        release(ledger, &record).await?;
-        if record.spec.delete_results {
-            ledger.fleet_forget(fleet).await?;
-        }
+    let Some(record) = record else { return release_unrecorded(ledger, fleet).await };
+    if record.spec.delete_results {
+        operation.say("deleting results and records");
+        ledger.fleet_erase(fleet).await?;
+    }
+    release(ledger, &record.spec.name, fleet).await?;
+    if record.spec.delete_results {
+        ledger.fleet_forget(fleet).await?;
     }
     Ok(())
 }
 
 /// Gives the name back last: until then nobody else can begin under it, and a repetition finds the fleet by it.
-async fn release(ledger: &Ledger, record: &FleetRecord) -> Result<()> {
-    match ledger.claim(&record.spec.name).await? {
-        Some((claim, _)) if claim.fleet == record.fleet => ledger.claim_delete(&record.spec.name).await,
+async fn release(ledger: &Ledger, name: &str, fleet: &FleetId) -> Result<()> {
+    match ledger.claim(name).await? {
+        Some((claim, _)) if claim.fleet == *fleet => ledger.claim_delete(name).await,
         _ => Ok(()),
     }
+}
+
+/// Gives back the name of a launch that died, or failed, before it could record what it was about to make.
+async fn release_unrecorded(ledger: &Ledger, fleet: &FleetId) -> Result<()> {
+    for name in ledger.names().await? {
+        release(ledger, &name, fleet).await?;
+    }
+    Ok(())
 }
 
 fn fleet_tags(fleet: &FleetId) -> Tags {

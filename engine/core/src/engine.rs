@@ -140,12 +140,12 @@ impl Engine {
     async fn observe(&self, spec: &FleetSpec, architectures: Vec<String>) -> Result<Observed> {
         let preferred = &spec.instance_types[0];
         let types_and_image = async {
-            let types = self.aws.instances.types(&spec.instance_types).await.map_err(|e| blame(e, Class::Invalid, "instance_types"))?;
+            let types = self.aws.instances.types(&spec.instance_types).await.map_err(|e| blame(e, "InvalidInstanceType", "instance_types"))?;
             let query = match &spec.ami {
                 Some(id) => ImageQuery::Id(id.clone()),
                 None => ImageQuery::NewestAmazonLinux { architecture: architecture_of(&types, preferred) },
             };
-            let image = self.aws.instances.image(&query).await.map_err(|e| blame(e, Class::Invalid, "ami"))?;
+            let image = self.aws.instances.image(&query).await.map_err(|e| blame(e, "InvalidAMIID", "ami"))?;
             Ok((types, image))
         };
         // A price that cannot be had is unknown; it never keeps a fleet from being launched.
@@ -184,8 +184,6 @@ impl Engine {
                 Claiming::Undo(dead) => {
                     operation.say(&format!("undoing {dead}, a launch under this name whose launcher died"));
                     crate::end::end(&self.aws, &ledger, &setup, &dead, UNDO_TIMEOUT, operation).await?;
-                    // The dead launch may not have got as far as a record that says its name.
-                    claim::release_dead(&ledger, &spec.name, &dead).await?;
                     continue;
                 }
             };
@@ -227,12 +225,7 @@ impl Engine {
     async fn undo(&self, ledger: &Ledger, setup: &Setup, record: &FleetRecord, error: Error, operation: &Operation) -> Error {
         operation.say(&format!("undoing the launch: {}", error.message));
         let quiet = Operation::quiet();
-        let undone = async {
-            crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await?;
-            // The record that says the name may be what could not be written.
-            claim::release_dead(ledger, &record.spec.name, &record.fleet).await
-        };
-        match undone.await {
+        match crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await {
             Ok(()) => {
                 let nothing = "Nothing of the launch is left";
                 let help = if error.help.is_empty() { nothing.to_owned() } else { format!("{}. {nothing}", error.help) };
@@ -468,8 +461,8 @@ fn architecture_of(types: &[crate::ports::InstanceType], name: &str) -> String {
     types.iter().find(|t| t.name == name).map_or_else(|| "x86_64".to_owned(), |t| t.architecture.clone())
 }
 
-fn blame(error: Error, class: Class, field: &str) -> Error {
-    if error.class == class { error.at(Path::field(field)) } else { error }
+fn blame(error: Error, code: &str, field: &str) -> Error {
+    if error.code.starts_with(code) { error.at(Path::field(field)) } else { error }
 }
 
 fn needs_administrator(error: Error) -> Error {

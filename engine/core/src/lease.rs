@@ -21,9 +21,6 @@ use crate::setup::Setup;
 const REPEAT_MINUTES: u32 = 5;
 const REPEAT_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// How long a new role may take until Scheduler can assume it.
-const ROLE_WAIT: SignedDuration = SignedDuration::from_mins(1);
-
 /// `CreateTags` takes at most this many resources.
 const TAG_RESOURCES_MAX: usize = 1000;
 
@@ -51,20 +48,9 @@ pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord
                 ("Shard".to_owned(), vec![shard.to_string()]),
             ]),
         };
-        async move { schedule_put(aws, &schedule).await }
+        async move { aws.schedules.put(&schedule).await }
     });
     try_join_all(puts).await.map(drop).map_err(|e| e.context("making the schedule that ends the fleet"))
-}
-
-/// Makes or moves a schedule. Scheduler tries the role when it is told of it, and a role that was just made is not everywhere yet.
-async fn schedule_put(aws: &Aws, schedule: &Schedule) -> Result<()> {
-    let give_up = aws.clock.now() + ROLE_WAIT;
-    loop {
-        match aws.schedules.put(schedule).await {
-            Err(error) if error.code == "RoleNotReady" && aws.clock.now() < give_up => aws.clock.sleep(1_000).await,
-            other => return other,
-        }
-    }
 }
 
 /// Deletes the schedules of a run, also those of shards that nobody remembers.

@@ -39,8 +39,6 @@ pub enum Change {
     InPlace,
     /// The fleet is ended and another one made.
     Replace,
-    /// The fleet is kept, and runs again.
-    Rerun,
 }
 
 /// A field of a spec or of what spawn reports about a fleet.

@@ -60,7 +60,7 @@ fields! {
         zone: String => Computed, InPlace;
         /// The instance type it became.
         instance_type: String => Computed, InPlace;
-        /// `pending`, `running`, `succeeded`, `failed`, `expired`, `interrupted` or `lost`.
+        /// `launching`, `running`, `succeeded`, `failed`, `expired`, `interrupted` or `lost`.
         state: String => Computed, InPlace;
         /// The exit code of the command, once it has one.
         exit_code: Option<i64> => Computed, InPlace;
@@ -75,11 +75,11 @@ fields! {
     /// What spawn reports about a fleet.
     pub struct FleetReport {
         /// The fleet's id, for its whole life.
-        id: String => Computed, Replace;
+        id: String => Computed, InPlace;
         /// The id of the execution that this describes.
         run_id: String => Computed, InPlace;
         /// The region the fleet lives in.
-        region: String => Computed, Replace;
+        region: String => Computed, InPlace;
         /// `launching`, `running`, `succeeded`, `failed`, `expired`, `interrupted` or `lost`.
         status: String => Computed, InPlace;
         /// Why the status is what it is, in a sentence.

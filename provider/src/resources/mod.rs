@@ -13,3 +13,6 @@ use crate::wire::Resource;
 pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
     vec![Box::new(instance::resource(session)), Box::new(job_array::resource(session))]
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,11 @@ impl Ec2 {
     async fn security_group_ours(&self, name: &str, vpc_id: &str, tags: &Tags) -> Result<String> {
         let describe = self.client.describe_security_groups().filters(filter("group-name", name)).filters(filter("vpc-id", vpc_id));
         let answer = self.endpoint.call(DESCRIBE, || describe.clone().send()).await?;
+        if answer.security_groups().is_empty() {
+            // Made a moment ago by the same launch, whose reply was lost: EC2's reads are behind its writes.
+            let message = format!("EC2 says that a security group {name} is there, and does not list it yet");
+            return Err(Error::new(Class::Transient, "InvalidGroup.NotFound", message, "Try again in a few seconds"));
+        }
         let ours = answer.security_groups().iter().find(|group| {
             let has = tags_of(group.tags());
             tags.iter().all(|(key, value)| has.get(key) == Some(value))

@@ -2,6 +2,8 @@
 
 use jiff::SignedDuration;
 use spawn_core::engine::Launch;
+use spawn_core::ledger::Ledger;
+use spawn_core::operation::Operation;
 use spawn_model::duration::Seconds;
 use spawn_model::error::Class;
 use spawn_model::record::FleetRecord;
@@ -168,10 +170,29 @@ fn a_name_that_was_given_back_is_free() {
         let first = launch(&world.process(), &first_spec()).await.unwrap();
         first.claim.acknowledge().await.unwrap();
         let engine = world.engine();
-        engine.end(&first.record.fleet, SignedDuration::from_mins(5), &spawn_core::operation::Operation::quiet()).await.unwrap();
+        engine.end(&first.record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
         let second = launch(&world.process(), &first_spec()).await.unwrap();
         assert_ne!(second.record.fleet, first.record.fleet);
         assert!(engine.look(&first.record.fleet).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_launcher_that_died_before_it_recorded_anything_leaves_no_name_behind() {
+    run(async {
+        let process = warm().await.process();
+        launch(&process, &first_spec()).await.unwrap();
+        let n = process.calls().iter().position(|call| *call == "s3:PutObject").unwrap();
+        let world = warm().await;
+        let before = world.view();
+        let dying = world.process().with(n, Trouble::DiesAfter);
+        assert!(dying.live(launch(&dying, &first_spec())).await.is_none());
+        assert_eq!((world.view().count("object names/"), world.state().records().len()), (1, 0));
+        let aws = world.process().aws();
+        let ledger = Ledger::new(aws.objects.clone(), "spawn-123456789012-us-east-1");
+        let fleet = spawn_core::fleet::find(&ledger, "tiles").await.unwrap();
+        world.engine().end(&fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
+        assert_same("ended by its name", &world.view(), &before);
     });
 }
 

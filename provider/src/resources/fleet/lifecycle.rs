@@ -14,7 +14,7 @@ use spawn_model::status::Status;
 use spawn_model::value::Value;
 
 use super::{FleetResource, messages, state};
-use crate::wire::{ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
+use crate::wire::{ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
 
 /// How long a deletion waits for instances to be gone if `timeouts.delete` does not say.
 const DELETE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
@@ -45,10 +45,16 @@ impl FleetResource {
             if let Ok(id) = fleet_id(prior) {
                 self.session.seen_in_state(id);
             }
-            if prior.get("lease") != planned.get("lease") && response.requires_replace.is_empty() {
-                if let Value::Map(entries) = planned {
-                    entries.insert("deadline".to_owned(), Value::Unknown);
-                }
+            let mut unknown = None;
+            if self.kind == FleetKind::Instance && prior.get("status").as_str() == Some("lost") {
+                // Not taken out of the state: only who ends it for good removes what else was made of it.
+                response.requires_replace.push(Path::attribute("status"));
+                unknown = Some("status");
+            } else if prior.get("lease") != planned.get("lease") && response.requires_replace.is_empty() {
+                unknown = Some("deadline");
+            }
+            if let (Some(field), Value::Map(entries)) = (unknown, planned) {
+                entries.insert(field.to_owned(), Value::Unknown);
             }
             return response;
         }
@@ -62,7 +68,7 @@ impl FleetResource {
             }
         };
         match engine.plan_after(self.kind, &spec, &self.session.in_state()).await {
-            Ok(plan) => response.diagnostics.extend(plan.notes.iter().map(|note| Diagnostic::warning(capital(note), ""))),
+            Ok(plan) => response.diagnostics.extend(plan.notes.iter().map(|note| Diagnostic::warning(messages::sentence(note), ""))),
             Err(error) => response.diagnostics.push(messages::error(&error)),
         }
         response
@@ -82,7 +88,7 @@ impl FleetResource {
         let operation = self.session.operation();
         let Launch { record, claim, kept_alive, warnings } = engine.launch(self.kind, &spec, &operation).await?;
         self.session.launched(claim, kept_alive);
-        let mut diagnostics: Vec<Diagnostic> = warnings.iter().map(|line| Diagnostic::warning(capital(line), "")).collect();
+        let mut diagnostics: Vec<Diagnostic> = warnings.iter().map(|line| Diagnostic::warning(messages::sentence(line), "")).collect();
         let deadline = spawn_core::lease::deadline_of(&record);
         let until = match timeout(planned, "create") {
             Some(limit) => engine.now() + limit,
@@ -120,11 +126,6 @@ impl FleetResource {
         let id = fleet_id(&request.state)?;
         self.session.seen_in_state(id.clone());
         let Some(fleet) = engine.look(&id).await? else { return Ok(ReadResponse::default()) };
-        if self.kind == FleetKind::Instance && fleet.status == Status::Lost {
-            let summary = format!("{} is lost", fleet.record.spec.name);
-            let detail = format!("{}. It is planned again.", capital(&fleet.status_reason));
-            return Ok(ReadResponse { diagnostics: vec![Diagnostic::warning(summary, detail)], ..ReadResponse::default() });
-        }
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
@@ -132,10 +133,8 @@ impl FleetResource {
         }
         let files = engine.files(&fleet.record).await?;
         let mut diagnostics = Vec::new();
-        if self.kind == FleetKind::Instance && fleet.status == Status::Expired && request.state.get("status").as_str() != Some("expired") {
-            let detail = "No action is planned. `terraform apply -replace=ADDRESS` launches another one.";
-            let summary = format!("{}: {}", fleet.record.spec.name, fleet.status_reason);
-            diagnostics.push(Diagnostic::warning(summary, detail));
+        if self.kind == FleetKind::Instance && request.state.get("status").as_str() != Some(&fleet.status.to_string()) {
+            diagnostics.extend(ended_warning(&fleet));
         }
         let state = state::of_fleet(self.kind, &fleet, files, &request.state);
         Ok(ReadResponse { state: Some(state), private: private.write(), diagnostics })
@@ -228,18 +227,23 @@ fn wait_warning(waited: &Waited, spec: &FleetSpec) -> Option<Diagnostic> {
     Some(Diagnostic::warning(summary, detail))
 }
 
+/// A machine that is kept, and is not there any more. Told once: the state remembers.
+fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
+    let detail = match fleet.status {
+        Status::Expired | Status::Interrupted => "No action is planned. `terraform apply -replace=ADDRESS` launches another one.",
+        Status::Lost => "It is planned again.",
+        _ => return None,
+    };
+    Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
+}
+
 fn outcome_warning(fleet: &Fleet) -> Option<Diagnostic> {
     if !fleet.status.is_over() || (fleet.status == Status::Succeeded && fleet.notes.is_empty()) {
         return None;
     }
     let summary = format!("{}: {}", fleet.record.spec.name, fleet.status);
-    let mut detail = vec![format!("{}.", capital(&fleet.status_reason))];
-    detail.extend(fleet.notes.iter().take(8).map(|note| format!("{}.", capital(note))));
+    let mut detail = vec![format!("{}.", messages::sentence(&fleet.status_reason))];
+    detail.extend(fleet.notes.iter().take(8).map(|note| format!("{}.", messages::sentence(note))));
     detail.push(format!("`spawn logs {}` shows the output.", fleet.record.spec.name));
     Some(Diagnostic::warning(summary, detail.join(" ")))
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

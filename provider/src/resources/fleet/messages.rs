@@ -7,7 +7,10 @@ use crate::wire::{Diagnostic, Path, Step};
 
 /// A broken rule, at the attribute that breaks it.
 pub(super) fn problem(problem: &Problem) -> Diagnostic {
-    Diagnostic::error(sentence(&problem.message), format!("{}.", problem.help)).at(path(&problem.path))
+    // "is empty": what is, is told beside it elsewhere, and a headline has to say it.
+    let told_of_it = ["is ", "names ", "contains "].iter().any(|verb| problem.message.starts_with(verb));
+    let message = if told_of_it { format!("`{}` {}", problem.path, problem.message) } else { problem.message.clone() };
+    Diagnostic::error(sentence(&message), format!("{}.", problem.help)).at(path(&problem.path))
 }
 
 /// A failure, with what to do and what is left.
@@ -28,19 +31,25 @@ pub(super) fn error(error: &Error) -> Diagnostic {
     Diagnostic::error(sentence(&error.message), detail.join(" ")).at(path(&error.path))
 }
 
-/// Terraform prints a summary as a headline: it begins with a capital letter.
-fn sentence(message: &str) -> String {
+/// Terraform prints a summary as a headline: it begins with a capital letter, unless its first word is a name such as `c7i.large`.
+pub(super) fn sentence(message: &str) -> String {
+    let first = message.split(' ').next().unwrap_or_default();
+    if !first.chars().all(|c| c.is_alphabetic() || c == '\'') {
+        return message.to_owned();
+    }
     let mut chars = message.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// The engine knows keys and indices; Terraform wants to know attributes from map keys. Only `files`, `env` and `tags` are maps.
+/// An attribute within an attribute is left out: Terraform shows the line of `lease`, and could not find one of `lease.ttl`.
 fn path(path: &problem::Path) -> Path {
     let mut found = Path::root();
     let mut in_map = false;
     for step in &path.0 {
         match step {
             problem::Step::Key(key) if in_map => found = found.with(Step::Key(key.clone())),
+            problem::Step::Key(_) if !found.is_root() => break,
             problem::Step::Key(key) => {
                 in_map = matches!(key.as_str(), "files" | "env" | "tags");
                 found = found.then(key);

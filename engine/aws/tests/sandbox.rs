@@ -1,0 +1,132 @@
+//! The contract on the sandbox, over the wire: the same cases that moto is asked, and those that moto is not faithful in.
+//!
+//! Two ideas of AWS that were written apart have to agree, so that neither is taught to agree with us.
+
+mod contract;
+
+use aws_config::BehaviorVersion;
+use aws_sdk_cloudwatchlogs::config::{Credentials, Region};
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use jiff::{SignedDuration, Timestamp};
+use spawn_aws::{AccessKey, ConnectOptions, connect};
+use spawn_core::ports::Aws;
+use spawn_sandbox::{Options, Sandbox};
+
+const REGION: &str = "us-east-1";
+
+/// A sandbox whose instances run in name only, and the ports on it.
+struct Place {
+    sandbox: Sandbox,
+    aws: Aws,
+    _directory: tempfile::TempDir,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let options = Options {
+            dir: directory.path().to_owned(),
+            region: REGION.to_owned(),
+            boot_machines: false,
+            boot_delay_ms: 0,
+            ..Options::default()
+        };
+        let sandbox = Sandbox::start(options).await.expect("a sandbox");
+        let keys = sandbox.credentials();
+        let options = ConnectOptions {
+            region: Some(REGION.to_owned()),
+            profile: None,
+            endpoint_url: Some(sandbox.endpoint()),
+            access_key: Some(AccessKey { id: keys.access_key_id, secret: keys.secret_access_key, session_token: None }),
+        };
+        let aws = connect(&options).await.expect("ports");
+        Self { sandbox, aws, _directory: directory }
+    }
+
+    /// Nothing that the ports send may be unknown to the sandbox.
+    async fn end(self) {
+        let gaps = self.sandbox.control().gaps();
+        self.sandbox.stop().await;
+        assert!(gaps.is_empty(), "{gaps:?}");
+    }
+}
+
+macro_rules! cases {
+    ($($case:ident)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                let place = Place::new().await;
+                contract::$case(&place.aws).await;
+                place.end().await;
+            }
+        )*
+    };
+}
+
+cases! {
+    buckets
+    caller
+    default_subnets
+    documents
+    images
+    instance_types
+    instances_as_many_as_asked
+    instances_client_token
+    instances_launch_and_end
+    instances_no_such_image
+    instances_no_such_subnet
+    instances_none
+    log_groups
+    objects_conditions
+    objects_many
+    objects_one_winner
+    objects_read_back
+    parameters
+    prices
+    roles
+    roles_with_boundary
+    schedule_group_twice
+    schedules
+    security_group_in_use
+    security_groups
+    tags_change
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_events() {
+    let place = Place::new().await;
+    place.aws.logs.group_ensure("/test/lines", 7).await.expect("a group");
+    let written = write_log(&place.sandbox, "/test/lines").await;
+    contract::log_events(&place.aws, "/test/lines", "run/", &written).await;
+    place.end().await;
+}
+
+/// Writes to two streams in turn, as two ranks would, and to one that is none of the run's.
+async fn write_log(sandbox: &Sandbox, group: &str) -> Vec<(String, Timestamp, String)> {
+    let keys = sandbox.credentials();
+    let config = aws_sdk_cloudwatchlogs::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(REGION))
+        .endpoint_url(sandbox.endpoint())
+        .credentials_provider(Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test"))
+        .build();
+    let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
+    let start = Timestamp::from_second(Timestamp::now().as_second() - 60).expect("a time");
+    let streams = ["run/00000", "run/00001", "other/00000"];
+    for stream in streams {
+        client.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.expect("a stream");
+    }
+    let mut written = Vec::new();
+    for n in 0..12_i64 {
+        let stream = streams[usize::try_from(n % 3).expect("an index")];
+        let at = start + SignedDuration::from_secs(n);
+        let message = format!("line {n}");
+        let event = InputLogEvent::builder().timestamp(at.as_millisecond()).message(&message).build().expect("an event");
+        client.put_log_events().log_group_name(group).log_stream_name(stream).log_events(event).send().await.expect("written");
+        if stream.starts_with("run/") {
+            written.push((stream.to_owned(), at, message));
+        }
+    }
+    written
+}

@@ -1,0 +1,56 @@
+//! What holds for the table of resources as a whole. Their lives are tested with real Terraform, in `tests/`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use spawn_model::field::{Change, Field, Kind, Presence};
+use spawn_model::value::Value;
+
+use super::all;
+use crate::provider::Session;
+use crate::wire::prepare;
+
+fn describe(fields: &[Field], depth: usize, out: &mut String) {
+    for field in fields {
+        let (shape, inner) = match field.kind {
+            Kind::Object(inner) => ("object".to_owned(), Some(inner)),
+            Kind::List(Kind::Object(inner)) => ("list of objects".to_owned(), Some(*inner)),
+            Kind::Map(Kind::Object(inner)) => ("map of objects".to_owned(), Some(*inner)),
+            other => (format!("{other:?}"), None),
+        };
+        let presence = match field.presence {
+            Presence::Default(json) => format!("default {json}"),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        let change = if field.change == Change::Replace { ", replaces" } else { "" };
+        let indent = "  ".repeat(depth);
+        let doc = field.doc.split_whitespace().collect::<Vec<_>>().join(" ");
+        writeln!(out, "{indent}{} ({shape}; {presence}{change}): {doc}", field.name).expect("text");
+        describe(inner.unwrap_or_default(), depth + 1, out);
+    }
+}
+
+#[test]
+fn every_field_of_every_resource_is_explained() {
+    for resource in all(&Arc::new(Session::default())) {
+        let mut text = format!("{}\n{}\n", resource.type_name(), resource.doc());
+        describe(resource.fields(), 0, &mut text);
+        insta::assert_snapshot!(resource.type_name(), text);
+    }
+}
+
+/// Defaults are JSON in the declarations; this plans with every one of them.
+#[test]
+fn the_least_that_can_be_written_can_be_planned() {
+    let written = [("name", Value::from("tiles")), ("size", Value::Int(2)), ("instance_types", Value::List(vec!["c7i.large".into()]))];
+    for resource in all(&Arc::new(Session::default())) {
+        let entry = |field: &Field| {
+            let value = written.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value.clone());
+            (field.name.to_owned(), value.unwrap_or_default())
+        };
+        let config = Value::Map(resource.fields().iter().map(entry).collect());
+        let prepared = prepare(resource.fields(), resource.stable(), None, &config, &config);
+        assert_eq!(prepared.planned.get("lease").get("ttl"), &Value::from("1h"), "{}", resource.type_name());
+        assert_eq!(prepared.planned.get("status"), &Value::Unknown, "{}", resource.type_name());
+    }
+}
