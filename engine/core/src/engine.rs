@@ -140,7 +140,8 @@ impl Engine {
     async fn observe(&self, spec: &FleetSpec, architectures: Vec<String>) -> Result<Observed> {
         let preferred = &spec.instance_types[0];
         let types_and_image = async {
-            let types = self.aws.instances.types(&spec.instance_types).await.map_err(|e| blame(e, "InvalidInstanceType", "instance_types"))?;
+            let types =
+                self.aws.instances.types(&spec.instance_types).await.map_err(|e| blame(e, "InvalidInstanceType", "instance_types"))?;
             let query = match &spec.ami {
                 Some(id) => ImageQuery::Id(id.clone()),
                 None => ImageQuery::NewestAmazonLinux { architecture: architecture_of(&types, preferred) },

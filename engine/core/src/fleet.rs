@@ -116,10 +116,20 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         members,
         tags_seen: tags_seen(&record, &instances),
         results_uri: format!("s3://{}/{results}", ledger.bucket()),
-        notes: completions.iter().flat_map(|c| c.notes.iter().map(move |note| format!("rank {}: {note}", c.rank))).collect(),
+        notes: completions.iter().flat_map(notes).collect(),
         alive: instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect(),
         record,
     }))
+}
+
+/// What a rank has to say beside its exit code.
+fn notes(completion: &Completion) -> impl Iterator<Item = String> {
+    let not_started = match &completion.exit {
+        Exit::NotStarted { reason } => Some(reason.clone()),
+        _ => None,
+    };
+    let rank = completion.rank;
+    not_started.into_iter().chain(completion.notes.iter().cloned()).map(move |note| format!("rank {rank}: {note}"))
 }
 
 fn tagged_deadline(instance: &Instance) -> Option<Timestamp> {
