@@ -44,7 +44,6 @@ impl Ran {
     /// # Panics
     /// If it did not, with what it printed.
     #[track_caller]
-    #[must_use]
     pub fn ended(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.text());
         self

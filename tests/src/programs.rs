@@ -37,17 +37,20 @@ pub fn terraform_rc() -> PathBuf {
     }
     MADE.get_or_init(|| {
         let provider = program("terraform-provider-spawn");
-        // One for each process: two test programs may run at once. Beside the programs, so that a link is possible.
-        let root = directory().join("tmp").join(format!("terraform-{}", std::process::id()));
+        // Beside the programs, so that a link is possible.
+        let root = directory().join("tmp/terraform");
         let version = env!("CARGO_PKG_VERSION");
         let place = root.join(format!("plugins/registry.terraform.io/spawn-dev/spawn/{version}/linux_amd64"));
         std::fs::create_dir_all(&place).expect("a directory beside the programs");
         let plugin = place.join(format!("terraform-provider-spawn_v{version}"));
-        if !plugin.exists() {
-            std::fs::hard_link(&provider, &plugin)
-                .or_else(|_| std::fs::copy(&provider, &plugin).map(drop))
-                .expect("a copy of the provider");
-        }
+        // Made aside and moved to its place: another test program may do the same at this moment.
+        let new = root.join(format!("provider-{}", std::process::id()));
+        std::fs::hard_link(&provider, &new)
+            .or_else(|_| std::fs::copy(&provider, &new).map(drop))
+            .and_then(|()| std::fs::rename(&new, &plugin))
+            .expect("a copy of the provider");
+        // Where both are one file already, a rename leaves both names.
+        drop(std::fs::remove_file(&new));
         let path = root.join("terraform.rc");
         let mirror = root.join("plugins").display().to_string();
         let text = format!(

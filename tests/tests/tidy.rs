@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+use spawn_tests::programs;
 
 /// The arrows: each crate of the workspace, and the crates of the workspace it may depend on. Nothing depends on a face.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -165,4 +166,17 @@ fn files_can_be_read_in_one_sitting() {
 fn no_snapshot_waits_for_a_decision() {
     let waiting: Vec<String> = files(".snap.new").into_iter().map(|(path, _)| path).collect();
     assert!(waiting.is_empty(), "{waiting:#?}");
+}
+
+/// Amazon Linux 2023 has glibc 2.34: an agent that asks for more does not start there, and its machine ends unused.
+#[test]
+fn the_agent_asks_for_no_newer_glibc_than_its_images_have() {
+    let agent = std::fs::read(programs::program("spored")).expect("the agent");
+    let name = b"GLIBC_2.";
+    let asked = agent.windows(name.len() + 2).filter(|window| window.starts_with(name)).filter_map(|window| {
+        let digits: String = window[name.len()..].iter().map(|byte| char::from(*byte)).take_while(char::is_ascii_digit).collect();
+        digits.parse::<u32>().ok()
+    });
+    let newest = asked.max().expect("a program that is linked to glibc names its versions");
+    assert!(newest <= 34, "the agent asks for glibc 2.{newest}");
 }

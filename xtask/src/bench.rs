@@ -34,11 +34,13 @@ struct Row {
     unit: &'static str,
 }
 
-pub(crate) fn bench() -> Result<()> {
+pub(crate) fn bench(built: bool) -> Result<()> {
     tools::require(&[tools::TERRAFORM, tools::PYTHON])?;
     let workspace = Workspace::find()?;
-    say("Building the release profile (the AWS SDK takes long)");
-    workspace.build_release(&["terraform-provider-spawn", "spored", "spawn-cli"])?;
+    if !built {
+        say("Building the release profile (the AWS SDK takes long)");
+        workspace.build_release(&["terraform-provider-spawn", "spored", "spawn-cli"])?;
+    }
     let directory = workspace.target().join("bench");
     fresh_directory(&directory)?;
     let programs = workspace.programs(Profile::Release);
@@ -222,12 +224,12 @@ fn resident_mb(pid: u32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
     let kib: f64 = line.trim().trim_end_matches(" kB").trim().parse()?;
-    Ok(kib / 1024.0)
+    Ok(kib * 1024.0 / 1e6)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of programs")]
 fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / (1024.0 * 1024.0)
+    bytes as f64 / 1e6
 }
 
 /// CPU time of all children that have ended: fields 16 and 17 of `/proc/self/stat` (proc(5)).

@@ -34,14 +34,18 @@ enum Command {
         filter: Option<String>,
     },
     /// Measure the limits this project sets itself, as a table.
-    Bench,
+    Bench {
+        /// Measure the release programs as they are, without building them.
+        #[arg(long)]
+        built: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo { keep } => demo::demo(keep),
         Command::Test { filter } => test::test(filter.as_deref()),
-        Command::Bench => bench::bench(),
+        Command::Bench { built } => bench::bench(built),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

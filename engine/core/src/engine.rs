@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::{future, try_join};
+use futures::{future, join, try_join};
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
@@ -101,14 +101,21 @@ impl Engine {
     /// # Errors
     /// Whatever would keep the launch from succeeding and can be seen before.
     pub async fn plan(&self, kind: FleetKind, spec: &FleetSpec) -> Result<Plan> {
-        self.plan_after(kind, spec, &BTreeSet::new()).await
+        let none = BTreeSet::new();
+        let (price, plan) = join!(self.price(spec), self.unpriced(kind, spec, &none));
+        Ok(plan?.priced(price))
     }
 
-    /// Plans a launch that may follow on the end of one of the caller's own fleets, and so may have its name.
+    /// Says what a launch would leave out, and fails if it could not succeed. It may follow on the end of one of the caller's own
+    /// fleets, and so may have its name. Asks for no price: whoever only wants to know this makes one call fewer.
     ///
     /// # Errors
     /// See [`Engine::plan`].
-    pub async fn plan_after(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Plan> {
+    pub async fn check(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Vec<String>> {
+        Ok(self.unpriced(kind, spec, own).await?.notes)
+    }
+
+    async fn unpriced(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Plan> {
         let (caller, setup) = try_join!(self.aws.identity.caller(), self.found())?;
         let architectures = match &setup {
             Some(setup) => setup.agents.keys().map(|machine| ec2_architecture(machine)).collect(),
@@ -149,10 +156,14 @@ impl Engine {
             let image = self.aws.instances.image(&query).await.map_err(|e| blame(e, "InvalidAMIID", "ami"))?;
             Ok((types, image))
         };
-        // A price that cannot be had is unknown; it never keeps a fleet from being launched.
-        let price = async { Ok(self.aws.prices.on_demand_usd_per_hour(&self.aws.region, preferred).await.ok().flatten()) };
-        let ((types, image), subnets, price_usd_per_hour) = try_join!(types_and_image, self.aws.instances.default_subnets(), price)?;
-        Ok(Observed { types, image, subnets, price_usd_per_hour, architectures })
+        let ((types, image), subnets) = try_join!(types_and_image, self.aws.instances.default_subnets())?;
+        Ok(Observed { types, image, subnets, architectures })
+    }
+
+    /// On-demand price of an instance-hour of the preferred type. One that cannot be had is unknown; it never keeps a fleet from being
+    /// launched.
+    async fn price(&self, spec: &FleetSpec) -> Option<f64> {
+        self.aws.prices.on_demand_usd_per_hour(&self.aws.region, &spec.instance_types[0]).await.ok().flatten()
     }
 
     /// Launches a fleet, or goes on with one whose launcher died.
@@ -170,8 +181,9 @@ impl Engine {
             }
         };
         let ledger = self.ledger(&setup);
-        let observed = self.observe(spec, setup.agents.keys().map(|machine| ec2_architecture(machine)).collect()).await?;
-        let plan = plan(kind, spec, &observed)?;
+        let (price, observed) =
+            join!(self.price(spec), self.observe(spec, setup.agents.keys().map(|machine| ec2_architecture(machine)).collect()));
+        let plan = plan(kind, spec, &observed?)?.priced(price);
         warnings.extend(plan.notes.iter().cloned());
         let hash = spec.hash(kind);
         for _ in 0..CLAIMS_MAX {

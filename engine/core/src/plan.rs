@@ -19,8 +19,6 @@ pub struct Observed {
     pub image: Image,
     /// Subnets of the default network, by zone.
     pub subnets: Vec<Subnet>,
-    /// On-demand price of an instance-hour of the preferred type.
-    pub price_usd_per_hour: Option<f64>,
     /// Architectures, as EC2 says them, that the set-up has an agent for.
     pub architectures: Vec<String>,
 }
@@ -65,7 +63,18 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
-/// Plans a launch.
+impl Plan {
+    /// The same plan, with what it costs.
+    #[must_use]
+    pub fn priced(self, price_usd_per_hour: Option<f64>) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "seconds of at most 30 days")]
+        let hours = self.ttl_s as f64 / 3600.0;
+        let cost_usd_max = price_usd_per_hour.map(|price| price * hours * f64::from(self.size));
+        Self { price_usd_per_hour, cost_usd_max, ..self }
+    }
+}
+
+/// Plans a launch, without its price.
 ///
 /// # Errors
 /// If no pool is left, with the reason for each that was left out.
@@ -97,8 +106,6 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         let help = "Name types of one architecture that the image and the set-up's agent have";
         return Err(Error::new(Class::Invalid, "NoPool", notes.join("; "), help).at(Path::field("instance_types")));
     }
-    #[expect(clippy::cast_precision_loss, reason = "seconds of at most 30 days")]
-    let hours = spec.lease.ttl.0 as f64 / 3600.0;
     Ok(Plan {
         name: spec.name.clone(),
         kind,
@@ -109,8 +116,8 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         vpc_id: observed.subnets[0].vpc_id.clone(),
         ttl_s: spec.lease.ttl.0,
         schedules: spec.size.div_ceil(SHARD_SIZE),
-        price_usd_per_hour: observed.price_usd_per_hour,
-        cost_usd_max: observed.price_usd_per_hour.map(|price| price * hours * f64::from(spec.size)),
+        price_usd_per_hour: None,
+        cost_usd_max: None,
         notes,
     })
 }

@@ -67,8 +67,8 @@ impl FleetResource {
                 return response;
             }
         };
-        match engine.plan_after(self.kind, &spec, &self.session.in_state()).await {
-            Ok(plan) => response.diagnostics.extend(plan.notes.iter().map(|note| Diagnostic::warning(messages::sentence(note), ""))),
+        match engine.check(self.kind, &spec, &self.session.in_state()).await {
+            Ok(notes) => response.diagnostics.extend(notes.iter().map(|note| Diagnostic::warning(messages::sentence(note), ""))),
             Err(error) => response.diagnostics.push(messages::error(&error)),
         }
         response

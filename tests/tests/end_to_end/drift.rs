@@ -1,0 +1,128 @@
+//! For every field that AWS keeps: it is changed behind Terraform's back, and the next plan notices.
+
+use spawn_tests::configuration::{ARRAY, INSTANCE, array, instance};
+use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::terraform::instance_ids;
+use spawn_tests::{Terraform, World, assert_shown, shown};
+
+const BUCKET: &str = "spawn-123456789012-us-east-1";
+
+/// What changed outside and what the plan makes of it, as people read it.
+fn noticed(terraform: &Terraform<'_>) -> String {
+    let text = terraform.plan().succeeded().stdout;
+    // What is refreshed first comes in any order.
+    text.lines().filter(|line| !line.contains("Refreshing state")).collect::<Vec<_>>().join("\n")
+}
+
+/// Edits a JSON object in the bucket with lines of Python that change `it`.
+fn edit(world: &World, key_end: &str, lines: &str) {
+    let keys: Vec<String> = world.keys().into_iter().filter(|key| key.ends_with(key_end)).collect();
+    assert_eq!(keys.len(), 1, "{key_end}: {keys:?}");
+    world.python(&format!(
+        "s3 = client('s3')\nit = json.load(s3.get_object(Bucket='{BUCKET}', Key='{0}')['Body'])\n{lines}\n\
+         s3.put_object(Bucket='{BUCKET}', Key='{0}', Body=json.dumps(it).encode())",
+        keys[0]
+    ));
+}
+
+#[test]
+fn what_can_be_changed_in_place_is_changed_back() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&array(&[]));
+    terraform.apply().succeeded();
+    let first = terraform.state(ARRAY);
+    let ids = instance_ids(&first);
+
+    world.python(&format!(
+        "client('ec2').create_tags(Resources={ids:?}, Tags=[{{'Key': 'team', 'Value': 'chess'}}, {{'Key': 'stray', 'Value': '1'}}])"
+    ));
+    assert_eq!(terraform.planned(ARRAY), "update");
+    assert_shown!("drift-tags", noticed(&terraform));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let tags = world.python(
+        "found = client('ec2').describe_instances()['Reservations']\n\
+         print({str(sorted((t['Key'], t['Value']) for t in i['Tags'] if not t['Key'].startswith('spawn:'))) for r in found for i in r['Instances']})",
+    );
+    assert_eq!(tags, "{\"[('Name', 'tiles'), ('team', 'maths')]\"}\n");
+
+    // One instance alone is enough.
+    world.python(&format!("client('ec2').delete_tags(Resources=[{:?}], Tags=[{{'Key': 'team'}}])", ids[1]));
+    assert_eq!(terraform.planned(ARRAY), "update");
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+
+    world.spawn(["extend", "tiles", "--ttl", "2h"]).succeeded();
+    assert_eq!(terraform.planned(ARRAY), "update");
+    assert_shown!("drift-lease", noticed(&terraform));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let last = terraform.state(ARRAY);
+    assert_eq!((instance_ids(&last), &last["deadline"]), (ids, &first["deadline"]));
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+#[test]
+fn what_makes_another_fleet_is_made_again() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&array(&[]));
+    terraform.apply().succeeded();
+    for (key, lines, field) in [
+        ("/fleet.json", "it['spec']['command'] = ['./work', 'gently']", "command"),
+        ("/fleet.json", "it['spec']['env'] = {'PALETTE': 'ice'}", "env"),
+        ("/fleet.json", "it['spec']['instance_types'] = ['c7a.large']", "instance_types"),
+        ("/fleet.json", "it['spec']['name'] = 'mosaic'", "name"),
+        ("/payload.json", "it['files'] = {'work': 'another'}", "files"),
+    ] {
+        let undo = world.python(&format!(
+            "s3 = client('s3')\nkeys = [o['Key'] for o in s3.list_objects_v2(Bucket='{BUCKET}', Prefix='fleets/')['Contents'] if o['Key'].endswith('{key}')]\n\
+             print(s3.get_object(Bucket='{BUCKET}', Key=keys[0])['Body'].read().decode(), end='')"
+        ));
+        edit(&world, key, lines);
+        assert_eq!(terraform.planned(ARRAY), format!("delete create: {field}"), "{lines}");
+        edit(&world, key, &format!("it = json.loads({})", serde_json::Value::from(undo)));
+    }
+    terraform.assert_settled();
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+#[test]
+fn an_instance_that_is_gone_is_planned_again_and_an_array_is_lost() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&format!("{}{}", array(&[]), instance(&[])));
+    terraform.apply().succeeded();
+    let ids = [instance_ids(&terraform.state(ARRAY)), instance_ids(&terraform.state(INSTANCE))].concat();
+    world.python(&format!("client('ec2').terminate_instances(InstanceIds={ids:?})"));
+    world.eventually("all are gone", || world.instances().iter().all(|(_, state)| state == "terminated").then_some(()));
+
+    let plan = terraform.plan().succeeded();
+    assert_shown!("drift-instances-gone", shown::diagnostics(&plan.stdout));
+    assert_eq!((terraform.planned(ARRAY), terraform.planned(INSTANCE)), ("no-op".to_owned(), "delete create: status".to_owned()));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let (fleet, bench) = (terraform.state(ARRAY), terraform.state(INSTANCE));
+    assert_eq!((fleet["status"].as_str(), bench["status"].as_str()), (Some("lost"), Some("running")));
+    assert_eq!(world.instances().iter().filter(|(_, state)| state == "running").count(), 1);
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+#[test]
+fn a_fleet_that_was_ended_by_hand_is_planned_again() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&format!("{}{}", array(&[]), instance(&[])));
+    terraform.apply().succeeded();
+    world.spawn(["down", "tiles", "bench"]).succeeded();
+    assert_same(&before, &holdings(&world));
+    assert_eq!((terraform.planned(ARRAY), terraform.planned(INSTANCE)), ("create".to_owned(), "create".to_owned()));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}

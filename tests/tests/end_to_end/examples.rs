@@ -1,0 +1,73 @@
+//! Every example is what it says: it is applied, nothing is to do after it, and it goes away without a trace.
+
+use std::path::PathBuf;
+
+use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::{Terraform, World};
+
+fn examples() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")
+}
+
+#[test]
+fn there_are_no_others() {
+    let mut found: Vec<String> =
+        std::fs::read_dir(examples()).expect("examples").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    found.sort();
+    assert_eq!(found, ["instance", "job-array", "yaml"], "a new example needs a test here");
+}
+
+#[test]
+fn the_job_array_renders_a_picture_in_eight_parts() {
+    let world = World::start();
+    let terraform = Terraform::copy_of(&world, &examples().join("job-array"));
+    let applied = terraform.apply().succeeded();
+    assert!(applied.stdout.contains("status = \"succeeded\""), "{}", applied.text());
+    terraform.assert_settled();
+    let results = world.directory().join("results");
+    world.spawn(["results", "mandelbrot", "--to", results.to_str().expect("a plain path")]).succeeded();
+    for rank in 0..8 {
+        let rows = std::fs::read(results.join(format!("{rank}/rows.ppm")))
+            .or_else(|_| std::fs::read(results.join(format!("{rank:05}/rows.ppm"))))
+            .expect("a rank's rows");
+        // 960 × 640 pixels in eight parts of 80 rows, and not all of one colour.
+        assert!(rows.starts_with(b"P6 960 80 255\n"), "rank {rank}");
+        let pixels = &rows[b"P6 960 80 255\n".len()..];
+        assert_eq!(pixels.len(), 960 * 80 * 3, "rank {rank}");
+        assert!(pixels.chunks(3).any(|pixel| pixel != &pixels[..3]), "rank {rank}");
+    }
+    terraform.destroy().succeeded();
+    assert_same(&empty_but_for_the_set_up(), &holdings(&world));
+}
+
+#[test]
+fn the_instance_is_kept() {
+    let world = World::start();
+    let terraform = Terraform::copy_of(&world, &examples().join("instance"));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    assert!(world.instances().iter().all(|(_, state)| state == "running"));
+    terraform.destroy().succeeded();
+    assert_same(&empty_but_for_the_set_up(), &holdings(&world));
+}
+
+#[test]
+fn the_yaml_file_counts_primes() {
+    let world = World::start();
+    let file = examples().join("yaml/fleet.yaml");
+    world.spawn(["up", "-f", file.to_str().expect("a plain path")]).succeeded();
+    let results = world.directory().join("results");
+    world.spawn(["results", "primes", "--to", results.to_str().expect("a plain path")]).succeeded();
+    let counts = std::fs::read_dir(&results).expect("results").flatten();
+    let total: u32 = counts
+        .map(|rank| std::fs::read_to_string(rank.path().join("count.txt")).expect("a count").trim().parse::<u32>().expect("a number"))
+        .sum();
+    assert_eq!(total, 17_984, "primes below 200,000");
+    world.spawn(["down", "primes"]).succeeded();
+    assert_same(&empty_but_for_the_set_up(), &holdings(&world));
+}
+
+/// What a fresh account holds after `spawn setup`.
+fn empty_but_for_the_set_up() -> serde_json::Value {
+    holdings(&World::with_setup())
+}

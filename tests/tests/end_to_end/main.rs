@@ -1,0 +1,13 @@
+//! From one end to the other: real Terraform, real processes, the command, and clients of others, on a sandbox of each test's own.
+//!
+//! One program, because most of these tests wait most of the time: together they wait once. `RUST_TEST_THREADS` may well be
+//! twice the number of processors.
+
+mod adoption;
+mod bad_input;
+mod clients;
+mod drift;
+mod examples;
+mod lease;
+mod lifecycle;
+mod workload;
