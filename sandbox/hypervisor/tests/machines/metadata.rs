@@ -110,6 +110,7 @@ done
 }
 
 /// Tries to read with a token that is valid, as the command before it has shown.
+/// The unit that hides a process ends before it does: `cat` waits until that one has spoken, too.
 const DENIED: &str = r#"
 echo "$(get meta-data/instance-id)" > "$SAY"
 RUN="systemd-run --quiet --pipe --wait"
@@ -123,7 +124,7 @@ if os.fork(): os._exit(0)
 os.execve(sys.argv[1], sys.argv[1:], {"AWS_EC2_METADATA_SERVICE_ENDPOINT": os.environ["AWS_EC2_METADATA_SERVICE_ENDPOINT"]})'
 $RUN $READ "$HEADER" > "$SAY"
 $RUN $DENY $READ "$HEADER" > "$SAY"
-$RUN $DENY -p KillMode=process python3 -c "$HIDE" $(command -v python3) -I "$HOME/imds" GET /latest/meta-data/instance-id "$HEADER" > "$SAY"
+$RUN $DENY -p KillMode=process python3 -c "$HIDE" $(command -v python3) -I "$HOME/imds" GET /latest/meta-data/instance-id "$HEADER" | cat > "$SAY"
 echo "$(get meta-data/instance-id)" > "$SAY"
 "#;
 
