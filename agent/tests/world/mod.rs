@@ -41,6 +41,21 @@ pub(crate) struct World {
     pub(crate) keys: RunKeys,
 }
 
+/// An agent that user data put into the background has no parent that would end it.
+impl Drop for World {
+    fn drop(&mut self) {
+        let own = self.directory.path().display().to_string();
+        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            let pid = entry.file_name().to_str().and_then(|name| name.parse().ok()).and_then(rustix::process::Pid::from_raw);
+            if let Some(pid) = pid.filter(|_| command.starts_with(own.as_bytes())) {
+                // It may have ended meanwhile.
+                rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
+            }
+        }
+    }
+}
+
 impl World {
     /// A machine with systemd, of an array, whose lease ends in an hour.
     pub(crate) fn new() -> Self {
