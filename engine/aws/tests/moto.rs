@@ -10,14 +10,13 @@ mod contract;
 
 mod amend;
 
-use aws_config::BehaviorVersion;
-use aws_sdk_cloudwatchlogs::config::{Credentials, Region};
-use aws_sdk_cloudwatchlogs::types::InputLogEvent;
-use jiff::{SignedDuration, Timestamp};
 use spawn_aws::{AccessKey, ConnectOptions, connect};
 use spawn_core::ports::Aws;
 
-const REGION: &str = "us-east-1";
+const REGION: &str = contract::REGION;
+
+/// moto takes any key.
+const KEY: (&str, &str) = ("AKIAIOSFODNN7EXAMPLE", "secret");
 
 fn endpoint() -> Option<String> {
     let endpoint = std::env::var("MOTO_ENDPOINT").ok().filter(|url| !url.is_empty());
@@ -39,7 +38,7 @@ async fn moto_with_size() -> Option<Aws> {
 }
 
 async fn ports(endpoint: String) -> Aws {
-    let access_key = AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), secret: "secret".to_owned(), session_token: None };
+    let access_key = AccessKey { id: KEY.0.to_owned(), secret: KEY.1.to_owned(), session_token: None };
     let options =
         ConnectOptions { region: Some(REGION.to_owned()), profile: None, endpoint_url: Some(endpoint), access_key: Some(access_key) };
     connect(&options).await.expect("ports")
@@ -91,32 +90,7 @@ async fn log_events() {
     let (Some(aws), Some(endpoint)) = (moto().await, endpoint()) else { return };
     let group = format!("/spawn/moto-{}", uuid::Uuid::new_v4().simple());
     aws.logs.group_ensure(&group, 7).await.expect("a group");
-    let written = write_log(&endpoint, &group).await;
+    let written = contract::write_log(&endpoint, KEY, &group, &["run/00000", "run/00001"]).await;
     contract::log_events(&aws, &group, "run/", &written).await;
     aws.logs.group_delete(&group).await.expect("gone");
-}
-
-/// Writes to two streams in turn, as two ranks would.
-async fn write_log(endpoint: &str, group: &str) -> Vec<(String, Timestamp, String)> {
-    let config = aws_sdk_cloudwatchlogs::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(REGION))
-        .endpoint_url(endpoint)
-        .credentials_provider(Credentials::new("AKIAIOSFODNN7EXAMPLE", "secret", None, None, "test"))
-        .build();
-    let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
-    let start = Timestamp::from_second(Timestamp::now().as_second() - 60).expect("a time");
-    let streams = ["run/00000", "run/00001"];
-    for stream in streams {
-        client.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.expect("a stream");
-    }
-    let mut written = Vec::new();
-    for n in 0..10_i64 {
-        let (stream, at) = (streams[usize::from(n % 2 == 1)], start + SignedDuration::from_secs(n));
-        let message = format!("line {n}");
-        let event = InputLogEvent::builder().timestamp(at.as_millisecond()).message(&message).build().expect("an event");
-        client.put_log_events().log_group_name(group).log_stream_name(stream).log_events(event).send().await.expect("written");
-        written.push((stream.to_owned(), at, message));
-    }
-    written
 }

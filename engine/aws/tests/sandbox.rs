@@ -4,15 +4,11 @@
 
 mod contract;
 
-use aws_config::BehaviorVersion;
-use aws_sdk_cloudwatchlogs::config::{Credentials, Region};
-use aws_sdk_cloudwatchlogs::types::InputLogEvent;
-use jiff::{SignedDuration, Timestamp};
 use spawn_aws::{AccessKey, ConnectOptions, connect};
 use spawn_core::ports::Aws;
 use spawn_sandbox::{Options, Sandbox};
 
-const REGION: &str = "us-east-1";
+const REGION: &str = contract::REGION;
 
 /// A sandbox whose instances run in name only, and the ports on it.
 struct Place {
@@ -97,36 +93,12 @@ cases! {
 async fn log_events() {
     let place = Place::new().await;
     place.aws.logs.group_ensure("/test/lines", 7).await.expect("a group");
-    let written = write_log(&place.sandbox, "/test/lines").await;
+    let keys = place.sandbox.credentials();
+    let key = (keys.access_key_id.as_str(), keys.secret_access_key.as_str());
+    // The last is none of the run's, and must not be read.
+    let streams = ["run/00000", "run/00001", "other/00000"];
+    let mut written = contract::write_log(&place.sandbox.endpoint(), key, "/test/lines", &streams).await;
+    written.retain(|(stream, ..)| stream.starts_with("run/"));
     contract::log_events(&place.aws, "/test/lines", "run/", &written).await;
     place.end().await;
-}
-
-/// Writes to two streams in turn, as two ranks would, and to one that is none of the run's.
-async fn write_log(sandbox: &Sandbox, group: &str) -> Vec<(String, Timestamp, String)> {
-    let keys = sandbox.credentials();
-    let config = aws_sdk_cloudwatchlogs::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(REGION))
-        .endpoint_url(sandbox.endpoint())
-        .credentials_provider(Credentials::new(keys.access_key_id, keys.secret_access_key, None, None, "test"))
-        .build();
-    let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
-    let start = Timestamp::from_second(Timestamp::now().as_second() - 60).expect("a time");
-    let streams = ["run/00000", "run/00001", "other/00000"];
-    for stream in streams {
-        client.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.expect("a stream");
-    }
-    let mut written = Vec::new();
-    for n in 0..12_i64 {
-        let stream = streams[usize::try_from(n % 3).expect("an index")];
-        let at = start + SignedDuration::from_secs(n);
-        let message = format!("line {n}");
-        let event = InputLogEvent::builder().timestamp(at.as_millisecond()).message(&message).build().expect("an event");
-        client.put_log_events().log_group_name(group).log_stream_name(stream).log_events(event).send().await.expect("written");
-        if stream.starts_with("run/") {
-            written.push((stream.to_owned(), at, message));
-        }
-    }
-    written
 }
