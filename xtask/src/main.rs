@@ -1,9 +1,10 @@
-//! The developer's commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask bench`.
+//! The developer's commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask simulate`, `cargo xtask bench`.
 
 mod bench;
 mod demo;
 mod picture;
 mod sandbox;
+mod simulate;
 mod terraform;
 mod test;
 mod tools;
@@ -33,6 +34,15 @@ enum Command {
         /// Run only tests whose name contains this.
         filter: Option<String>,
     },
+    /// Live random lives of fleets on the simulated cloud: processes die, EC2 fails, and the laws must hold after every step.
+    Simulate {
+        /// How many lives.
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The seed of the first.
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+    },
     /// Measure the limits this project sets itself, as a table.
     Bench {
         /// Measure the release programs as they are, without building them.
@@ -45,6 +55,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo { keep } => demo::demo(keep),
         Command::Test { filter } => test::test(filter.as_deref()),
+        Command::Simulate { seeds, from } => simulate::simulate(seeds, from),
         Command::Bench { built } => bench::bench(built),
     };
     match outcome {

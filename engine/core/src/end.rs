@@ -34,16 +34,7 @@ const PAUSE_MS_MAX: u64 = 5_000;
 /// # Errors
 /// The first step that failed, with the instances that are left; `Timeout` if instances do not go away in `timeout`.
 pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
-    let record = ledger.fleet(fleet).await?;
-    // Without a record nothing was made: the record is the first thing that a launch writes.
-    if record.is_some() {
-        ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
-    }
-    let launched = launched_lately(aws, ledger, record.as_ref()).await?;
-    terminate(aws, fleet, &launched, timeout, operation).await?;
-    operation.say("removing schedule, security group and role");
-    let settled = record.as_ref().map(|record| record.asked_at + UNSEEN);
-    groups_delete(aws, fleet, settled, timeout, operation).await?;
+    let record = instances_end(aws, ledger, fleet, timeout, operation).await.map_err(unproven)?;
     // After the group, whose going proves that no instance is left that a schedule would have to end.
     if let Some(record) = &record {
         lease::schedules_delete(aws, setup, record).await?;
@@ -59,6 +50,32 @@ pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, tim
         ledger.fleet_forget(fleet).await?;
     }
     Ok(())
+}
+
+/// Ends the instances, and proves by the going of the fleet's group that none is left.
+async fn instances_end(
+    aws: &Aws,
+    ledger: &Ledger,
+    fleet: &FleetId,
+    timeout: SignedDuration,
+    operation: &Operation,
+) -> Result<Option<FleetRecord>> {
+    let record = ledger.fleet(fleet).await?;
+    // Without a record nothing was made: the record is the first thing that a launch writes.
+    if record.is_some() {
+        ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
+    }
+    let launched = launched_lately(aws, ledger, record.as_ref()).await?;
+    terminate(aws, fleet, &launched, timeout, operation).await?;
+    operation.say("removing schedule, security group and role");
+    let settled = record.as_ref().map(|record| record.asked_at + UNSEEN);
+    groups_delete(aws, fleet, settled, timeout, operation).await?;
+    Ok(record)
+}
+
+/// Until it is proved that no instance is left, no error may say so.
+fn unproven(error: Error) -> Error {
+    if error.left == Leftover::Clear { error.leaving(Leftover::Unknown) } else { error }
 }
 
 /// Gives the name back last: until then nobody else can begin under it, and a repetition finds the fleet by it.

@@ -116,7 +116,8 @@ impl Engine {
     }
 
     async fn unpriced(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Plan> {
-        let (caller, setup) = try_join!(self.aws.identity.caller(), self.found())?;
+        let (caller, setup) = join!(self.aws.identity.caller(), self.found());
+        let (caller, setup) = (caller?, setup?);
         let architectures = match &setup {
             Some(setup) => setup.agents.keys().map(|machine| ec2_architecture(machine)).collect(),
             None => artifacts::machines(self.artifacts.as_deref())?.iter().map(|machine| ec2_architecture(machine)).collect(),
@@ -154,9 +155,11 @@ impl Engine {
                 None => ImageQuery::NewestAmazonLinux { architecture: architecture_of(&types, preferred) },
             };
             let image = self.aws.instances.image(&query).await.map_err(|e| blame(e, "InvalidAMIID", "ami"))?;
-            Ok((types, image))
+            Ok::<_, Error>((types, image))
         };
-        let ((types, image), subnets) = try_join!(types_and_image, self.aws.instances.default_subnets())?;
+        // Joined, not raced: where both fail, the same input is told the same thing each time.
+        let (types_and_image, subnets) = join!(types_and_image, self.aws.instances.default_subnets());
+        let ((types, image), subnets) = (types_and_image?, subnets?);
         Ok(Observed { types, image, subnets, architectures })
     }
 
@@ -172,7 +175,8 @@ impl Engine {
     /// What failed, after everything it had made was undone; the error says what is left if that failed too.
     pub async fn launch(&self, kind: FleetKind, spec: &FleetSpec, operation: &Operation) -> Result<Launch> {
         let mut warnings = Vec::new();
-        let (caller, setup) = try_join!(self.aws.identity.caller(), self.found())?;
+        let (caller, setup) = join!(self.aws.identity.caller(), self.found());
+        let (caller, setup) = (caller?, setup?);
         let setup = match setup {
             Some(setup) => setup,
             None => {

@@ -11,7 +11,7 @@ mod crashes;
 mod launching;
 mod laws;
 mod leases;
-mod random;
+mod simulate;
 mod watching;
 
 use sandbox_cloud::Fault;

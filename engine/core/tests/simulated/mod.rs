@@ -179,6 +179,13 @@ impl State {
         [self.cloud.next_due(), schedule, profile, self.agents.next_due()].into_iter().flatten().min()
     }
 
+    /// A machine goes off under its agent: its host dies, or somebody switches it off.
+    pub(crate) fn machine_off(&mut self, now: Timestamp, id: &str, lost: bool) {
+        self.agents.halt(id);
+        let off = if lost { self.cloud.guest_lost(now, id) } else { self.cloud.guest_off(now, id) };
+        off.expect("a machine that is there can go off");
+    }
+
     fn happen(&mut self, at: Timestamp) {
         for change in self.cloud.advance(at) {
             match change {

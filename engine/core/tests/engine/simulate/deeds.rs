@@ -1,0 +1,89 @@
+//! What somebody may do to a fleet.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+use spawn_core::engine::Engine;
+use spawn_core::operation::Operation;
+use spawn_core::ports::Result;
+use spawn_model::duration::Seconds;
+use spawn_model::error::{Class, Leftover};
+use spawn_model::spec::{FleetKind, FleetSpec};
+
+use super::dice::Dice;
+use crate::array;
+
+/// The names there are. Few, so that deeds meet.
+pub(super) const NAMES: [&str; 3] = ["tiles", "other", "third"];
+
+/// One thing that somebody does.
+#[derive(Clone, Debug)]
+pub(super) enum Deed {
+    /// Launches a fleet; `keep` says that its face has a state and stored it.
+    Launch { name: &'static str, kind: FleetKind, size: u32, keep: bool },
+    /// Moves a deadline, either way.
+    Lease { name: &'static str, ttl_s: u64 },
+    /// Changes tags.
+    Tag { name: &'static str, turn: u64 },
+    /// Ends a fleet for good, perhaps with its results.
+    End { name: &'static str },
+}
+
+impl Deed {
+    pub(super) fn random(dice: &mut Dice) -> Self {
+        let name = dice.of(&NAMES);
+        match dice.below(6) {
+            0..=2 => {
+                let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
+                let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
+                Self::Launch { name, kind, size, keep: dice.one_in(3) }
+            }
+            3 => Self::Lease { name, ttl_s: dice.of(&[600, 1200, 5400, 30_000]) },
+            4 => Self::Tag { name, turn: dice.below(1000) },
+            _ => Self::End { name },
+        }
+    }
+
+    pub(super) async fn perform(&self, engine: &Engine) -> Result<()> {
+        let quiet = Operation::quiet();
+        match *self {
+            Self::Launch { name, kind, size, keep } => {
+                let launched = engine.launch(kind, &spec(name, size), &quiet).await?;
+                // The fleet is there whether or not its face could say that it stored it.
+                if keep { launched.claim.acknowledge().await.map_err(|e| e.leaving(Leftover::Unknown)) } else { Ok(()) }
+            }
+            Self::Lease { name, ttl_s } => engine.lease_change(&engine.find(name).await?, Seconds(ttl_s)).await.map(drop),
+            Self::Tag { name, turn } => {
+                let tags = [("turn".to_owned(), turn.to_string())].into();
+                let fleet = engine.find(name).await?;
+                engine.update(&fleet, &FleetSpec { tags, files: array(1).files, ..fleet.record.spec.clone() }).await
+            }
+            Self::End { name } => end(engine, name).await,
+        }
+    }
+}
+
+impl fmt::Display for Deed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Launch { name, kind, size, keep } => write!(f, "launch {name}, {kind:?} of {size}, keep: {keep}"),
+            Self::Lease { name, ttl_s } => write!(f, "move {name} to {ttl_s} s"),
+            Self::Tag { name, .. } => write!(f, "tag {name}"),
+            Self::End { name } => write!(f, "end {name}"),
+        }
+    }
+}
+
+pub(super) fn spec(name: &str, size: u32) -> FleetSpec {
+    FleetSpec { name: name.to_owned(), ..array(size) }
+}
+
+/// Ends a fleet by its name; that there is none is as good.
+pub(super) async fn end(engine: &Engine, name: &str) -> Result<()> {
+    match engine.find(name).await {
+        Err(error) if error.class == Class::NotFound => Ok(()),
+        // Whoever could not even look has said nothing about what is left.
+        Err(error) => Err(error.leaving(Leftover::Unknown)),
+        Ok(fleet) => engine.end(&fleet.record.fleet, SignedDuration::from_mins(10), &Operation::quiet()).await,
+    }
+}

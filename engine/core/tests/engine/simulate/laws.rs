@@ -1,0 +1,75 @@
+//! What must hold after every step of a life, beside what [`crate::simulated::invariants`] sees at every call.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use spawn_core::ports::Result;
+use spawn_model::error::Leftover;
+use spawn_model::ids::{FleetId, InstanceId};
+use spawn_model::layout::RunKeys;
+use spawn_model::record::{FleetRecord, Lease};
+use spawn_model::tag;
+
+use super::deeds::Deed;
+use crate::simulated::{State, World};
+
+/// Hand 3 strikes at the deadline and every five minutes after it. A life's trouble lets three strikes in a row fail at most.
+const MERCY: SignedDuration = SignedDuration::from_mins(16);
+
+/// The instances that cost money now, and whose they are.
+pub(super) fn living(world: &World) -> BTreeSet<(InstanceId, Option<FleetId>)> {
+    let state = world.state();
+    let machines = state.cloud.machine_ids().into_iter().filter_map(|id| state.cloud.machine(&id));
+    let fleet = |tags: &std::collections::BTreeMap<String, String>| tags.get(tag::FLEET).and_then(|id| FleetId::parse(id));
+    machines.filter(|m| !m.state.is_ending()).map(|m| (InstanceId(m.id.clone()), fleet(&m.tags))).collect()
+}
+
+/// Nothing outlives its lease, whoever died: the latest date that tag or lease object hold.
+pub(super) fn overdue(world: &World) -> Vec<String> {
+    let now = world.now();
+    let state = world.state();
+    let mut broken = Vec::new();
+    for id in state.cloud.machine_ids() {
+        let Some(machine) = state.cloud.machine(&id).filter(|m| !m.state.is_ending()) else { continue };
+        let tagged = machine.tags.get(tag::DEADLINE).and_then(|date| date.parse::<Timestamp>().ok());
+        let fleet = machine.tags.get(tag::FLEET).and_then(|id| FleetId::parse(id));
+        let leased = fleet.and_then(|fleet| state.record(&fleet)).and_then(|record| lease_of(&state, &record));
+        let latest = tagged.max(leased);
+        if latest.is_none_or(|latest| latest + MERCY < now) {
+            broken.push(format!("{id} lives at {now}, and its lease ended at {latest:?}"));
+        }
+    }
+    broken
+}
+
+fn lease_of(state: &State, record: &FleetRecord) -> Option<Timestamp> {
+    let key = RunKeys::new(&record.fleet, &record.run).lease();
+    let (body, _) = state.buckets.values().find_map(|objects| objects.get(&key))?;
+    serde_json::from_slice::<Lease>(body).ok().map(|lease| lease.deadline)
+}
+
+/// Whether an error says the truth about what it left behind.
+pub(super) fn claim_of(
+    deed: &Deed,
+    outcome: &Result<()>,
+    before: &BTreeSet<(InstanceId, Option<FleetId>)>,
+    target: Option<&FleetId>,
+    world: &World,
+) -> Option<String> {
+    let error = outcome.as_ref().err()?;
+    let after = living(world);
+    let left: BTreeSet<&InstanceId> = match deed {
+        Deed::Launch { .. } => after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).collect(),
+        Deed::End { .. } => after.iter().filter(|(_, fleet)| fleet.is_some() && fleet.as_ref() == target).map(|(id, _)| id).collect(),
+        Deed::Lease { .. } | Deed::Tag { .. } => return None,
+    };
+    match &error.left {
+        Leftover::Clear if !left.is_empty() => Some(format!("{deed} says that nothing is left, and {left:?} live ({error})")),
+        Leftover::Remaining(ids) => {
+            let said: BTreeSet<&InstanceId> = ids.iter().collect();
+            let more: Vec<_> = left.difference(&said).collect();
+            (!more.is_empty()).then(|| format!("{deed} says that {said:?} are left, and {more:?} live as well ({error})"))
+        }
+        Leftover::Clear | Leftover::Unknown => None,
+    }
+}
