@@ -13,11 +13,13 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::ledger::Ledger;
+use crate::operation::Operation;
 use crate::ports::{Aws, Caller, Clock, Condition, Result, Written};
 use crate::process;
+use crate::retry::Patience;
 
 /// What claiming a name came to.
-pub enum Claiming {
+pub(crate) enum Claiming {
     /// The name was free: launch.
     Fresh(Arc<Claim>),
     /// A dead launch of the same fleet: go on with it.
@@ -48,55 +50,98 @@ pub fn caller_identity(caller: &Caller) -> String {
 ///
 /// # Errors
 /// `NameInUse` if another fleet has the name for good, or its launcher lives.
-pub async fn claim_name(aws: &Aws, ledger: &Ledger, name: &str, caller: &str, spec_hash: &str, ids: (FleetId, RunId)) -> Result<Claiming> {
+pub(crate) async fn claim_name(aws: &Aws, ledger: &Ledger, name: &str, claimant: Claimant, operation: &Operation) -> Result<Claiming> {
     let mine = NameClaim {
         schema: SCHEMA,
-        fleet: ids.0,
-        run: ids.1,
-        caller: caller.to_owned(),
-        spec_hash: spec_hash.to_owned(),
+        fleet: claimant.fleet,
+        run: claimant.run,
+        caller: claimant.caller,
+        spec_hash: claimant.spec_hash,
         acknowledged: false,
         heartbeat: process::heartbeat(aws.clock.now()),
     };
-    let hold = |claim: NameClaim, etag: String| {
-        Arc::new(Claim { ledger: ledger.clone(), clock: aws.clock.clone(), name: name.to_owned(), held: Mutex::new((claim, etag)) })
-    };
-    match ledger.claim_write(name, &mine, Condition::Absent).await {
-        Ok(Written::Done(etag)) => return Ok(Claiming::Fresh(hold(mine, etag))),
-        Ok(Written::Refused) => {}
-        // Whether it was written, the claim itself tells.
-        Err(error) if error.class == Class::Ambiguous => {}
-        Err(error) => return Err(error),
-    }
-    let mut first_beat = None;
+    let mut attempt = Attempt { aws, ledger, name, mine, taken: None };
+    let mut patience = Patience::new(aws, operation);
     loop {
-        let Some((theirs, etag)) = ledger.claim(name).await? else {
-            return match ledger.claim_write(name, &mine, Condition::Absent).await? {
-                Written::Done(etag) => Ok(Claiming::Fresh(hold(mine, etag))),
-                Written::Refused => Err(in_use(name, None, "it was taken a moment ago")),
-            };
-        };
-        if theirs.fleet == mine.fleet {
-            // Our own write, whose reply was lost.
-            return Ok(Claiming::Fresh(hold(theirs, etag)));
+        match attempt.claim().await {
+            Ok(claiming) => return Ok(claiming),
+            // Whether a write without an answer was done, the claim itself tells the next attempt.
+            Err(error) => patience.after(error).await?,
         }
-        never_adoptable(name, &theirs, caller)?;
-        if process::is_dead(&theirs.heartbeat, aws.clock.now()) {
-            // What somebody has begun to end is not gone on with.
-            if theirs.spec_hash != spec_hash || ledger.ended(&theirs.fleet).await? {
-                return Ok(Claiming::Undo(theirs.fleet));
+        operation.go_on()?;
+    }
+}
+
+/// Who wants a name, and for which fleet.
+pub(crate) struct Claimant {
+    /// The fleet and its first run, if the name is free.
+    pub(crate) fleet: FleetId,
+    pub(crate) run: RunId,
+    /// See [`caller_identity`].
+    pub(crate) caller: String,
+    /// What is to be launched.
+    pub(crate) spec_hash: String,
+}
+
+/// One claimant's attempts to get a name.
+struct Attempt<'a> {
+    aws: &'a Aws,
+    ledger: &'a Ledger,
+    name: &'a str,
+    mine: NameClaim,
+    /// A dead launcher's claim as this claimant would take it over, if it has tried to.
+    taken: Option<NameClaim>,
+}
+
+impl Attempt<'_> {
+    async fn claim(&mut self) -> Result<Claiming> {
+        if let Written::Done(etag) = self.ledger.claim_write(self.name, &self.mine, Condition::Absent).await? {
+            return Ok(Claiming::Fresh(self.hold(self.mine.clone(), etag)));
+        }
+        let mut first_beat = None;
+        loop {
+            let Some((theirs, etag)) = self.ledger.claim(self.name).await? else {
+                return match self.ledger.claim_write(self.name, &self.mine, Condition::Absent).await? {
+                    Written::Done(etag) => Ok(Claiming::Fresh(self.hold(self.mine.clone(), etag))),
+                    Written::Refused => Err(in_use(self.name, None, "it was taken a moment ago")),
+                };
+            };
+            // Our own writes, whose replies were lost.
+            if theirs.fleet == self.mine.fleet {
+                return Ok(Claiming::Fresh(self.hold(theirs, etag)));
             }
-            let taken = NameClaim { heartbeat: process::heartbeat(aws.clock.now()), ..theirs.clone() };
-            return match ledger.claim_write(name, &taken, Condition::Unchanged(etag)).await? {
-                Written::Done(etag) => Ok(Claiming::Adopt(hold(taken, etag))),
-                Written::Refused => Err(in_use(name, Some(&theirs), "somebody else is taking it over")),
-            };
+            if self.taken.as_ref() == Some(&theirs) {
+                return Ok(Claiming::Adopt(self.hold(theirs, etag)));
+            }
+            never_adoptable(self.name, &theirs, &self.mine.caller)?;
+            if process::is_dead(&theirs.heartbeat, self.aws.clock.now()) {
+                return self.take_over(theirs, etag).await;
+            }
+            if first_beat.is_some_and(|first| first != theirs.heartbeat.at) {
+                return Err(in_use(self.name, Some(&theirs), "the process that is making it is still alive"));
+            }
+            first_beat = Some(theirs.heartbeat.at);
+            self.aws.clock.sleep(1_000).await;
         }
-        if first_beat.is_some_and(|first| first != theirs.heartbeat.at) {
-            return Err(in_use(name, Some(&theirs), "the process that is making it is still alive"));
+    }
+
+    /// What becomes of a launch whose launcher is dead.
+    async fn take_over(&mut self, theirs: NameClaim, etag: String) -> Result<Claiming> {
+        // What somebody has begun to end is not gone on with.
+        if theirs.spec_hash != self.mine.spec_hash || self.ledger.ended(&theirs.fleet).await? {
+            return Ok(Claiming::Undo(theirs.fleet));
         }
-        first_beat = Some(theirs.heartbeat.at);
-        aws.clock.sleep(1_000).await;
+        let taken = NameClaim { heartbeat: process::heartbeat(self.aws.clock.now()), ..theirs.clone() };
+        self.taken = Some(taken.clone());
+        match self.ledger.claim_write(self.name, &taken, Condition::Unchanged(etag)).await? {
+            Written::Done(etag) => Ok(Claiming::Adopt(self.hold(taken, etag))),
+            Written::Refused => Err(in_use(self.name, Some(&theirs), "somebody else is taking it over")),
+        }
+    }
+
+    fn hold(&self, claim: NameClaim, etag: String) -> Arc<Claim> {
+        let (ledger, clock, name) = (self.ledger.clone(), self.aws.clock.clone(), self.name.to_owned());
+        Arc::new(Claim { ledger, clock, name, held: Mutex::new((claim, etag)) })
     }
 }
 

@@ -15,7 +15,7 @@ use spawn_model::status::WaitFor;
 use spawn_model::tag;
 
 use crate::artifacts;
-use crate::claim::{self, Claim, Claiming, KeptAlive, caller_identity};
+use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
 use crate::fleet::{self, Fleet};
 use crate::launch::Launcher;
 use crate::lease;
@@ -191,8 +191,13 @@ impl Engine {
         warnings.extend(plan.notes.iter().cloned());
         let hash = spec.hash(kind);
         for _ in 0..CLAIMS_MAX {
-            let ids = (FleetId::from_random(random()), RunId::from_random(random()));
-            let (claim, first) = match claim::claim_name(&self.aws, &ledger, &spec.name, &caller_identity(&caller), &hash, ids).await? {
+            let claimant = Claimant {
+                fleet: FleetId::from_random(random()),
+                run: RunId::from_random(random()),
+                caller: caller_identity(&caller),
+                spec_hash: hash.clone(),
+            };
+            let (claim, first) = match claim::claim_name(&self.aws, &ledger, &spec.name, claimant, operation).await? {
                 Claiming::Fresh(claim) => (claim, true),
                 Claiming::Adopt(claim) => {
                     operation.say("going on with a launch whose launcher died");

@@ -182,7 +182,7 @@ fn a_launcher_that_died_before_it_recorded_anything_leaves_no_name_behind() {
     run(async {
         let process = warm().await.process();
         launch(&process, &first_spec()).await.unwrap();
-        let n = process.calls().iter().position(|call| *call == "s3:PutObject").unwrap();
+        let n = process.calls().iter().position(|call| *call == "s3:PutObject conditional").unwrap();
         let world = warm().await;
         let before = world.view();
         let dying = world.process().with(n, Trouble::DiesAfter);

@@ -11,6 +11,7 @@ mod crashes;
 mod launching;
 mod laws;
 mod leases;
+mod limits;
 mod simulate;
 mod watching;
 

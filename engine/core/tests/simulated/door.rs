@@ -12,6 +12,7 @@ use spawn_core::ports::{Aws, Caller, Clock, Result};
 use spawn_model::error::{Class, Error};
 use tokio_util::sync::CancellationToken;
 
+use super::storm::Storm;
 use super::{REGION, State, World, artifacts};
 
 /// How long an answer takes.
@@ -37,6 +38,7 @@ pub(crate) struct Process {
     caller: Caller,
     record: Arc<Mutex<Record>>,
     dead: CancellationToken,
+    storm: Option<Arc<Mutex<Storm>>>,
 }
 
 #[derive(Default)]
@@ -47,7 +49,7 @@ struct Record {
 
 impl Process {
     pub(super) fn new(world: World, caller: Caller) -> Self {
-        Self { world, caller, record: Arc::default(), dead: CancellationToken::new() }
+        Self { world, caller, record: Arc::default(), dead: CancellationToken::new(), storm: None }
     }
 
     /// The same process with trouble at its n-th call, from 0.
@@ -55,6 +57,12 @@ impl Process {
     pub(crate) fn with(self, n: usize, trouble: Trouble) -> Self {
         self.record.lock().unwrap().troubles.insert(n, trouble);
         self
+    }
+
+    /// The same process in a storm.
+    #[must_use]
+    pub(crate) fn in_storm(self, storm: Arc<Mutex<Storm>>) -> Self {
+        Self { storm: Some(storm), ..self }
     }
 
     /// The calls it has made.
@@ -128,10 +136,14 @@ impl Door {
             self.0.kill();
             self.still_alive().await;
         }
-        tokio::time::sleep(LATENCY).await;
+        let (attempts, fault) = self.0.storm.as_ref().map_or((1, None), |storm| storm.lock().unwrap().call(call));
+        tokio::time::sleep(LATENCY * attempts).await;
         self.still_alive().await;
         if let Some(Trouble::Refused(class)) = trouble {
             return Err(refused(call, class));
+        }
+        if let Some(fault) = fault.as_ref().filter(|fault| !fault.done) {
+            return Err(fault.error(call));
         }
         let answer = {
             let now = self.0.world.now();
@@ -146,7 +158,7 @@ impl Door {
                 pending().await
             }
             Some(Trouble::Lost) => Err(Error::new(Class::Ambiguous, "NoAnswer", format!("{call} was sent, but nobody answered"), "")),
-            _ => answer,
+            _ => fault.map_or(answer, |fault| Err(fault.error(call))),
         }
     }
 

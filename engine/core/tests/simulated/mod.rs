@@ -14,6 +14,7 @@ mod instances;
 pub(crate) mod invariants;
 mod objects;
 pub(crate) mod schedules;
+pub(crate) mod storm;
 mod systems;
 pub(crate) mod view;
 

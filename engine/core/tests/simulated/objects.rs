@@ -70,7 +70,8 @@ impl State {
 #[async_trait]
 impl Objects for Door {
     async fn put(&self, bucket: &str, key: &str, body: Vec<u8>, condition: Condition) -> Result<Written> {
-        let written = self.call("s3:PutObject", |s, _: Timestamp| s.put(bucket, key, body, &condition)).await;
+        let call = if condition == Condition::Always { "s3:PutObject" } else { "s3:PutObject conditional" };
+        let written = self.call(call, |s, _: Timestamp| s.put(bucket, key, body, &condition)).await;
         let refusals: &[&str] = if condition == Condition::Always { &[] } else { &["PreconditionFailed", "NoSuchKey"] };
         Ok(tolerate(written, refusals)?.map_or(Written::Refused, Written::Done))
     }

@@ -1,0 +1,106 @@
+//! The limits that virtual time can measure, printed by `cargo xtask bench`; what must hold of them at any speed is asserted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use jiff::SignedDuration;
+use sandbox_cloud::Config;
+use spawn_core::operation::Operation;
+use spawn_model::spec::FleetKind;
+
+use crate::array;
+use crate::simulated::storm::{Storm, unmendable};
+use crate::simulated::{World, run};
+
+/// Launches in a storm, and how many of them share a world.
+const LAUNCHES: u64 = 500;
+const LAUNCHES_OF_A_WORLD: u64 = 25;
+
+/// In a storm one call in twenty fails.
+const ONE_IN: u64 = 20;
+
+/// What a storm came to.
+#[derive(Debug, Default)]
+struct Damage {
+    launches: u64,
+    faults: u64,
+    /// Launches that failed for a reason that no retry can mend.
+    unmendable: u64,
+    /// Launches that failed otherwise.
+    others: Vec<String>,
+}
+
+/// Launches fleet after fleet in a storm, each ended in calm.
+async fn weathered(seed: u64) -> Damage {
+    let world = World::with(Config { seed, throttle: false, ..Config::default() });
+    world.engine().setup(&Operation::quiet()).await.unwrap();
+    let before = world.view();
+    let storm = Arc::new(Mutex::new(Storm::new(seed, ONE_IN)));
+    let mut damage = Damage::default();
+    for _ in 0..LAUNCHES_OF_A_WORLD {
+        damage.launches += 1;
+        let process = world.process().in_storm(storm.clone());
+        let launched = process.engine().launch(FleetKind::JobArray, &array(3), &Operation::quiet()).await;
+        match launched {
+            Ok(launched) => {
+                let fleet = launched.record.fleet.clone();
+                drop(launched);
+                world.engine().end(&fleet, SignedDuration::from_mins(10), &Operation::quiet()).await.unwrap();
+            }
+            Err(error) if unmendable().any(|code| code == error.code) => damage.unmendable += 1,
+            Err(error) => damage.others.push(format!("seed {seed}: {error} ({:?})", error.left)),
+        }
+        // What undoing could not take back in the storm, the next launch under the name does.
+        process.kill();
+        world.state().bury_launchers();
+    }
+    drop(world.engine().launch(FleetKind::JobArray, &array(1), &Operation::quiet()).await.unwrap());
+    let fleet = world.engine().find("tiles").await.unwrap().record.fleet;
+    world.engine().end(&fleet, SignedDuration::from_mins(10), &Operation::quiet()).await.unwrap();
+    let left = world.view().against(&before);
+    assert!(left.is_empty(), "seed {seed} leaves\n{left}");
+    world.assert_lawful();
+    damage.faults = storm.lock().unwrap().faults;
+    damage
+}
+
+#[test]
+fn a_storm_shows_a_user_only_what_no_retry_can_mend() {
+    let launches = std::env::var("SPAWN_STORM_LAUNCHES").ok().map_or(LAUNCHES, |text| text.parse().unwrap());
+    let next = AtomicU64::new(0);
+    let total = Mutex::new(Damage::default());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed * LAUNCHES_OF_A_WORLD >= launches {
+                        return;
+                    }
+                    let damage = run(weathered(seed));
+                    let mut total = total.lock().unwrap();
+                    total.launches += damage.launches;
+                    total.faults += damage.faults;
+                    total.unmendable += damage.unmendable;
+                    total.others.extend(damage.others);
+                }
+            });
+        }
+    });
+    let total = total.into_inner().unwrap();
+    println!(
+        "{{\"launches\":{},\"faults\":{},\"unmendable\":{},\"others\":{}}}",
+        total.launches,
+        total.faults,
+        total.unmendable,
+        total.others.len()
+    );
+    assert!(
+        total.others.is_empty(),
+        "{} of {} launches failed for a passing reason:\n{}",
+        total.others.len(),
+        total.launches,
+        total.others.join("\n")
+    );
+    assert!(total.faults > total.launches && total.unmendable > 0, "there was no storm: {total:?}");
+}
