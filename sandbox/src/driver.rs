@@ -85,6 +85,7 @@ fn apply(world: &World, at: Timestamp) {
                 }
             }
             Change::Halt { id, why } => world.machines.halt(id, why),
+            Change::RebalanceRecommendation { id, at } => world.machines.rebalance(id, at),
             Change::SpotNotice { id, at } => world.machines.spot_notice(id, at),
         }
     }

@@ -133,6 +133,11 @@ impl Machines {
         });
     }
 
+    /// Tells a machine that it is more likely now to be reclaimed.
+    pub(crate) fn rebalance(&self, id: String, time: jiff::Timestamp) {
+        self.then(id.clone(), move |hypervisor| async move { hypervisor.rebalance(&id, time).await });
+    }
+
     /// Tells a machine that it will be reclaimed.
     pub(crate) fn spot_notice(&self, id: String, time: jiff::Timestamp) {
         self.then(id.clone(), move |hypervisor| async move {

@@ -22,10 +22,19 @@ const fn limit(burst: f64, refill_per_s: f64) -> Limit {
 pub(crate) fn request_limit(operation: &str, narrowed: bool) -> Limit {
     match operation {
         "RunInstances" | "StartInstances" => limit(5.0, 2.0),
-        "TerminateInstances" => limit(100.0, 5.0),
+        "CreateVpcEndpoint" | "DeleteVpcEndpoints" => limit(4.0, 0.3),
+        "TerminateInstances" | "CreateSnapshot" | "CreateVolume" => limit(100.0, 5.0),
         "CreateTags" | "DeleteTags" => limit(100.0, 10.0),
-        "DescribeInstances" | "DescribeInstanceStatus" | "DescribeSecurityGroups" | "DescribeVolumes" if !narrowed => limit(50.0, 10.0),
+        op if op.starts_with("Describe") && narrowed => limit(100.0, 20.0),
+        "DescribeInstances"
+        | "DescribeInstanceStatus"
+        | "DescribeNetworkInterfaces"
+        | "DescribeSecurityGroups"
+        | "DescribeSnapshots"
+        | "DescribeSpotInstanceRequests"
+        | "DescribeVolumes" => limit(50.0, 10.0),
         op if op.starts_with("Describe") => limit(100.0, 20.0),
+        // The calls that change something, and have no limit of their own.
         _ => limit(50.0, 5.0),
     }
 }
@@ -62,17 +71,17 @@ pub(crate) struct Buckets {
 
 impl Buckets {
     /// Takes what a call costs, or refuses it. A call refused for its resources has still cost a request.
-    pub(crate) fn take(&mut self, now: Timestamp, request: &Request) -> Result<(), ApiError> {
+    pub(crate) fn take(&mut self, now: Timestamp, request: &Request, account: &str) -> Result<(), ApiError> {
         let operation = request.operation();
         let narrowed = request.is_narrowed();
         let kind = if narrowed { "requests" } else { "plain requests" };
         if !self.draw(now, (operation, kind), request_limit(operation, narrowed), 1.0) {
-            return Err(ApiError::throttled());
+            return Err(ApiError::throttled(account, operation, "request"));
         }
         if let Some(limit) = resource_limit(operation)
             && !self.draw(now, (operation, "resources"), limit, request.resources() as f64)
         {
-            return Err(ApiError::throttled());
+            return Err(ApiError::throttled(account, operation, "resource"));
         }
         Ok(())
     }
@@ -91,7 +100,9 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::{DescribeInstances, Filter, InstanceIds, RunInstances};
+    use crate::request::{
+        CancelSpotInstanceRequests, CreateSecurityGroup, CreateTags, DescribeById, DescribeInstances, Filter, InstanceIds, RunInstances,
+    };
 
     fn run(count: i64) -> Request {
         Request::RunInstances(Box::new(RunInstances { min_count: 1, max_count: count, ..Default::default() }))
@@ -102,13 +113,14 @@ mod tests {
         let mut buckets = Buckets::default();
         let start = Timestamp::from_second(1_000_000).unwrap();
         let later = Timestamp::from_second(1_000_000 + later_s).unwrap();
-        let mut count = |at| (0..1500).take_while(|_| buckets.take(at, request).is_ok()).count();
+        let mut count = |at| (0..1500).take_while(|_| buckets.take(at, request, "1").is_ok()).count();
         (count(start), count(later))
     }
 
     #[test]
     fn published_buckets() {
         let ids = |n: usize| InstanceIds { instance_ids: vec![String::new(); n] };
+        let by_id = |ids: &[&str]| DescribeById { ids: ids.iter().map(|id| (*id).to_owned()).collect(), ..Default::default() };
         let filtered = DescribeInstances { filters: vec![Filter::new("tag:a", ["b"])], ..Default::default() };
         let cases = [
             (run(1), 1, (5, 2)),
@@ -119,6 +131,12 @@ mod tests {
             (Request::StopInstances(ids(1)), 1, (50, 5)),
             (Request::DescribeInstances(DescribeInstances::default()), 1, (50, 10)),
             (Request::DescribeInstances(filtered), 1, (100, 20)),
+            (Request::DescribeSpotInstanceRequests(by_id(&[])), 1, (50, 10)),
+            (Request::DescribeSpotInstanceRequests(by_id(&["sir-1"])), 1, (100, 20)),
+            (Request::DescribeSubnets(by_id(&[])), 1, (100, 20)),
+            (Request::CreateTags(CreateTags::default()), 1, (100, 10)),
+            (Request::CreateSecurityGroup(CreateSecurityGroup::default()), 1, (50, 5)),
+            (Request::CancelSpotInstanceRequests(CancelSpotInstanceRequests::default()), 1, (50, 5)),
         ];
         for (request, later, expected) in cases {
             assert_eq!(passing(&request, later), expected, "{} then {later} s", request.operation());
@@ -131,9 +149,22 @@ mod tests {
         let start = Timestamp::from_second(1_000_000).unwrap();
         let earlier = Timestamp::from_second(999_000).unwrap();
         for _ in 0..5 {
-            buckets.take(start, &run(1)).unwrap();
+            buckets.take(start, &run(1), "1").unwrap();
         }
-        assert!(buckets.take(earlier, &run(1)).is_err());
-        assert!(buckets.take(start, &run(1)).is_err());
+        assert!(buckets.take(earlier, &run(1), "1").is_err());
+        assert!(buckets.take(start, &run(1), "1").is_err());
+    }
+
+    #[test]
+    fn a_refusal_says_which_bucket_was_empty() {
+        let start = Timestamp::from_second(1_000_000).unwrap();
+        let mut buckets = Buckets::default();
+        buckets.take(start, &run(600), "1").unwrap();
+        let resources = buckets.take(start, &run(600), "1").unwrap_err();
+        assert!(resources.message.ends_with("ec2:RunInstances because it exceeded its resource rate limit."), "{resources}");
+        while buckets.take(start, &run(1), "1").is_ok() {}
+        let requests = buckets.take(start, &run(1), "1").unwrap_err();
+        assert!(requests.message.ends_with("ec2:RunInstances because it exceeded its request rate limit."), "{requests}");
+        assert_eq!((requests.code.as_str(), requests.status), ("RequestLimitExceeded", 503));
     }
 }

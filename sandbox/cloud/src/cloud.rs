@@ -5,19 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::buckets::Buckets;
-use crate::catalogue::{REGIONS, images};
+use crate::catalogue::REGIONS;
 use crate::config::Config;
 use crate::error::ApiError;
 use crate::faults::{Effect, Fault, Faults};
 use crate::identity::{Generator, mix, stable_hash};
 use crate::instances::{self, TokenRecord};
-use crate::model::{Image, Instance, ProfileIdentifier, SecurityGroup, Subnet, Volume, Vpc, Zone};
+use crate::model::{Image, Instance, ProfileIdentifier, SecurityGroup, SpotInstanceRequest, Subnet, Volume, Vpc, Zone};
 use crate::network::{self, Addresses};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::shelf::Shelf;
 use crate::transition::Change;
-use crate::{catalogue, groups, spot, tags, volumes};
+use crate::{catalogue, groups, images, offers, regions, spot, tags, volumes};
 
 /// Everything in one region.
 pub(crate) struct Region {
@@ -31,6 +31,7 @@ pub(crate) struct Region {
     pub(crate) instances: Shelf<Instance>,
     pub(crate) volumes: Shelf<Volume>,
     pub(crate) groups: Shelf<SecurityGroup>,
+    pub(crate) spot_requests: Shelf<SpotInstanceRequest>,
     pub(crate) tokens: BTreeMap<String, TokenRecord>,
     /// Instances that something happens to by itself, by when.
     pub(crate) due: BTreeSet<(Timestamp, String)>,
@@ -109,7 +110,7 @@ impl Cloud {
             return Err(error);
         }
         if self.config.throttle {
-            here.buckets.take(now, &request)?;
+            here.buckets.take(now, &request, &self.config.account_id)?;
         }
         self.dispatch(now, region, request)
     }
@@ -164,23 +165,25 @@ impl Cloud {
         Ok(match request {
             R::AuthorizeSecurityGroupEgress(r) => Reply::RulesAdded(groups::authorize(self, now, region, &r, true)?),
             R::AuthorizeSecurityGroupIngress(r) => Reply::RulesAdded(groups::authorize(self, now, region, &r, false)?),
+            R::CancelSpotInstanceRequests(r) => Reply::SpotRequestsCancelled(spot::requests::cancel(self.region_mut(region), now, &r)?),
             R::CreateSecurityGroup(r) => Reply::GroupCreated(groups::create(self, now, region, &r)?),
             R::CreateTags(r) => tags::create(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
             R::DeleteSecurityGroup(r) => Reply::GroupDeleted(groups::delete(self, now, region, &r)?),
             R::DeleteTags(r) => tags::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
             R::DeleteVolume(r) => volumes::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
-            R::DescribeAccountAttributes(names) => Reply::AccountAttributes(network::account_attributes(self.region(region), &names)?),
-            R::DescribeAvailabilityZones(r) => Reply::Zones(network::describe_zones(self.region(region), &r)?),
+            R::DescribeAccountAttributes(names) => Reply::AccountAttributes(regions::account_attributes(self.region(region), &names)?),
+            R::DescribeAvailabilityZones(r) => Reply::Zones(regions::describe_zones(self.region(region), &r)?),
             R::DescribeImages(r) => Reply::Images(catalogue_images(self, region, &r)?),
             R::DescribeInstanceAttribute(r) => instances::attributes::describe(self.region(region), &r)?,
             R::DescribeInstanceStatus(r) => Reply::Statuses(instances::status::describe(self, now, region, &r)?),
-            R::DescribeInstanceTypeOfferings(r) => Reply::Offerings(network::describe_offerings(self.region(region), &r)?),
-            R::DescribeInstanceTypes(r) => Reply::InstanceTypes(network::describe_types(self.region(region), &r)?),
+            R::DescribeInstanceTypeOfferings(r) => Reply::Offerings(offers::describe_offerings(self.region(region), &r)?),
+            R::DescribeInstanceTypes(r) => Reply::InstanceTypes(offers::describe_types(self.region(region), &r)?),
             R::DescribeInstances(r) => Reply::Reservations(instances::describe::describe(self, now, region, &r)?),
-            R::DescribeRegions(r) => Reply::Regions(network::describe_regions(&r)?),
+            R::DescribeRegions(r) => Reply::Regions(regions::describe_regions(&r)?),
             R::DescribeSecurityGroupRules(r) => Reply::Rules(groups::describe_rules(self, now, region, &r)?),
             R::DescribeSecurityGroups(r) => Reply::Groups(groups::describe(self, now, region, &r)?),
-            R::DescribeSpotPriceHistory(r) => Reply::SpotPrices(spot::describe(self.region(region), self.config.seed, now, &r)?),
+            R::DescribeSpotInstanceRequests(r) => Reply::SpotRequests(spot::requests::describe(self, now, region, &r)?),
+            R::DescribeSpotPriceHistory(r) => Reply::SpotPrices(spot::prices::describe(self.region(region), self.config.seed, now, &r)?),
             R::DescribeSubnets(r) => Reply::Subnets(network::describe_subnets(self, region, &r)?),
             R::DescribeTags(r) => Reply::Tags(tags::describe(self, now, region, &r)?),
             R::DescribeVolumes(r) => Reply::Volumes(volumes::describe(self, now, region, &r)?),
@@ -202,7 +205,7 @@ fn catalogue_images(
     region: &str,
     request: &crate::request::DescribeImages,
 ) -> Result<crate::reply::Listing<Image>, ApiError> {
-    network::describe_images(&cloud.region(region).images, &cloud.config.account_id, request)
+    images::describe_images(&cloud.region(region).images, &cloud.config.account_id, request)
 }
 
 fn new_region(config: &Config, seed: &catalogue::RegionSeed) -> Region {
@@ -216,10 +219,11 @@ fn new_region(config: &Config, seed: &catalogue::RegionSeed) -> Region {
         vpc,
         addresses: subnets.values().map(|s| (s.id.clone(), Addresses::of(&s.cidr_block))).collect(),
         subnets,
-        images: images(seed.name),
+        images: catalogue::images(seed.name),
         instances: Shelf::new(config.reads_lag_ms),
         volumes: Shelf::new(config.reads_lag_ms),
         groups,
+        spot_requests: Shelf::new(config.reads_lag_ms),
         tokens: BTreeMap::new(),
         due: BTreeSet::new(),
         buckets: Buckets::default(),

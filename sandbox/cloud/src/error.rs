@@ -39,8 +39,12 @@ impl ApiError {
         ApiError::new("DryRunOperation", "Request would have succeeded, but DryRun flag is set.").with_status(412)
     }
 
-    pub(crate) fn throttled() -> Self {
-        ApiError::new("RequestLimitExceeded", "Request limit exceeded.").with_status(503)
+    /// Too many calls, or too many resources in them (`kind` is `request` or `resource`).
+    pub(crate) fn throttled(account: &str, operation: &str, kind: &str) -> Self {
+        let message = format!(
+            "Request limit exceeded. Account {account} has been throttled on ec2:{operation} because it exceeded its {kind} rate limit."
+        );
+        ApiError::new("RequestLimitExceeded", message).with_status(503)
     }
 
     pub(crate) fn value(message: impl Into<String>) -> Self {

@@ -20,7 +20,8 @@ pub enum Effect {
 ///
 /// In JSON the field `kind` chooses: `{"kind": "capacity", "instance_type": "c7i.large", "above": 3}`,
 /// `{"kind": "call", "operation": "RunInstances", "code": "InternalError", "status": 500}`,
-/// `{"kind": "call", "operation": "RunInstances", "lost": true, "effect": "after"}`.
+/// `{"kind": "call", "operation": "RunInstances", "lost": true, "effect": "after"}`,
+/// `{"kind": "reclaim", "instance_type": "c7i.large", "after_ms": 60000, "rebalance_ms": 30000}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Fault {
@@ -41,6 +42,30 @@ pub enum Fault {
         /// How many instances may live in each pool that fits; 0 is none at all.
         #[serde(default)]
         above: u32,
+    },
+    /// EC2 takes spot instances back, each so long after it began to run. What is not named means any.
+    Reclaim {
+        /// The region.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        region: Option<String>,
+        /// The zone, by name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        zone: Option<String>,
+        /// The instance type.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        instance_type: Option<String>,
+        /// From `running` to the notice.
+        #[serde(default)]
+        after_ms: u64,
+        /// From the notice to the end.
+        #[serde(default = "two_minutes")]
+        notice_ms: u64,
+        /// A recommendation to move its work comes so long before the notice; none is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rebalance_ms: Option<u64>,
+        /// So many instances are taken.
+        #[serde(default = "once")]
+        times: u32,
     },
     /// Calls of one operation fail.
     Call {
@@ -75,6 +100,18 @@ pub enum Fault {
 
 fn once() -> u32 {
     1
+}
+
+fn two_minutes() -> u64 {
+    120_000
+}
+
+/// How a rule takes an instance back.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reclaim {
+    pub(crate) after_ms: u64,
+    pub(crate) notice_ms: u64,
+    pub(crate) rebalance_ms: Option<u64>,
 }
 
 impl Fault {
@@ -149,10 +186,32 @@ impl Faults {
             *times -= 1;
             let error = call_error(code.as_deref(), message.as_deref(), *status, *lost);
             let effect = *effect;
-            self.rules.retain(|rule| !matches!(rule, Fault::Call { times: 0, .. }));
+            self.drop_used_up();
             return Some((error, effect));
         }
         None
+    }
+
+    fn drop_used_up(&mut self) {
+        self.rules.retain(|rule| !matches!(rule, Fault::Call { times: 0, .. } | Fault::Reclaim { times: 0, .. }));
+    }
+
+    /// Whether and how the next spot instance of a pool that begins to run is taken back; counts it.
+    pub(crate) fn reclaim(&mut self, in_region: &str, in_zone: &str, of_type: &str) -> Option<Reclaim> {
+        let found = self.rules.iter_mut().find_map(|rule| match rule {
+            Fault::Reclaim { region, zone, instance_type, after_ms, notice_ms, rebalance_ms, times }
+                if *times > 0
+                    && region.as_deref().is_none_or(|r| r == in_region)
+                    && zone.as_deref().is_none_or(|z| z == in_zone)
+                    && instance_type.as_deref().is_none_or(|t| t == of_type) =>
+            {
+                *times -= 1;
+                Some(Reclaim { after_ms: *after_ms, notice_ms: *notice_ms, rebalance_ms: *rebalance_ms })
+            }
+            _ => None,
+        });
+        self.drop_used_up();
+        found
     }
 
     /// How many instances a pool may hold, if a rule says.

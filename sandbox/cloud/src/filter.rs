@@ -1,6 +1,9 @@
-//! Filters of describe calls.
+//! What a describe call is about: ids and filters.
+
+use std::collections::BTreeSet;
 
 use crate::error::ApiError;
+use crate::identity::is_well_formed;
 use crate::model::Tags;
 use crate::request::Filter;
 
@@ -127,6 +130,29 @@ pub(crate) fn one(value: impl ToString) -> Vec<String> {
 /// One value or none.
 pub(crate) fn maybe(value: Option<impl ToString>) -> Vec<String> {
     value.into_iter().map(|v| v.to_string()).collect()
+}
+
+/// Keeps the items with the wanted ids, all if none is wanted; an id that is not there is an error.
+pub(crate) fn by_id<T>(
+    items: Vec<T>,
+    wanted: &[String],
+    id: impl Fn(&T) -> String,
+    prefix: &str,
+    unknown: impl Fn(&[&str]) -> ApiError,
+) -> Result<Vec<T>, ApiError> {
+    if wanted.is_empty() {
+        return Ok(items);
+    }
+    if let Some(malformed) = wanted.iter().find(|w| !prefix.is_empty() && !is_well_formed(w, prefix)) {
+        return Err(unknown(&[malformed]));
+    }
+    let there: BTreeSet<String> = items.iter().map(&id).collect();
+    let missing: Vec<&str> = wanted.iter().filter(|w| !there.contains(*w)).map(String::as_str).collect();
+    if !missing.is_empty() {
+        return Err(unknown(&missing));
+    }
+    let wanted: BTreeSet<&String> = wanted.iter().collect();
+    Ok(items.into_iter().filter(|item| wanted.contains(&id(item))).collect())
 }
 
 #[cfg(test)]

@@ -230,7 +230,7 @@ pub(crate) fn describe_rules(
     RULE_FILTERS.check(&request.filters)?;
     let seen = cloud.region(region).groups.seen(now, cloud.lateness());
     let all: Vec<SecurityGroupRule> = seen.into_iter().flat_map(|g| g.rules.clone()).collect();
-    let mut found = crate::network::by_id(all, &request.ids, |r| r.id.clone(), "", |missing| unknown_rule(missing[0]))?;
+    let mut found = crate::filter::by_id(all, &request.ids, |r| r.id.clone(), "", |missing| unknown_rule(missing[0]))?;
     found.retain(|r| RULE_FILTERS.passes(&request.filters, r));
     cut(found, &request.page, USUAL, |r| r.id.clone())
 }

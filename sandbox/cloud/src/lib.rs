@@ -15,6 +15,8 @@
 //! | [`model`] | what exists: instances, volumes, groups, subnets, images |
 //! | [`catalogue`] | instance types, images and prices |
 //! | `instances` | launch, describe, stop, start, reboot, terminate, attributes |
+//! | `offers`, `images`, `regions` | what can be had, and where |
+//! | `spot` | spot prices, spot requests, and how instances are taken back |
 //! | `groups`, `network`, `volumes`, `tags` | the rest of what EC2 keeps |
 //! | `transition` | what happens by itself as time passes |
 //! | `buckets` | EC2's published token buckets |
@@ -32,11 +34,14 @@ mod faults;
 mod filter;
 mod groups;
 mod identity;
+mod images;
 mod instances;
 mod machine;
 pub mod model;
 mod network;
+mod offers;
 mod paging;
+mod regions;
 pub mod reply;
 pub mod request;
 mod shelf;

@@ -68,6 +68,8 @@ pub struct Machine {
     pub shutdown_behavior: ShutdownBehavior,
     /// Whether it is a spot instance.
     pub spot: bool,
+    /// When EC2 recommended to move its work elsewhere, once it has.
+    pub rebalance_recommendation: Option<Timestamp>,
     /// When EC2 will take it back, once it has said so.
     pub spot_interruption: Option<Timestamp>,
     /// Its tags.
@@ -110,6 +112,7 @@ impl Cloud {
             metadata_options: i.metadata_options.clone(),
             shutdown_behavior: i.shutdown_behavior,
             spot: i.spot.is_some(),
+            rebalance_recommendation: i.spot.as_ref().and_then(|s| s.rebalance),
             spot_interruption: i.spot.as_ref().and_then(|s| s.interruption),
             tags: i.tags.clone(),
             region,

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 
 use crate::catalogue::InstanceType;
 use crate::model::{
-    Image, Instance, InstanceState, IpPermission, RegionInfo, SecurityGroup, SecurityGroupRule, Subnet, TaggedResource, Volume, Vpc, Zone,
+    Image, Instance, InstanceState, IpPermission, RegionInfo, SecurityGroup, SecurityGroupRule, SpotInstanceRequest, SpotRequestState,
+    Subnet, TaggedResource, Volume, Vpc, Zone,
 };
 
 /// Part of a list.
@@ -62,6 +63,15 @@ pub struct Offering {
     pub location_type: String,
     /// A region, zone or zone id.
     pub location: String,
+}
+
+/// A spot request that a call cancelled, or had no need to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelledSpotRequest {
+    /// The request.
+    pub spot_instance_request_id: String,
+    /// Its state after the call.
+    pub state: SpotRequestState,
 }
 
 /// A spot price from a time on.
@@ -153,6 +163,10 @@ pub enum Reply {
     },
     /// DescribeSpotPriceHistory.
     SpotPrices(Listing<SpotPrice>),
+    /// DescribeSpotInstanceRequests.
+    SpotRequests(Listing<SpotInstanceRequest>),
+    /// CancelSpotInstanceRequests.
+    SpotRequestsCancelled(Vec<CancelledSpotRequest>),
     /// DescribeAccountAttributes: names and values.
     AccountAttributes(Vec<(String, Vec<String>)>),
 }

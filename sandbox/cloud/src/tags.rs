@@ -94,16 +94,14 @@ fn check_exists(region: &Region, id: &str) -> Result<(), ApiError> {
         Some("security-group") => crate::groups::by_id(region, id).map(|_| ()),
         Some("vpc") if region.vpc.id != id => not_found("InvalidVpcID.NotFound", "vpc"),
         Some("subnet") if !region.subnets.contains_key(id) => not_found("InvalidSubnetID.NotFound", "subnet"),
-        Some("image") if !region.images.iter().any(|i| i.id == id) => Err(crate::network::unknown_image(id)),
+        Some("image") if !region.images.iter().any(|i| i.id == id) => Err(crate::images::unknown_image(id)),
         Some("security-group-rule") if !region.groups.values().any(|g| g.rules.iter().any(|r| r.id == id)) => {
             not_found("InvalidSecurityGroupRuleId.NotFound", "security group rule")
         }
         Some("network-interface") if !region.instances.values().any(|i| i.interface.iter().any(|n| n.id == id)) => {
             not_found("InvalidNetworkInterfaceID.NotFound", "networkInterface")
         }
-        Some("spot-instances-request") if !region.instances.values().any(|i| i.spot.iter().any(|s| s.id == id)) => {
-            not_found("InvalidSpotInstanceRequestID.NotFound", "spot instance request")
-        }
+        Some("spot-instances-request") if !region.spot_requests.contains(id) => Err(crate::spot::requests::unknown(id)),
         Some(_) => Ok(()),
         None => Err(ApiError::new("InvalidID", format!("The ID '{id}' is not valid"))),
     }
@@ -127,9 +125,9 @@ fn visit(region: &Region, mut see: impl FnMut(&str, &'static str, &Tags)) {
         if let Some(interface) = &instance.interface {
             see(&interface.id, "network-interface", &interface.tags);
         }
-        if let Some(spot) = &instance.spot {
-            see(&spot.id, "spot-instances-request", &spot.tags);
-        }
+    }
+    for request in region.spot_requests.values() {
+        see(&request.id, "spot-instances-request", &request.tags);
     }
     for volume in region.volumes.values() {
         see(&volume.id, "volume", &volume.tags);
@@ -173,7 +171,7 @@ fn write(region: &mut Region, now: Timestamp, id: &str, tags: Tags) {
         Some("vpc") => region.vpc.tags = tags,
         Some("network-interface") => write_part(region, now, tags, |i| i.interface.as_mut().filter(|n| n.id == id).map(|n| &mut n.tags)),
         Some("spot-instances-request") => {
-            write_part(region, now, tags, |i| i.spot.as_mut().filter(|s| s.id == id).map(|s| &mut s.tags));
+            region.spot_requests.change(now, id, |r| r.tags = tags);
         }
         Some(_) | None => {}
     }

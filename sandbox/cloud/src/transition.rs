@@ -6,6 +6,7 @@ use crate::cloud::Cloud;
 use crate::error::ApiError;
 use crate::instances;
 use crate::model::{Instance, InstanceState, ShutdownBehavior, StateReason};
+use crate::spot::requests;
 
 /// Why a machine is switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,13 @@ pub enum Change {
         /// Why.
         why: HaltReason,
     },
+    /// Its metadata service now tells that it should expect to be taken back.
+    RebalanceRecommendation {
+        /// The instance.
+        id: String,
+        /// When it was said.
+        at: Timestamp,
+    },
     /// Its metadata service now tells of an interruption.
     SpotNotice {
         /// The instance.
@@ -52,6 +60,8 @@ pub(crate) enum Cause {
     HostLost,
     /// Spot capacity was taken back.
     Spot,
+    /// The spot price is above what the instance may cost.
+    Outbid,
 }
 
 impl Cause {
@@ -60,7 +70,7 @@ impl Cause {
             Cause::User => ("Client.UserInitiatedShutdown", "User initiated shutdown"),
             Cause::Guest => ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown"),
             Cause::HostLost => ("Server.InternalError", "Internal error on launch"),
-            Cause::Spot => ("Server.SpotInstanceTermination", "Spot instance termination"),
+            Cause::Spot | Cause::Outbid => ("Server.SpotInstanceTermination", "Spot instance termination"),
         };
         StateReason { code: code.to_owned(), message: format!("{code}: {sentence}") }
     }
@@ -70,7 +80,7 @@ impl Cause {
             Cause::User => format!("User initiated ({})", now.strftime("%Y-%m-%d %H:%M:%S GMT")),
             Cause::Guest => String::new(),
             Cause::HostLost => "Server.InternalError".to_owned(),
-            Cause::Spot => "Server.SpotInstanceTermination".to_owned(),
+            Cause::Spot | Cause::Outbid => "Server.SpotInstanceTermination".to_owned(),
         }
     }
 }
@@ -78,11 +88,11 @@ impl Cause {
 /// How long EC2 remembers a client token after the instances it launched are no longer listed.
 const TOKEN_MEMORY: SignedDuration = SignedDuration::from_hours(24);
 
-fn millis(ms: u64) -> SignedDuration {
+pub(crate) fn millis(ms: u64) -> SignedDuration {
     SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX))
 }
 
-fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
+pub(crate) fn after(now: Timestamp, delay: SignedDuration) -> Timestamp {
     now.checked_add(delay).unwrap_or(Timestamp::MAX)
 }
 
@@ -133,27 +143,6 @@ impl Cloud {
         self.locate(id).map(|(_, instance)| instance.state)
     }
 
-    /// EC2 takes a spot instance back, `notice_ms` after telling it; on AWS that is two minutes.
-    ///
-    /// # Errors
-    /// For an unknown instance, and for one that is not a running spot instance.
-    pub fn interrupt_spot(&mut self, now: Timestamp, id: &str, notice_ms: u64) -> Result<(), ApiError> {
-        self.settle(now);
-        let (region, instance) = self.locate(id)?;
-        if instance.spot.is_none() || instance.state != InstanceState::Running {
-            return Err(ApiError::new("IncorrectInstanceState", format!("'{id}' is not a running Spot Instance")));
-        }
-        let at = after(now, millis(notice_ms));
-        self.region_mut(&region).change_instance(now, id, |i| {
-            i.due = Some(at);
-            if let Some(spot) = &mut i.spot {
-                spot.interruption = Some(at);
-            }
-        });
-        self.outbox.push((now, Change::SpotNotice { id: id.to_owned(), at }));
-        Ok(())
-    }
-
     /// Where an instance is.
     pub(crate) fn locate(&self, id: &str) -> Result<(String, &Instance), ApiError> {
         self.regions
@@ -182,7 +171,11 @@ impl Cloud {
         let Some(state) = self.region(region).instances.get(id).map(|i| i.state) else { return };
         match state {
             InstanceState::Pending => self.enter_running(at, region, id),
-            InstanceState::Running => self.begin_terminate(at, region, id, Cause::Spot),
+            InstanceState::Running => {
+                if let Some(outbid) = self.arrive(at, region, id) {
+                    self.begin_terminate(at, region, id, if outbid { Cause::Outbid } else { Cause::Spot });
+                }
+            }
             InstanceState::Stopping => self.enter_stopped(at, region, id),
             InstanceState::ShuttingDown => self.enter_terminated(at, region, id),
             InstanceState::Terminated => self.forget(at, region, id),
@@ -202,6 +195,7 @@ impl Cloud {
             }
         });
         self.outbox.push((at, Change::Boot(id.to_owned())));
+        self.look_ahead(at, region, id);
     }
 
     /// An address of the block that is kept for tests of networks, and its name.
@@ -286,7 +280,8 @@ impl Cloud {
             i.state_reason = Some(cause.reason());
             i.state_transition_reason = cause.transition(now);
         });
-        let why = if cause == Cause::Spot { HaltReason::SpotInterruption } else { HaltReason::Terminate };
+        let why = if matches!(cause, Cause::Spot | Cause::Outbid) { HaltReason::SpotInterruption } else { HaltReason::Terminate };
+        requests::ended(self.region_mut(region), now, id, cause);
         self.halt(now, region, id, why);
         if state == InstanceState::Stopped {
             // There is no machine to wait for.

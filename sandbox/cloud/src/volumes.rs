@@ -50,7 +50,7 @@ pub(crate) fn describe(cloud: &Cloud, now: Timestamp, region: &str, request: &De
     }
     let seen = cloud.region(region).volumes.seen(now, cloud.lateness());
     let all = seen.into_iter().cloned().collect();
-    let mut found = crate::network::by_id(all, &request.ids, |v: &Volume| v.id.clone(), "", |missing| unknown(missing[0]))?;
+    let mut found = crate::filter::by_id(all, &request.ids, |v: &Volume| v.id.clone(), "", |missing| unknown(missing[0]))?;
     found.retain(|v| FILTERS.passes(&request.filters, v));
     cut(found, &request.page, USUAL, |v| v.id.clone())
 }

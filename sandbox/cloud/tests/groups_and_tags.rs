@@ -1,4 +1,4 @@
-//! Security groups, tags, and the lists of what a region offers.
+//! Security groups and tags.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
 
@@ -6,9 +6,8 @@ mod world;
 
 use sandbox_cloud::model::{IpPermission, PermissionTarget, RuleTarget, SecurityGroup, Tag};
 use sandbox_cloud::request::{
-    AuthorizeRules, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById, DescribeImages,
-    DescribeInstanceTypeOfferings, DescribeInstanceTypes, DescribeSpotPriceHistory, DescribeTags, Filter, Page, RevokeRules, RunInstances,
-    TagRemoval,
+    AuthorizeRules, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById, DescribeImages, DescribeInstanceTypes,
+    DescribeSpotPriceHistory, DescribeTags, Filter, RevokeRules, RunInstances, TagRemoval,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
 use world::{World, launch, tagged};
@@ -256,53 +255,4 @@ fn unknown_filters_are_refused() {
         assert_eq!((error.code.as_str(), error.gap), ("InvalidParameterValue", true), "{name}");
         assert_eq!(error.message, "The filter 'moon-phase' is invalid", "{name}");
     }
-}
-
-#[test]
-fn what_is_offered() {
-    let mut world = World::default();
-    let mut types = |instance_types: &[&str], filters| {
-        let instance_types = instance_types.iter().map(|t| (*t).to_owned()).collect();
-        let request = DescribeInstanceTypes { instance_types, filters, ..Default::default() };
-        match world.call(Request::DescribeInstanceTypes(request)) {
-            Ok(Reply::InstanceTypes(found)) => Ok(found.items.into_iter().map(|t| t.name).collect::<Vec<_>>()),
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => Err(error.message),
-        }
-    };
-    assert_eq!(types(&["c7i.large"], vec![]), Ok(vec!["c7i.large".to_owned()]));
-    assert_eq!(
-        types(&["c7i.large", "c9z.large"], vec![]),
-        Err("The following supplied instance types do not exist: [c9z.large]".to_owned())
-    );
-    let arm = vec![
-        Filter::new("processor-info.supported-architecture", ["arm64"]),
-        Filter::new("vcpu-info.default-vcpus", ["32"]),
-        Filter::new("instance-type", ["c*", "m*"]),
-    ];
-    assert_eq!(types(&[], arm), Ok(["c6g", "c7g", "m6g", "m7g"].map(|f| format!("{f}.8xlarge")).to_vec()));
-
-    let request = DescribeInstanceTypeOfferings {
-        location_type: Some("availability-zone".into()),
-        filters: vec![Filter::new("instance-type", ["hpc7a.96xlarge"])],
-        ..Default::default()
-    };
-    let Reply::Offerings(found) = world.call(Request::DescribeInstanceTypeOfferings(request)).unwrap() else { panic!("no offerings") };
-    assert_eq!(found.items.iter().map(|o| o.location.as_str()).collect::<Vec<_>>(), ["us-east-1b"]);
-}
-
-#[test]
-fn spot_prices_of_now() {
-    let mut world = World::default();
-    let request = DescribeSpotPriceHistory {
-        instance_types: vec!["c7i.large".into(), "hpc7a.96xlarge".into()],
-        product_descriptions: vec!["Linux/UNIX".into()],
-        start_time: Some(world.now),
-        page: Page::default(),
-        ..Default::default()
-    };
-    let Reply::SpotPrices(found) = world.call(Request::DescribeSpotPriceHistory(request)).unwrap() else { panic!("no prices") };
-    let zones: Vec<_> = found.items.iter().map(|p| p.availability_zone.as_str()).collect();
-    assert_eq!(zones, ["us-east-1a", "us-east-1b", "us-east-1c"], "one price for each pool, none for what is not spot");
-    assert!(found.items.iter().all(|p| p.timestamp <= world.now && p.usd_per_hour < 0.6 * 0.08925));
 }

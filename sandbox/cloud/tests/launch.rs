@@ -6,7 +6,7 @@ mod world;
 
 use sandbox_cloud::model::{InstanceState, Market, MetadataOptionsRequest, ShutdownBehavior, Tag};
 use sandbox_cloud::request::{BlockDevice, NetworkInterface, ProfileSpecification, RunInstances, SpotOptions, TagSpecification};
-use sandbox_cloud::{ApiError, Config, Fault, Request};
+use sandbox_cloud::{Config, Fault, Request};
 use world::{PROFILE, PROFILE_ARN, REGION, World, image, image_for, launch, tagged};
 
 type Edit = fn(&mut RunInstances);
@@ -174,6 +174,12 @@ fn refusals() {
             "0.001 is lower than the minimum required",
         ),
         (
+            "spot for nothing",
+            |r| r.spot = Some(SpotOptions { max_price: Some(0.0) }),
+            "InvalidParameterValue",
+            "Value (0) for parameter price is invalid. \"0\" is an invalid spot instance price",
+        ),
+        (
             "not offered there",
             |r| {
                 r.instance_type = "hpc7a.96xlarge".into();
@@ -339,26 +345,21 @@ fn limits_of_account_and_subnet() {
     assert_eq!(world.try_run(launch(4, 4)).unwrap_err().code, "VcpuLimitExceeded");
     assert_eq!(world.run(launch(1, 4)).len(), 3);
 
+    let quota = Config { throttle: false, on_demand_vcpu_limit: Some(8), spot_vcpu_limit: Some(4), ..Config::default() };
+    let mut world = World::with(quota);
+    let spot = |request| RunInstances { spot: Some(SpotOptions { max_price: None }), ..request };
+    let typed = |name: &str, request| RunInstances { instance_type: name.to_owned(), ..request };
+    assert_eq!(world.run(launch(4, 4)).len(), 4);
+    assert_eq!(world.run(typed("g5.xlarge", launch(1, 9))).len(), 2, "accelerated types have a quota of their own");
+    assert_eq!(world.run(spot(launch(1, 9))).len(), 2, "and so has spot");
+    assert_eq!(world.try_run(spot(launch(1, 1))).unwrap_err().code, "MaxSpotInstanceCountExceeded");
+
     let mut world = World::default();
     let one_subnet = RunInstances { subnet_id: Some(subnet_of(&mut world, "us-east-1a")), ..launch(4_092, 4_092) };
     assert_eq!(world.try_run(one_subnet.clone()).unwrap_err().code, "InsufficientFreeAddressesInSubnet");
     let ids = world.run(RunInstances { min_count: 1, ..one_subnet });
     let addresses: std::collections::BTreeSet<_> = ids.iter().map(|id| world.cloud.machine(id).unwrap().private_ip).collect();
     assert_eq!(addresses.len(), 4_091, "each has an address of its own");
-}
-
-#[test]
-fn a_spot_instance_is_one() {
-    let mut world = World::default();
-    let request = RunInstances { spot: Some(SpotOptions { max_price: Some(0.08) }), ..launch(1, 1) };
-    let ids = world.run(request);
-    let instance = world.instance(&ids[0]);
-    assert!(instance.spot.is_some_and(|s| s.id.starts_with("sir-") && s.max_price == 0.08));
-    let error: ApiError = {
-        world.wait(2_000);
-        world.change(Request::StopInstances, &ids).unwrap_err()
-    };
-    assert_eq!(error.code, "UnsupportedOperation");
 }
 
 #[test]

@@ -178,24 +178,6 @@ fn a_lost_host_ends_the_instance() {
 }
 
 #[test]
-fn spot_capacity_is_taken_back() {
-    let mut world = World::default();
-    let ids = world.run(RunInstances { spot: Some(SpotOptions { max_price: None }), ..launch(1, 1) });
-    let id = ids[0].clone();
-    world.wait(2_000);
-    world.cloud.interrupt_spot(world.now, &id, 120_000).unwrap();
-    let at = world.now + jiff::SignedDuration::from_secs(120);
-    assert_eq!(world.wait(0), [Change::SpotNotice { id: id.clone(), at }]);
-    assert_eq!(world.cloud.machine(&id).unwrap().spot_interruption, Some(at));
-    assert_eq!(world.wait(119_999), []);
-    assert_eq!(world.wait(1), [halt(&id, HaltReason::SpotInterruption)]);
-    assert_eq!(world.instance(&id).state_reason.unwrap().code, "Server.SpotInstanceTermination");
-    let on_demand = world.run(launch(1, 1));
-    world.wait(2_000);
-    assert!(world.cloud.interrupt_spot(world.now, &on_demand[0], 0).is_err());
-}
-
-#[test]
 fn termination_is_all_or_nothing() {
     let mut world = World::default();
     let mut ids = world.run(launch(2, 2));

@@ -53,14 +53,20 @@ def check_catalogue():
     assert kind["ProcessorInfo"]["SupportedArchitectures"] == ["x86_64"]
     assert kind["SupportedUsageClasses"] == ["on-demand", "spot"]
     [gpu] = ec2.describe_instance_types(InstanceTypes=["g5.xlarge"])["InstanceTypes"][0]["GpuInfo"]["Gpus"]
-    assert gpu["Name"] == "A10G" and gpu["MemoryInfo"]["SizeInMiB"] == 24576
+    assert gpu["Name"] == "A10G" and gpu["MemoryInfo"]["SizeInMiB"] == 22888
+    [metal] = ec2.describe_instance_types(InstanceTypes=["c7i.metal-24xl"])["InstanceTypes"]
+    assert metal["BareMetal"] and "Hypervisor" not in metal and not metal["HibernationSupported"]
+    [old] = ec2.describe_instance_types(Filters=[{"Name": "hypervisor", "Values": ["xen"]}])["InstanceTypes"]
+    assert (old["InstanceType"], old["CurrentGeneration"]) == ("m3.large", False)
+    assert old["PlacementGroupInfo"]["SupportedStrategies"] == ["partition", "spread"]
+    assert old["InstanceStorageInfo"]["NvmeSupport"] == old["NetworkInfo"]["EnaSupport"] == "unsupported"
     pages = ec2.get_paginator("describe_instance_types").paginate(PaginationConfig={"PageSize": 20})
     names = [t["InstanceType"] for page in pages for t in page["InstanceTypes"]]
     assert len(names) == len(set(names)) > 60, names
     offered = ec2.describe_instance_type_offerings(
         LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["c7i.*"]}]
     )["InstanceTypeOfferings"]
-    assert len(offered) == 15, offered
+    assert len(offered) == 16, offered
     message = refused("InvalidInstanceType", 400, ec2.describe_instance_types, InstanceTypes=["c9z.large"])
     assert message == "The following supplied instance types do not exist: [c9z.large]"
     prices = ec2.describe_spot_price_history(
@@ -224,7 +230,33 @@ def check_pages_and_lost_reply(arguments):
         NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": arguments["SubnetId"], "AssociatePublicIpAddress": False}],
     )["Instances"][0]
     assert spot["InstanceLifecycle"] == "spot" and spot["SpotInstanceRequestId"].startswith("sir-")
+    check_spot_request(spot)
     return list(ids) + [spot["InstanceId"]]
+
+
+def check_spot_request(spot):
+    id = spot["SpotInstanceRequestId"]
+    [request] = ec2.describe_spot_instance_requests(SpotInstanceRequestIds=[id])["SpotInstanceRequests"]
+    assert (request["State"], request["Status"]["Code"]) == ("active", "fulfilled"), request
+    assert (request["InstanceId"], request["SpotPrice"], request["Type"]) == (spot["InstanceId"], "0.100000", "one-time")
+    assert request["LaunchSpecification"]["InstanceType"] == "m7i.large"
+    assert request["LaunchedAvailabilityZone"] == spot["Placement"]["AvailabilityZone"]
+    refused("InvalidSpotInstanceRequestID.NotFound", 400, ec2.cancel_spot_instance_requests, SpotInstanceRequestIds=["sir-0"])
+    [cancelled] = ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[id])["CancelledSpotInstanceRequests"]
+    assert cancelled == {"SpotInstanceRequestId": id, "State": "cancelled"}, cancelled
+    pages = ec2.get_paginator("describe_spot_instance_requests").paginate(Filters=[{"Name": "state", "Values": ["cancelled"]}])
+    [request] = [r for page in pages for r in page["SpotInstanceRequests"]]
+    assert request["Status"]["Code"] == "request-canceled-and-instance-running", request
+    message = refused(
+        "InvalidParameterCombination", 400, ec2.run_instances, ImageId=spot["ImageId"], InstanceType="m7i.large", MinCount=1, MaxCount=1,
+        InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"InstanceInterruptionBehavior": "stop"}},
+    )
+    assert message.startswith("The request with type 'one-time' is not supported"), message
+    message = refused(
+        "SpotMaxPriceTooLow", 400, ec2.run_instances, ImageId=spot["ImageId"], InstanceType="m7i.large", MinCount=1, MaxCount=1,
+        InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.01"}},
+    )
+    assert message.startswith("Your Spot request price of 0.01 is lower than the minimum required"), message
 
 
 def check_end(ids, group):

@@ -199,6 +199,18 @@ fn the_aws_command() {
     assert_eq!(running, "3");
     let data = aws(&["describe-instance-attribute", "--instance-id", ids[0], "--attribute=userData", "--query=UserData.Value"]);
     assert_eq!(data, "IyEvYmluL3No");
+    let spot = aws(&[
+        "run-instances",
+        "--image-id",
+        &image,
+        "--instance-type=c7i.large",
+        "--instance-market-options=MarketType=spot,SpotOptions={MaxPrice=0.09,SpotInstanceType=one-time}",
+        "--query=Instances[0].SpotInstanceRequestId",
+    ]);
+    let state = ["describe-spot-instance-requests", "--filters=Name=state,Values=active", "--query=SpotInstanceRequests[].State"];
+    assert_eq!(aws(&state), "active");
+    let cancelled = ["cancel-spot-instance-requests", "--spot-instance-request-ids", &spot];
+    assert!(aws(&cancelled).ends_with("cancelled"));
     aws(&["modify-instance-attribute", "--instance-id", ids[0], "--instance-initiated-shutdown-behavior=terminate"]);
     aws(&["modify-instance-attribute", "--instance-id", ids[0], "--attribute=disableApiTermination", "--value=true"]);
     aws(&["modify-instance-attribute", "--instance-id", ids[0], "--no-disable-api-termination"]);

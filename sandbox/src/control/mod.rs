@@ -171,6 +171,17 @@ impl Control {
         done.map_err(|error| error.message)
     }
 
+    /// EC2 recommends to move the work of a spot instance elsewhere.
+    ///
+    /// # Errors
+    /// For what is not a running spot instance.
+    pub async fn recommend_rebalance(&self, instance: &str) -> Result<(), String> {
+        let world = &self.world;
+        let done = world.ec2.with(world.clock.now(), |cloud, now| cloud.recommend_rebalance(now, instance));
+        self.settled().await;
+        done.map_err(|error| error.message)
+    }
+
     /// Makes a bucket of another account.
     pub fn add_foreign_bucket(&self, name: &str, owner: &str) {
         self.world.s3.add_foreign_bucket(name, owner, &self.world.options.region, self.world.clock.now());

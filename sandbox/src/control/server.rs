@@ -101,6 +101,11 @@ async fn answer(world: &Arc<World>, parts: &http::request::Parts, body: &Bytes) 
             control.interrupt_spot(&asked.instance, notice).await.map_err(|message| (StatusCode::CONFLICT, message))?;
             Ok(done)
         }
+        (&Method::POST, "recommend-rebalance") => {
+            let asked: Instance = read(body)?;
+            control.recommend_rebalance(&asked.instance).await.map_err(|message| (StatusCode::CONFLICT, message))?;
+            Ok(done)
+        }
         (&Method::POST, "foreign-bucket") => {
             let asked: Bucket = read(body)?;
             control.add_foreign_bucket(&asked.name, &asked.owner);

@@ -192,7 +192,7 @@ impl State {
             match change {
                 Change::Boot(id) => self.agent_boots(at, &id),
                 Change::Halt { id, .. } => self.agents.halt(&id),
-                Change::SpotNotice { .. } => {}
+                Change::RebalanceRecommendation { .. } | Change::SpotNotice { .. } => {}
             }
         }
         while let Some((due, name)) = self.profiles_due.first().filter(|(due, _)| *due <= at).cloned() {

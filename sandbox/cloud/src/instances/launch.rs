@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::disks::{self, DiskPlan};
+use super::quota::quota;
 use super::validate::{self, LaunchTags, Target};
 use super::{TokenRecord, describe::reservation};
 use crate::catalogue::{self, InstanceType, is_offered};
@@ -12,7 +13,8 @@ use crate::identity::stable_hash;
 use crate::model::{GroupIdentifier, Image, Instance, InstanceState, Interface, Market, MetadataOptions, ProfileIdentifier, SpotRequest};
 use crate::reply::Reservation;
 use crate::request::RunInstances;
-use crate::spot;
+use crate::spot::prices::Walk;
+use crate::spot::requests;
 
 /// A launch that has passed every check and only needs a place.
 struct Launch {
@@ -151,7 +153,7 @@ fn room(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &T
             format!("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", target.subnet_id),
         ),
     );
-    if let Some((count, refusal)) = quota(cloud, here, market, launch.instance_type.vcpus) {
+    if let Some((count, refusal)) = quota(cloud, here, market, launch.instance_type) {
         narrow(count, refusal);
     }
     if let Some(limit) = cloud.faults.pool_limit(region, &target.zone, name, market) {
@@ -168,31 +170,6 @@ pub(crate) fn in_pool(instance: &Instance, zone: &str, instance_type: &str, mark
         && instance.instance_type == instance_type
         && instance.market() == market
         && !matches!(instance.state, InstanceState::Terminated | InstanceState::Stopped)
-}
-
-fn quota(cloud: &Cloud, here: &Region, market: Market, vcpus: u32) -> Option<(u32, ApiError)> {
-    let (limit, refusal) = match market {
-        Market::OnDemand => {
-            let limit = cloud.config.on_demand_vcpu_limit?;
-            let message = format!(
-                "You have requested more vCPU capacity than your current vCPU limit of {limit} allows for the instance \
-                 bucket that the specified instance type belongs to. Please visit \
-                 http://aws.amazon.com/contact-us/ec2-request to request an adjustment to this limit."
-            );
-            (limit, ApiError::new("VcpuLimitExceeded", message))
-        }
-        Market::Spot => {
-            let limit = cloud.config.spot_vcpu_limit?;
-            (limit, ApiError::new("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded"))
-        }
-    };
-    let used: u32 = here
-        .instances
-        .values()
-        .filter(|i| i.market() == market && !matches!(i.state, InstanceState::Terminated | InstanceState::Stopped))
-        .map(|i| catalogue::known_type(&i.instance_type).map_or(0, |t| t.vcpus))
-        .sum();
-    Some((limit.saturating_sub(used) / vcpus.max(1), refusal))
 }
 
 fn not_offered(here: &Region, zone: &str, name: &str) -> ApiError {
@@ -236,7 +213,7 @@ fn zones_where(here: &Region, condition: impl Fn(&str) -> bool) -> String {
 /// A spot launch that offers less than the pool costs gets nothing.
 fn price_refusal(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &Target) -> Option<ApiError> {
     let offered = launch.request.spot.as_ref()?.max_price?;
-    let price = spot::price(cloud.config.seed, region, &target.zone, &launch.instance_type.name, now)?;
+    let price = Walk::of(cloud.config.seed, region, &target.zone, &launch.instance_type.name)?.price(now);
     (offered < price).then(|| {
         ApiError::new(
             "SpotMaxPriceTooLow",
@@ -257,6 +234,7 @@ fn make(cloud: &mut Cloud, now: Timestamp, region: &str, launch: &Launch, target
         if let Some(at) = instance.due {
             here.due.insert((at, instance.id.clone()));
         }
+        requests::record(here, now, &instance, &launch.tags.spot_request);
         here.instances.insert(now, instance.id.clone(), instance.clone());
         instances.push(instance);
     }
@@ -351,8 +329,9 @@ fn make_spot_request(cloud: &mut Cloud, region: &str, launch: &Launch) -> Option
     Some(SpotRequest {
         id: format!("sir-{:08x}", cloud.generator.next_u64() as u32),
         max_price: options.max_price.unwrap_or(on_demand),
+        rebalance: None,
         interruption: None,
-        tags: launch.tags.spot_request.clone(),
+        ahead: None,
     })
 }
 

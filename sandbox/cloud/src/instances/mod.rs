@@ -5,6 +5,7 @@ pub(crate) mod describe;
 mod disks;
 pub(crate) mod launch;
 pub(crate) mod power;
+mod quota;
 pub(crate) mod status;
 mod validate;
 

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 
 use super::check_ids;
 use super::launch::in_pool;
+use super::quota::quota;
+use crate::catalogue::known_type;
 use crate::cloud::Cloud;
 use crate::error::ApiError;
 use crate::model::{Instance, InstanceState};
@@ -102,12 +104,15 @@ fn capacity_to_start(cloud: &Cloud, region: &str, instances: &[&Instance]) -> Re
     let here = cloud.region(region);
     for first in instances.iter().filter(|i| i.state == InstanceState::Stopped) {
         let (zone, name, market) = (&first.availability_zone, &first.instance_type, first.market());
+        let alike = instances.iter().filter(|i| i.state == InstanceState::Stopped && i.instance_type == *name);
+        if let Some((left, refusal)) = known_type(name).and_then(|of_type| quota(cloud, here, market, of_type))
+            && alike.clone().count() > left as usize
+        {
+            return Err(refusal);
+        }
         let Some(limit) = cloud.faults.pool_limit(region, zone, name, market) else { continue };
         let taken = here.instances.values().filter(|i| in_pool(i, zone, name, market)).count();
-        let wanted = instances
-            .iter()
-            .filter(|i| i.state == InstanceState::Stopped && i.availability_zone == *zone && i.instance_type == *name)
-            .count();
+        let wanted = alike.filter(|i| i.availability_zone == *zone).count();
         if taken + wanted > limit as usize {
             return Err(ApiError::new("InsufficientInstanceCapacity", "Insufficient capacity.").with_status(500));
         }

@@ -3,9 +3,10 @@
 use crate::catalogue::{self, InstanceType};
 use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
+use crate::images::unknown_image;
 use crate::model::{GroupIdentifier, Image, MetadataOptions, MetadataOptionsRequest, ProfileIdentifier, Tags};
-use crate::network::{unknown_image, unknown_subnet};
-use crate::request::{ProfileSpecification, RunInstances};
+use crate::network::unknown_subnet;
+use crate::request::{ProfileSpecification, RunInstances, SpotOptions};
 use crate::tags;
 
 const USER_DATA_LIMIT: usize = 16_384;
@@ -85,10 +86,22 @@ pub(super) fn instance_type(request: &RunInstances, image: &Image) -> Result<&'s
             found.architecture, image.architecture
         )));
     }
-    if request.spot.is_some() && !found.spot {
-        return Err(ApiError::new("UnsupportedOperation", format!("Instance type {name} does not support Spot.")));
+    if let Some(spot) = &request.spot {
+        spot_options(spot, found)?;
     }
     Ok(found)
+}
+
+fn spot_options(spot: &SpotOptions, of_type: &InstanceType) -> Result<(), ApiError> {
+    if !of_type.spot {
+        return Err(ApiError::new("UnsupportedOperation", format!("Instance type {} does not support Spot.", of_type.name)));
+    }
+    match spot.max_price {
+        Some(price) if price <= 0.0 || price.is_nan() => {
+            Err(ApiError::value(format!("Value ({price}) for parameter price is invalid. \"{price}\" is an invalid spot instance price")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The zones and subnets a launch may use: one if it names one, else every default subnet.

@@ -1,9 +1,10 @@
 //! RunInstances.
 
 use sandbox_cloud::model::{MetadataOptionsRequest, ShutdownBehavior};
-use sandbox_cloud::request::{BlockDevice, NetworkInterface, Placement, ProfileSpecification, RunInstances, SpotOptions};
+use sandbox_cloud::request::{BlockDevice, NetworkInterface, Placement, ProfileSpecification, RunInstances};
 use sandbox_cloud::{ApiError, Request};
 
+use super::spot;
 use crate::form::Form;
 
 pub(super) fn run(form: &Form) -> Result<Request, ApiError> {
@@ -44,7 +45,7 @@ pub(super) fn run(form: &Form) -> Result<Request, ApiError> {
         },
         block_device_mappings: form.items("BlockDeviceMapping").iter().map(|item| block_device(form, item)).collect::<Result<_, _>>()?,
         ebs_optimized: form.boolean("EbsOptimized")?.unwrap_or(false),
-        spot: spot(form)?,
+        spot: spot::options(form)?,
         key_name: form.text("KeyName"),
         monitoring: form.boolean("Monitoring.Enabled")?.unwrap_or(false),
         disable_api_termination: form.boolean("DisableApiTermination")?.unwrap_or(false),
@@ -113,15 +114,4 @@ fn block_device(form: &Form, item: &str) -> Result<BlockDevice, ApiError> {
         snapshot_id: form.text(&name("Ebs.SnapshotId")),
         kms_key_id: form.text(&name("Ebs.KmsKeyId")),
     })
-}
-
-fn spot(form: &Form) -> Result<Option<SpotOptions>, ApiError> {
-    form.only("InstanceMarketOptions.MarketType", &["spot"])?;
-    form.only("InstanceMarketOptions.SpotOptions.SpotInstanceType", &["one-time"])?;
-    form.only("InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior", &["terminate"])?;
-    if !form.has("InstanceMarketOptions") {
-        return Ok(None);
-    }
-    form.required("InstanceMarketOptions.MarketType")?;
-    Ok(Some(SpotOptions { max_price: form.decimal("InstanceMarketOptions.SpotOptions.MaxPrice")? }))
 }

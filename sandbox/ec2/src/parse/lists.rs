@@ -2,7 +2,7 @@
 
 use sandbox_cloud::request::{
     CreateTags, DeleteTags, DeleteVolume, DescribeAvailabilityZones, DescribeById, DescribeImages, DescribeInstanceTypeOfferings,
-    DescribeInstanceTypes, DescribeRegions, DescribeSpotPriceHistory, DescribeTags, TagRemoval,
+    DescribeInstanceTypes, DescribeRegions, DescribeTags, TagRemoval,
 };
 use sandbox_cloud::{ApiError, Request};
 
@@ -57,7 +57,7 @@ pub(super) fn instance_type_offerings(form: &Form) -> Result<Request, ApiError> 
     }))
 }
 
-fn by_id(form: &Form, ids: &str) -> Result<DescribeById, ApiError> {
+pub(super) fn by_id(form: &Form, ids: &str) -> Result<DescribeById, ApiError> {
     Ok(DescribeById { ids: form.list(ids), filters: form.filters()?, page: form.page()? })
 }
 
@@ -96,16 +96,4 @@ pub(super) fn delete_tags(form: &Form) -> Result<Request, ApiError> {
 
 pub(super) fn describe_tags(form: &Form) -> Result<Request, ApiError> {
     Ok(Request::DescribeTags(DescribeTags { filters: form.filters()?, page: form.page()? }))
-}
-
-pub(super) fn spot_price_history(form: &Form) -> Result<Request, ApiError> {
-    Ok(Request::DescribeSpotPriceHistory(DescribeSpotPriceHistory {
-        instance_types: form.list("InstanceType"),
-        product_descriptions: form.list("ProductDescription"),
-        availability_zone: form.text("AvailabilityZone"),
-        start_time: form.time("StartTime")?,
-        end_time: form.time("EndTime")?,
-        filters: form.filters()?,
-        page: form.page()?,
-    }))
 }

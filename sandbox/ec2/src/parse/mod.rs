@@ -4,6 +4,7 @@ mod groups;
 mod instances;
 mod launch;
 mod lists;
+mod spot;
 
 use sandbox_cloud::{ApiError, Request};
 
@@ -16,6 +17,7 @@ type Parser = fn(&Form) -> Result<Request, ApiError>;
 const OPERATIONS: &[(&str, Parser)] = &[
     ("AuthorizeSecurityGroupEgress", groups::authorize_egress),
     ("AuthorizeSecurityGroupIngress", groups::authorize_ingress),
+    ("CancelSpotInstanceRequests", spot::cancel_requests),
     ("CreateSecurityGroup", groups::create),
     ("CreateTags", lists::create_tags),
     ("DeleteSecurityGroup", groups::delete),
@@ -32,7 +34,8 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("DescribeRegions", lists::regions),
     ("DescribeSecurityGroupRules", groups::describe_rules),
     ("DescribeSecurityGroups", groups::describe),
-    ("DescribeSpotPriceHistory", lists::spot_price_history),
+    ("DescribeSpotInstanceRequests", spot::describe_requests),
+    ("DescribeSpotPriceHistory", spot::price_history),
     ("DescribeSubnets", lists::subnets),
     ("DescribeTags", lists::describe_tags),
     ("DescribeVolumes", lists::volumes),

@@ -1,95 +1,9 @@
-//! What a region offers: types, images, zones, networks; and volumes, tags and prices.
+//! What a region offers: images, zones, networks; and volumes and tags.
 
-use sandbox_cloud::catalogue::InstanceType;
 use sandbox_cloud::model::{Image, RegionInfo, Subnet, TaggedResource, Volume, Vpc, Zone, format_time};
-use sandbox_cloud::reply::{Offering, SpotPrice};
 
 use super::tags;
 use crate::xml::Xml;
-
-pub(super) fn instance_type(xml: &mut Xml, t: &InstanceType) {
-    xml.leaf("instanceType", &t.name);
-    xml.leaf("currentGeneration", true);
-    xml.leaf("freeTierEligible", t.free_tier);
-    xml.texts("supportedUsageClasses", std::iter::once("on-demand").chain(t.spot.then_some("spot")));
-    xml.texts("supportedRootDeviceTypes", ["ebs"]);
-    xml.texts("supportedVirtualizationTypes", ["hvm"]);
-    xml.leaf("bareMetal", false);
-    xml.leaf("hypervisor", "nitro");
-    xml.element("processorInfo", |xml| {
-        xml.texts("supportedArchitectures", [t.architecture]);
-        xml.leaf("sustainedClockSpeedInGhz", t.clock_ghz);
-        xml.leaf("manufacturer", t.manufacturer);
-    });
-    xml.element("vCpuInfo", |xml| {
-        xml.leaf("defaultVCpus", t.vcpus);
-        xml.leaf("defaultCores", t.vcpus / t.threads_per_core);
-        xml.leaf("defaultThreadsPerCore", t.threads_per_core);
-    });
-    xml.element("memoryInfo", |xml| xml.leaf("sizeInMiB", t.memory_mib));
-    storage(xml, t);
-    xml.element("networkInfo", |xml| {
-        xml.leaf("networkPerformance", t.network_performance);
-        xml.leaf("maximumNetworkInterfaces", 3);
-        xml.leaf("maximumNetworkCards", 1);
-        xml.leaf("defaultNetworkCardIndex", 0);
-        xml.leaf("ipv4AddressesPerInterface", 10);
-        xml.leaf("ipv6AddressesPerInterface", 10);
-        xml.leaf("ipv6Supported", true);
-        xml.leaf("enaSupport", "required");
-        xml.leaf("efaSupported", t.efa);
-    });
-    accelerators(xml, t);
-    xml.element("placementGroupInfo", |xml| {
-        let cluster = (!t.burstable).then_some("cluster");
-        xml.texts("supportedStrategies", cluster.into_iter().chain(["partition", "spread"]));
-    });
-    xml.leaf("hibernationSupported", t.hibernation);
-    xml.leaf("burstablePerformanceSupported", t.burstable);
-    xml.leaf("dedicatedHostsSupported", !t.burstable);
-    xml.leaf("autoRecoverySupported", t.instance_storage_gb == 0);
-    xml.texts("supportedBootModes", if t.architecture == "arm64" { &["uefi"][..] } else { &["legacy-bios", "uefi"] });
-}
-
-fn storage(xml: &mut Xml, t: &InstanceType) {
-    xml.leaf("instanceStorageSupported", t.instance_storage_gb > 0);
-    if t.instance_storage_gb > 0 {
-        xml.element("instanceStorageInfo", |xml| {
-            xml.leaf("totalSizeInGB", t.instance_storage_gb);
-            xml.list("disks", [t.instance_storage_gb], |xml, size| {
-                xml.leaf("sizeInGB", size);
-                xml.leaf("count", 1);
-                xml.leaf("type", "ssd");
-            });
-            xml.leaf("nvmeSupport", "required");
-            xml.leaf("encryptionSupport", "required");
-        });
-    }
-    xml.element("ebsInfo", |xml| {
-        xml.leaf("ebsOptimizedSupport", "default");
-        xml.leaf("encryptionSupport", "supported");
-        xml.leaf("nvmeSupport", "required");
-    });
-}
-
-fn accelerators(xml: &mut Xml, t: &InstanceType) {
-    let Some(gpu) = &t.gpu else { return };
-    xml.element("gpuInfo", |xml| {
-        xml.list("gpus", [gpu], |xml, gpu| {
-            xml.leaf("name", gpu.name);
-            xml.leaf("manufacturer", gpu.manufacturer);
-            xml.leaf("count", gpu.count);
-            xml.element("memoryInfo", |xml| xml.leaf("sizeInMiB", gpu.memory_mib));
-        });
-        xml.leaf("totalGpuMemoryInMiB", gpu.count * gpu.memory_mib);
-    });
-}
-
-pub(super) fn offering(xml: &mut Xml, offering: &Offering) {
-    xml.leaf("instanceType", &offering.instance_type);
-    xml.leaf("locationType", &offering.location_type);
-    xml.leaf("location", &offering.location);
-}
 
 pub(super) fn image(xml: &mut Xml, i: &Image) {
     xml.leaf("imageId", &i.id);
@@ -210,15 +124,6 @@ pub(super) fn tag(xml: &mut Xml, tag: &TaggedResource) {
     xml.leaf("resourceType", &tag.resource_type);
     xml.leaf("key", &tag.key);
     xml.leaf("value", &tag.value);
-}
-
-pub(super) fn spot_price(xml: &mut Xml, price: &SpotPrice) {
-    xml.leaf("instanceType", &price.instance_type);
-    xml.leaf("productDescription", "Linux/UNIX");
-    xml.leaf("spotPrice", format!("{:.6}", price.usd_per_hour));
-    xml.leaf("timestamp", format_time(price.timestamp));
-    xml.leaf("availabilityZone", &price.availability_zone);
-    xml.leaf("availabilityZoneId", &price.availability_zone_id);
 }
 
 pub(super) fn account_attribute(xml: &mut Xml, (name, values): &(String, Vec<String>)) {

@@ -3,6 +3,8 @@
 mod groups;
 mod instances;
 mod lists;
+mod spot;
+mod types;
 
 use sandbox_cloud::model::{RuleTarget, Tags};
 use sandbox_cloud::{ApiError, Reply};
@@ -47,11 +49,11 @@ fn content(xml: &mut Xml, reply: &Reply) {
         }
         Reply::Attribute { instance_id, value } => instances::attribute(xml, instance_id, value),
         Reply::InstanceTypes(listing) => {
-            xml.list("instanceTypeSet", &listing.items, lists::instance_type);
+            xml.list("instanceTypeSet", &listing.items, types::instance_type);
             xml.maybe("nextToken", listing.next_token.as_ref());
         }
         Reply::Offerings(listing) => {
-            xml.list("instanceTypeOfferingSet", &listing.items, lists::offering);
+            xml.list("instanceTypeOfferingSet", &listing.items, types::offering);
             xml.maybe("nextToken", listing.next_token.as_ref());
         }
         Reply::Images(listing) => {
@@ -77,10 +79,15 @@ fn content(xml: &mut Xml, reply: &Reply) {
             xml.maybe("nextToken", listing.next_token.as_ref());
         }
         Reply::SpotPrices(listing) => {
-            xml.list("spotPriceHistorySet", &listing.items, lists::spot_price);
+            xml.list("spotPriceHistorySet", &listing.items, spot::price);
             // Without a next part EC2 writes an empty one here.
             xml.leaf("nextToken", listing.next_token.as_deref().unwrap_or_default());
         }
+        Reply::SpotRequests(listing) => {
+            xml.list("spotInstanceRequestSet", &listing.items, spot::request);
+            xml.maybe("nextToken", listing.next_token.as_ref());
+        }
+        Reply::SpotRequestsCancelled(cancelled) => xml.list("spotInstanceRequestSet", cancelled, spot::cancelled),
         Reply::AccountAttributes(attributes) => {
             xml.list("accountAttributeSet", attributes, lists::account_attribute);
         }

@@ -1,43 +1,9 @@
-//! What exists in a region. Names of fields and values are EC2's.
-
-use std::collections::BTreeMap;
+//! Machines, and what belongs to one.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A time as EC2 writes it: `2026-01-02T03:04:05.000Z`.
-pub fn format_time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
-}
-
-/// The tags of a resource, by key.
-pub type Tags = BTreeMap<String, String>;
-
-/// A name and a value on a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tag {
-    /// At most 128 characters, and not beginning with `aws:`.
-    pub key: String,
-    /// At most 256 characters.
-    pub value: String,
-}
-
-impl Tag {
-    /// A tag.
-    pub fn new(key: impl Into<String>, value: impl Into<String>) -> Self {
-        Tag { key: key.into(), value: value.into() }
-    }
-}
-
-/// How an instance is paid for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Market {
-    /// The list price.
-    OnDemand,
-    /// Spare capacity, which may be taken back.
-    Spot,
-}
+use super::{Market, Tags};
 
 /// Where an instance is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -215,10 +181,37 @@ pub struct SpotRequest {
     pub id: String,
     /// US dollars an hour at most.
     pub max_price: f64,
+    /// When EC2 recommended to move its work elsewhere, once it has.
+    pub rebalance: Option<Timestamp>,
     /// When EC2 will take the instance back, once it has said so.
     pub interruption: Option<Timestamp>,
-    /// Its tags.
-    pub tags: Tags,
+    /// What EC2 will do next, and when.
+    #[serde(skip)]
+    pub(crate) ahead: Option<(Timestamp, Ahead)>,
+}
+
+/// What EC2 will do to a spot instance by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ahead {
+    /// Recommend to move its work elsewhere, and give notice later.
+    Rebalance {
+        /// When the notice follows.
+        notice_at: Timestamp,
+        /// How long the notice is.
+        notice_ms: u64,
+    },
+    /// Give notice.
+    Notice {
+        /// How long the notice is.
+        notice_ms: u64,
+        /// Whether the price is why, and not capacity.
+        outbid: bool,
+    },
+    /// Take it.
+    Take {
+        /// Whether the price is why, and not capacity.
+        outbid: bool,
+    },
 }
 
 /// A machine.
@@ -293,231 +286,4 @@ impl Instance {
     pub fn market(&self) -> Market {
         if self.spot.is_some() { Market::Spot } else { Market::OnDemand }
     }
-}
-
-/// A disk.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Volume {
-    /// `vol-…`.
-    pub id: String,
-    /// GiB.
-    pub size: i64,
-    /// `gp3` and its like.
-    pub volume_type: String,
-    /// Operations a second.
-    pub iops: Option<i64>,
-    /// MiB a second.
-    pub throughput: Option<i64>,
-    /// The snapshot it began as.
-    pub snapshot_id: Option<String>,
-    /// Whether it is encrypted.
-    pub encrypted: bool,
-    /// With which key.
-    pub kms_key_id: Option<String>,
-    /// Its zone.
-    pub availability_zone: String,
-    /// Its zone's id.
-    pub availability_zone_id: String,
-    /// When it was made.
-    pub create_time: Timestamp,
-    /// The instance it is attached to, and how; none means it is available.
-    pub attachment: Option<VolumeAttachment>,
-    /// Its tags.
-    pub tags: Tags,
-}
-
-/// How a volume is attached.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct VolumeAttachment {
-    /// The instance.
-    pub instance_id: String,
-    /// `/dev/…`.
-    pub device: String,
-    /// Whether the volume ends with the instance.
-    pub delete_on_termination: bool,
-    /// When it was attached.
-    pub attach_time: Timestamp,
-}
-
-/// What a rule lets through to or from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleTarget {
-    /// IPv4 addresses, as a prefix.
-    Ipv4(String),
-    /// IPv6 addresses, as a prefix.
-    Ipv6(String),
-    /// Members of a security group.
-    Group {
-        /// Its id.
-        group_id: String,
-        /// Its account.
-        user_id: String,
-    },
-}
-
-/// One rule of a security group.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SecurityGroupRule {
-    /// `sgr-…`.
-    pub id: String,
-    /// Its group.
-    pub group_id: String,
-    /// The account.
-    pub owner_id: String,
-    /// Out of the group, not into it.
-    pub egress: bool,
-    /// `tcp`, `udp`, `icmp`, a number, or `-1` for all.
-    pub protocol: String,
-    /// The first port; none with protocol `-1`.
-    pub from_port: Option<i64>,
-    /// The last port; none with protocol `-1`.
-    pub to_port: Option<i64>,
-    /// To or from whom.
-    pub target: RuleTarget,
-    /// Free text.
-    pub description: Option<String>,
-    /// Its tags.
-    pub tags: Tags,
-}
-
-/// A source or destination as a call names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PermissionTarget {
-    /// To or from whom. A group may be named by id only.
-    pub target: RuleTarget,
-    /// Free text.
-    pub description: Option<String>,
-}
-
-/// Rules that share protocol and ports, as calls name them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IpPermission {
-    /// `tcp`, `udp`, `icmp`, a number, or `-1` for all.
-    pub protocol: String,
-    /// The first port.
-    pub from_port: Option<i64>,
-    /// The last port.
-    pub to_port: Option<i64>,
-    /// To or from whom: a rule for each.
-    pub targets: Vec<PermissionTarget>,
-}
-
-/// Who may reach whom.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SecurityGroup {
-    /// `sg-…`.
-    pub id: String,
-    /// Unique in its network.
-    pub name: String,
-    /// What it is for.
-    pub description: String,
-    /// Its network.
-    pub vpc_id: String,
-    /// Its ARN.
-    pub arn: String,
-    /// Its rules, in both directions.
-    pub rules: Vec<SecurityGroupRule>,
-    /// Its tags.
-    pub tags: Tags,
-}
-
-/// A network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Vpc {
-    /// `vpc-…`.
-    pub id: String,
-    /// The account it belongs to.
-    pub owner_id: String,
-    /// Its addresses.
-    pub cidr_block: String,
-    /// The id of that range.
-    pub cidr_association_id: String,
-    /// Its DHCP options.
-    pub dhcp_options_id: String,
-    /// Its tags.
-    pub tags: Tags,
-}
-
-/// A part of a network in one zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Subnet {
-    /// `subnet-…`.
-    pub id: String,
-    /// Its ARN.
-    pub arn: String,
-    /// Its network.
-    pub vpc_id: String,
-    /// Its zone.
-    pub availability_zone: String,
-    /// Its zone's id.
-    pub availability_zone_id: String,
-    /// Its addresses.
-    pub cidr_block: String,
-    /// How many of them are free.
-    pub available_ip_address_count: u32,
-    /// Its tags.
-    pub tags: Tags,
-}
-
-/// A zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Zone {
-    /// Such as `us-east-1a`.
-    pub name: String,
-    /// Such as `use1-az1`.
-    pub id: String,
-    /// Its region.
-    pub region: String,
-}
-
-/// A region as DescribeRegions tells it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct RegionInfo {
-    /// Such as `us-east-1`.
-    pub name: String,
-    /// Its host name.
-    pub endpoint: String,
-}
-
-/// What an instance starts from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Image {
-    /// `ami-…`.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub description: String,
-    /// `x86_64` or `arm64`.
-    pub architecture: String,
-    /// The account it belongs to.
-    pub owner_id: String,
-    /// `amazon`, or none.
-    pub owner_alias: Option<String>,
-    /// When it was made.
-    pub creation_date: String,
-    /// The device of the root volume.
-    pub root_device_name: String,
-    /// What the root volume begins as.
-    pub snapshot_id: String,
-    /// GiB.
-    pub volume_size: i64,
-    /// `uefi` or `uefi-preferred`.
-    pub boot_mode: String,
-    /// Its tags, those of this account.
-    pub tags: Tags,
-}
-
-/// One tag of one resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TaggedResource {
-    /// The resource.
-    pub resource_id: String,
-    /// What it is, such as `instance`.
-    pub resource_type: String,
-    /// The key.
-    pub key: String,
-    /// The value.
-    pub value: String,
 }

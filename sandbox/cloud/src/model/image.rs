@@ -1,0 +1,34 @@
+//! What instances start from.
+
+use serde::Serialize;
+
+use super::Tags;
+
+/// What an instance starts from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Image {
+    /// `ami-…`.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub description: String,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// The account it belongs to.
+    pub owner_id: String,
+    /// `amazon`, or none.
+    pub owner_alias: Option<String>,
+    /// When it was made.
+    pub creation_date: String,
+    /// The device of the root volume.
+    pub root_device_name: String,
+    /// What the root volume begins as.
+    pub snapshot_id: String,
+    /// GiB.
+    pub volume_size: i64,
+    /// `uefi` or `uefi-preferred`.
+    pub boot_mode: String,
+    /// Its tags, those of this account.
+    pub tags: Tags,
+}
