@@ -225,19 +225,32 @@ impl Claim {
     #[must_use]
     pub fn keep_alive(self: &Arc<Self>) -> KeptAlive {
         let claim = self.clone();
-        KeptAlive(tokio::spawn(async move {
+        KeptAlive::beating(self.clock.clone(), move || {
+            let claim = claim.clone();
+            async move { claim.beat().await }
+        })
+    }
+}
+
+/// A heartbeat that stops when this is dropped.
+pub struct KeptAlive(JoinHandle<()>);
+
+impl KeptAlive {
+    /// Beats until this is dropped, or what is kept alive is somebody else's.
+    pub(crate) fn beating<F>(clock: Arc<dyn Clock>, beat: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<()>> + Send,
+    {
+        Self(tokio::spawn(async move {
             loop {
-                claim.clock.sleep(process::BEAT_S * 1_000).await;
-                if claim.beat().await.is_err_and(|error| error.class == Class::Conflict) {
+                clock.sleep(process::BEAT_S * 1_000).await;
+                if beat().await.is_err_and(|error| error.class == Class::Conflict) {
                     return;
                 }
             }
         }))
     }
 }
-
-/// A heartbeat that stops when this is dropped.
-pub struct KeptAlive(JoinHandle<()>);
 
 impl Drop for KeptAlive {
     fn drop(&mut self) {

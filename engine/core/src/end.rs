@@ -19,10 +19,10 @@ use crate::setup::Setup;
 const TERMINATE_MAX: usize = 1000;
 
 /// EC2 lists an instance for about an hour after it has terminated.
-const LISTED: SignedDuration = SignedDuration::from_mins(50);
+pub(crate) const LISTED: SignedDuration = SignedDuration::from_mins(50);
 
 /// How long EC2 may not list what was just made.
-const UNSEEN: SignedDuration = SignedDuration::from_secs(5);
+pub(crate) const UNSEEN: SignedDuration = SignedDuration::from_secs(5);
 
 /// The longest pause between two looks at what is left.
 const PAUSE_MS_MAX: u64 = 5_000;
@@ -36,8 +36,8 @@ const PAUSE_MS_MAX: u64 = 5_000;
 pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
     let record = instances_end(aws, ledger, fleet, timeout, operation).await.map_err(unproven)?;
     // After the group, whose going proves that no instance is left that a schedule would have to end.
-    if let Some(record) = &record {
-        lease::schedules_delete(aws, setup, record).await?;
+    for run in record.iter().chain(next(record.as_ref())) {
+        lease::schedules_delete(aws, setup, run).await?;
     }
     aws.identity.role_delete(&layout::role_name(fleet)).await?;
     let Some(record) = record else { return release_unrecorded(ledger, fleet).await };
@@ -65,16 +65,20 @@ async fn instances_end(
     if record.is_some() {
         ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
     }
-    let launched = launched_lately(aws, ledger, record.as_ref()).await?;
-    terminate(aws, fleet, &launched, timeout, operation).await?;
+    let runs = || record.iter().chain(next(record.as_ref()));
+    let mut launched = Vec::new();
+    for run in runs() {
+        launched.extend(launched_lately(aws, ledger, run).await?);
+    }
+    terminate(aws, &fleet_tags(fleet), launched, aws.clock.now(), timeout, operation).await?;
     operation.say("removing schedule, security group and role");
-    let settled = record.as_ref().map(|record| record.asked_at + UNSEEN);
+    let settled = runs().map(|run| run.asked_at + UNSEEN).max();
     groups_delete(aws, fleet, settled, timeout, operation).await?;
     Ok(record)
 }
 
 /// Until it is proved that no instance is left, no error may say so.
-fn unproven(error: Error) -> Error {
+pub(crate) fn unproven(error: Error) -> Error {
     if error.left == Leftover::Clear { error.leaving(Leftover::Unknown) } else { error }
 }
 
@@ -98,31 +102,45 @@ fn fleet_tags(fleet: &FleetId) -> Tags {
     Tags::from([(tag::FLEET.to_owned(), fleet.to_string())])
 }
 
+/// The run that is being started in a fleet.
+fn next(record: Option<&FleetRecord>) -> Option<&FleetRecord> {
+    record.and_then(|record| record.next.as_ref()).map(|next| &*next.record)
+}
+
 /// The recorded instances of a launch that is so young that EC2 lists even those that are gone: one that it does not list, it
 /// has not noticed yet.
-async fn launched_lately(aws: &Aws, ledger: &Ledger, record: Option<&FleetRecord>) -> Result<Vec<InstanceId>> {
-    let Some(record) = record.filter(|record| aws.clock.now() < record.asked_at + LISTED) else { return Ok(Vec::new()) };
+pub(crate) async fn launched_lately(aws: &Aws, ledger: &Ledger, record: &FleetRecord) -> Result<Vec<InstanceId>> {
+    if aws.clock.now() >= record.asked_at + LISTED {
+        return Ok(Vec::new());
+    }
     let batches = ledger.batches(&record.fleet, &record.run).await?;
     Ok(batches.into_iter().flat_map(|batch| batch.instances).map(|launched| launched.instance_id).collect())
 }
 
 /// Terminates by tag until two looks in a row find nothing: a look right after a launch may miss the newest instances, which is
-/// why those in `launched` are terminated unseen.
-async fn terminate(aws: &Aws, fleet: &FleetId, launched: &[InstanceId], timeout: SignedDuration, operation: &Operation) -> Result<()> {
+/// why those in `launched` are terminated unseen. Until `settled` there may be others.
+pub(crate) async fn terminate(
+    aws: &Aws,
+    tags: &Tags,
+    launched: Vec<InstanceId>,
+    settled: Timestamp,
+    timeout: SignedDuration,
+    operation: &Operation,
+) -> Result<()> {
     let give_up = aws.clock.now() + timeout;
-    let mut unseen = launched.to_vec();
+    let mut unseen = launched;
     let mut empty_looks = 0;
     let mut pause_ms = 200;
     let mut told = 0;
     loop {
-        let instances = aws.instances.describe(&fleet_tags(fleet)).await?;
+        let instances = aws.instances.describe(tags).await?;
         let left: Vec<InstanceId> = instances.iter().filter(|i| !i.gone).map(|i| i.launched.instance_id.clone()).collect();
         let mut alive: Vec<InstanceId> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
         let listed: BTreeSet<&InstanceId> = instances.iter().map(|i| &i.launched.instance_id).collect();
         alive.extend(std::mem::take(&mut unseen).into_iter().filter(|id| !listed.contains(id)));
         if left.is_empty() {
             empty_looks += 1;
-            if empty_looks == 2 {
+            if empty_looks >= 2 && aws.clock.now() >= settled {
                 return Ok(());
             }
         } else {
@@ -173,7 +191,7 @@ async fn groups_delete(
         aws.clock.sleep(pause_ms).await;
         pause_ms = (pause_ms * 3 / 2).min(PAUSE_MS_MAX);
         if used {
-            terminate(aws, fleet, &[], timeout, operation).await?;
+            terminate(aws, &fleet_tags(fleet), Vec::new(), aws.clock.now(), timeout, operation).await?;
         }
     }
 }

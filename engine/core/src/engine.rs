@@ -61,6 +61,10 @@ impl Engine {
         Self { aws, artifacts, setup: Arc::default() }
     }
 
+    pub(crate) fn aws(&self) -> &Aws {
+        &self.aws
+    }
+
     /// The region.
     #[must_use]
     pub fn region(&self) -> &str {
@@ -145,7 +149,7 @@ impl Engine {
         }
     }
 
-    async fn observe(&self, spec: &FleetSpec, architectures: Vec<String>) -> Result<Observed> {
+    pub(crate) async fn observe(&self, spec: &FleetSpec, architectures: Vec<String>) -> Result<Observed> {
         let preferred = &spec.instance_types[0];
         let types_and_image = async {
             let types =
@@ -241,6 +245,7 @@ impl Engine {
             caller: caller_identity(caller),
             asked_at: whole_second(self.now()),
             price_usd_per_hour: plan.price_usd_per_hour,
+            next: None,
         }
     }
 
@@ -324,20 +329,15 @@ impl Engine {
     pub async fn lease_change(&self, fleet: &Fleet, ttl: spawn_model::duration::Seconds) -> Result<Timestamp> {
         if fleet.status.is_over() && fleet.alive.is_empty() {
             let message = format!("{} is over ({}), and a lease cannot bring it back", fleet.record.spec.name, fleet.status);
-            return Err(Error::new(
-                Class::Conflict,
-                "FleetOver",
-                message,
-                "Launch it again: `terraform apply -replace=ADDRESS` or `spawn up`",
-            ));
+            return Err(Error::new(Class::Conflict, "FleetOver", message, "Change `triggers` to run it again"));
         }
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
-        let mut record = fleet.record.clone();
+        let mut record = self.undisturbed(&fleet.record).await?;
         record.spec.lease.ttl = ttl;
         let deadline = lease::deadline_of(&record);
         lease::change(&self.aws, &ledger, &setup, &record, deadline).await?;
-        ledger.fleet_write(&record).await?;
+        ledger.fleet_edit(&record.fleet, |record| record.spec.lease.ttl = ttl).await?;
         Ok(deadline)
     }
 
@@ -347,15 +347,17 @@ impl Engine {
     /// If a tag or the record cannot be written; the same call again finishes it.
     pub async fn update(&self, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
         let ledger = self.ledger(&self.warm().await?);
+        self.undisturbed(&fleet.record).await?;
         let old = fleet.tags_seen.as_ref().unwrap_or(&fleet.record.spec.tags);
         if *old != spec.tags || fleet.record.spec.tags != spec.tags {
             self.retag(fleet, old, &spec.tags).await?;
         }
-        let mut record = ledger.fleet(&fleet.record.fleet).await?.unwrap_or_else(|| fleet.record.clone());
-        record.spec.tags.clone_from(&spec.tags);
-        record.spec.wait_for = spec.wait_for;
-        record.spec.delete_results = spec.delete_results;
-        ledger.fleet_write(&record).await
+        let edit = |record: &mut FleetRecord| {
+            record.spec.tags.clone_from(&spec.tags);
+            record.spec.wait_for = spec.wait_for;
+            record.spec.delete_results = spec.delete_results;
+        };
+        ledger.fleet_edit(&fleet.record.fleet, edit).await
     }
 
     async fn retag(&self, fleet: &Fleet, old: &Tags, new: &Tags) -> Result<()> {
@@ -431,7 +433,7 @@ impl Engine {
         self.ledger(&self.warm().await?).result(&record.fleet, &record.run, rank, path).await
     }
 
-    async fn warm(&self) -> Result<Setup> {
+    pub(crate) async fn warm(&self) -> Result<Setup> {
         self.found().await?.ok_or_else(|| {
             let message = format!("the account set-up is not there in {}", self.aws.region);
             Error::new(
@@ -443,17 +445,17 @@ impl Engine {
         })
     }
 
-    fn ledger(&self, setup: &Setup) -> Ledger {
+    pub(crate) fn ledger(&self, setup: &Setup) -> Ledger {
         Ledger::new(self.aws.objects.clone(), &setup.bucket)
     }
 }
 
 /// Deadlines are read by people, and no hand is quicker than a second.
-fn whole_second(time: Timestamp) -> Timestamp {
+pub(crate) fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
-fn payload(spec: &FleetSpec) -> Payload {
+pub(crate) fn payload(spec: &FleetSpec) -> Payload {
     Payload {
         schema: SCHEMA,
         command: spec.command.clone(),
@@ -464,7 +466,7 @@ fn payload(spec: &FleetSpec) -> Payload {
     }
 }
 
-fn random() -> [u8; 8] {
+pub(crate) fn random() -> [u8; 8] {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&uuid::Uuid::new_v4().as_bytes()[..8]);
     // The version's bits are not random; XOR with the random second half.
@@ -475,7 +477,7 @@ fn random() -> [u8; 8] {
     bytes
 }
 
-fn ec2_architecture(machine: &str) -> String {
+pub(crate) fn ec2_architecture(machine: &str) -> String {
     if machine == "aarch64" { "arm64".to_owned() } else { machine.to_owned() }
 }
 

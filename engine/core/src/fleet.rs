@@ -71,13 +71,20 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
     if ended && ledger.claim(&record.spec.name).await?.is_none_or(|(claim, _)| claim.fleet != *fleet) {
         return Ok(None);
     }
-    let run_tags = Tags::from([(tag::RUN.to_owned(), record.run.to_string())]);
+    // While another run is being started, what lives of that one is the fleet's too.
+    let tags = match record.next {
+        Some(_) => Tags::from([(tag::FLEET.to_owned(), fleet.to_string())]),
+        None => Tags::from([(tag::RUN.to_owned(), record.run.to_string())]),
+    };
     let (lease, batches, instances, completions) = try_join!(
         ledger.lease(fleet, &record.run),
         ledger.batches(fleet, &record.run),
-        aws.instances.describe(&run_tags),
+        aws.instances.describe(&tags),
         ledger.completions(fleet, &record.run, record.spec.size),
     )?;
+    let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
+    let instances: Vec<Instance> =
+        instances.into_iter().filter(|i| i.tags.get(tag::RUN).is_some_and(|run| run == record.run.as_str())).collect();
     let asked_for = lease::deadline_of(&record);
     let deadline =
         instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).fold(lease.map_or(asked_for, |l| l.deadline), Timestamp::min);
@@ -107,7 +114,10 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         states.push((*rank, status, seen));
         members.push(member(*rank, launched, holder, status, completion));
     }
-    let (status, status_reason) = fleet_status(record.kind, record.spec.size, &states, deadline, now);
+    let (status, mut status_reason) = fleet_status(record.kind, record.spec.size, &states, deadline, now);
+    if let Some(next) = &record.next {
+        status_reason.push_str(&format!("; {} was begun in its place and is not launched yet", next.record.run));
+    }
     let results = RunKeys::new(fleet, &record.run).results();
     Ok(Some(Fleet {
         deadline,
@@ -117,7 +127,7 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         tags_seen: tags_seen(&record, &instances),
         results_uri: format!("s3://{}/{results}", ledger.bucket()),
         notes: completions.iter().flat_map(notes).collect(),
-        alive: instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect(),
+        alive,
         record,
     }))
 }

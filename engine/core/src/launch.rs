@@ -34,21 +34,37 @@ pub(crate) struct Launcher<'a> {
 impl Launcher<'_> {
     /// Makes the plan true, from wherever an earlier launcher of the same run left off.
     pub(crate) async fn launch(&self, payload: &Payload) -> Result<()> {
-        let (fleet, run) = (&self.record.fleet, &self.record.run);
-        let deadline = lease::deadline_of(self.record);
+        let (fleet, deadline) = (&self.record.fleet, lease::deadline_of(self.record));
         self.operation.say(&format!("recording what is asked for: {fleet}, until {deadline}"));
         self.ledger.fleet_write(self.record).await?;
-        let lease = Lease { schema: SCHEMA, deadline, generation: 0 };
         self.operation.go_on()?;
         self.operation.say("making role, security group and the schedule that ends the fleet");
-        let (_, _, _, group_id) = try_join!(
+        let ((), group_id) = try_join!(self.records(payload), self.surroundings())?;
+        self.instances(&group_id).await
+    }
+
+    /// What the ranks run, and until when.
+    pub(crate) async fn records(&self, payload: &Payload) -> Result<()> {
+        let (fleet, run) = (&self.record.fleet, &self.record.run);
+        let lease = Lease { schema: SCHEMA, deadline: lease::deadline_of(self.record), generation: 0 };
+        try_join!(
             self.patiently(|| self.ledger.payload_write(fleet, run, payload)),
             self.patiently(|| self.ledger.lease_write(fleet, run, &lease)),
-            self.patiently(|| self.identity()),
-            self.patiently(|| self.group()),
-        )?;
+        )
+        .map(drop)
+    }
+
+    /// What every run of the fleet shares: its role and its group, whose id this is.
+    pub(crate) async fn surroundings(&self) -> Result<String> {
+        let ((), group_id) = try_join!(self.patiently(|| self.identity()), self.patiently(|| self.group()))?;
+        Ok(group_id)
+    }
+
+    /// The schedules that end the run, and then its instances.
+    pub(crate) async fn instances(&self, group_id: &str) -> Result<()> {
+        let deadline = lease::deadline_of(self.record);
         self.patiently(|| lease::schedules_put(self.aws, self.setup, self.record, deadline)).await?;
-        self.batches(&group_id).await
+        self.batches(group_id).await
     }
 
     async fn patiently<T, F: Future<Output = Result<T>>>(&self, call: impl Fn() -> F) -> Result<T> {

@@ -59,6 +59,12 @@ pub(crate) async fn schedules_delete(aws: &Aws, setup: &Setup, record: &FleetRec
     try_join_all(names.iter().map(|name| aws.schedules.delete(&setup.schedule_group, name))).await.map(drop)
 }
 
+/// Deletes the schedules that a run has by its size: one call for each, where nobody can have forgotten any.
+pub(crate) async fn schedules_drop(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Result<()> {
+    let names = (0..record.spec.size.div_ceil(SHARD_SIZE)).map(|shard| layout::schedule_name(&record.run, shard));
+    try_join_all(names.map(|name| async move { aws.schedules.delete(&setup.schedule_group, &name).await })).await.map(drop)
+}
+
 /// Moves a run's deadline, on all three places that hold it.
 ///
 /// # Errors

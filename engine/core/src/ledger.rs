@@ -15,6 +15,9 @@ use crate::ports::{Condition, Objects, Result, Written};
 /// How many objects are read at once: enough to hide the round trips of a thousand records, few enough for S3 and one laptop.
 const READS_AT_ONCE: usize = 32;
 
+/// How often a change of a record is made anew because somebody else was faster.
+const EDITS_MAX: u32 = 5;
+
 /// The records of one set-up's bucket.
 #[derive(Clone)]
 pub struct Ledger {
@@ -85,6 +88,29 @@ impl Ledger {
         Ok(self.read(&layout::fleet_key(fleet)).await?.map(|(record, _)| record))
     }
 
+    /// A fleet's record, and its ETag.
+    pub async fn fleet_held(&self, fleet: &FleetId) -> Result<Option<(FleetRecord, String)>> {
+        self.read(&layout::fleet_key(fleet)).await
+    }
+
+    /// Writes a fleet's record over the one with an ETag.
+    pub async fn fleet_replace(&self, record: &FleetRecord, etag: &str) -> Result<Written> {
+        self.write(&layout::fleet_key(&record.fleet), record, Condition::Unchanged(etag.to_owned())).await
+    }
+
+    /// Changes a fleet's record, whatever else is changed in it at the same time.
+    pub async fn fleet_edit(&self, fleet: &FleetId, edit: impl Fn(&mut FleetRecord)) -> Result<()> {
+        for _ in 0..EDITS_MAX {
+            let Some((mut record, etag)) = self.fleet_held(fleet).await? else { break };
+            edit(&mut record);
+            if let Written::Done(_) = self.fleet_replace(&record, &etag).await? {
+                return Ok(());
+            }
+        }
+        let message = format!("the record of {fleet} was changed by somebody else, again and again, or is gone");
+        Err(Error::new(Class::Conflict, "RecordChanged", message, "Try again"))
+    }
+
     /// Writes a fleet's record.
     pub async fn fleet_write(&self, record: &FleetRecord) -> Result<()> {
         self.write(&layout::fleet_key(&record.fleet), record, Condition::Always).await.map(drop)
@@ -101,6 +127,12 @@ impl Ledger {
     /// Deletes what [`Ledger::fleet_erase`] leaves.
     pub async fn fleet_forget(&self, fleet: &FleetId) -> Result<()> {
         self.objects.delete(&self.bucket, &[layout::fleet_key(fleet), layout::ended_key(fleet)]).await
+    }
+
+    /// Deletes everything of a run that came to nothing.
+    pub async fn run_erase(&self, fleet: &FleetId, run: &RunId) -> Result<()> {
+        let keys = self.objects.list(&self.bucket, RunKeys::new(fleet, run).prefix()).await?;
+        if keys.is_empty() { Ok(()) } else { self.objects.delete(&self.bucket, &keys).await }
     }
 
     /// The lease of a run.

@@ -9,6 +9,7 @@
 //! | [`ports`] | what the engine needs of AWS, as traits |
 //! | [`plan`] | what a launch will do: pure |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
+//! | [`rerun`] | the same fleet, once more |
 //! | [`claim`] | names and adoption |
 //! | [`lease`] | when a run ends, and the schedules that see to it |
 //! | [`fleet`] | a fleet as it is now |
@@ -17,7 +18,7 @@
 //! | [`classes`] | what AWS's error codes mean |
 //! | [`user_data`] | what an instance boots with |
 //!
-//! Only `claim`, `end`, `launch` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `claim`, `end`, `launch`, `rerun` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod artifacts;
 pub mod claim;
@@ -32,6 +33,7 @@ pub mod operation;
 pub mod plan;
 pub mod ports;
 pub mod process;
+pub mod rerun;
 mod retry;
 pub mod setup;
 pub mod user_data;

@@ -37,6 +37,8 @@ pub enum Presence {
 pub enum Change {
     /// The fleet goes on; the new value takes effect on it.
     InPlace,
+    /// The fleet stays, and runs again. Of what spawn reports: what running again changes.
+    Rerun,
     /// The fleet is ended and another one made.
     Replace,
 }

@@ -66,6 +66,18 @@ pub struct FleetRecord {
     pub asked_at: Timestamp,
     /// On-demand price of one instance-hour in US dollars, if the Pricing API told one.
     pub price_usd_per_hour: Option<f64>,
+    /// The run that is being started in place of this one. Until it is launched, this one is the fleet's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Rerun>,
+}
+
+/// The intent to run a fleet again. Written with `If-Match` over the record it is part of, so that at most one launcher has it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rerun {
+    /// The fleet's record as it will be.
+    pub record: Box<FleetRecord>,
+    /// Its launcher's sign of life.
+    pub heartbeat: Heartbeat,
 }
 
 /// The lease: the truth about when a run ends.

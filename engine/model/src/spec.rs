@@ -42,6 +42,10 @@ fields! {
         wait_for: WaitFor => Default("\"launched\""), InPlace;
         /// Tags for everything that is made: at most 38, beside those of spawn. Keys beginning with `spawn:` or `aws:` are taken.
         tags: BTreeMap<String, String> => Optional, InPlace;
+        /// Values that, when they change, have the fleet run again: what still runs of it is ended, and a new run begins with a lease,
+        /// records and results of its own. Those of the former run stay. Whatever the command should run again for belongs here,
+        /// such as `{ input = filesha256("data.csv") }`.
+        triggers: BTreeMap<String, String> => Optional, Rerun;
         /// Whether ending the fleet for good also deletes its results and records. Otherwise they stay in the bucket.
         delete_results: bool => Default("false"), InPlace;
     }
@@ -77,21 +81,21 @@ fields! {
         /// The fleet's id, for its whole life.
         id: String => Computed, InPlace;
         /// The id of the execution that this describes.
-        run_id: String => Computed, InPlace;
+        run_id: String => Computed, Rerun;
         /// The region the fleet lives in.
         region: String => Computed, InPlace;
         /// `launching`, `running`, `succeeded`, `failed`, `expired`, `interrupted` or `lost`.
-        status: String => Computed, InPlace;
+        status: String => Computed, Rerun;
         /// Why the status is what it is, in a sentence.
-        status_reason: String => Computed, InPlace;
+        status_reason: String => Computed, Rerun;
         /// When the lease ends (RFC 3339, UTC).
-        deadline: String => Computed, InPlace;
+        deadline: String => Computed, Rerun;
         /// Where the results are: an S3 URI with a directory for each rank.
-        results_uri: String => Computed, InPlace;
+        results_uri: String => Computed, Rerun;
         /// On-demand price of one instance-hour in US dollars by the Pricing API when the fleet was launched; null if it is unknown.
         price_usd_per_hour: Option<f64> => Computed, InPlace;
         /// The instances by rank.
-        members: Vec<Member> => Computed, InPlace;
+        members: Vec<Member> => Computed, Rerun;
     }
 }
 

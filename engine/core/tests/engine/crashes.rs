@@ -7,12 +7,14 @@ use jiff::SignedDuration;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::ports::{Result, Tags};
+use spawn_core::rerun::Wanted;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::layout;
-use spawn_model::record::FleetRecord;
+use spawn_model::record::{Exit, FleetRecord};
 use spawn_model::spec::{FleetKind, FleetSpec};
 
+use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::identity::Profile;
 use crate::simulated::view::{View, assert_same};
@@ -33,6 +35,12 @@ enum Deed {
     Extend(u32),
     Shorten(u32),
     Retag(u32),
+    /// While the ranks are at work.
+    Rerun(u32),
+    /// When all have ended.
+    RerunOver(u32),
+    /// With other tags at the same time, where no pool has room for all.
+    RerunScattered(u32),
     SetUp,
     TearDown,
 }
@@ -48,11 +56,26 @@ impl Deed {
                 scatter(&world);
                 world
             }
-            Self::End(size) | Self::Erase(size) | Self::Extend(size) | Self::Shorten(size) | Self::Retag(size) => {
+            Self::End(size)
+            | Self::Erase(size)
+            | Self::Extend(size)
+            | Self::Shorten(size)
+            | Self::Retag(size)
+            | Self::Rerun(size)
+            | Self::RerunOver(size)
+            | Self::RerunScattered(size) => {
                 let world = warm().await;
+                if matches!(self, Self::RerunOver(_)) {
+                    world.state().agents.work = Box::new(|_| Work::Ends { after_s: 20, exit: Exit::Code { code: 0 } });
+                }
+                if matches!(self, Self::RerunScattered(_)) {
+                    scatter(&world);
+                }
                 let spec = FleetSpec { delete_results: matches!(self, Self::Erase(_)), ..array(size) };
                 launch(&world.process(), &spec).await.unwrap();
                 world.pass(60).await;
+                // Whoever looks first gathers what the ranks have recorded.
+                world.engine().find("tiles").await.unwrap();
                 world
             }
         }
@@ -71,9 +94,23 @@ impl Deed {
                 spec.tags = [("owner".to_owned(), "ada".to_owned())].into();
                 engine.update(&engine.find("tiles").await?, &spec).await
             }
+            Self::Rerun(size) | Self::RerunOver(size) => rerun(engine, &again(size)).await,
+            Self::RerunScattered(size) => {
+                rerun(engine, &FleetSpec { tags: [("owner".to_owned(), "ada".to_owned())].into(), ..again(size) }).await
+            }
             Self::End(_) | Self::Erase(_) => end(engine).await,
         }
     }
+}
+
+/// The array, to be run again.
+fn again(size: u32) -> FleetSpec {
+    FleetSpec { triggers: [("version".to_owned(), "2".to_owned())].into(), ..array(size) }
+}
+
+async fn rerun(engine: &Engine, spec: &FleetSpec) -> Result<()> {
+    let fleet = engine.find("tiles").await?.record.fleet;
+    engine.rerun(&fleet, spec, Wanted::ByTriggers, &Operation::quiet()).await.map(drop)
 }
 
 /// Ends the fleet by its name, as somebody does who knows nothing else of it.
@@ -126,6 +163,11 @@ async fn survive(deed: Deed, n: usize, trouble: Trouble, expected: &Expected) {
     if let (Some(Err(error)), Deed::Launch(_) | Deed::Scatter(_), Trouble::Refused(_)) = (&outcome, deed, trouble) {
         assert_eq!(error.left, Leftover::Clear, "{what}: {error}");
         assert_same(&format!("{what}, undone"), &world.view(), &expected.before);
+    }
+    if let (Some(Err(error)), Deed::RerunOver(_), Trouble::Refused(_)) = (&outcome, deed, trouble) {
+        assert_eq!(error.left, Leftover::Clear, "{what}: {error}");
+        let schedules = |view: &View| view.to_string().lines().filter(|line| !line.contains("schedule ")).collect::<String>();
+        assert_eq!(schedules(&world.view()), schedules(&expected.before), "{what}, undone");
     }
     process.kill();
     world.state().bury_launchers();
@@ -207,6 +249,21 @@ fn shortening() {
 #[test]
 fn retagging() {
     survives_everything(Deed::Retag(3), &TROUBLES);
+}
+
+#[test]
+fn running_again() {
+    survives_everything(Deed::Rerun(3), &TROUBLES);
+}
+
+#[test]
+fn running_again_what_is_over() {
+    survives_everything(Deed::RerunOver(3), &TROUBLES);
+}
+
+#[test]
+fn running_again_with_other_tags_where_every_pool_gives_a_little() {
+    survives_everything(Deed::RerunScattered(8), &TROUBLES);
 }
 
 #[test]

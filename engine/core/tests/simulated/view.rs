@@ -78,6 +78,12 @@ impl Names {
         }
     }
 
+    /// Runs that were the fleet's: whichever they are, there is one at most.
+    fn former_runs(&mut self, record: &FleetRecord, runs: BTreeSet<String>) {
+        let name = &record.spec.name;
+        self.words.extend(runs.into_iter().filter(|run| run != record.run.as_str()).map(|run| (run, format!("FORMER({name})"))));
+    }
+
     fn apply(&self, text: &str) -> String {
         self.words
             .iter()
@@ -100,6 +106,13 @@ impl State {
         keys.filter(|(key, _)| key.ends_with("/fleet.json")).filter_map(|(_, (body, _))| serde_json::from_slice(body).ok()).collect()
     }
 
+    /// The runs of a fleet that something is recorded of.
+    fn run_ids(&self, fleet: &FleetId) -> BTreeSet<String> {
+        let prefix = format!("{}runs/", layout::fleet_prefix(fleet));
+        let keys = self.buckets.values().flat_map(BTreeMap::keys);
+        keys.filter_map(|key| key.strip_prefix(&prefix)?.split('/').next().map(str::to_owned)).collect()
+    }
+
     fn ended(&self, key: &str) -> bool {
         let fleet = key.split('/').nth(1).and_then(FleetId::parse);
         fleet.is_some_and(|fleet| self.buckets.values().any(|objects| objects.contains_key(&layout::ended_key(&fleet))))
@@ -107,7 +120,10 @@ impl State {
 
     fn view(&mut self, now: Timestamp) -> View {
         let mut names = Names::default();
-        self.records().iter().for_each(|record| names.fleet(record));
+        for record in self.records() {
+            names.fleet(&record);
+            names.former_runs(&record, self.run_ids(&record.fleet));
+        }
         let machines: Vec<Machine> = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id)).collect();
         let ranks: BTreeMap<String, String> = machines.iter().map(|m| (m.id.clone(), format!("instance of rank {}", rank(m)))).collect();
         let mut lines = Vec::new();
@@ -168,11 +184,18 @@ impl State {
         lines.extend(self.log_groups.iter().map(|(name, days)| format!("log group {name} {days} days")));
     }
 
+    fn is_of_a_former_run(&self, key: &str) -> bool {
+        let Some((fleet, rest)) = key.strip_prefix("fleets/").and_then(|key| key.split_once("/runs/")) else { return false };
+        let record = FleetId::parse(fleet).and_then(|fleet| self.record(&fleet));
+        record.is_some_and(|record| !rest.starts_with(record.run.as_str()))
+    }
+
     fn view_objects(&self, ranks: &BTreeMap<String, String>, lines: &mut Vec<String>) {
         for (bucket, objects) in &self.buckets {
             lines.push(format!("bucket {bucket}"));
             for (key, (body, _)) in objects.iter().filter(|(key, _)| !self.ended(key)) {
-                lines.push(format!("object {key} {}", object(key, body, ranks)));
+                let former = self.is_of_a_former_run(key);
+                lines.push(format!("object {key} {}", object(key, body, ranks, former)));
             }
         }
     }
@@ -207,9 +230,12 @@ fn view_instances(machines: &[Machine], lines: &mut Vec<String>) {
 }
 
 /// What an object holds, without what is another one's each time.
-fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>) -> String {
+fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>, former: bool) -> String {
     if key.starts_with("agents/") {
         return format!("{} bytes", body.len());
+    }
+    if former && key.contains("/batches/") {
+        return "instances that were".to_owned();
     }
     if key.contains("/batches/") {
         let batch: Batch = serde_json::from_slice(body).unwrap();
@@ -222,6 +248,11 @@ fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>) -> String {
         // Signs of life, moments of work, and a price that may not have been told.
         for field in ["heartbeat", "started_at", "ended_at", "private_ip", "price_usd_per_hour", "generation"] {
             fields.remove(field);
+        }
+        if former {
+            // When it was ended, and by whom it was run.
+            fields.remove("deadline");
+            fields.remove("instance_id");
         }
         if let Some(id) = fields.get("instance_id").and_then(Value::as_str) {
             let rank = ranks.get(id).cloned().unwrap_or_else(|| "somebody else".to_owned());

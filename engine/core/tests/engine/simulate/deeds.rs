@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
+use spawn_core::rerun::Wanted;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::spec::{FleetKind, FleetSpec};
@@ -25,6 +26,8 @@ pub(super) enum Deed {
     Lease { name: &'static str, ttl_s: u64 },
     /// Changes tags.
     Tag { name: &'static str, turn: u64 },
+    /// Runs a fleet again.
+    Rerun { name: &'static str, turn: u64 },
     /// Ends a fleet for good, perhaps with its results.
     End { name: &'static str },
 }
@@ -32,7 +35,7 @@ pub(super) enum Deed {
 impl Deed {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let name = dice.of(&NAMES);
-        match dice.below(6) {
+        match dice.below(8) {
             0..=2 => {
                 let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
@@ -40,6 +43,7 @@ impl Deed {
             }
             3 => Self::Lease { name, ttl_s: dice.of(&[600, 1200, 5400, 30_000]) },
             4 => Self::Tag { name, turn: dice.below(1000) },
+            5 | 6 => Self::Rerun { name, turn: dice.below(2) },
             _ => Self::End { name },
         }
     }
@@ -58,6 +62,12 @@ impl Deed {
                 let fleet = engine.find(name).await?;
                 engine.update(&fleet, &FleetSpec { tags, files: array(1).files, ..fleet.record.spec.clone() }).await
             }
+            Self::Rerun { name, turn } => {
+                let triggers = [("turn".to_owned(), turn.to_string())].into();
+                let fleet = engine.find(name).await?;
+                let spec = FleetSpec { triggers, files: array(1).files, ..fleet.record.spec.clone() };
+                engine.rerun(&fleet.record.fleet, &spec, Wanted::ByTriggers, &quiet).await.map(drop)
+            }
             Self::End { name } => end(engine, name).await,
         }
     }
@@ -69,6 +79,7 @@ impl fmt::Display for Deed {
             Self::Launch { name, kind, size, keep } => write!(f, "launch {name}, {kind:?} of {size}, keep: {keep}"),
             Self::Lease { name, ttl_s } => write!(f, "move {name} to {ttl_s} s"),
             Self::Tag { name, .. } => write!(f, "tag {name}"),
+            Self::Rerun { name, turn } => write!(f, "run {name} again, turn {turn}"),
             Self::End { name } => write!(f, "end {name}"),
         }
     }

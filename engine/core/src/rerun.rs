@@ -1,0 +1,321 @@
+//! Runs a fleet again: the same fleet, id, name, role and group; a new run, with a lease, records and results of its own.
+//!
+//! The intent is recorded first, beside the run that it is to replace. What still runs of that one is ended, the new run is
+//! launched, and with one conditional write it becomes the fleet's. Until then the former run is what everybody sees, so that a
+//! launch that fails has destroyed nothing; and whoever finds an intent whose launcher is dead goes on with it, or takes it back.
+
+mod begun;
+
+use std::sync::Arc;
+
+use futures::try_join;
+use jiff::{SignedDuration, Timestamp};
+use spawn_model::error::{Class, Error, Leftover};
+use spawn_model::ids::{FleetId, RunId};
+use spawn_model::record::{FleetRecord, Rerun};
+use spawn_model::spec::FleetSpec;
+use spawn_model::tag;
+
+use crate::end;
+use crate::engine::{self, Engine};
+use crate::launch::Launcher;
+use crate::lease;
+use crate::ledger::Ledger;
+use crate::operation::Operation;
+use crate::plan::plan;
+use crate::ports::{Aws, Result, Tags};
+use crate::process;
+use crate::retry::patiently;
+use crate::setup::Setup;
+use begun::{Begun, Standing};
+
+/// How long the end of a run may take that another one takes the place of.
+const END_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+
+/// How often a run is begun anew after what a dead launcher had begun was taken back.
+const BEGINNINGS_MAX: u32 = 3;
+
+/// What running a fleet again came to.
+pub struct RunAgain {
+    /// The fleet's record now.
+    pub record: FleetRecord,
+    /// Whether its run is a new one. It is not if the fleet had run as asked for already, for somebody who could not say so.
+    pub launched: bool,
+    /// What the user should know.
+    pub warnings: Vec<String>,
+}
+
+/// When a run is the one that is asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wanted {
+    /// If its triggers and its lease are: asking twice is asking once.
+    ByTriggers,
+    /// Never: each time another one, unless one was begun and not finished.
+    Anew,
+}
+
+/// What a launch of one fleet's runs needs.
+struct Stage<'a> {
+    aws: &'a Aws,
+    ledger: Ledger,
+    setup: Setup,
+    operation: &'a Operation,
+}
+
+/// Whether a run is begun, and how.
+enum Beginning {
+    /// There is nothing to begin.
+    Done(FleetRecord),
+    /// By this process.
+    First(Arc<Begun>),
+    /// By one that died: some of it may have been launched.
+    GoneOnWith(Arc<Begun>),
+}
+
+impl Engine {
+    /// Runs a fleet again as `spec` says, or goes on with that if a launcher died over it.
+    ///
+    /// # Errors
+    /// What failed, after everything of the new run was undone: the former run's records and results stay as they were.
+    pub async fn rerun(&self, fleet: &FleetId, spec: &FleetSpec, wanted: Wanted, operation: &Operation) -> Result<RunAgain> {
+        let setup = self.warm().await?;
+        let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
+        let observed = self.observe(spec, stage.setup.agents.keys().map(|machine| engine::ec2_architecture(machine)).collect());
+        let ((record, etag), observed) = try_join!(stage.record(fleet), observed)?;
+        let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
+        let asked = FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() };
+        let (begun, first) = match stage.begin((record, etag), &asked, wanted).await? {
+            Beginning::Done(record) => return Ok(RunAgain { record, launched: false, warnings: Vec::new() }),
+            Beginning::First(begun) => (begun, true),
+            Beginning::GoneOnWith(begun) => {
+                operation.say("going on with a run whose launcher died");
+                (begun, false)
+            }
+        };
+        let kept_alive = begun.keep_alive();
+        let launcher =
+            Launcher { aws: stage.aws, ledger: &stage.ledger, setup: &stage.setup, plan: &plan, record: &begun.run, operation, first };
+        let launched = stage.launch(&begun, &launcher, spec).await;
+        drop(kept_alive);
+        match launched {
+            Ok(()) => Ok(RunAgain { record: begun.run.clone(), launched: true, warnings: plan.notes }),
+            Err(error) => Err(stage.take_back(&begun, error).await),
+        }
+    }
+
+    /// A fleet's record without a run that somebody began and nobody goes on with: that one is taken back.
+    pub(crate) async fn undisturbed(&self, record: &FleetRecord) -> Result<FleetRecord> {
+        if record.next.is_none() {
+            return Ok(record.clone());
+        }
+        let setup = self.warm().await?;
+        let quiet = Operation::quiet();
+        let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation: &quiet };
+        let (mut record, mut etag) = stage.record(&record.fleet).await?;
+        while let Some(next) = record.next.clone() {
+            stage.dead(&record.fleet, &next).await?;
+            stage.withdraw(&record, &etag, *next.record).await?;
+            (record, etag) = stage.record(&record.fleet).await?;
+        }
+        Ok(record)
+    }
+}
+
+impl Stage<'_> {
+    /// The record of a fleet that nobody has begun to end.
+    async fn record(&self, fleet: &FleetId) -> Result<(FleetRecord, String)> {
+        let (found, ended) = try_join!(self.ledger.fleet_held(fleet), self.ledger.ended(fleet))?;
+        found.filter(|_| !ended).ok_or_else(|| {
+            let message = format!("{fleet} is not there any more, or its end has begun");
+            Error::new(Class::Conflict, "FleetEnded", message, "Plan again: the next plan launches another one")
+        })
+    }
+
+    /// Records the intent, or finds it recorded.
+    async fn begin(&self, found: (FleetRecord, String), asked: &FleetSpec, wanted: Wanted) -> Result<Beginning> {
+        let (mut record, mut etag) = found;
+        for _ in 0..BEGINNINGS_MAX {
+            let Some(next) = record.next.clone() else {
+                if wanted == Wanted::ByTriggers && is_the_run(&record.spec, asked) {
+                    return Ok(Beginning::Done(record));
+                }
+                let run = self.new_run(&record, asked);
+                self.operation.say(&format!("recording the next run: {}, until {}", run.run, lease::deadline_of(&run)));
+                return self.intend(&record, &etag, run).await.map(Beginning::First);
+            };
+            self.dead(&record.fleet, &next).await?;
+            if next.record.spec == *asked && lease::deadline_of(&next.record) > self.aws.clock.now() {
+                return self.intend(&record, &etag, *next.record).await.map(Beginning::GoneOnWith);
+            }
+            self.operation.say(&format!("taking back {}, whose launcher died", next.record.run));
+            self.withdraw(&record, &etag, *next.record).await?;
+            (record, etag) = self.record(&record.fleet).await?;
+        }
+        Err(in_progress(&record.fleet))
+    }
+
+    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec) -> FleetRecord {
+        FleetRecord {
+            run: RunId::from_random(engine::random()),
+            spec: asked.clone(),
+            asked_at: engine::whole_second(self.aws.clock.now()),
+            next: None,
+            ..record.clone()
+        }
+    }
+
+    async fn intend(&self, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<Arc<Begun>> {
+        patiently(self.aws, self.operation, || Begun::write(self.aws, &self.ledger, record, etag, run.clone())).await
+    }
+
+    /// Takes back a run whose launcher died: nothing of it runs, and nothing of it is recorded.
+    async fn withdraw(&self, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<()> {
+        let begun = self.intend(record, etag, run).await?;
+        let kept_alive = begun.keep_alive();
+        let undone = self.undo(&begun).await;
+        drop(kept_alive);
+        undone.map_err(end::unproven)
+    }
+
+    /// Waits for a launcher that may be dead to show that it is.
+    async fn dead(&self, fleet: &FleetId, next: &Rerun) -> Result<()> {
+        let mut heartbeat = next.heartbeat.clone();
+        while !process::is_dead(&heartbeat, self.aws.clock.now()) {
+            self.operation.go_on()?;
+            self.aws.clock.sleep(1_000).await;
+            let there = self.ledger.fleet(fleet).await?.and_then(|record| record.next);
+            let Some(there) = there.filter(|there| there.record.run == next.record.run) else { return Err(in_progress(fleet)) };
+            if there.heartbeat.at != heartbeat.at {
+                return Err(in_progress(fleet));
+            }
+            heartbeat = there.heartbeat;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the fleet's first launcher is dead, which has not launched all of it.
+    async fn nobody_launches(&self, record: &FleetRecord) -> Result<()> {
+        match self.ledger.claim(&record.spec.name).await? {
+            Some((claim, _)) if claim.fleet == record.fleet && !process::is_dead(&claim.heartbeat, self.aws.clock.now()) => {
+                Err(in_progress(&record.fleet))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends what runs of the former run, launches the new one, and makes it the fleet's.
+    async fn launch(&self, begun: &Begun, launcher: &Launcher<'_>, spec: &FleetSpec) -> Result<()> {
+        let former = begun.former().await;
+        self.end_former(&former).await?;
+        launcher.records(&engine::payload(spec)).await?;
+        let fleet_tags = Tags::from([(tag::FLEET.to_owned(), begun.run.fleet.to_string())]);
+        let groups = patiently(self.aws, self.operation, || self.aws.instances.groups(&fleet_tags)).await?;
+        let group_id = match groups.first() {
+            Some(group_id) => {
+                self.retag(&groups, &former.spec.tags, &spec.tags).await?;
+                group_id.clone()
+            }
+            // Somebody has removed it, and perhaps more.
+            None => launcher.surroundings().await?,
+        };
+        launcher.instances(&group_id).await?;
+        patiently(self.aws, self.operation, || begun.commit()).await
+    }
+
+    async fn retag(&self, groups: &[String], old: &Tags, new: &Tags) -> Result<()> {
+        if old == new {
+            return Ok(());
+        }
+        let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
+        if !new.is_empty() {
+            self.aws.instances.tag(groups, new).await?;
+        }
+        if removed.is_empty() { Ok(()) } else { self.aws.instances.untag(groups, &removed).await }
+    }
+
+    /// Ends the run that another one takes the place of. Its lease goes first: that is the truth about when it ends, and says
+    /// afterwards why its instances are gone.
+    async fn end_former(&self, former: &FleetRecord) -> Result<()> {
+        let run_tags = Tags::from([(tag::RUN.to_owned(), former.run.to_string())]);
+        let seen = patiently(self.aws, self.operation, || self.aws.instances.describe(&run_tags)).await?;
+        let now = self.aws.clock.now();
+        let all_gone = seen.iter().all(|instance| instance.gone);
+        let all_seen = seen.len() >= former.spec.size as usize || now >= former.asked_at + end::LISTED;
+        if !(all_gone && all_seen) {
+            self.operation.say(&format!("ending what runs of {}", former.run));
+            let launched = end::launched_lately(self.aws, &self.ledger, former).await?;
+            let all_known = all_seen || launched.len() >= former.spec.size as usize;
+            if !all_known {
+                self.nobody_launches(former).await?;
+            }
+            self.lease_over(former, now).await?;
+            // What was launched last may not be seen yet.
+            let settled = if all_known { now } else { now + end::UNSEEN };
+            end::terminate(self.aws, &run_tags, launched, settled, END_TIMEOUT, self.operation).await?;
+        }
+        patiently(self.aws, self.operation, || lease::schedules_drop(self.aws, &self.setup, former)).await
+    }
+
+    async fn lease_over(&self, former: &FleetRecord, now: Timestamp) -> Result<()> {
+        let Some(mut lease) = self.ledger.lease(&former.fleet, &former.run).await? else { return Ok(()) };
+        if lease.deadline <= now {
+            return Ok(());
+        }
+        lease.deadline = engine::whole_second(now);
+        lease.generation += 1;
+        patiently(self.aws, self.operation, || self.ledger.lease_write(&former.fleet, &former.run, &lease)).await
+    }
+
+    /// Undoes a launch that failed, unless somebody else has gone on with it.
+    async fn take_back(&self, begun: &Begun, error: Error) -> Error {
+        self.operation.say(&format!("undoing the new run: {}", error.message));
+        let told = |more: String| if error.help.is_empty() { more } else { format!("{}. {more}", error.help) };
+        let undone = match begun.standing().await {
+            // Its launcher answers for it.
+            Ok(Standing::SomebodyElses) => return error.leaving(Leftover::Unknown),
+            Ok(Standing::Withdrawn) => self.remove(&begun.run).await,
+            Ok(Standing::Ours) => self.undo(begun).await,
+            Err(unread) => Err(unread),
+        };
+        match undone {
+            Ok(()) => {
+                let help = told("Nothing of the new run is left; records and results of the former one are as they were".to_owned());
+                Error { help, ..error }.leaving(Leftover::Clear)
+            }
+            Err(failed) => {
+                let left = match failed.left {
+                    Leftover::Remaining(ids) => Leftover::Remaining(ids),
+                    _ => Leftover::Unknown,
+                };
+                let help = told(format!("Undoing it failed too ({}); applying or destroying it tries again", failed.message));
+                Error { help, ..error }.leaving(left)
+            }
+        }
+    }
+
+    async fn undo(&self, begun: &Begun) -> Result<()> {
+        self.remove(&begun.run).await?;
+        patiently(self.aws, &Operation::quiet(), || begun.abandon()).await
+    }
+
+    /// Removes a run that came to nothing: its instances, then its schedules, then its records.
+    async fn remove(&self, run: &FleetRecord) -> Result<()> {
+        let quiet = Operation::quiet();
+        let run_tags = Tags::from([(tag::RUN.to_owned(), run.run.to_string())]);
+        let launched = end::launched_lately(self.aws, &self.ledger, run).await?;
+        let settled = self.aws.clock.now() + end::UNSEEN;
+        end::terminate(self.aws, &run_tags, launched, settled, END_TIMEOUT, &quiet).await?;
+        patiently(self.aws, &quiet, || lease::schedules_drop(self.aws, &self.setup, run)).await?;
+        self.ledger.run_erase(&run.fleet, &run.run).await
+    }
+}
+
+/// Whether a run is what is asked for.
+fn is_the_run(ran: &FleetSpec, asked: &FleetSpec) -> bool {
+    (&ran.triggers, &ran.lease) == (&asked.triggers, &asked.lease)
+}
+
+fn in_progress(fleet: &FleetId) -> Error {
+    let help = "Wait until it is done, and plan again";
+    Error::new(Class::Conflict, "BeingLaunched", format!("another process is launching {fleet} at this moment"), help)
+}
