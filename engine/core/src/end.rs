@@ -6,13 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout;
-use spawn_model::record::{Ended, FleetRecord, SCHEMA};
+use spawn_model::record::{Ended, FleetRecord, Rerun, SCHEMA};
 use spawn_model::tag;
 
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::ports::{Aws, Result, Tags};
+use crate::ports::{Aws, Result, Tags, Written};
 use crate::setup::Setup;
 
 /// `TerminateInstances` draws on a bucket of 1,000 (EC2's published limits).
@@ -60,21 +60,39 @@ async fn instances_end(
     timeout: SignedDuration,
     operation: &Operation,
 ) -> Result<Option<FleetRecord>> {
-    let record = ledger.fleet(fleet).await?;
+    let mut record = ledger.fleet(fleet).await?;
     // Without a record nothing was made: the record is the first thing that a launch writes.
     if record.is_some() {
         ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
+        // Whoever begins to run it again looks for that afterwards; who has begun before is found now, and cannot finish.
+        record = rerun_forbid(ledger, fleet).await?;
     }
     let runs = || record.iter().chain(next(record.as_ref()));
     let mut launched = Vec::new();
     for run in runs() {
         launched.extend(launched_lately(aws, ledger, run).await?);
     }
-    terminate(aws, &fleet_tags(fleet), launched, aws.clock.now(), timeout, operation).await?;
-    operation.say("removing schedule, security group and role");
     let settled = runs().map(|run| run.asked_at + UNSEEN).max();
+    // Which instances are left cannot be said while EC2 may not list all of them.
+    let unseen = settled.is_some_and(|settled| aws.clock.now() < settled);
+    let terminated = terminate(aws, &fleet_tags(fleet), launched, aws.clock.now(), timeout, operation).await;
+    terminated.map_err(|error| if unseen { error.leaving(Leftover::Unknown) } else { error })?;
+    operation.say("removing schedule, security group and role");
     groups_delete(aws, fleet, settled, timeout, operation).await?;
     Ok(record)
+}
+
+/// Takes the intent to run a fleet again from its launcher, who then cannot make that run the fleet's. It stays in the record:
+/// whoever repeats this end must find what was made of it.
+async fn rerun_forbid(ledger: &Ledger, fleet: &FleetId) -> Result<Option<FleetRecord>> {
+    loop {
+        let Some((record, etag)) = ledger.fleet_held(fleet).await? else { return Ok(None) };
+        let Some(next) = record.next.clone().filter(|next| next.heartbeat.is_some()) else { return Ok(Some(record)) };
+        let forbidden = FleetRecord { next: Some(Rerun { heartbeat: None, ..next }), ..record };
+        if let Written::Done(_) = ledger.fleet_replace(&forbidden, &etag).await? {
+            return Ok(Some(forbidden));
+        }
+    }
 }
 
 /// Until it is proved that no instance is left, no error may say so.

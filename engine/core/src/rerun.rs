@@ -122,13 +122,8 @@ impl Engine {
 }
 
 impl Stage<'_> {
-    /// The record of a fleet that nobody has begun to end.
     async fn record(&self, fleet: &FleetId) -> Result<(FleetRecord, String)> {
-        let (found, ended) = try_join!(self.ledger.fleet_held(fleet), self.ledger.ended(fleet))?;
-        found.filter(|_| !ended).ok_or_else(|| {
-            let message = format!("{fleet} is not there any more, or its end has begun");
-            Error::new(Class::Conflict, "FleetEnded", message, "Plan again: the next plan launches another one")
-        })
+        self.ledger.fleet_held(fleet).await?.ok_or_else(|| ended(fleet))
     }
 
     /// Records the intent, or finds it recorded.
@@ -179,16 +174,16 @@ impl Stage<'_> {
 
     /// Waits for a launcher that may be dead to show that it is.
     async fn dead(&self, fleet: &FleetId, next: &Rerun) -> Result<()> {
-        let mut heartbeat = next.heartbeat.clone();
+        let Some(mut heartbeat) = next.heartbeat.clone() else { return Ok(()) };
         while !process::is_dead(&heartbeat, self.aws.clock.now()) {
             self.operation.go_on()?;
             self.aws.clock.sleep(1_000).await;
             let there = self.ledger.fleet(fleet).await?.and_then(|record| record.next);
             let Some(there) = there.filter(|there| there.record.run == next.record.run) else { return Err(in_progress(fleet)) };
-            if there.heartbeat.at != heartbeat.at {
-                return Err(in_progress(fleet));
+            match there.heartbeat {
+                Some(there) if there.at == heartbeat.at => heartbeat = there,
+                _ => return Err(in_progress(fleet)),
             }
-            heartbeat = there.heartbeat;
         }
         Ok(())
     }
@@ -206,6 +201,10 @@ impl Stage<'_> {
     /// Ends what runs of the former run, launches the new one, and makes it the fleet's.
     async fn launch(&self, begun: &Begun, launcher: &Launcher<'_>, spec: &FleetSpec) -> Result<()> {
         let former = begun.former().await;
+        // After the intent: whoever ends a fleet says so first and then looks for one, so that one of the two sees the other.
+        if patiently(self.aws, self.operation, || self.ledger.ended(&former.fleet)).await? {
+            return Err(ended(&former.fleet));
+        }
         self.end_former(&former).await?;
         launcher.records(&engine::payload(spec)).await?;
         let fleet_tags = Tags::from([(tag::FLEET.to_owned(), begun.run.fleet.to_string())]);
@@ -273,7 +272,7 @@ impl Stage<'_> {
         let undone = match begun.standing().await {
             // Its launcher answers for it.
             Ok(Standing::SomebodyElses) => return error.leaving(Leftover::Unknown),
-            Ok(Standing::Withdrawn) => self.remove(&begun.run).await,
+            Ok(Standing::Withdrawn) => self.remove_all(&begun.run).await,
             Ok(Standing::Ours) => self.undo(begun).await,
             Err(unread) => Err(unread),
         };
@@ -298,6 +297,15 @@ impl Stage<'_> {
         patiently(self.aws, &Operation::quiet(), || begun.abandon()).await
     }
 
+    /// Removes a run whose fleet somebody has ended meanwhile, and what was made of that anew.
+    async fn remove_all(&self, run: &FleetRecord) -> Result<()> {
+        self.remove(run).await?;
+        if self.ledger.ended(&run.fleet).await? {
+            end::end(self.aws, &self.ledger, &self.setup, &run.fleet, END_TIMEOUT, &Operation::quiet()).await?;
+        }
+        Ok(())
+    }
+
     /// Removes a run that came to nothing: its instances, then its schedules, then its records.
     async fn remove(&self, run: &FleetRecord) -> Result<()> {
         let quiet = Operation::quiet();
@@ -313,6 +321,11 @@ impl Stage<'_> {
 /// Whether a run is what is asked for.
 fn is_the_run(ran: &FleetSpec, asked: &FleetSpec) -> bool {
     (&ran.triggers, &ran.lease) == (&asked.triggers, &asked.lease)
+}
+
+fn ended(fleet: &FleetId) -> Error {
+    let message = format!("{fleet} is not there any more, or its end has begun");
+    Error::new(Class::Conflict, "FleetEnded", message, "Plan again: the next plan launches another one")
 }
 
 fn in_progress(fleet: &FleetId) -> Error {

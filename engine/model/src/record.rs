@@ -76,8 +76,8 @@ pub struct FleetRecord {
 pub struct Rerun {
     /// The fleet's record as it will be.
     pub record: Box<FleetRecord>,
-    /// Its launcher's sign of life.
-    pub heartbeat: Heartbeat,
+    /// Its launcher's sign of life; nothing if the fleet's end has begun and nobody may go on with it.
+    pub heartbeat: Option<Heartbeat>,
 }
 
 /// The lease: the truth about when a run ends.

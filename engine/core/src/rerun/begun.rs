@@ -37,7 +37,7 @@ pub(super) struct Begun {
 impl Begun {
     /// Records that `run` is begun in place of the run that `record` (of this ETag) is about.
     pub(super) async fn write(aws: &Aws, ledger: &Ledger, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<Arc<Self>> {
-        let heartbeat = process::heartbeat(aws.clock.now());
+        let heartbeat = Some(process::heartbeat(aws.clock.now()));
         let intent = FleetRecord { next: Some(Rerun { record: Box::new(run.clone()), heartbeat }), ..record.clone() };
         let held = Mutex::new((record.clone(), etag.to_owned()));
         let begun = Self { ledger: ledger.clone(), clock: aws.clock.clone(), run, held };
@@ -56,7 +56,7 @@ impl Begun {
     }
 
     async fn beat(&self) -> Result<()> {
-        let heartbeat = process::heartbeat(self.clock.now());
+        let heartbeat = Some(process::heartbeat(self.clock.now()));
         let beating = |record: &FleetRecord| {
             let next = record.next.clone().map(|next| Rerun { heartbeat: heartbeat.clone(), ..next });
             FleetRecord { next, ..record.clone() }
@@ -81,18 +81,20 @@ impl Begun {
     /// Whose the run is now, as far as the record tells.
     pub(super) async fn standing(&self) -> Result<Standing> {
         let Some(there) = self.ledger.fleet(&self.run.fleet).await? else { return Ok(Standing::Withdrawn) };
-        let is_there = there.run == self.run.run || there.next.as_ref().is_some_and(|next| next.record.run == self.run.run);
-        Ok(match (self.is_ours(&there), is_there) {
-            (true, _) => Standing::Ours,
-            (false, true) => Standing::SomebodyElses,
-            (false, false) => Standing::Withdrawn,
-        })
+        if self.is_ours(&there) {
+            return Ok(Standing::Ours);
+        }
+        let launched_by = |next: &Rerun| next.record.run == self.run.run && next.heartbeat.is_some();
+        let is_anothers = there.run == self.run.run || there.next.as_ref().is_some_and(launched_by);
+        Ok(if is_anothers { Standing::SomebodyElses } else { Standing::Withdrawn })
     }
 
     /// Whether a record that is there is one that this process wrote.
     fn is_ours(&self, there: &FleetRecord) -> bool {
         let mine = process::heartbeat(self.clock.now());
-        there.next.as_ref().is_some_and(|next| next.record.run == self.run.run && process::is_same(&next.heartbeat, &mine))
+        let launched_by_us =
+            |next: &Rerun| next.record.run == self.run.run && next.heartbeat.as_ref().is_some_and(|theirs| process::is_same(theirs, &mine));
+        there.next.as_ref().is_some_and(launched_by_us)
     }
 
     async fn replace(&self, edit: impl Fn(&FleetRecord) -> FleetRecord) -> Result<()> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use spawn_core::ports::{Condition, Objects, Result, Written};
-use spawn_model::record::{FleetRecord, NameClaim, Rerun};
+use spawn_model::record::{FleetRecord, Heartbeat, NameClaim};
 
 use super::door::Door;
 use super::{State, refusal, tolerate};
@@ -48,21 +48,21 @@ impl State {
     /// Makes every launcher's sign of life that of a process which is gone, as the kernel would say.
     pub(crate) fn bury_launchers(&mut self) {
         self.edit_claims(|claim| claim.heartbeat.start_ticks += 1);
-        self.edit_intents(|next| next.heartbeat.start_ticks += 1);
+        self.edit_intents(|beat| beat.start_ticks += 1);
     }
 
     /// Makes every launcher one of another host, of which nothing but its heartbeat can be seen.
     pub(crate) fn move_launchers(&mut self) {
         self.edit_claims(|claim| claim.heartbeat.boot_id = "another host".to_owned());
-        self.edit_intents(|next| next.heartbeat.boot_id = "another host".to_owned());
+        self.edit_intents(|beat| beat.boot_id = "another host".to_owned());
     }
 
-    /// Changes every intent to run a fleet again behind everybody's back.
-    pub(crate) fn edit_intents(&mut self, edit: impl Fn(&mut Rerun)) {
+    /// Changes the sign of life in every intent to run a fleet again behind everybody's back.
+    pub(crate) fn edit_intents(&mut self, edit: impl Fn(&mut Heartbeat)) {
         for objects in self.buckets.values_mut() {
             for (_, (body, _)) in objects.iter_mut().filter(|(key, _)| key.ends_with("/fleet.json")) {
                 let mut record: FleetRecord = serde_json::from_slice(body).unwrap();
-                record.next.iter_mut().for_each(&edit);
+                record.next.iter_mut().filter_map(|next| next.heartbeat.as_mut()).for_each(&edit);
                 *body = serde_json::to_vec(&record).unwrap();
             }
         }

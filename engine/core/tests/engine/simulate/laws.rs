@@ -59,7 +59,7 @@ pub(super) fn claim_of(
     let error = outcome.as_ref().err()?;
     let after = living(world);
     let left: BTreeSet<&InstanceId> = match deed {
-        Deed::Launch { .. } => after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).collect(),
+        Deed::Launch { .. } | Deed::Rerun { .. } => after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).collect(),
         Deed::End { .. } => after.iter().filter(|(_, fleet)| fleet.is_some() && fleet.as_ref() == target).map(|(id, _)| id).collect(),
         Deed::Lease { .. } | Deed::Tag { .. } => return None,
     };
