@@ -3,7 +3,6 @@
 use spawn_aws::ConnectOptions;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
-use spawn_core::ports::Aws;
 use spawn_model::error::{Class, Error};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,10 +27,8 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|error| Error::new(Class::Transient, "NoRuntime", format!("no threads could be started: {error}"), "").into())
 }
 
-/// AWS and the engine on it.
+/// The engine on AWS.
 pub(crate) struct Session {
-    /// The ports, for the little that the engine has no method for.
-    pub(crate) aws: Aws,
     /// The engine.
     pub(crate) engine: Engine,
 }
@@ -41,7 +38,7 @@ impl Session {
     pub(crate) async fn connect(global: &Global) -> Result<Self, Failure> {
         let options = ConnectOptions { region: global.region.clone(), profile: global.profile.clone(), ..ConnectOptions::default() };
         let aws = spawn_aws::connect(&options).await?;
-        Ok(Self { engine: Engine::new(aws.clone(), None), aws })
+        Ok(Self { engine: Engine::new(aws, None) })
     }
 }
 

@@ -4,10 +4,7 @@ use clap::Args;
 use jiff::SignedDuration;
 use serde::Serialize;
 use spawn_core::engine::Engine;
-use spawn_core::fleet;
-use spawn_core::ledger::Ledger;
 use spawn_core::operation::Operation;
-use spawn_core::setup;
 use spawn_model::error::Error;
 use spawn_model::ids::FleetId;
 use spawn_model::spec::FleetSpec;
@@ -51,16 +48,16 @@ struct AllEnded {
 
 impl Down {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let session = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
         // All names are looked up first: a misspelt one ends nothing.
         let mut fleets = Vec::new();
         for name in &self.names {
-            fleets.push((name.clone(), identify(&session, name).await?));
+            fleets.push((name.clone(), engine.identify(name).await?));
         }
         let mut ends = JoinSet::new();
         for (name, id) in fleets {
-            let (engine, operation) = (session.engine.clone(), operation.clone());
+            let (engine, operation) = (engine.clone(), operation.clone());
             ends.spawn(async move { end(&engine, name, id, self.delete_results, &operation).await });
         }
         let (mut ended, mut errors) = (Vec::new(), Vec::new());
@@ -80,15 +77,6 @@ impl Down {
         }
         Err(Failure::several(errors))
     }
-}
-
-/// The id of a fleet, even if its end was begun and interrupted: then the name still leads to it.
-async fn identify(session: &Session, name: &str) -> Result<FleetId, Failure> {
-    let Some(setup) = setup::find(&session.aws).await? else { return Err(fleet::no_such_fleet(name).into()) };
-    let ledger = Ledger::new(session.aws.objects.clone(), &setup.bucket);
-    let id = fleet::find(&ledger, name).await?;
-    let is_known = ledger.fleet(&id).await?.is_some() || FleetId::parse(name).is_none();
-    if is_known { Ok(id) } else { Err(fleet::no_such_fleet(name).into()) }
 }
 
 async fn end(engine: &Engine, name: String, id: FleetId, delete_results: bool, operation: &Operation) -> Result<Ended, Error> {

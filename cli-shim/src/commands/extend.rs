@@ -42,7 +42,7 @@ struct Moved {
 
 impl Extend {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let fleet = engine.find(&self.name).await?;
         let ttl = checked(&self.ttl(&fleet)?)?;
         let deadline = engine.lease_change(&fleet, ttl).await?;

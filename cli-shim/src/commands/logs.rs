@@ -53,7 +53,7 @@ struct Line<'a> {
 
 impl Logs {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
         let fleet = engine.find(&self.name).await?;
         let mut reader = Reader::new(&fleet.record);

@@ -22,7 +22,7 @@ struct Fleets {
 
 impl Ls {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let mut fleets = engine.list().await?;
         fleets.sort_by(|a, b| a.record.spec.name.cmp(&b.record.spec.name));
         let fleets = Fleets { fleets: fleets.iter().map(FleetRow::new).collect() };

@@ -6,6 +6,7 @@ mod extend;
 mod logs;
 mod ls;
 mod plan;
+mod rerun;
 mod results;
 mod sandbox;
 mod setup;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Logs(logs::Logs),
     Results(results::Results),
     Extend(extend::Extend),
+    Rerun(rerun::Rerun),
     Down(down::Down),
     Setup(setup::Setup),
     Sandbox(sandbox::Sandbox),
@@ -50,6 +52,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Logs(logs) => logs.run(global, output).await,
         Command::Results(results) => results.run(global, output).await,
         Command::Extend(extend) => extend.run(global, output).await,
+        Command::Rerun(rerun) => rerun.run(global, output).await,
         Command::Down(down) => down.run(global, output).await,
         Command::Setup(setup) => setup.run(global, output).await,
         Command::Sandbox(sandbox) => sandbox.run(global, output).await,

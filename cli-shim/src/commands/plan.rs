@@ -23,7 +23,7 @@ pub(crate) struct Plan {
 impl Plan {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let (kind, spec) = self.fleet.read(super::up::random())?;
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let plan = engine.plan(kind, &spec).await?;
         output.result(&plan, text)?;
         Ok(DONE)

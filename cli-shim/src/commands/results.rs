@@ -38,7 +38,7 @@ struct ResultFile {
 
 impl Results {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let fleet = engine.find(&self.name).await?;
         let found = engine.results(&fleet.record).await?;
         for (rank, path) in found.into_iter().filter(|(rank, _)| self.rank.is_none_or(|only| only == *rank)) {

@@ -23,7 +23,7 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
         if self.remove {
             engine.setup_remove(&operation).await?;

@@ -38,7 +38,7 @@ impl Status {
     }
 
     async fn show(&self, global: &Global, output: &Output) -> Result<FleetStatus, crate::output::Failure> {
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let fleet = engine.find(&self.name).await?;
         output.result(&FleetView::new(&fleet, engine.now()), FleetView::text)?;
         Ok(fleet.status)

@@ -7,6 +7,7 @@ use spawn_core::engine::{Engine, Launch};
 use spawn_core::operation::Operation;
 use spawn_core::wait::Waited;
 use spawn_model::error::{Class, Error};
+use spawn_model::record::FleetRecord;
 use spawn_model::rules::TTL_MAX;
 use spawn_model::status::{Status, WaitFor};
 
@@ -54,7 +55,7 @@ struct Launched {
 impl Up {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let (kind, spec) = self.fleet.read(random())?;
-        let Session { engine, .. } = Session::connect(global).await?;
+        let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
         let began = engine.now();
         let Launch { record, claim, kept_alive, mut warnings } = engine.launch(kind, &spec, &operation).await?;
@@ -63,23 +64,35 @@ impl Up {
             warnings.push(format!("the name is not marked as kept, so an equal `spawn up` may take the fleet over: {}", error.message));
         }
         drop(kept_alive);
-        for warning in &warnings {
-            output.warn(warning);
-        }
-        let waited = wait(&engine, &record.fleet, record.asked_at, spec.wait_for, &operation).await?;
-        let was_interrupted = matches!(waited, Waited::Interrupted(_));
-        let fleet = waited.fleet();
-        output.progress(&format!("took {}", time::length(began.duration_until(engine.now()))));
-        let launched = Launched { fleet: FleetView::new(&fleet, engine.now()), warnings };
-        output.result(&launched, |launched| launched.fleet.text())?;
-        if was_interrupted {
-            output.warn(&format!("the wait was ended; the fleet goes on until {}", time::moment(fleet.deadline)));
-            return Ok(Class::Cancelled.exit_code());
-        }
-        let command_failed = fleet.members.iter().any(|member| member.exit_code.is_some_and(|code| code != 0));
-        let went_badly = fleet.status.is_over() && fleet.status != Status::Succeeded;
-        Ok(if went_badly || (spec.wait_for == WaitFor::Completed && command_failed) { WENT_BADLY } else { DONE })
+        launched(&engine, &record, spec.wait_for, (began, warnings), &operation, output).await
     }
+}
+
+/// Waits for what was just launched, and tells how it is then.
+pub(super) async fn launched(
+    engine: &Engine,
+    record: &FleetRecord,
+    goal: WaitFor,
+    (began, warnings): (Timestamp, Vec<String>),
+    operation: &Operation,
+    output: &Output,
+) -> Outcome {
+    for warning in &warnings {
+        output.warn(warning);
+    }
+    let waited = wait(engine, &record.fleet, record.asked_at, goal, operation).await?;
+    let was_interrupted = matches!(waited, Waited::Interrupted(_));
+    let fleet = waited.fleet();
+    output.progress(&format!("took {}", time::length(began.duration_until(engine.now()))));
+    let launched = Launched { fleet: FleetView::new(&fleet, engine.now()), warnings };
+    output.result(&launched, |launched| launched.fleet.text())?;
+    if was_interrupted {
+        output.warn(&format!("the wait was ended; the fleet goes on until {}", time::moment(fleet.deadline)));
+        return Ok(Class::Cancelled.exit_code());
+    }
+    let command_failed = fleet.members.iter().any(|member| member.exit_code.is_some_and(|code| code != 0));
+    let went_badly = fleet.status.is_over() && fleet.status != Status::Succeeded;
+    Ok(if went_badly || (goal == WaitFor::Completed && command_failed) { WENT_BADLY } else { DONE })
 }
 
 /// Waits as long as a lease can be, for the fleet's own end is what bounds the wait, and somebody may extend it meanwhile.

@@ -17,7 +17,7 @@ pub(crate) struct FleetArgs {
     /// A YAML file with the fields of the Terraform resource
     ///
     /// And `kind: job_array` or `kind: instance`. Where text is expected, `!file PATH` reads it from a file beside the YAML
-    /// file. Flags come before what the file says; --env, --file and --tag add to it.
+    /// file. Flags come before what the file says; --env, --file, --tag and --trigger add to it.
     #[arg(short = 'f', long = "fleet-file", value_name = "FLEET.YAML")]
     pub(super) fleet_file: Option<PathBuf>,
     /// What kind of fleet: left out, a job array if there is a size or a command, else an instance
@@ -45,6 +45,8 @@ pub(crate) struct FleetArgs {
     wait: Option<String>,
     #[arg(long, help = first_sentence("tags"), long_help = doc("tags"), value_name = "KEY=VALUE", value_parser = pair)]
     tag: Vec<(String, String)>,
+    #[arg(long, help = first_sentence("triggers"), long_help = doc("triggers"), value_name = "KEY=VALUE", value_parser = pair)]
+    trigger: Vec<(String, String)>,
     #[arg(long, help = first_sentence("delete_results"), long_help = doc("delete_results"))]
     delete_results: bool,
     #[arg(last = true, help = first_sentence("command"), long_help = doc("command"), value_name = "COMMAND")]
@@ -96,6 +98,7 @@ impl FleetArgs {
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
         add(fields, "env", texts(&self.env));
         add(fields, "tags", texts(&self.tag));
+        add(fields, "triggers", texts(&self.trigger));
         add(fields, "files", self.files(problems));
         if let Some(program) = self.command.first() {
             program::take_along(program, fields, problems);
@@ -143,7 +146,7 @@ mod tests {
     use super::*;
 
     /// The flag of each field. `files` has help of its own: a flag names a path, where the field holds the content.
-    const FLAGS: [(&str, &str); 11] = [
+    const FLAGS: [(&str, &str); 12] = [
         ("name", "name"),
         ("size", "size"),
         ("instance_types", "instance_types"),
@@ -154,6 +157,7 @@ mod tests {
         ("ttl", "lease.ttl"),
         ("wait", "wait_for"),
         ("tag", "tags"),
+        ("trigger", "triggers"),
         ("delete_results", "delete_results"),
     ];
 

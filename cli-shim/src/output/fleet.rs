@@ -240,6 +240,7 @@ pub(crate) mod tests {
                 caller: "123456789012 user/ada".into(),
                 asked_at: at("12:00:00"),
                 price_usd_per_hour: Some(0.08925),
+                next: None,
             },
             deadline: at("12:20:00"),
             status: Status::Running,

@@ -73,10 +73,7 @@ async fn instances_end(
         launched.extend(launched_lately(aws, ledger, run).await?);
     }
     let settled = runs().map(|run| run.asked_at + UNSEEN).max();
-    // Which instances are left cannot be said while EC2 may not list all of them.
-    let unseen = settled.is_some_and(|settled| aws.clock.now() < settled);
-    let terminated = terminate(aws, &fleet_tags(fleet), launched, aws.clock.now(), timeout, operation).await;
-    terminated.map_err(|error| if unseen { error.leaving(Leftover::Unknown) } else { error })?;
+    terminate(aws, &fleet_tags(fleet), launched, aws.clock.now(), timeout, operation).await?;
     operation.say("removing schedule, security group and role");
     groups_delete(aws, fleet, settled, timeout, operation).await?;
     Ok(record)
@@ -92,6 +89,18 @@ async fn rerun_forbid(ledger: &Ledger, fleet: &FleetId) -> Result<Option<FleetRe
         if let Written::Done(_) = ledger.fleet_replace(&forbidden, &etag).await? {
             return Ok(Some(forbidden));
         }
+    }
+}
+
+/// What an operation has left that failed, and could not be undone either: whatever one of the two knows of.
+pub(crate) fn left_by_both(failed: &Leftover, undoing: Leftover) -> Leftover {
+    match (failed, undoing) {
+        (Leftover::Clear, Leftover::Remaining(ids)) => Leftover::Remaining(ids),
+        (Leftover::Remaining(known), Leftover::Remaining(mut ids)) => {
+            ids.extend(known.iter().filter(|id| !ids.contains(id)).cloned().collect::<Vec<_>>());
+            Leftover::Remaining(ids)
+        }
+        _ => Leftover::Unknown,
     }
 }
 

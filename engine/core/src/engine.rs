@@ -259,10 +259,7 @@ impl Engine {
                 Error { help, ..error }.leaving(Leftover::Clear)
             }
             Err(failed) => {
-                let left = match failed.left {
-                    Leftover::Remaining(ids) => Leftover::Remaining(ids),
-                    _ => Leftover::Unknown,
-                };
+                let left = crate::end::left_by_both(&error.left, failed.left);
                 let again = format!("Undoing it failed too ({}); `spawn down {}` tries again", failed.message, record.fleet);
                 let help = if error.help.is_empty() { again } else { format!("{}. {again}", error.help) };
                 Error { help, ..error }.leaving(left)
@@ -298,6 +295,19 @@ impl Engine {
         fleet::look(&self.aws, &ledger, &id).await?.ok_or_else(|| fleet::no_such_fleet(id_or_name))
     }
 
+    /// The id of a fleet, even if its end was begun and interrupted: then the name still leads to it.
+    ///
+    /// # Errors
+    /// `NoSuchFleet`.
+    pub async fn identify(&self, id_or_name: &str) -> Result<FleetId> {
+        let Some(setup) = self.found().await? else { return Err(fleet::no_such_fleet(id_or_name)) };
+        let ledger = self.ledger(&setup);
+        let id = fleet::find(&ledger, id_or_name).await?;
+        // A name leads to a fleet that died before it was recorded; an id is only known by its record.
+        let is_known = ledger.fleet(&id).await?.is_some() || FleetId::parse(id_or_name).is_none();
+        if is_known { Ok(id) } else { Err(fleet::no_such_fleet(id_or_name)) }
+    }
+
     /// Every fleet that has a name.
     ///
     /// # Errors
@@ -329,7 +339,8 @@ impl Engine {
     pub async fn lease_change(&self, fleet: &Fleet, ttl: spawn_model::duration::Seconds) -> Result<Timestamp> {
         if fleet.status.is_over() && fleet.alive.is_empty() {
             let message = format!("{} is over ({}), and a lease cannot bring it back", fleet.record.spec.name, fleet.status);
-            return Err(Error::new(Class::Conflict, "FleetOver", message, "Change `triggers` to run it again"));
+            let help = format!("`spawn rerun {}` runs it again; in Terraform, change `triggers`, or plan again", fleet.record.spec.name);
+            return Err(Error::new(Class::Conflict, "FleetOver", message, help));
         }
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);

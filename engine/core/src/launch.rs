@@ -123,7 +123,10 @@ impl Launcher<'_> {
                 Ok(instances) => {
                     let given = u32::try_from(instances.len()).unwrap_or(u32::MAX);
                     self.operation.say(&format!("{given} × {} in {} launched", place.instance_type, place.zone));
-                    self.ledger.batch_write(fleet, run, &Batch { schema: SCHEMA, base, instances }).await?;
+                    // EC2 may not list them yet to whoever undoes this.
+                    let ids = instances.iter().map(|launched| launched.instance_id.clone()).collect();
+                    let batch = Batch { schema: SCHEMA, base, instances };
+                    self.ledger.batch_write(fleet, run, &batch).await.map_err(|e| e.leaving(Leftover::Remaining(ids)))?;
                     base += given;
                     if given < asked {
                         pool += 1;

@@ -217,7 +217,11 @@ impl Stage<'_> {
             // Somebody has removed it, and perhaps more.
             None => launcher.surroundings().await?,
         };
-        launcher.instances(&group_id).await?;
+        match launcher.instances(&group_id).await {
+            // Not new, so it is gone: somebody has removed it.
+            Err(error) if error.code == "ProfileNotReady" => launcher.instances(&launcher.surroundings().await?).await?,
+            launched => launched?,
+        }
         patiently(self.aws, self.operation, || begun.commit()).await
     }
 
@@ -282,10 +286,7 @@ impl Stage<'_> {
                 Error { help, ..error }.leaving(Leftover::Clear)
             }
             Err(failed) => {
-                let left = match failed.left {
-                    Leftover::Remaining(ids) => Leftover::Remaining(ids),
-                    _ => Leftover::Unknown,
-                };
+                let left = end::left_by_both(&error.left, failed.left);
                 let help = told(format!("Undoing it failed too ({}); applying or destroying it tries again", failed.message));
                 Error { help, ..error }.leaving(left)
             }
@@ -329,6 +330,6 @@ fn ended(fleet: &FleetId) -> Error {
 }
 
 fn in_progress(fleet: &FleetId) -> Error {
-    let help = "Wait until it is done, and plan again";
+    let help = "Wait until it is done, and try again";
     Error::new(Class::Conflict, "BeingLaunched", format!("another process is launching {fleet} at this moment"), help)
 }

@@ -42,9 +42,9 @@ fields! {
         wait_for: WaitFor => Default("\"launched\""), InPlace;
         /// Tags for everything that is made: at most 38, beside those of spawn. Keys beginning with `spawn:` or `aws:` are taken.
         tags: BTreeMap<String, String> => Optional, InPlace;
-        /// Values that, when they change, have the fleet run again: what still runs of it is ended, and a new run begins with a lease,
-        /// records and results of its own. Those of the former run stay. Whatever the command should run again for belongs here,
-        /// such as `{ input = filesha256("data.csv") }`.
+        /// Values that, when they change, have the fleet run again. What still runs of it is ended first, and the new run has a
+        /// lease, records and results of its own; those of the former run stay. Whatever the command should run again for
+        /// belongs here, such as `{ input = filesha256("data.csv") }`.
         triggers: BTreeMap<String, String> => Optional, Rerun;
         /// Whether ending the fleet for good also deletes its results and records. Otherwise they stay in the bucket.
         delete_results: bool => Default("false"), InPlace;
@@ -102,7 +102,7 @@ fields! {
 fields! {
     /// How long an operation on a fleet may take.
     pub struct Timeouts {
-        /// How long creating may wait for what `wait_for` says. Left out: as long as the lease. The fleet goes on when the
+        /// How long creating, or running again, may wait for what `wait_for` says. Left out: as long as the lease. The fleet goes on when the
         /// wait ends early, and its `status` says how far it is.
         create: Option<Seconds> => Optional, InPlace;
         /// How long deleting may wait for the instances to be gone. Left out: `10m`.

@@ -22,7 +22,11 @@ fn describe(fields: &[Field], depth: usize, out: &mut String) {
             Presence::Default(json) => format!("default {json}"),
             other => format!("{other:?}").to_lowercase(),
         };
-        let change = if field.change == Change::Replace { ", replaces" } else { "" };
+        let change = match field.change {
+            Change::Replace => ", replaces",
+            Change::Rerun if field.presence != Presence::Computed => ", runs again",
+            Change::Rerun | Change::InPlace => "",
+        };
         let indent = "  ".repeat(depth);
         let doc = field.doc.split_whitespace().collect::<Vec<_>>().join(" ");
         writeln!(out, "{indent}{} ({shape}; {presence}{change}): {doc}", field.name).expect("text");

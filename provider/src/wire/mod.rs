@@ -31,7 +31,7 @@ mod validation;
 
 pub use diagnostic::{Diagnostic, Severity};
 pub use path::{Path, Step};
-pub use planning::{Prepared, prepare};
+pub use planning::{Prepared, forget_run, prepare};
 pub use provider::{ApplyRequest, ApplyResponse, Imported, PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse, Resource};
 pub use schema::{attributes, block, schema, type_json};
 pub use server::serve;

@@ -29,7 +29,11 @@ pub struct Prepared {
 pub fn prepare(fields: &[Field], stable: &[&str], prior: Option<&Value>, proposed: &Value, config: &Value) -> Prepared {
     let mut planned = object_with_defaults(fields, proposed, config);
     if prior != Some(&planned) {
+        let is_run_again = prior.is_some_and(|prior| runs_again(fields, prior, &planned));
         forget_computed(fields, stable, prior, &mut planned);
+        if is_run_again {
+            forget_run(fields, &mut planned);
+        }
     }
     let mut requires_replace = Vec::new();
     if let Some(prior) = prior {
@@ -104,6 +108,20 @@ fn keep_computed(kind: &Kind, default: Value, proposed: &Value) -> Value {
 }
 
 // Unknowns.
+
+/// True if a field changes by which the object runs again.
+fn runs_again(fields: &[Field], prior: &Value, planned: &Value) -> bool {
+    let written = |field: &&Field| field.presence != Presence::Computed && field.change == Change::Rerun;
+    fields.iter().filter(written).any(|field| prior.get(field.name) != planned.get(field.name))
+}
+
+/// The object runs again, so what its run has computed is not known, `stable` or not.
+pub fn forget_run(fields: &[Field], planned: &mut Value) {
+    let Value::Map(entries) = planned else { return };
+    for field in fields.iter().filter(|field| field.presence == Presence::Computed && field.change == Change::Rerun) {
+        entries.insert(field.name.to_owned(), Value::Unknown);
+    }
+}
 
 /// Something changes, so whatever is computed may change too, unless it is `stable`.
 fn forget_computed(fields: &[Field], stable: &[&str], prior: Option<&Value>, planned: &mut Value) {

@@ -30,6 +30,8 @@ const FIELDS: &[Field] = &[
     field("lease", Kind::Object(LEASE), Presence::Default("{}"), Change::InPlace),
     field("disks", Kind::List(&Kind::Object(DISK)), Presence::Optional, Change::InPlace),
     field("status", Kind::String, Presence::Computed, Change::InPlace),
+    field("again", Kind::String, Presence::Optional, Change::Rerun),
+    field("run", Kind::String, Presence::Computed, Change::Rerun),
 ];
 
 fn value(json: serde_json::Value) -> Value {
@@ -73,7 +75,7 @@ struct Case {
 fn check(case: Case) {
     let prior = case.prior.map(whole);
     let Prepared { planned, requires_replace } =
-        prepare(FIELDS, &["id", "disks.device"], prior.as_ref(), &whole(case.proposed), &whole(case.config));
+        prepare(FIELDS, &["id", "disks.device", "run"], prior.as_ref(), &whole(case.proposed), &whole(case.config));
     assert_eq!(planned, whole(case.planned), "{}", case.title);
     let paths: Vec<_> = requires_replace.iter().map(ToString::to_string).collect();
     assert_eq!(paths, case.replace, "{}", case.title);
@@ -81,7 +83,7 @@ fn check(case: Case) {
 
 /// What is there before most cases: everything by default, and computed.
 fn prior() -> serde_json::Value {
-    json!({"id": "f-1", "name": "a", "size": 1, "lease": {"ttl": "4h", "deadline": "noon"}, "status": "running"})
+    json!({"id": "f-1", "name": "a", "size": 1, "lease": {"ttl": "4h", "deadline": "noon"}, "status": "running", "run": "r-1"})
 }
 
 #[test]
@@ -91,7 +93,7 @@ fn creation_fills_defaults_and_leaves_the_computed_unknown() {
         prior: None,
         proposed: json!({"name": "a"}),
         config: json!({"name": "a"}),
-        planned: json!({"id": "?", "name": "a", "size": 1, "lease": {"ttl": "4h", "deadline": "?"}, "status": "?"}),
+        planned: json!({"id": "?", "name": "a", "size": 1, "lease": {"ttl": "4h", "deadline": "?"}, "status": "?", "run": "?"}),
         replace: &[],
     });
     check(Case {
@@ -101,7 +103,7 @@ fn creation_fills_defaults_and_leaves_the_computed_unknown() {
         config: json!({"name": "a", "size": 3, "lease": {"zone": "b"}, "disks": [{"size": 8}]}),
         planned: json!({
             "id": "?", "name": "a", "size": 3, "lease": {"ttl": "4h", "zone": "b", "deadline": "?"},
-            "disks": [{"size": 8, "label": "data", "device": "?"}], "status": "?",
+            "disks": [{"size": 8, "label": "data", "device": "?"}], "status": "?", "run": "?",
         }),
         replace: &[],
     });
@@ -117,7 +119,7 @@ fn what_is_unknown_in_the_configuration_stays_unknown() {
         config,
         planned: json!({
             "id": "?", "name": "?", "size": "?", "note": "?", "lease": "?",
-            "disks": ["?", {"size": "?", "label": "?", "device": "?"}], "status": "?",
+            "disks": ["?", {"size": "?", "label": "?", "device": "?"}], "status": "?", "run": "?",
         }),
         replace: &[],
     });
@@ -127,7 +129,7 @@ fn what_is_unknown_in_the_configuration_stays_unknown() {
         proposed: prior(),
         config: json!({"name": "a", "size": "?"}),
         planned: json!({
-            "id": "f-1", "name": "a", "size": "?", "lease": {"ttl": "4h", "deadline": "?"}, "status": "?",
+            "id": "f-1", "name": "a", "size": "?", "lease": {"ttl": "4h", "deadline": "?"}, "status": "?", "run": "r-1",
         }),
         replace: &[],
     });
@@ -166,10 +168,28 @@ fn a_change_keeps_only_what_is_stable() {
         config: json!({"name": "a", "note": "new", "disks": [{"size": 8}]}),
         planned: json!({
             "id": "f-1", "name": "a", "size": 1, "note": "new", "lease": {"ttl": "4h", "deadline": "?"},
-            "disks": [{"size": 8, "label": "data", "device": "sdb"}], "status": "?",
+            "disks": [{"size": 8, "label": "data", "device": "sdb"}], "status": "?", "run": "r-1",
         }),
         replace: &[],
     });
+}
+
+#[test]
+fn a_change_that_runs_the_object_again_keeps_nothing_of_its_run() {
+    for (title, again) in [("known", json!("twice")), ("not known yet", json!("?"))] {
+        let mut proposed = prior();
+        proposed["again"] = again.clone();
+        check(Case {
+            title,
+            prior: Some(prior()),
+            proposed,
+            config: json!({"name": "a", "again": again}),
+            planned: json!({
+                "id": "f-1", "name": "a", "size": 1, "lease": {"ttl": "4h", "deadline": "?"}, "status": "?", "again": again, "run": "?",
+            }),
+            replace: &[],
+        });
+    }
 }
 
 #[test]
@@ -183,7 +203,7 @@ fn a_value_that_is_no_longer_written_goes_back_to_its_default() {
         proposed: before,
         config: json!({"name": "a"}),
         planned: json!({
-            "id": "f-1", "name": "a", "size": 1, "lease": {"ttl": "4h", "deadline": "?"}, "status": "?",
+            "id": "f-1", "name": "a", "size": 1, "lease": {"ttl": "4h", "deadline": "?"}, "status": "?", "run": "r-1",
         }),
         replace: &[],
     });

@@ -10,4 +10,5 @@ mod drift;
 mod examples;
 mod lease;
 mod lifecycle;
+mod rerun;
 mod workload;

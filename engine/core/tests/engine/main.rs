@@ -12,6 +12,7 @@ mod launching;
 mod laws;
 mod leases;
 mod limits;
+mod rerun;
 mod simulate;
 mod watching;
 

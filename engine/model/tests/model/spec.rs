@@ -49,7 +49,7 @@ fn a_hash_follows_the_meaning_and_not_the_spelling() {
 fn every_field_counts_in_the_hash() {
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 12];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 13];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -61,9 +61,10 @@ fn every_field_counts_in_the_hash() {
     others[8].wait_for = spawn_model::status::WaitFor::Launched;
     others[9].tags.clear();
     others[10].delete_results = true;
+    others[11].triggers.insert("version".into(), "2".into());
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 11 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 12 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

@@ -4,17 +4,20 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use spawn_core::engine::{Engine, Launch};
 use spawn_core::fleet::Fleet;
+use spawn_core::operation::Operation;
+use spawn_core::rerun::{RunAgain, Wanted};
 use spawn_core::wait::Waited;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::FleetId;
+use spawn_model::record::FleetRecord;
 use spawn_model::rules::read_spec;
-use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::spec::{FleetKind, FleetReport, FleetSpec};
 use spawn_model::status::Status;
 use spawn_model::value::Value;
 
 use super::{FleetResource, messages, state};
-use crate::wire::{ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
+use crate::wire::{ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, ReadRequest, ReadResponse, forget_run};
 
 /// How long a deletion waits for instances to be gone if `timeouts.delete` does not say.
 const DELETE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
@@ -44,6 +47,11 @@ impl FleetResource {
         if let Some(prior) = &request.prior {
             if let Ok(id) = fleet_id(prior) {
                 self.session.seen_in_state(id);
+            }
+            if self.runs_again(prior, planned) && response.requires_replace.is_empty() {
+                forget_run(self.fields, planned);
+                response.diagnostics.extend(ends_first_warning(prior));
+                return response;
             }
             let mut unknown = None;
             if self.kind == FleetKind::Instance && prior.get("status").as_str() == Some("lost") {
@@ -88,14 +96,25 @@ impl FleetResource {
         let operation = self.session.operation();
         let Launch { record, claim, kept_alive, warnings } = engine.launch(self.kind, &spec, &operation).await?;
         self.session.launched(claim, kept_alive);
-        let mut diagnostics: Vec<Diagnostic> = warnings.iter().map(|line| Diagnostic::warning(messages::sentence(line), "")).collect();
-        let deadline = spawn_core::lease::deadline_of(&record);
+        self.wait(&engine, &record, (planned, spec), told(&warnings), &operation).await
+    }
+
+    /// Waits for what `wait_for` says, and answers with the fleet as it is then.
+    async fn wait(
+        &self,
+        engine: &Engine,
+        record: &FleetRecord,
+        (planned, spec): (&Value, FleetSpec),
+        mut diagnostics: Vec<Diagnostic>,
+        operation: &Operation,
+    ) -> Result<(Value, Vec<Diagnostic>), Error> {
+        let deadline = spawn_core::lease::deadline_of(record);
         let until = match timeout(planned, "create") {
             Some(limit) => engine.now() + limit,
             // The fleet is over a little after its deadline, and then the wait ends by itself.
             None => deadline + SignedDuration::from_mins(10),
         };
-        let fleet = match engine.wait(&record.fleet, spec.wait_for, until, &operation).await {
+        let fleet = match engine.wait(&record.fleet, spec.wait_for, until, operation).await {
             Ok(Some(waited)) => {
                 diagnostics.extend(wait_warning(&waited, &spec));
                 waited.fleet()
@@ -107,7 +126,7 @@ impl FleetResource {
             Err(error) => {
                 let text = format!("{error}. The fleet is launched, and the next refresh looks at it again.");
                 diagnostics.push(Diagnostic::warning("The fleet could not be looked at after the launch", text));
-                return Ok((state::of_record(&record, deadline.to_string(), planned), diagnostics));
+                return Ok((state::of_record(record, deadline.to_string(), planned), diagnostics));
             }
         };
         diagnostics.extend(outcome_warning(&fleet));
@@ -140,18 +159,32 @@ impl FleetResource {
         Ok(ReadResponse { state: Some(state), private: private.write(), diagnostics })
     }
 
-    pub(super) async fn update(&self, prior: &Value, planned: Value, private: Vec<u8>) -> ApplyResponse {
-        match self.try_update(prior, &planned).await {
-            Ok(state) => ApplyResponse { state: Some(state), private, diagnostics: Vec::new() },
+    pub(super) async fn update(&self, prior: &Value, planned: &Value, private: Vec<u8>) -> ApplyResponse {
+        match self.try_update(prior, planned).await {
+            Ok((state, diagnostics)) => ApplyResponse { state: Some(state), private, diagnostics },
             // The prior state stays, so that the next plan shows what is still to be done.
             Err(error) => ApplyResponse { state: Some(prior.clone()), private, diagnostics: vec![messages::error(&error)] },
         }
     }
 
-    async fn try_update(&self, prior: &Value, planned: &Value) -> Result<Value, Error> {
+    /// Whether a change runs the fleet again: other triggers, or another lease of a machine whose lease has ended.
+    fn runs_again(&self, prior: &Value, planned: &Value) -> bool {
+        let ttl = |block: &Value| block.get("lease").get("ttl").as_str().map(Seconds::parse);
+        let is_over = self.kind == FleetKind::Instance && matches!(prior.get("status").as_str(), Some("expired" | "interrupted"));
+        prior.get("triggers") != planned.get("triggers") || (is_over && ttl(prior) != ttl(planned))
+    }
+
+    async fn try_update(&self, prior: &Value, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
         let engine = self.engine()?;
         let spec = self.spec(planned)?;
         let id = fleet_id(prior)?;
+        if self.runs_again(prior, planned) {
+            let operation = self.session.operation();
+            let RunAgain { record, launched, warnings } = engine.rerun(&id, &spec, Wanted::ByTriggers, &operation).await?;
+            if launched {
+                return self.wait(&engine, &record, (planned, spec), told(&warnings), &operation).await;
+            }
+        }
         let fleet = engine.look(&id).await?.ok_or_else(|| {
             let help = "Plan again: the next plan launches another one";
             Error::new(Class::Conflict, "FleetEnded", format!("{id} is not there any more"), help)
@@ -159,11 +192,8 @@ impl FleetResource {
         let deadline =
             if prior.get("lease") == planned.get("lease") { fleet.deadline } else { engine.lease_change(&fleet, spec.lease.ttl).await? };
         engine.update(&fleet, &spec).await?;
-        let Value::Map(mut entries) = planned.clone() else { return Ok(planned.clone()) };
-        if entries.get("deadline") == Some(&Value::Unknown) {
-            entries.insert("deadline".to_owned(), Value::String(deadline.to_string()));
-        }
-        Ok(Value::Map(entries))
+        let report = FleetReport { deadline: deadline.to_string(), ..fleet.report() };
+        Ok((state::with_report(planned, &report), Vec::new()))
     }
 
     pub(super) async fn delete(&self, prior: &Value, private: Vec<u8>) -> ApplyResponse {
@@ -230,11 +260,27 @@ fn wait_warning(waited: &Waited, spec: &FleetSpec) -> Option<Diagnostic> {
 /// A machine that is kept, and is not there any more. Told once: the state remembers.
 fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let detail = match fleet.status {
-        Status::Expired | Status::Interrupted => "No action is planned. `terraform apply -replace=ADDRESS` launches another one.",
+        Status::Expired | Status::Interrupted => "No action is planned. Another `lease` or other `triggers` start it again.",
         Status::Lost => "It is planned again.",
         _ => return None,
     };
     Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
+}
+
+/// That something is lost by running again: told before it is done.
+fn ends_first_warning(prior: &Value) -> Option<Diagnostic> {
+    let text = |name: &str| prior.get(name).as_str().unwrap_or_default().to_owned();
+    if !matches!(text("status").as_str(), "launching" | "running") {
+        return None;
+    }
+    let summary = format!("{} still runs, and is ended before it runs again", text("name"));
+    let detail =
+        format!("When it was last looked at, {}. Results that its ranks have not handed back yet are lost.", text("status_reason"));
+    Some(Diagnostic::warning(summary, detail))
+}
+
+fn told(warnings: &[String]) -> Vec<Diagnostic> {
+    warnings.iter().map(|line| Diagnostic::warning(messages::sentence(line), "")).collect()
 }
 
 fn outcome_warning(fleet: &Fleet) -> Option<Diagnostic> {

@@ -41,7 +41,7 @@ pub(super) fn sentence(message: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
-/// The engine knows keys and indices; Terraform wants to know attributes from map keys. Only `files`, `env` and `tags` are maps.
+/// The engine knows keys and indices; Terraform wants to know attributes from map keys. Only these are maps.
 /// An attribute within an attribute is left out: Terraform shows the line of `lease`, and could not find one of `lease.ttl`.
 fn path(path: &problem::Path) -> Path {
     let mut found = Path::root();
@@ -51,7 +51,7 @@ fn path(path: &problem::Path) -> Path {
             problem::Step::Key(key) if in_map => found = found.with(Step::Key(key.clone())),
             problem::Step::Key(_) if !found.is_root() => break,
             problem::Step::Key(key) => {
-                in_map = matches!(key.as_str(), "files" | "env" | "tags");
+                in_map = matches!(key.as_str(), "files" | "env" | "tags" | "triggers");
                 found = found.then(key);
             }
             problem::Step::Index(index) => found = found.with(Step::Index(*index)),

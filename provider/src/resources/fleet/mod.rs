@@ -93,7 +93,7 @@ impl Resource for FleetResource {
     async fn apply(&self, request: ApplyRequest) -> ApplyResponse {
         match (&request.prior, &request.planned) {
             (None, Some(planned)) => self.create(planned.clone(), request.private).await,
-            (Some(prior), Some(planned)) => self.update(prior, planned.clone(), request.private).await,
+            (Some(prior), Some(planned)) => self.update(prior, planned, request.private).await,
             (Some(prior), None) => self.delete(prior, request.private).await,
             (None, None) => ApplyResponse::default(),
         }

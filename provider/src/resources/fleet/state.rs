@@ -45,6 +45,17 @@ pub(super) fn of_record(record: &FleetRecord, deadline: String, planned: &Value)
     Value::Map(entries)
 }
 
+/// What was planned, with what is reported in the place of what was not known.
+pub(super) fn with_report(planned: &Value, report: &FleetReport) -> Value {
+    let Value::Map(mut entries) = planned.clone() else { return planned.clone() };
+    for (name, value) in of_report(report) {
+        if entries.get(&name) == Some(&Value::Unknown) {
+            entries.insert(name, value);
+        }
+    }
+    Value::Map(entries)
+}
+
 fn of_report(report: &FleetReport) -> Entries {
     match json(report) {
         Value::Map(entries) => entries,
