@@ -10,23 +10,20 @@ use crate::config::Config;
 use crate::error::ApiError;
 use crate::faults::{Effect, Fault, Faults};
 use crate::identity::{Generator, mix, stable_hash};
-use crate::instances::{self, TokenRecord};
-use crate::model::{Image, Instance, ProfileIdentifier, SecurityGroup, SpotInstanceRequest, Subnet, Volume, Vpc, Zone};
-use crate::network::{self, Addresses};
+use crate::instances::TokenRecord;
+use crate::model::{Image, Instance, ProfileIdentifier, SecurityGroup, SpotInstanceRequest, Volume, Zone};
+use crate::network::{self, Network};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::shelf::Shelf;
 use crate::transition::Change;
-use crate::{catalogue, groups, images, offers, regions, spot, tags, volumes};
+use crate::{catalogue, groups};
 
 /// Everything in one region.
 pub(crate) struct Region {
     pub(crate) name: String,
     pub(crate) zones: Vec<Zone>,
-    pub(crate) vpc: Vpc,
-    pub(crate) subnets: BTreeMap<String, Subnet>,
-    /// Which addresses of each subnet are taken.
-    pub(crate) addresses: BTreeMap<String, Addresses>,
+    pub(crate) network: Network,
     pub(crate) images: Vec<Image>,
     pub(crate) instances: Shelf<Instance>,
     pub(crate) volumes: Shelf<Volume>,
@@ -158,67 +155,20 @@ impl Cloud {
     pub(crate) fn region_mut(&mut self, name: &str) -> &mut Region {
         self.regions.get_mut(name).expect("the call was checked to name a region that exists")
     }
-
-    /// Does the call in a region that exists.
-    fn dispatch(&mut self, now: Timestamp, region: &str, request: Request) -> Result<Reply, ApiError> {
-        use Request as R;
-        Ok(match request {
-            R::AuthorizeSecurityGroupEgress(r) => Reply::RulesAdded(groups::authorize(self, now, region, &r, true)?),
-            R::AuthorizeSecurityGroupIngress(r) => Reply::RulesAdded(groups::authorize(self, now, region, &r, false)?),
-            R::CancelSpotInstanceRequests(r) => Reply::SpotRequestsCancelled(spot::requests::cancel(self.region_mut(region), now, &r)?),
-            R::CreateSecurityGroup(r) => Reply::GroupCreated(groups::create(self, now, region, &r)?),
-            R::CreateTags(r) => tags::create(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
-            R::DeleteSecurityGroup(r) => Reply::GroupDeleted(groups::delete(self, now, region, &r)?),
-            R::DeleteTags(r) => tags::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
-            R::DeleteVolume(r) => volumes::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
-            R::DescribeAccountAttributes(names) => Reply::AccountAttributes(regions::account_attributes(self.region(region), &names)?),
-            R::DescribeAvailabilityZones(r) => Reply::Zones(regions::describe_zones(self.region(region), &r)?),
-            R::DescribeImages(r) => Reply::Images(catalogue_images(self, region, &r)?),
-            R::DescribeInstanceAttribute(r) => instances::attributes::describe(self.region(region), &r)?,
-            R::DescribeInstanceStatus(r) => Reply::Statuses(instances::status::describe(self, now, region, &r)?),
-            R::DescribeInstanceTypeOfferings(r) => Reply::Offerings(offers::describe_offerings(self.region(region), &r)?),
-            R::DescribeInstanceTypes(r) => Reply::InstanceTypes(offers::describe_types(self.region(region), &r)?),
-            R::DescribeInstances(r) => Reply::Reservations(instances::describe::describe(self, now, region, &r)?),
-            R::DescribeRegions(r) => Reply::Regions(regions::describe_regions(&r)?),
-            R::DescribeSecurityGroupRules(r) => Reply::Rules(groups::describe_rules(self, now, region, &r)?),
-            R::DescribeSecurityGroups(r) => Reply::Groups(groups::describe(self, now, region, &r)?),
-            R::DescribeSpotInstanceRequests(r) => Reply::SpotRequests(spot::requests::describe(self, now, region, &r)?),
-            R::DescribeSpotPriceHistory(r) => Reply::SpotPrices(spot::prices::describe(self.region(region), self.config.seed, now, &r)?),
-            R::DescribeSubnets(r) => Reply::Subnets(network::describe_subnets(self, region, &r)?),
-            R::DescribeTags(r) => Reply::Tags(tags::describe(self, now, region, &r)?),
-            R::DescribeVolumes(r) => Reply::Volumes(volumes::describe(self, now, region, &r)?),
-            R::DescribeVpcs(r) => Reply::Vpcs(network::describe_vpcs(self, region, &r)?),
-            R::ModifyInstanceAttribute(r) => instances::attributes::modify(self.region_mut(region), now, r).map(|()| Reply::Done)?,
-            R::RebootInstances(r) => instances::power::reboot(self, now, region, &r).map(|()| Reply::Done)?,
-            R::RevokeSecurityGroupEgress(r) => Reply::RulesRevoked(groups::revoke(self.region_mut(region), now, &r, true)?),
-            R::RevokeSecurityGroupIngress(r) => Reply::RulesRevoked(groups::revoke(self.region_mut(region), now, &r, false)?),
-            R::RunInstances(r) => Reply::Reservation(instances::launch::run(self, now, region, *r)?),
-            R::StartInstances(r) => Reply::StateChanges(instances::power::start(self, now, region, &r)?),
-            R::StopInstances(r) => Reply::StateChanges(instances::power::stop(self, now, region, &r)?),
-            R::TerminateInstances(r) => Reply::StateChanges(instances::power::terminate(self, now, region, &r)?),
-        })
-    }
-}
-
-fn catalogue_images(
-    cloud: &Cloud,
-    region: &str,
-    request: &crate::request::DescribeImages,
-) -> Result<crate::reply::Listing<Image>, ApiError> {
-    images::describe_images(&cloud.region(region).images, &cloud.config.account_id, request)
 }
 
 fn new_region(config: &Config, seed: &catalogue::RegionSeed) -> Region {
-    let (vpc, zones, subnets) = network::default_network(&config.account_id, seed);
+    let zones = network::zones(seed);
+    let network = Network::new(&config.account_id, seed, &zones);
     let mut groups = Shelf::new(config.reads_lag_ms);
-    let group = groups::default_group(&config.account_id, seed.name, &vpc.id);
-    groups.insert(Timestamp::MIN, group.id.clone(), group);
+    for vpc in network.vpcs.values() {
+        let group = groups::default_group(&config.account_id, seed.name, &vpc.id);
+        groups.insert(Timestamp::MIN, group.id.clone(), group);
+    }
     Region {
         name: seed.name.to_owned(),
         zones,
-        vpc,
-        addresses: subnets.values().map(|s| (s.id.clone(), Addresses::of(&s.cidr_block))).collect(),
-        subnets,
+        network,
         images: catalogue::images(seed.name),
         instances: Shelf::new(config.reads_lag_ms),
         volumes: Shelf::new(config.reads_lag_ms),

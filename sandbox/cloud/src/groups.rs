@@ -6,13 +6,11 @@ use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
 use crate::filter::{Table, maybe, one};
 use crate::identity::{is_well_formed, stable_id};
-use crate::model::{IpPermission, PermissionTarget, RuleTarget, SecurityGroup, SecurityGroupRule, Tags};
-use crate::network::unknown_vpc;
+use crate::model::{GroupIdentifier, IpPermission, PermissionTarget, RuleTarget, SecurityGroup, SecurityGroupRule, Tags};
+use crate::network::vpcs;
 use crate::paging::{USUAL, cut};
 use crate::reply::{Listing, Revoked};
-use crate::request::{
-    AuthorizeRules, CreateSecurityGroup, DeleteSecurityGroup, DescribeById, DescribeSecurityGroups, RevokeRules, TagSpecification,
-};
+use crate::request::{AuthorizeRules, CreateSecurityGroup, DeleteSecurityGroup, DescribeById, DescribeSecurityGroups, RevokeRules};
 use crate::tags;
 
 mod rules;
@@ -22,10 +20,10 @@ const RULE_LIMIT: usize = 60;
 
 /// The group every network begins with: its members reach each other and everything outside.
 pub(crate) fn default_group(account: &str, region: &str, vpc_id: &str) -> SecurityGroup {
-    let id = stable_id("sg", &[account, region, "default"]);
+    let id = stable_id("sg", &[account, region, vpc_id]);
     let inside = RuleTarget::Group { group_id: id.clone(), user_id: account.to_owned() };
     let rule = |name: &str, egress: bool, target: RuleTarget| SecurityGroupRule {
-        id: stable_id("sgr", &[account, region, "default", name]),
+        id: stable_id("sgr", &[account, region, vpc_id, name]),
         group_id: id.clone(),
         owner_id: account.to_owned(),
         egress,
@@ -62,10 +60,18 @@ pub(crate) fn by_id<'a>(region: &'a Region, id: &str) -> Result<&'a SecurityGrou
 
 /// The group of the default network with this name.
 pub(crate) fn by_name<'a>(region: &'a Region, name: &str) -> Result<&'a SecurityGroup, ApiError> {
-    region.groups.values().find(|g| g.name == name).ok_or_else(|| {
-        let vpc = &region.vpc.id;
-        ApiError::new("InvalidGroup.NotFound", format!("The security group '{name}' does not exist in default VPC '{vpc}'"))
-    })
+    let vpc = &region.network.needed_default_vpc()?.id;
+    region.groups.values().find(|g| g.vpc_id == *vpc && g.name == name).ok_or_else(|| unknown_name(name, vpc))
+}
+
+fn unknown_name(name: &str, vpc: &str) -> ApiError {
+    ApiError::new("InvalidGroup.NotFound", format!("The security group '{name}' does not exist in default VPC '{vpc}'"))
+}
+
+/// The group that a network began with.
+pub(crate) fn default_of(region: &Region, vpc_id: &str) -> Result<GroupIdentifier, ApiError> {
+    let found = region.groups.values().find(|g| g.vpc_id == vpc_id && g.name == "default");
+    found.map(|g| GroupIdentifier { id: g.id.clone(), name: g.name.clone() }).ok_or_else(|| vpcs::unknown(vpc_id))
 }
 
 fn named<'a>(region: &'a Region, id: &Option<String>, name: &Option<String>) -> Result<&'a SecurityGroup, ApiError> {
@@ -90,14 +96,15 @@ pub(crate) fn create(cloud: &mut Cloud, now: Timestamp, region: &str, request: &
         return Err(ApiError::new("InvalidGroup.Reserved", "Cannot use reserved security group name: default"));
     }
     let here = cloud.region(region);
-    let vpc_id = request.vpc_id.clone().unwrap_or_else(|| here.vpc.id.clone());
-    if vpc_id != here.vpc.id {
-        return Err(unknown_vpc(&vpc_id));
-    }
-    if here.groups.values().any(|g| g.name == *name) {
+    let vpc_id = match &request.vpc_id {
+        Some(id) if !here.network.vpcs.contains_key(id) => return Err(vpcs::unknown(id)),
+        Some(id) => id.clone(),
+        None => here.network.needed_default_vpc()?.id.clone(),
+    };
+    if here.groups.values().any(|g| g.vpc_id == vpc_id && g.name == *name) {
         return Err(ApiError::new("InvalidGroup.Duplicate", format!("The security group '{name}' already exists for VPC '{vpc_id}'")));
     }
-    let tags = specified(&request.tag_specifications, "security-group")?;
+    let tags = tags::specified(&request.tag_specifications, "security-group")?;
     let account = cloud.config.account_id.clone();
     let id = cloud.generator.id("sg");
     let open = SecurityGroupRule {
@@ -140,21 +147,6 @@ fn check_text(parameter: &str, text: &str) -> Result<(), ApiError> {
         )));
     }
     Ok(())
-}
-
-/// The tags for the one kind of thing that a call makes.
-fn specified(specifications: &[TagSpecification], resource_type: &str) -> Result<Tags, ApiError> {
-    let mut found = Tags::new();
-    for specification in specifications {
-        if specification.resource_type != resource_type {
-            return Err(ApiError::value(format!(
-                "'{}' is not a valid taggable resource type for this operation.",
-                specification.resource_type
-            )));
-        }
-        found = tags::validated(&specification.tags)?;
-    }
-    Ok(found)
 }
 
 const FILTERS: Table<SecurityGroup> = Table {
@@ -202,16 +194,15 @@ pub(crate) fn describe(
     if let Some(id) = request.group_ids.iter().find(|id| !seen.iter().any(|g| g.id == **id)) {
         return Err(unknown(id));
     }
-    if let Some(name) = request.group_names.iter().find(|name| !seen.iter().any(|g| g.name == **name)) {
-        return Err(ApiError::new(
-            "InvalidGroup.NotFound",
-            format!("The security group '{name}' does not exist in default VPC '{}'", here.vpc.id),
-        ));
+    let default_vpc = here.network.default_vpc().map(|v| v.id.as_str()).unwrap_or_default();
+    let named = |g: &SecurityGroup, name: &String| g.vpc_id == default_vpc && g.name == *name;
+    if let Some(name) = request.group_names.iter().find(|name| !seen.iter().any(|g| named(g, name))) {
+        return Err(unknown_name(name, default_vpc));
     }
     let found = seen
         .into_iter()
         .filter(|g| request.group_ids.is_empty() || request.group_ids.contains(&g.id))
-        .filter(|g| request.group_names.is_empty() || request.group_names.contains(&g.name))
+        .filter(|g| request.group_names.is_empty() || request.group_names.iter().any(|name| named(g, name)))
         .filter(|g| FILTERS.passes(&request.filters, g))
         .cloned()
         .collect();
@@ -248,7 +239,7 @@ pub(crate) fn authorize(
 ) -> Result<Vec<SecurityGroupRule>, ApiError> {
     let here = cloud.region(region);
     let group = named(here, &request.group_id, &request.group_name)?.clone();
-    let tags = specified(&request.tag_specifications, "security-group-rule")?;
+    let tags = tags::specified(&request.tag_specifications, "security-group-rule")?;
     let account = cloud.config.account_id.clone();
     let permissions = rules::normalized(&request.permissions, &account)?;
     let mut added: Vec<SecurityGroupRule> = Vec::new();
@@ -335,7 +326,8 @@ pub(crate) fn delete(cloud: &mut Cloud, now: Timestamp, region: &str, request: &
     if name == "default" {
         return Err(ApiError::new("CannotDelete", format!("the specified group: \"{id}\" name: \"{name}\" cannot be deleted by a user")));
     }
-    let used = here.instances.values().any(|i| i.groups.iter().any(|g| g.id == id));
+    let used = here.instances.values().any(|i| i.groups.iter().any(|g| g.id == id))
+        || here.network.live_endpoints(&cloud.config, now).any(|e| e.groups.iter().any(|g| g.id == id));
     let referenced = here
         .groups
         .values()

@@ -9,7 +9,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`cloud`](Cloud) | the world, and the dispatch of calls |
+//! | [`cloud`](Cloud), `dispatch` | the world, and which operation is done where |
 //! | [`config`](Config) | seed, delays, throttling, late reads |
 //! | [`request`], [`reply`] | one type per operation, and what it answers |
 //! | [`model`] | what exists: instances, volumes, groups, subnets, images |
@@ -17,7 +17,8 @@
 //! | `instances` | launch, describe, stop, start, reboot, terminate, attributes |
 //! | `offers`, `images`, `regions` | what can be had, and where |
 //! | `spot` | spot prices, spot requests, and how instances are taken back |
-//! | `groups`, `network`, `volumes`, `tags` | the rest of what EC2 keeps |
+//! | `network` | networks: subnets, gateways, routes, endpoints |
+//! | `groups`, `volumes`, `tags` | the rest of what EC2 keeps |
 //! | `transition` | what happens by itself as time passes |
 //! | `buckets` | EC2's published token buckets |
 //! | [`faults`](Fault) | trouble on request |
@@ -29,6 +30,7 @@ mod buckets;
 pub mod catalogue;
 mod cloud;
 mod config;
+mod dispatch;
 mod error;
 mod faults;
 mod filter;

@@ -61,7 +61,10 @@ pub(crate) fn describe_zones(region: &Region, request: &DescribeAvailabilityZone
 
 /// What an account is.
 pub(crate) fn account_attributes(region: &Region, names: &[String]) -> Result<Vec<(String, Vec<String>)>, ApiError> {
-    let all = vec![("default-vpc".to_owned(), vec![region.vpc.id.clone()]), ("supported-platforms".to_owned(), vec!["VPC".to_owned()])];
+    let all = vec![
+        ("default-vpc".to_owned(), vec![region.network.default_vpc().map_or_else(|| "none".to_owned(), |v| v.id.clone())]),
+        ("supported-platforms".to_owned(), vec!["VPC".to_owned()]),
+    ];
     by_id(
         all,
         names,

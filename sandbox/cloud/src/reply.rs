@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use crate::catalogue::InstanceType;
+use crate::error::ApiError;
+use crate::identity::stable_id;
 use crate::model::{
-    Image, Instance, InstanceState, IpPermission, RegionInfo, SecurityGroup, SecurityGroupRule, SpotInstanceRequest, SpotRequestState,
-    Subnet, TaggedResource, Volume, Vpc, Zone,
+    ElasticAddress, Image, Instance, InstanceState, InternetGateway, IpPermission, NatGateway, RegionInfo, RouteTable, SecurityGroup,
+    SecurityGroupRule, SpotInstanceRequest, SpotRequestState, Subnet, TaggedResource, Volume, Vpc, VpcEndpoint, Zone,
 };
 
 /// Part of a list.
@@ -65,6 +67,44 @@ pub struct Offering {
     pub location: String,
 }
 
+/// One attribute of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VpcAttribute {
+    /// The network.
+    pub vpc_id: String,
+    /// `enableDnsSupport` or `enableDnsHostnames`.
+    pub name: String,
+    /// What it has.
+    pub value: bool,
+}
+
+/// A public address, and what has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address.
+    pub held: ElasticAddress,
+    /// The interface that has it.
+    pub network_interface_id: Option<String>,
+    /// The address of that in its subnet.
+    pub private_ip: Option<String>,
+}
+
+impl Address {
+    /// `eipassoc-…`, if something has it.
+    pub fn association_id(&self) -> Option<String> {
+        self.network_interface_id.as_ref().map(|id| stable_id("eipassoc", &[&self.held.allocation_id, id]))
+    }
+}
+
+/// What one call on several things could not do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsuccessful {
+    /// The thing.
+    pub resource_id: String,
+    /// Why not.
+    pub error: ApiError,
+}
+
 /// A spot request that a call cancelled, or had no need to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CancelledSpotRequest {
@@ -114,7 +154,7 @@ pub struct Revoked {
 /// The answer to a call. Each variant says which operations it belongs to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reply {
-    /// CreateTags, DeleteTags, RebootInstances, DeleteVolume, ModifyInstanceAttribute.
+    /// Every operation that has nothing to tell.
     Done,
     /// RunInstances.
     Reservation(Reservation),
@@ -138,6 +178,38 @@ pub enum Reply {
     Vpcs(Listing<Vpc>),
     /// DescribeSubnets.
     Subnets(Listing<Subnet>),
+    /// CreateVpc.
+    Vpc(Vpc),
+    /// DescribeVpcAttribute.
+    VpcAttribute(VpcAttribute),
+    /// CreateSubnet.
+    Subnet(Subnet),
+    /// CreateInternetGateway.
+    InternetGateway(InternetGateway),
+    /// DescribeInternetGateways.
+    InternetGateways(Listing<InternetGateway>),
+    /// CreateRouteTable.
+    RouteTable(RouteTable),
+    /// DescribeRouteTables.
+    RouteTables(Listing<RouteTable>),
+    /// AssociateRouteTable: the id of the association.
+    RouteTableAssociated(String),
+    /// AllocateAddress.
+    AddressAllocated(ElasticAddress),
+    /// DescribeAddresses.
+    Addresses(Vec<Address>),
+    /// CreateNatGateway.
+    NatGateway(NatGateway),
+    /// DescribeNatGateways.
+    NatGateways(Listing<NatGateway>),
+    /// DeleteNatGateway: the id.
+    NatGatewayDeleted(String),
+    /// CreateVpcEndpoint.
+    VpcEndpoint(VpcEndpoint),
+    /// DescribeVpcEndpoints.
+    VpcEndpoints(Listing<VpcEndpoint>),
+    /// DeleteVpcEndpoints: what could not be deleted.
+    VpcEndpointsDeleted(Vec<Unsuccessful>),
     /// CreateSecurityGroup.
     GroupCreated(SecurityGroup),
     /// DescribeSecurityGroups.

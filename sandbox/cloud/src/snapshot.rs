@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::cloud::{Cloud, Region};
-use crate::model::{InstanceState, Tags};
+use crate::model::InstanceState;
+use crate::network::Network;
 
 impl Cloud {
     /// Everything that lives, by region and kind. What has terminated is not in it: comparing two of these shows leaks.
@@ -17,14 +18,27 @@ fn region(region: &Region) -> Value {
     let instances: Vec<_> = region.instances.values().filter(|i| i.state != InstanceState::Terminated).collect();
     let volumes: Vec<_> = region.volumes.values().collect();
     let groups: Vec<_> = region.groups.values().collect();
-    let network_tags: Map<String, Value> = region
-        .subnets
-        .values()
-        .map(|s| (&s.id, &s.tags))
-        .chain(region.images.iter().map(|i| (&i.id, &i.tags)))
-        .chain([(&region.vpc.id, &region.vpc.tags)])
-        .filter(|(_, tags): &(_, &Tags)| !tags.is_empty())
-        .map(|(id, tags)| (id.clone(), json!(tags)))
-        .collect();
-    json!({ "instances": instances, "volumes": volumes, "security_groups": groups, "network_tags": network_tags })
+    let image_tags: Map<String, Value> =
+        region.images.iter().filter(|i| !i.tags.is_empty()).map(|i| (i.id.clone(), json!(i.tags))).collect();
+    json!({
+        "instances": instances,
+        "volumes": volumes,
+        "security_groups": groups,
+        "image_tags": image_tags,
+        "network": network(&region.network),
+    })
+}
+
+fn network(network: &Network) -> Value {
+    let nat_gateways: Vec<_> = network.nat_gateways.values().filter(|n| n.delete_time.is_none()).collect();
+    let endpoints: Vec<_> = network.endpoints.values().filter(|e| e.delete_time.is_none()).collect();
+    json!({
+        "vpcs": network.vpcs,
+        "subnets": network.subnets,
+        "internet_gateways": network.internet_gateways,
+        "route_tables": network.route_tables,
+        "elastic_addresses": network.elastic_addresses,
+        "nat_gateways": nat_gateways,
+        "endpoints": endpoints,
+    })
 }

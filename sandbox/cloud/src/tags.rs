@@ -11,7 +11,7 @@ use crate::instances::check_ids;
 use crate::model::{Tag, TaggedResource, Tags};
 use crate::paging::{USUAL, cut};
 use crate::reply::Listing;
-use crate::request::{CreateTags, DeleteTags, DescribeTags};
+use crate::request::{CreateTags, DeleteTags, DescribeTags, TagSpecification};
 
 const TAG_LIMIT: usize = 50;
 
@@ -25,6 +25,21 @@ pub(crate) fn validated(tags: &[Tag]) -> Result<Tags, ApiError> {
         }
     }
     check_number(&found)?;
+    Ok(found)
+}
+
+/// The tags for the one kind of thing that a call makes.
+pub(crate) fn specified(specifications: &[TagSpecification], resource_type: &str) -> Result<Tags, ApiError> {
+    let mut found = Tags::new();
+    for specification in specifications {
+        if specification.resource_type != resource_type {
+            return Err(ApiError::value(format!(
+                "'{}' is not a valid taggable resource type for this operation.",
+                specification.resource_type
+            )));
+        }
+        found = validated(&specification.tags)?;
+    }
     Ok(found)
 }
 
@@ -68,15 +83,23 @@ pub(crate) fn check_metadata_keys<'a>(keys: impl Iterator<Item = &'a String>) ->
 /// The kinds of resources, by how their ids begin.
 const KINDS: &[(&str, &str)] = &[
     ("ami-", "image"),
+    ("eipalloc-", "elastic-ip"),
     ("eni-", "network-interface"),
     ("i-", "instance"),
+    ("igw-", "internet-gateway"),
+    ("nat-", "natgateway"),
+    ("rtb-", "route-table"),
     ("sg-", "security-group"),
     ("sgr-", "security-group-rule"),
     ("sir-", "spot-instances-request"),
     ("subnet-", "subnet"),
     ("vol-", "volume"),
     ("vpc-", "vpc"),
+    ("vpce-", "vpc-endpoint"),
 ];
+
+/// The kinds that a network keeps.
+const IN_NETWORKS: &[&str] = &["elastic-ip", "internet-gateway", "natgateway", "route-table", "subnet", "vpc", "vpc-endpoint"];
 
 /// The resource type of an id.
 pub(crate) fn kind(id: &str) -> Option<&'static str> {
@@ -84,7 +107,7 @@ pub(crate) fn kind(id: &str) -> Option<&'static str> {
 }
 
 /// Whether a resource exists, as EC2 would say it does not.
-fn check_exists(region: &Region, id: &str) -> Result<(), ApiError> {
+fn check_exists(region: &mut Region, id: &str) -> Result<(), ApiError> {
     let not_found = |code: &str, noun: &str| Err(ApiError::new(code, format!("The {noun} ID '{id}' does not exist")));
     match kind(id) {
         Some("instance") => check_ids([&id.to_owned()], |id| region.instances.contains(id)),
@@ -92,8 +115,6 @@ fn check_exists(region: &Region, id: &str) -> Result<(), ApiError> {
             Err(ApiError::new("InvalidVolume.NotFound", format!("The volume '{id}' does not exist.")))
         }
         Some("security-group") => crate::groups::by_id(region, id).map(|_| ()),
-        Some("vpc") if region.vpc.id != id => not_found("InvalidVpcID.NotFound", "vpc"),
-        Some("subnet") if !region.subnets.contains_key(id) => not_found("InvalidSubnetID.NotFound", "subnet"),
         Some("image") if !region.images.iter().any(|i| i.id == id) => Err(crate::images::unknown_image(id)),
         Some("security-group-rule") if !region.groups.values().any(|g| g.rules.iter().any(|r| r.id == id)) => {
             not_found("InvalidSecurityGroupRuleId.NotFound", "security group rule")
@@ -102,6 +123,7 @@ fn check_exists(region: &Region, id: &str) -> Result<(), ApiError> {
             not_found("InvalidNetworkInterfaceID.NotFound", "networkInterface")
         }
         Some("spot-instances-request") if !region.spot_requests.contains(id) => Err(crate::spot::requests::unknown(id)),
+        Some(kind) if IN_NETWORKS.contains(&kind) => region.network.tags_mut(id).map(|_| ()),
         Some(_) => Ok(()),
         None => Err(ApiError::new("InvalidID", format!("The ID '{id}' is not valid"))),
     }
@@ -138,13 +160,12 @@ fn visit(region: &Region, mut see: impl FnMut(&str, &'static str, &Tags)) {
             see(&rule.id, "security-group-rule", &rule.tags);
         }
     }
-    for subnet in region.subnets.values() {
-        see(&subnet.id, "subnet", &subnet.tags);
+    for (id, kind, tags) in region.network.tagged() {
+        see(id, kind, tags);
     }
     for image in &region.images {
         see(&image.id, "image", &image.tags);
     }
-    see(&region.vpc.id, "vpc", &region.vpc.tags);
 }
 
 /// Puts new tags on a resource.
@@ -158,22 +179,20 @@ fn write(region: &mut Region, now: Timestamp, id: &str, tags: Tags) {
             region.groups.change(now, id, |g| g.tags = tags);
         }
         Some("security-group-rule") => write_rule(region, now, id, tags),
-        Some("subnet") => {
-            if let Some(subnet) = region.subnets.get_mut(id) {
-                subnet.tags = tags;
-            }
-        }
         Some("image") => {
             if let Some(image) = region.images.iter_mut().find(|i| i.id == id) {
                 image.tags = tags;
             }
         }
-        Some("vpc") => region.vpc.tags = tags,
         Some("network-interface") => write_part(region, now, tags, |i| i.interface.as_mut().filter(|n| n.id == id).map(|n| &mut n.tags)),
         Some("spot-instances-request") => {
             region.spot_requests.change(now, id, |r| r.tags = tags);
         }
-        Some(_) | None => {}
+        Some(_) | None => {
+            if let Ok(place) = region.network.tags_mut(id) {
+                *place = tags;
+            }
+        }
     }
 }
 

@@ -185,21 +185,29 @@ impl Cloud {
 
     fn enter_running(&mut self, at: Timestamp, region: &str, id: &str) {
         let public = self.public_address(region);
+        let named = self.has_public_names(region, id);
         self.region_mut(region).change_instance(at, id, |i| {
             i.state = InstanceState::Running;
             i.due = None;
             i.powered = true;
             i.running_since = Some(at);
             if let Some(interface) = i.interface.as_mut().filter(|n| n.public) {
-                (interface.public_ip, interface.public_dns_name) = (Some(public.0), Some(public.1));
+                (interface.public_ip, interface.public_dns_name) = (Some(public.0), named.then_some(public.1));
             }
         });
         self.outbox.push((at, Change::Boot(id.to_owned())));
         self.look_ahead(at, region, id);
     }
 
+    /// Whether public addresses in an instance's network have names.
+    fn has_public_names(&self, region: &str, id: &str) -> bool {
+        let here = self.region(region);
+        let interface = here.instances.get(id).and_then(|i| i.interface.as_ref());
+        interface.and_then(|n| here.network.vpcs.get(&n.vpc_id)).is_some_and(|v| v.dns_support && v.dns_hostnames)
+    }
+
     /// An address of the block that is kept for tests of networks, and its name.
-    fn public_address(&mut self, region: &str) -> (String, String) {
+    pub(crate) fn public_address(&mut self, region: &str) -> (String, String) {
         let first = u32::from(std::net::Ipv4Addr::new(198, 18, 0, 1));
         let address = std::net::Ipv4Addr::from(first + self.next_public_ip % 131_000).to_string();
         self.next_public_ip += 1;
@@ -234,10 +242,8 @@ impl Cloud {
                 here.volumes.change(at, &volume.volume_id, |v| v.attachment = None);
             }
         }
-        if let Some(interface) = interface
-            && let Some(addresses) = here.addresses.get_mut(&interface.subnet_id)
-        {
-            addresses.give_back(&interface.private_ip);
+        if let Some(interface) = interface {
+            here.network.give_back_address(&interface.subnet_id, &interface.private_ip);
         }
         here.change_instance(at, id, |i| {
             i.state = InstanceState::Terminated;

@@ -1,11 +1,12 @@
-//! What a region offers: instance types, and where.
+//! What a region offers: instance types and where they are, and images.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has said what it has to say")]
 
 mod world;
 
 use sandbox_cloud::catalogue::InstanceType;
-use sandbox_cloud::request::{DescribeInstanceTypeOfferings, DescribeInstanceTypes, Filter, Page};
+use sandbox_cloud::model::Image;
+use sandbox_cloud::request::{DescribeImages, DescribeInstanceTypeOfferings, DescribeInstanceTypes, Filter, Page};
 use sandbox_cloud::{ApiError, Reply, Request};
 use world::World;
 
@@ -125,4 +126,33 @@ fn where_types_are_offered() {
     }
     assert_eq!(offered(&mut world, "region", "hpc7a.96xlarge"), ["us-east-1"]);
     assert_eq!(offered(&mut world, "availability-zone-id", "hpc7a.96xlarge"), ["use1-az2"]);
+}
+
+fn images(world: &mut World, owner: Option<&str>, pattern: &str, include_deprecated: bool) -> Vec<Image> {
+    let request = DescribeImages {
+        owners: owner.into_iter().map(str::to_owned).collect(),
+        filters: vec![Filter::new("name", [pattern])],
+        include_deprecated,
+        ..Default::default()
+    };
+    let Reply::Images(listing) = world.call(Request::DescribeImages(request)).unwrap() else { panic!("no images") };
+    let mut found = listing.items;
+    found.sort_by(|a, b| a.creation_date.cmp(&b.creation_date));
+    found
+}
+
+#[test]
+fn the_newest_image_is_not_always_the_right_one() {
+    let mut world = World::default();
+    let noble = "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-*";
+    let anyone = images(&mut world, None, noble, false).pop().unwrap();
+    let canonical = images(&mut world, Some("099720109477"), noble, false);
+    assert_ne!(anyone.owner_id, "099720109477", "a stranger has published a newer one under that name");
+    assert_eq!(canonical.iter().filter_map(|i| i.name.rsplit('-').next()).collect::<Vec<_>>(), ["20250821", "20251022"]);
+    let amazon: Vec<String> = images(&mut world, Some("amazon"), "al2023-ami-*-x86_64", false).into_iter().map(|i| i.name).collect();
+    assert!(amazon.last().unwrap().contains("minimal"), "a wide pattern finds what is not meant: {amazon:?}");
+    let old = |deprecated| images(&mut World::default(), Some("137112412989"), "al2023-ami-2023.7.*", deprecated).len();
+    assert_eq!((old(false), old(true)), (0, 1));
+    let malformed = DescribeImages { owners: vec!["canonical".into()], ..Default::default() };
+    assert_eq!(world.call(Request::DescribeImages(malformed)).unwrap_err().code, "InvalidUserID.Malformed");
 }

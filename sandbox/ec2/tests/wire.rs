@@ -52,7 +52,7 @@ fn refusals() {
     let with = |more: &str| format!("{good}{more}");
     let cases = [
         ("Foo=1".to_owned(), 400, "MissingAction", false),
-        ("Action=CreateVpc&CidrBlock=10.0.0.0/16".to_owned(), 400, "UnsupportedOperation", true),
+        ("Action=CreateVpcPeeringConnection&VpcId=vpc-1".to_owned(), 400, "UnsupportedOperation", true),
         ("Action=DescribeInstances&Colour=red".to_owned(), 400, "UnknownParameter", true),
         ("Action=DescribeInstances&Filter.1.Name=colour&Filter.1.Value.1=red".to_owned(), 400, "InvalidParameterValue", true),
         ("Action=DescribeInstances&Filter.1.Name=vpc-id".to_owned(), 400, "InvalidParameterValue", false),
@@ -64,6 +64,16 @@ fn refusals() {
         ("Action=ModifyInstanceAttribute&InstanceId=i-1&SourceDestCheck.Value=false".to_owned(), 400, "UnknownParameter", true),
         ("Action=ModifyInstanceAttribute&InstanceId=i-1".to_owned(), 400, "InvalidParameterCombination", false),
         ("Action=DescribeInstanceTypeOfferings&LocationType=outpost".to_owned(), 400, "InvalidParameterValue", true),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/16&InstanceTenancy=dedicated".to_owned(), 400, "UnsupportedOperation", true),
+        ("Action=CreateVpc&CidrBlock=10.0.0.0/8".to_owned(), 400, "InvalidVpc.Range", false),
+        (
+            "Action=CreateRoute&RouteTableId=rtb-1&DestinationCidrBlock=0.0.0.0/0&TransitGatewayId=tgw-1".to_owned(),
+            400,
+            "UnknownParameter",
+            true,
+        ),
+        ("Action=ModifySubnetAttribute&SubnetId=subnet-1&EnableDns64.Value=true".to_owned(), 400, "UnknownParameter", true),
+        ("Action=CreateVpcEndpoint&VpcId=vpc-1&ServiceName=s3&PolicyDocument=x".to_owned(), 400, "UnknownParameter", true),
         (with("&DryRun=true"), 412, "DryRunOperation", false),
         (with("&HibernationOptions.Configured=true"), 400, "UnsupportedOperation", true),
         (with("&LaunchTemplate.LaunchTemplateName=x"), 400, "UnknownParameter", true),

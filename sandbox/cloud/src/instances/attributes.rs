@@ -64,6 +64,10 @@ pub(crate) fn modify(region: &mut Region, now: Timestamp, request: ModifyInstanc
             let mut groups = Vec::new();
             for group in &ids {
                 let found = crate::groups::by_id(region, group)?;
+                if instance.interface.as_ref().is_some_and(|n| n.vpc_id != found.vpc_id) {
+                    let message = "You have specified two resources that belong to different networks.";
+                    return Err(ApiError::new("InvalidGroup.NotFound", message));
+                }
                 groups.push(GroupIdentifier { id: found.id.clone(), name: found.name.clone() });
             }
             if groups.is_empty() {

@@ -67,7 +67,7 @@ fn disk(image: &Image, root: bool, device: &BlockDevice) -> Result<DiskPlan, Api
         None if root => image.volume_size,
         None => return Err(ApiError::new("MissingParameter", "The request must contain the parameter size or snapshotId")),
     };
-    let volume_type = device.volume_type.clone().unwrap_or_else(|| if root { "gp3" } else { "gp2" }.to_owned());
+    let volume_type = device.volume_type.clone().unwrap_or_else(|| if root { image.volume_type } else { "gp2" }.to_owned());
     if !["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"].contains(&volume_type.as_str()) {
         return Err(ApiError::value(format!("Invalid value '{volume_type}' for VolumeType.")));
     }

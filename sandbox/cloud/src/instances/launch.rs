@@ -47,9 +47,10 @@ pub(crate) fn run(cloud: &mut Cloud, now: Timestamp, region: &str, request: RunI
     if let Some(key) = &request.key_name {
         return Err(ApiError::new("InvalidKeyPair.NotFound", format!("The key pair '{key}' does not exist")));
     }
+    let targets = validate::targets(here, &request)?;
     let launch = Launch {
         instance_type: validate::instance_type(&request, &image)?,
-        groups: validate::groups(here, &request)?,
+        groups: validate::groups(here, &request, &targets)?,
         profile: validate::profile(cloud, &request.iam_instance_profile)?,
         metadata_options: validate::metadata_options(&request.metadata_options, &tags.instance)?,
         disks: disks::plan(&image, &request.block_device_mappings)?,
@@ -57,7 +58,6 @@ pub(crate) fn run(cloud: &mut Cloud, now: Timestamp, region: &str, request: RunI
         tags,
         request,
     };
-    let targets = validate::targets(here, &launch.request)?;
     if launch.request.dry_run {
         return Err(ApiError::dry_run());
     }
@@ -147,7 +147,7 @@ fn room(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &T
         }
     };
     narrow(
-        here.addresses[&target.subnet_id].free(),
+        here.network.addresses[&target.subnet_id].free(),
         ApiError::new(
             "InsufficientFreeAddressesInSubnet",
             format!("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", target.subnet_id),
@@ -300,24 +300,25 @@ fn make_interface(cloud: &mut Cloud, region: &str, launch: &Launch, target: &Tar
     let attachment_id = cloud.generator.id("eni-attach");
     let here = cloud.region_mut(region);
     let address = here
+        .network
         .addresses
         .get_mut(&target.subnet_id)
         .and_then(|a| a.take())
         .expect("the launch was given no more instances than the subnet has addresses");
+    let subnet = &here.network.subnets[&target.subnet_id];
     let wanted = launch.request.network_interfaces.first();
     let bytes = stable_hash(&[&id]).to_be_bytes();
     Interface {
         mac: format!("0a:{:02x}:{:02x}:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]),
         id,
         subnet_id: target.subnet_id.clone(),
-        vpc_id: here.vpc.id.clone(),
+        vpc_id: subnet.vpc_id.clone(),
         attachment_id,
         private_dns_name: private_dns_name(region, &address.to_string()),
         private_ip: address.to_string(),
         public_ip: None,
         public_dns_name: None,
-        // Default subnets give public addresses.
-        public: wanted.and_then(|i| i.associate_public_ip_address).unwrap_or(true),
+        public: wanted.and_then(|i| i.associate_public_ip_address).unwrap_or(subnet.map_public_ip_on_launch),
         description: wanted.and_then(|i| i.description.clone()).unwrap_or_default(),
         tags: launch.tags.interface.clone(),
     }

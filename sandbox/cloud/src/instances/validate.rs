@@ -5,7 +5,7 @@ use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
 use crate::images::unknown_image;
 use crate::model::{GroupIdentifier, Image, MetadataOptions, MetadataOptionsRequest, ProfileIdentifier, Tags};
-use crate::network::unknown_subnet;
+use crate::network::subnets::unknown as unknown_subnet;
 use crate::request::{ProfileSpecification, RunInstances, SpotOptions};
 use crate::tags;
 
@@ -106,11 +106,9 @@ fn spot_options(spot: &SpotOptions, of_type: &InstanceType) -> Result<(), ApiErr
 
 /// The zones and subnets a launch may use: one if it names one, else every default subnet.
 pub(super) fn targets(region: &Region, request: &RunInstances) -> Result<Vec<Target>, ApiError> {
-    let interface = interface(request)?;
-    let named_subnet = interface.and_then(|i| i.subnet_id.as_ref()).or(request.subnet_id.as_ref());
     let named_zone = placement_zone(region, request)?;
-    if let Some(id) = named_subnet {
-        let subnet = region.subnets.get(id).ok_or_else(|| unknown_subnet(id))?;
+    if let Some(id) = named_subnet(request)? {
+        let subnet = region.network.subnets.get(id).ok_or_else(|| unknown_subnet(id))?;
         if let Some(zone) = named_zone.filter(|z| *z != subnet.availability_zone) {
             return Err(ApiError::value(format!(
                 "The availability zone '{zone}' does not match the availability zone '{}' of the subnet '{id}'",
@@ -119,12 +117,24 @@ pub(super) fn targets(region: &Region, request: &RunInstances) -> Result<Vec<Tar
         }
         return Ok(vec![Target { zone: subnet.availability_zone.clone(), subnet_id: id.clone() }]);
     }
-    Ok(region
-        .subnets
-        .values()
+    let vpc = region.network.needed_default_vpc()?;
+    let default = region.network.subnets.values().filter(|s| s.default_for_az && s.vpc_id == vpc.id);
+    let found: Vec<Target> = default
         .filter(|s| named_zone.as_ref().is_none_or(|zone| *zone == s.availability_zone))
         .map(|s| Target { zone: s.availability_zone.clone(), subnet_id: s.id.clone() })
-        .collect())
+        .collect();
+    match named_zone {
+        Some(zone) if found.is_empty() => Err(ApiError::new("MissingInput", format!("No default subnet for availability zone: '{zone}'."))),
+        None if found.is_empty() => {
+            let message = format!("No subnets found for the default VPC '{}'. Please specify a subnet.", vpc.id);
+            Err(ApiError::new("MissingInput", message))
+        }
+        _ => Ok(found),
+    }
+}
+
+fn named_subnet(request: &RunInstances) -> Result<Option<&String>, ApiError> {
+    Ok(interface(request)?.and_then(|i| i.subnet_id.as_ref()).or(request.subnet_id.as_ref()))
 }
 
 fn placement_zone(region: &Region, request: &RunInstances) -> Result<Option<String>, ApiError> {
@@ -172,11 +182,16 @@ pub(super) fn interface(request: &RunInstances) -> Result<Option<&crate::request
     Ok(Some(first))
 }
 
-pub(super) fn groups(region: &Region, request: &RunInstances) -> Result<Vec<GroupIdentifier>, ApiError> {
+/// The groups of a launch, all of the network that its targets lie in; none means the default one.
+pub(super) fn groups(region: &Region, request: &RunInstances, targets: &[Target]) -> Result<Vec<GroupIdentifier>, ApiError> {
     let by_id = interface(request)?.map_or(&request.security_group_ids, |i| &i.groups);
     if !by_id.is_empty() && !request.security_groups.is_empty() {
         return Err(ApiError::combination("The parameter groupName cannot be used with the parameter groupId"));
     }
+    if named_subnet(request)?.is_some() && !request.security_groups.is_empty() {
+        return Err(ApiError::combination("The parameter groupName cannot be used with the parameter subnet"));
+    }
+    let subnet = targets.first().and_then(|t| region.network.subnets.get(&t.subnet_id)).expect("a launch has a target, and that a subnet");
     let mut found = Vec::new();
     for id in by_id {
         found.push(crate::groups::by_id(region, id)?);
@@ -184,8 +199,12 @@ pub(super) fn groups(region: &Region, request: &RunInstances) -> Result<Vec<Grou
     for name in &request.security_groups {
         found.push(crate::groups::by_name(region, name)?);
     }
+    if let Some(stranger) = found.iter().find(|g| g.vpc_id != subnet.vpc_id) {
+        let message = format!("Security group {} and subnet {} belong to different networks.", stranger.id, subnet.id);
+        return Err(ApiError::new("InvalidParameter", message));
+    }
     if found.is_empty() {
-        found.push(crate::groups::by_name(region, "default")?);
+        return Ok(vec![crate::groups::default_of(region, &subnet.vpc_id)?]);
     }
     Ok(found.into_iter().map(|g| GroupIdentifier { id: g.id.clone(), name: g.name.clone() }).collect())
 }

@@ -27,6 +27,10 @@ pub struct Image {
     pub snapshot_id: String,
     /// GiB.
     pub volume_size: i64,
+    /// `gp3` or `gp2`.
+    pub volume_type: &'static str,
+    /// From when on it is no longer listed unless asked for.
+    pub deprecation_time: Option<String>,
     /// `uefi` or `uefi-preferred`.
     pub boot_mode: String,
     /// Its tags, those of this account.

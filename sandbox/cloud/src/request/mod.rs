@@ -3,6 +3,7 @@
 mod groups;
 mod instances;
 mod launch;
+mod network;
 mod offers;
 mod spot;
 mod tags;
@@ -11,6 +12,7 @@ mod volumes;
 pub use groups::*;
 pub use instances::*;
 pub use launch::*;
+pub use network::*;
 pub use offers::*;
 pub use spot::*;
 pub use tags::*;
@@ -86,24 +88,60 @@ macro_rules! requests {
 }
 
 requests! {
+    /// See [`CreateTagged`].
+    AllocateAddress(CreateTagged),
+    /// See [`AssociateRouteTable`].
+    AssociateRouteTable(AssociateRouteTable),
+    /// See [`GatewayAttachment`].
+    AttachInternetGateway(GatewayAttachment),
     /// See [`AuthorizeRules`].
     AuthorizeSecurityGroupEgress(AuthorizeRules),
     /// See [`AuthorizeRules`].
     AuthorizeSecurityGroupIngress(AuthorizeRules),
     /// See [`CancelSpotInstanceRequests`].
     CancelSpotInstanceRequests(CancelSpotInstanceRequests),
+    /// See [`CreateTagged`].
+    CreateInternetGateway(CreateTagged),
+    /// See [`CreateNatGateway`].
+    CreateNatGateway(CreateNatGateway),
+    /// See [`CreateRoute`].
+    CreateRoute(CreateRoute),
+    /// See [`CreateRouteTable`].
+    CreateRouteTable(CreateRouteTable),
     /// See [`CreateSecurityGroup`].
     CreateSecurityGroup(CreateSecurityGroup),
+    /// See [`CreateSubnet`].
+    CreateSubnet(CreateSubnet),
     /// See [`CreateTags`].
     CreateTags(CreateTags),
+    /// See [`CreateVpc`].
+    CreateVpc(CreateVpc),
+    /// See [`CreateVpcEndpoint`].
+    CreateVpcEndpoint(CreateVpcEndpoint),
+    /// See [`OneId`].
+    DeleteInternetGateway(OneId),
+    /// See [`OneId`].
+    DeleteNatGateway(OneId),
+    /// See [`DeleteRoute`].
+    DeleteRoute(DeleteRoute),
+    /// See [`OneId`].
+    DeleteRouteTable(OneId),
     /// See [`DeleteSecurityGroup`].
     DeleteSecurityGroup(DeleteSecurityGroup),
+    /// See [`OneId`].
+    DeleteSubnet(OneId),
     /// See [`DeleteTags`].
     DeleteTags(DeleteTags),
     /// See [`DeleteVolume`].
     DeleteVolume(DeleteVolume),
+    /// See [`OneId`].
+    DeleteVpc(OneId),
+    /// See [`DeleteVpcEndpoints`].
+    DeleteVpcEndpoints(DeleteVpcEndpoints),
     /// What the account has: `default-vpc` and `supported-platforms`; these names, or all.
     DescribeAccountAttributes(Vec<String>),
+    /// See [`DescribeById`].
+    DescribeAddresses(DescribeById),
     /// See [`DescribeAvailabilityZones`].
     DescribeAvailabilityZones(DescribeAvailabilityZones),
     /// See [`DescribeImages`].
@@ -118,8 +156,14 @@ requests! {
     DescribeInstanceTypes(DescribeInstanceTypes),
     /// See [`DescribeInstances`].
     DescribeInstances(DescribeInstances),
+    /// See [`DescribeById`].
+    DescribeInternetGateways(DescribeById),
+    /// See [`DescribeById`].
+    DescribeNatGateways(DescribeById),
     /// See [`DescribeRegions`].
     DescribeRegions(DescribeRegions),
+    /// See [`DescribeById`].
+    DescribeRouteTables(DescribeById),
     /// See [`DescribeById`].
     DescribeSecurityGroupRules(DescribeById),
     /// See [`DescribeSecurityGroups`].
@@ -134,12 +178,26 @@ requests! {
     DescribeTags(DescribeTags),
     /// See [`DescribeById`].
     DescribeVolumes(DescribeById),
+    /// See [`DescribeVpcAttribute`].
+    DescribeVpcAttribute(DescribeVpcAttribute),
+    /// See [`DescribeById`].
+    DescribeVpcEndpoints(DescribeById),
     /// See [`DescribeById`].
     DescribeVpcs(DescribeById),
+    /// See [`GatewayAttachment`].
+    DetachInternetGateway(GatewayAttachment),
+    /// See [`OneId`].
+    DisassociateRouteTable(OneId),
     /// See [`ModifyInstanceAttribute`].
     ModifyInstanceAttribute(ModifyInstanceAttribute),
+    /// See [`ModifySubnetAttribute`].
+    ModifySubnetAttribute(ModifySubnetAttribute),
+    /// See [`ModifyVpcAttribute`].
+    ModifyVpcAttribute(ModifyVpcAttribute),
     /// See [`InstanceIds`].
     RebootInstances(InstanceIds),
+    /// See [`OneId`].
+    ReleaseAddress(OneId),
     /// See [`RevokeRules`].
     RevokeSecurityGroupEgress(RevokeRules),
     /// See [`RevokeRules`].

@@ -31,6 +31,8 @@ pub struct DescribeImages {
     pub image_ids: Vec<String>,
     /// Account ids, `amazon`, `self` or `aws-marketplace`.
     pub owners: Vec<String>,
+    /// Those as well whose owners advise against them.
+    pub include_deprecated: bool,
     /// Conditions, all of which must hold.
     pub filters: Vec<Filter>,
     /// Which part of the answer.

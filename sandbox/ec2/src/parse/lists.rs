@@ -29,12 +29,12 @@ pub(super) fn regions(form: &Form) -> Result<Request, ApiError> {
 }
 
 pub(super) fn images(form: &Form) -> Result<Request, ApiError> {
-    // No image is deprecated or disabled.
-    form.boolean("IncludeDeprecated")?;
+    // No image is disabled.
     form.boolean("IncludeDisabled")?;
     Ok(Request::DescribeImages(DescribeImages {
         image_ids: form.list("ImageId"),
         owners: form.list("Owner"),
+        include_deprecated: form.boolean("IncludeDeprecated")?.unwrap_or(false),
         filters: form.filters()?,
         page: form.page()?,
     }))
@@ -59,14 +59,6 @@ pub(super) fn instance_type_offerings(form: &Form) -> Result<Request, ApiError> 
 
 pub(super) fn by_id(form: &Form, ids: &str) -> Result<DescribeById, ApiError> {
     Ok(DescribeById { ids: form.list(ids), filters: form.filters()?, page: form.page()? })
-}
-
-pub(super) fn vpcs(form: &Form) -> Result<Request, ApiError> {
-    by_id(form, "VpcId").map(Request::DescribeVpcs)
-}
-
-pub(super) fn subnets(form: &Form) -> Result<Request, ApiError> {
-    by_id(form, "SubnetId").map(Request::DescribeSubnets)
 }
 
 pub(super) fn volumes(form: &Form) -> Result<Request, ApiError> {

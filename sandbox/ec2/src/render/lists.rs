@@ -1,6 +1,6 @@
-//! What a region offers: images, zones, networks; and volumes and tags.
+//! What a region offers: images and zones; and volumes and tags.
 
-use sandbox_cloud::model::{Image, RegionInfo, Subnet, TaggedResource, Volume, Vpc, Zone, format_time};
+use sandbox_cloud::model::{Image, RegionInfo, TaggedResource, Volume, Zone, format_time};
 
 use super::tags;
 use crate::xml::Xml;
@@ -12,6 +12,7 @@ pub(super) fn image(xml: &mut Xml, i: &Image) {
     xml.leaf("imageState", "available");
     xml.leaf("imageOwnerId", &i.owner_id);
     xml.leaf("creationDate", &i.creation_date);
+    xml.maybe("deprecationTime", i.deprecation_time.as_ref());
     xml.leaf("isPublic", true);
     xml.leaf("architecture", &i.architecture);
     xml.leaf("imageType", "machine");
@@ -26,9 +27,11 @@ pub(super) fn image(xml: &mut Xml, i: &Image) {
             xml.leaf("snapshotId", &i.snapshot_id);
             xml.leaf("volumeSize", i.volume_size);
             xml.leaf("deleteOnTermination", true);
-            xml.leaf("volumeType", "gp3");
-            xml.leaf("iops", 3000);
-            xml.leaf("throughput", 125);
+            xml.leaf("volumeType", i.volume_type);
+            if i.volume_type == "gp3" {
+                xml.leaf("iops", 3000);
+                xml.leaf("throughput", 125);
+            }
             xml.leaf("encrypted", false);
         });
     });
@@ -59,39 +62,6 @@ pub(super) fn zone(xml: &mut Xml, zone: &Zone) {
     xml.leaf("networkBorderGroup", &zone.region);
     xml.leaf("optInStatus", "opt-in-not-required");
     xml.list("messageSet", std::iter::empty::<()>(), |_, ()| {});
-}
-
-pub(super) fn vpc(xml: &mut Xml, vpc: &Vpc) {
-    xml.leaf("vpcId", &vpc.id);
-    xml.leaf("ownerId", &vpc.owner_id);
-    xml.leaf("state", "available");
-    xml.leaf("cidrBlock", &vpc.cidr_block);
-    xml.list("cidrBlockAssociationSet", [vpc], |xml, vpc| {
-        xml.leaf("associationId", &vpc.cidr_association_id);
-        xml.leaf("cidrBlock", &vpc.cidr_block);
-        xml.element("cidrBlockState", |xml| xml.leaf("state", "associated"));
-    });
-    xml.leaf("dhcpOptionsId", &vpc.dhcp_options_id);
-    xml.leaf("instanceTenancy", "default");
-    xml.leaf("isDefault", true);
-    tags(xml, &vpc.tags);
-}
-
-pub(super) fn subnet(xml: &mut Xml, s: &Subnet) {
-    xml.leaf("subnetId", &s.id);
-    xml.leaf("subnetArn", &s.arn);
-    xml.leaf("ownerId", s.arn.split(':').nth(4).unwrap_or_default());
-    xml.leaf("state", "available");
-    xml.leaf("vpcId", &s.vpc_id);
-    xml.leaf("cidrBlock", &s.cidr_block);
-    xml.leaf("availableIpAddressCount", s.available_ip_address_count);
-    xml.leaf("availabilityZone", &s.availability_zone);
-    xml.leaf("availabilityZoneId", &s.availability_zone_id);
-    xml.leaf("defaultForAz", true);
-    xml.leaf("mapPublicIpOnLaunch", true);
-    xml.leaf("assignIpv6AddressOnCreation", false);
-    xml.list("ipv6CidrBlockAssociationSet", std::iter::empty::<()>(), |_, ()| {});
-    tags(xml, &s.tags);
 }
 
 pub(super) fn volume(xml: &mut Xml, v: &Volume) {

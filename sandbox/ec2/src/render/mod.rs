@@ -3,10 +3,12 @@
 mod groups;
 mod instances;
 mod lists;
+mod network;
 mod spot;
 mod types;
 
 use sandbox_cloud::model::{RuleTarget, Tags};
+use sandbox_cloud::reply::{Address, Listing};
 use sandbox_cloud::{ApiError, Reply};
 
 use crate::API_VERSION;
@@ -38,55 +40,44 @@ fn content(xml: &mut Xml, reply: &Reply) {
     match reply {
         Reply::Done => xml.leaf("return", true),
         Reply::Reservation(reservation) => instances::reservation(xml, reservation),
-        Reply::Reservations(listing) => {
-            xml.list("reservationSet", &listing.items, instances::reservation);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
+        Reply::Reservations(listing) => listed(xml, "reservationSet", listing, instances::reservation),
         Reply::StateChanges(changes) => xml.list("instancesSet", changes, instances::state_change),
-        Reply::Statuses(listing) => {
-            xml.list("instanceStatusSet", &listing.items, instances::status);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
+        Reply::Statuses(listing) => listed(xml, "instanceStatusSet", listing, instances::status),
         Reply::Attribute { instance_id, value } => instances::attribute(xml, instance_id, value),
-        Reply::InstanceTypes(listing) => {
-            xml.list("instanceTypeSet", &listing.items, types::instance_type);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
-        Reply::Offerings(listing) => {
-            xml.list("instanceTypeOfferingSet", &listing.items, types::offering);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
-        Reply::Images(listing) => {
-            xml.list("imagesSet", &listing.items, lists::image);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
+        Reply::InstanceTypes(listing) => listed(xml, "instanceTypeSet", listing, types::instance_type),
+        Reply::Offerings(listing) => listed(xml, "instanceTypeOfferingSet", listing, types::offering),
+        Reply::Images(listing) => listed(xml, "imagesSet", listing, lists::image),
         Reply::Regions(regions) => xml.list("regionInfo", regions, lists::region),
         Reply::Zones(zones) => xml.list("availabilityZoneInfo", zones, lists::zone),
-        Reply::Vpcs(listing) => {
-            xml.list("vpcSet", &listing.items, lists::vpc);
-            xml.maybe("nextToken", listing.next_token.as_ref());
+        Reply::Vpcs(listing) => listed(xml, "vpcSet", listing, network::vpc),
+        Reply::Subnets(listing) => listed(xml, "subnetSet", listing, network::subnet),
+        Reply::Vpc(vpc) => xml.element("vpc", |xml| network::vpc(xml, vpc)),
+        Reply::VpcAttribute(attribute) => network::vpc_attribute(xml, attribute),
+        Reply::Subnet(subnet) => xml.element("subnet", |xml| network::subnet(xml, subnet)),
+        Reply::InternetGateway(gateway) => xml.element("internetGateway", |xml| network::internet_gateway(xml, gateway)),
+        Reply::InternetGateways(listing) => listed(xml, "internetGatewaySet", listing, network::internet_gateway),
+        Reply::RouteTable(table) => xml.element("routeTable", |xml| network::route_table(xml, table)),
+        Reply::RouteTables(listing) => listed(xml, "routeTableSet", listing, network::route_table),
+        Reply::RouteTableAssociated(id) => network::associated(xml, id),
+        Reply::AddressAllocated(held) => {
+            let address = Address { held: held.clone(), network_interface_id: None, private_ip: None };
+            network::address(xml, &address);
         }
-        Reply::Subnets(listing) => {
-            xml.list("subnetSet", &listing.items, lists::subnet);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
-        Reply::Volumes(listing) => {
-            xml.list("volumeSet", &listing.items, lists::volume);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
-        Reply::Tags(listing) => {
-            xml.list("tagSet", &listing.items, lists::tag);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
+        Reply::Addresses(addresses) => xml.list("addressesSet", addresses, network::address),
+        Reply::NatGateway(gateway) => xml.element("natGateway", |xml| network::nat_gateway(xml, gateway)),
+        Reply::NatGateways(listing) => listed(xml, "natGatewaySet", listing, network::nat_gateway),
+        Reply::NatGatewayDeleted(id) => xml.leaf("natGatewayId", id),
+        Reply::VpcEndpoint(endpoint) => xml.element("vpcEndpoint", |xml| network::endpoint(xml, endpoint)),
+        Reply::VpcEndpoints(listing) => listed(xml, "vpcEndpointSet", listing, network::endpoint),
+        Reply::VpcEndpointsDeleted(items) => xml.list("unsuccessful", items, network::unsuccessful),
+        Reply::Volumes(listing) => listed(xml, "volumeSet", listing, lists::volume),
+        Reply::Tags(listing) => listed(xml, "tagSet", listing, lists::tag),
         Reply::SpotPrices(listing) => {
             xml.list("spotPriceHistorySet", &listing.items, spot::price);
             // Without a next part EC2 writes an empty one here.
             xml.leaf("nextToken", listing.next_token.as_deref().unwrap_or_default());
         }
-        Reply::SpotRequests(listing) => {
-            xml.list("spotInstanceRequestSet", &listing.items, spot::request);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
+        Reply::SpotRequests(listing) => listed(xml, "spotInstanceRequestSet", listing, spot::request),
         Reply::SpotRequestsCancelled(cancelled) => xml.list("spotInstanceRequestSet", cancelled, spot::cancelled),
         Reply::AccountAttributes(attributes) => {
             xml.list("accountAttributeSet", attributes, lists::account_attribute);
@@ -96,20 +87,20 @@ fn content(xml: &mut Xml, reply: &Reply) {
             xml.leaf("return", true);
             xml.leaf("groupId", id);
         }
-        Reply::Groups(listing) => {
-            xml.list("securityGroupInfo", &listing.items, groups::group);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
+        Reply::Groups(listing) => listed(xml, "securityGroupInfo", listing, groups::group),
         Reply::RulesAdded(rules) => {
             xml.leaf("return", true);
             xml.list("securityGroupRuleSet", rules, groups::rule);
         }
         Reply::RulesRevoked(revoked) => groups::revoked(xml, revoked),
-        Reply::Rules(listing) => {
-            xml.list("securityGroupRuleSet", &listing.items, groups::rule);
-            xml.maybe("nextToken", listing.next_token.as_ref());
-        }
+        Reply::Rules(listing) => listed(xml, "securityGroupRuleSet", listing, groups::rule),
     }
+}
+
+/// Part of a list, and where the next part begins.
+fn listed<T>(xml: &mut Xml, name: &str, listing: &Listing<T>, item: impl FnMut(&mut Xml, &T)) {
+    xml.list(name, &listing.items, item);
+    xml.maybe("nextToken", listing.next_token.as_ref());
 }
 
 /// Tags, where EC2 leaves the list out if there are none.

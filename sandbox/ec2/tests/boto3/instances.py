@@ -1,35 +1,11 @@
-"""Speaks to the server of the test as any user of boto3 would, and checks what comes back.
-
-Every check is an assertion: the test passes if the script ends with "all good".
-"""
+"""Instances, and what comes with them."""
 
 import datetime
-import sys
 import urllib.request
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import HTTPClientError
 
-URL = sys.argv[1]
-CONFIG = Config(retries={"max_attempts": 0}, ignore_configured_endpoint_urls=False)
-ec2 = boto3.client("ec2", endpoint_url=URL, region_name="us-east-1", config=CONFIG)
-
-
-def wait(ms):
-    with urllib.request.urlopen(urllib.request.Request(f"{URL}/wait/{ms}", data=b"")) as answer:
-        return answer.read().decode()
-
-
-def refused(code, status, call, **arguments):
-    try:
-        call(**arguments)
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == code, error
-        assert error.response["ResponseMetadata"]["HTTPStatusCode"] == status, error
-        assert error.response["ResponseMetadata"]["RequestId"].count("-") == 4
-        return error.response["Error"]["Message"]
-    raise AssertionError(f"{call} was not refused with {code}")
+from kit import URL, ec2, refused, wait
 
 
 def check_region():
@@ -67,7 +43,7 @@ def check_catalogue():
         LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["c7i.*"]}]
     )["InstanceTypeOfferings"]
     assert len(offered) == 16, offered
-    message = refused("InvalidInstanceType", 400, ec2.describe_instance_types, InstanceTypes=["c9z.large"])
+    message = refused("InvalidInstanceType", ec2.describe_instance_types, InstanceTypes=["c9z.large"])
     assert message == "The following supplied instance types do not exist: [c9z.large]"
     prices = ec2.describe_spot_price_history(
         InstanceTypes=["c7i.large"],
@@ -75,10 +51,13 @@ def check_catalogue():
         StartTime=datetime.datetime.fromtimestamp(1770000000, datetime.timezone.utc),
     )["SpotPriceHistory"]
     assert len(prices) == 3 and all(0.02 < float(p["SpotPrice"]) < 0.06 for p in prices), prices
-    [image] = ec2.describe_images(
-        Owners=["amazon"],
-        Filters=[{"Name": "name", "Values": ["al2023-ami-*"]}, {"Name": "architecture", "Values": ["x86_64"]}],
-    )["Images"]
+    image = max(
+        ec2.describe_images(
+            Owners=["amazon"],
+            Filters=[{"Name": "name", "Values": ["al2023-ami-2023.*"]}, {"Name": "architecture", "Values": ["x86_64"]}],
+        )["Images"],
+        key=lambda image: image["CreationDate"],
+    )
     assert image["State"] == "available" and image["RootDeviceName"] == "/dev/xvda"
     return image["ImageId"]
 
@@ -107,8 +86,7 @@ def check_groups(vpc):
     assert sorted(r["IsEgress"] for r in rules["SecurityGroupRules"]) == [False, False, True]
     revoked = ec2.revoke_security_group_ingress(GroupId=group["GroupId"], IpPermissions=[ssh])
     assert revoked["Return"] and len(revoked["RevokedSecurityGroupRules"]) == 1
-    refused(
-        "InvalidPermission.Duplicate", 400, ec2.authorize_security_group_ingress,
+    refused("InvalidPermission.Duplicate", ec2.authorize_security_group_ingress,
         GroupId=group["GroupId"], IpPermissions=[inside],
     )
     return group["GroupId"]
@@ -153,7 +131,7 @@ def check_instances(arguments):
     assert {t["Key"]: t["Value"] for t in first["Tags"]} == {"team/name": "a <b> & \"c\"", "rank": ""}
     again = [i["InstanceId"] for i in ec2.run_instances(**arguments)["Instances"]]
     assert again == ids, "the same token is the same instances"
-    refused("IdempotentParameterMismatch", 400, ec2.run_instances, **{**arguments, "MaxCount": 2})
+    refused("IdempotentParameterMismatch", ec2.run_instances, **{**arguments, "MaxCount": 2})
     assert wait(2000).count("Boot") == 3
     ec2.get_waiter("instance_running").wait(InstanceIds=ids, WaiterConfig={"Delay": 0, "MaxAttempts": 1})
     [found] = ec2.describe_instances(Filters=[{"Name": "tag:team/name", "Values": ["a <b>*"]}])["Reservations"]
@@ -190,18 +168,16 @@ def check_disks_tags_attributes(ids, arguments):
 
 
 def check_refusals(arguments):
-    refused("InvalidInstanceID.NotFound", 400, ec2.describe_instances, InstanceIds=["i-00000000000000000"])
-    refused("InvalidInstanceID.Malformed", 400, ec2.terminate_instances, InstanceIds=["nonsense"])
-    refused("DryRunOperation", 412, ec2.run_instances, **{**arguments, "ClientToken": "dry", "DryRun": True})
-    refused("DryRunOperation", 412, ec2.describe_instances, DryRun=True)
+    refused("InvalidInstanceID.NotFound", ec2.describe_instances, InstanceIds=["i-00000000000000000"])
+    refused("InvalidInstanceID.Malformed", ec2.terminate_instances, InstanceIds=["nonsense"])
+    refused("DryRunOperation", status=412, call=ec2.run_instances, **{**arguments, "ClientToken": "dry", "DryRun": True})
+    refused("DryRunOperation", status=412, call=ec2.describe_instances, DryRun=True)
     # Not simulated: refused, and told as gaps.
-    refused("UnsupportedOperation", 400, ec2.describe_key_pairs)
-    message = refused(
-        "UnknownParameter", 400, ec2.run_instances, **{**arguments, "ClientToken": "cpu", "CpuOptions": {"CoreCount": 1}}
+    refused("UnsupportedOperation", ec2.describe_key_pairs)
+    message = refused("UnknownParameter", ec2.run_instances, **{**arguments, "ClientToken": "cpu", "CpuOptions": {"CoreCount": 1}}
     )
     assert message == "The parameter CpuOptions.CoreCount is not recognized"
-    message = refused(
-        "InvalidParameterValue", 400, ec2.describe_instances, Filters=[{"Name": "moon-phase", "Values": ["full"]}]
+    message = refused("InvalidParameterValue", ec2.describe_instances, Filters=[{"Name": "moon-phase", "Values": ["full"]}]
     )
     assert message == "The filter 'moon-phase' is invalid"
 
@@ -241,19 +217,17 @@ def check_spot_request(spot):
     assert (request["InstanceId"], request["SpotPrice"], request["Type"]) == (spot["InstanceId"], "0.100000", "one-time")
     assert request["LaunchSpecification"]["InstanceType"] == "m7i.large"
     assert request["LaunchedAvailabilityZone"] == spot["Placement"]["AvailabilityZone"]
-    refused("InvalidSpotInstanceRequestID.NotFound", 400, ec2.cancel_spot_instance_requests, SpotInstanceRequestIds=["sir-0"])
+    refused("InvalidSpotInstanceRequestID.NotFound", ec2.cancel_spot_instance_requests, SpotInstanceRequestIds=["sir-0"])
     [cancelled] = ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[id])["CancelledSpotInstanceRequests"]
     assert cancelled == {"SpotInstanceRequestId": id, "State": "cancelled"}, cancelled
     pages = ec2.get_paginator("describe_spot_instance_requests").paginate(Filters=[{"Name": "state", "Values": ["cancelled"]}])
     [request] = [r for page in pages for r in page["SpotInstanceRequests"]]
     assert request["Status"]["Code"] == "request-canceled-and-instance-running", request
-    message = refused(
-        "InvalidParameterCombination", 400, ec2.run_instances, ImageId=spot["ImageId"], InstanceType="m7i.large", MinCount=1, MaxCount=1,
+    message = refused("InvalidParameterCombination", ec2.run_instances, ImageId=spot["ImageId"], InstanceType="m7i.large", MinCount=1, MaxCount=1,
         InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"InstanceInterruptionBehavior": "stop"}},
     )
     assert message.startswith("The request with type 'one-time' is not supported"), message
-    message = refused(
-        "SpotMaxPriceTooLow", 400, ec2.run_instances, ImageId=spot["ImageId"], InstanceType="m7i.large", MinCount=1, MaxCount=1,
+    message = refused("SpotMaxPriceTooLow", ec2.run_instances, ImageId=spot["ImageId"], InstanceType="m7i.large", MinCount=1, MaxCount=1,
         InstanceMarketOptions={"MarketType": "spot", "SpotOptions": {"MaxPrice": "0.01"}},
     )
     assert message.startswith("Your Spot request price of 0.01 is lower than the minimum required"), message
@@ -262,7 +236,7 @@ def check_spot_request(spot):
 def check_end(ids, group):
     ended = ec2.terminate_instances(InstanceIds=ids)["TerminatingInstances"]
     assert {e["CurrentState"]["Name"] for e in ended} == {"shutting-down"}
-    refused("DependencyViolation", 400, ec2.delete_security_group, GroupId=group)
+    refused("DependencyViolation", ec2.delete_security_group, GroupId=group)
     wait(1000)
     ec2.get_waiter("instance_terminated").wait(InstanceIds=ids, WaiterConfig={"Delay": 0, "MaxAttempts": 1})
     [one] = ec2.describe_instances(InstanceIds=ids[:1])["Reservations"][0]["Instances"]
