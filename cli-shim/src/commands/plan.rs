@@ -46,7 +46,7 @@ fn text(plan: &FleetPlan) -> String {
     };
     let mut text = labelled(&[
         ("fleet", format!("{} ({} of {})", plan.name, fleet::kind(plan.kind), plan.size)),
-        ("image", plan.image_id.clone()),
+        ("image", plan.image.id.clone()),
         ("price", price),
         ("at most", at_most),
         ("ends", format!("{ttl} after it is asked for")),
@@ -70,6 +70,7 @@ fn text(plan: &FleetPlan) -> String {
 #[cfg(test)]
 mod tests {
     use spawn_core::plan::Pool;
+    use spawn_model::record::BootImage;
     use spawn_model::spec::FleetKind;
 
     use super::*;
@@ -86,8 +87,7 @@ mod tests {
             kind: FleetKind::JobArray,
             size: 8,
             pools: vec![pool("c7i.large", "a"), pool("c7i.large", "b"), pool("c7a.large", "a")],
-            image_id: "ami-0123456789abcdef0".into(),
-            root_device: "/dev/xvda".into(),
+            image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
             vpc_id: "vpc-0a".into(),
             ttl_s: 1200,
             schedules: 1,

@@ -201,7 +201,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use spawn_model::ids::{FleetId, InstanceId, RunId};
-    use spawn_model::record::{FleetRecord, SCHEMA};
+    use spawn_model::record::{BootImage, FleetRecord, SCHEMA};
     use spawn_model::rules::read_spec;
     use spawn_model::value::Value;
 
@@ -241,6 +241,7 @@ pub(crate) mod tests {
                 asked_at: at("12:00:00"),
                 price_usd_per_hour: Some(0.08925),
                 next: None,
+                image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
             },
             deadline: at("12:20:00"),
             status: Status::Running,

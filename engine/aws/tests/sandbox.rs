@@ -5,7 +5,8 @@
 mod contract;
 
 use spawn_aws::{AccessKey, ConnectOptions, connect};
-use spawn_core::ports::Aws;
+use spawn_core::ports::{Aws, ImageQuery};
+use spawn_model::image::Distribution;
 use spawn_sandbox::{Options, Sandbox};
 
 const REGION: &str = contract::REGION;
@@ -87,6 +88,20 @@ cases! {
     security_group_in_use
     security_groups
     tags_change
+}
+
+/// The newest by owner and name is the one that Canonical's public parameters name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_of_ubuntu() {
+    let place = Place::new().await;
+    for (architecture, canonical) in [("x86_64", "amd64"), ("arm64", "arm64")] {
+        let query = ImageQuery::Newest { distribution: Distribution::Ubuntu2404, architecture: architecture.to_owned() };
+        let newest = place.aws.instances.image(&query).await.expect("an image of Ubuntu");
+        let parameter = format!("/aws/service/canonical/ubuntu/server/24.04/stable/current/{canonical}/hvm/ebs-gp3/ami-id");
+        assert_eq!(place.aws.systems.parameter(&parameter).await.expect("a parameter"), Some(newest.id));
+        assert_eq!(newest.root_device, "/dev/sda1");
+    }
+    place.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -17,12 +17,13 @@ use spawn_model::tag;
 use crate::artifacts;
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
 use crate::fleet::{self, Fleet};
+use crate::image;
 use crate::launch::Launcher;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
-use crate::ports::{Aws, Caller, ImageQuery, LogEvent, Result, Tags};
+use crate::ports::{Aws, Caller, LogEvent, Result, Tags};
 use crate::setup::{self, Setup};
 use crate::wait::{self, Waited};
 use tokio::sync::OnceCell;
@@ -154,11 +155,7 @@ impl Engine {
         let types_and_image = async {
             let types =
                 self.aws.instances.types(&spec.instance_types).await.map_err(|e| blame(e, "InvalidInstanceType", "instance_types"))?;
-            let query = match &spec.ami {
-                Some(id) => ImageQuery::Id(id.clone()),
-                None => ImageQuery::NewestAmazonLinux { architecture: architecture_of(&types, preferred) },
-            };
-            let image = self.aws.instances.image(&query).await.map_err(|e| blame(e, "InvalidAMIID", "ami"))?;
+            let image = image::find(&self.aws, spec.ami.as_deref(), &architecture_of(&types, preferred)).await?;
             Ok::<_, Error>((types, image))
         };
         // Joined, not raced: where both fail, the same input is told the same thing each time.
@@ -218,6 +215,8 @@ impl Engine {
             // A launcher that died may have recorded what it was to make: that counts, with its moment.
             let recorded = if first { None } else { ledger.fleet(&fleet).await? };
             let record = recorded.unwrap_or_else(|| self.record(kind, spec, &caller, &plan, (fleet, run)));
+            // A newer image may have come out since: one run boots one image.
+            let plan = plan.clone().booting(&record.image);
             if lease::deadline_of(&record) <= self.now() {
                 operation.say("the lease of the dead launch is over; undoing it");
                 crate::end::end(&self.aws, &ledger, &setup, &record.fleet, UNDO_TIMEOUT, operation).await?;
@@ -246,6 +245,7 @@ impl Engine {
             asked_at: whole_second(self.now()),
             price_usd_per_hour: plan.price_usd_per_hour,
             next: None,
+            image: plan.image.clone(),
         }
     }
 

@@ -53,6 +53,7 @@ impl Fleet {
             status: self.status.to_string(),
             status_reason: self.status_reason.clone(),
             deadline: self.deadline.to_string(),
+            image_id: self.record.image.id.clone(),
             results_uri: self.results_uri.clone(),
             price_usd_per_hour: self.record.price_usd_per_hour,
             members: self.members.clone(),

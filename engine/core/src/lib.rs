@@ -26,6 +26,7 @@ pub mod classes;
 pub mod end;
 pub mod engine;
 pub mod fleet;
+mod image;
 mod launch;
 pub mod lease;
 pub mod ledger;

@@ -6,6 +6,7 @@ use spawn_model::error::{Class, Error};
 use spawn_model::ids::RunId;
 use spawn_model::layout::SHARD_SIZE;
 use spawn_model::problem::Path;
+use spawn_model::record::BootImage;
 use spawn_model::spec::{FleetKind, FleetSpec};
 
 use crate::ports::{Image, InstanceType, Result, Subnet};
@@ -46,9 +47,7 @@ pub struct Plan {
     /// Where to ask, in this order.
     pub pools: Vec<Pool>,
     /// The image.
-    pub image_id: String,
-    /// Its root device.
-    pub root_device: String,
+    pub image: BootImage,
     /// The network of every pool.
     pub vpc_id: String,
     /// How many seconds the lease runs, from the recorded intent.
@@ -64,6 +63,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same plan with the image that a run has begun with.
+    #[must_use]
+    pub fn booting(self, image: &BootImage) -> Self {
+        Self { image: image.clone(), ..self }
+    }
+
     /// The same plan, with what it costs.
     #[must_use]
     pub fn priced(self, price_usd_per_hour: Option<f64>) -> Self {
@@ -111,8 +116,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         kind,
         size: spec.size,
         pools,
-        image_id: observed.image.id.clone(),
-        root_device: observed.image.root_device.clone(),
+        image: BootImage { id: observed.image.id.clone(), root_device: observed.image.root_device.clone() },
         vpc_id: observed.subnets[0].vpc_id.clone(),
         ttl_s: spec.lease.ttl.0,
         schedules: spec.size.div_ceil(SHARD_SIZE),

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use spawn_model::error::Error;
 use spawn_model::ids::InstanceId;
+use spawn_model::image::Distribution;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
 
@@ -122,8 +123,10 @@ pub struct Image {
 pub enum ImageQuery {
     /// This one.
     Id(String),
-    /// The newest Amazon Linux 2023 for an architecture.
-    NewestAmazonLinux {
+    /// The newest of a distribution for an architecture.
+    Newest {
+        /// Which distribution.
+        distribution: Distribution,
         /// `x86_64` or `arm64`.
         architecture: String,
     },

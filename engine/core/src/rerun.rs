@@ -12,7 +12,7 @@ use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
-use spawn_model::record::{FleetRecord, Rerun};
+use spawn_model::record::{BootImage, FleetRecord, Rerun};
 use spawn_model::spec::FleetSpec;
 use spawn_model::tag;
 
@@ -84,7 +84,7 @@ impl Engine {
         let ((record, etag), observed) = try_join!(stage.record(fleet), observed)?;
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
         let asked = FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() };
-        let (begun, first) = match stage.begin((record, etag), &asked, wanted).await? {
+        let (begun, first) = match stage.begin((record, etag), &asked, &plan.image, wanted).await? {
             Beginning::Done(record) => return Ok(RunAgain { record, launched: false, warnings: Vec::new() }),
             Beginning::First(begun) => (begun, true),
             Beginning::GoneOnWith(begun) => {
@@ -93,6 +93,7 @@ impl Engine {
             }
         };
         let kept_alive = begun.keep_alive();
+        let plan = plan.booting(&begun.run.image);
         let launcher =
             Launcher { aws: stage.aws, ledger: &stage.ledger, setup: &stage.setup, plan: &plan, record: &begun.run, operation, first };
         let launched = stage.launch(&begun, &launcher, spec).await;
@@ -127,14 +128,14 @@ impl Stage<'_> {
     }
 
     /// Records the intent, or finds it recorded.
-    async fn begin(&self, found: (FleetRecord, String), asked: &FleetSpec, wanted: Wanted) -> Result<Beginning> {
+    async fn begin(&self, found: (FleetRecord, String), asked: &FleetSpec, image: &BootImage, wanted: Wanted) -> Result<Beginning> {
         let (mut record, mut etag) = found;
         for _ in 0..BEGINNINGS_MAX {
             let Some(next) = record.next.clone() else {
                 if wanted == Wanted::ByTriggers && is_the_run(&record.spec, asked) {
                     return Ok(Beginning::Done(record));
                 }
-                let run = self.new_run(&record, asked);
+                let run = self.new_run(&record, asked, image);
                 self.operation.say(&format!("recording the next run: {}, until {}", run.run, lease::deadline_of(&run)));
                 return self.intend(&record, &etag, run).await.map(Beginning::First);
             };
@@ -149,11 +150,12 @@ impl Stage<'_> {
         Err(in_progress(&record.fleet))
     }
 
-    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec) -> FleetRecord {
+    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, image: &BootImage) -> FleetRecord {
         FleetRecord {
             run: RunId::from_random(engine::random()),
             spec: asked.clone(),
             asked_at: engine::whole_second(self.aws.clock.now()),
+            image: image.clone(),
             next: None,
             ..record.clone()
         }

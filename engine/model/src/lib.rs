@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
+//! | [`image`] | which image a fleet boots, as it is written |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -15,6 +16,7 @@ pub mod duration;
 pub mod error;
 pub mod field;
 pub mod ids;
+pub mod image;
 pub mod layout;
 pub mod problem;
 pub mod read;

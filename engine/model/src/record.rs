@@ -66,6 +66,8 @@ pub struct FleetRecord {
     pub asked_at: Timestamp,
     /// On-demand price of one instance-hour in US dollars, if the Pricing API told one.
     pub price_usd_per_hour: Option<f64>,
+    /// What every instance of the run boots, whatever its reference has come to mean since.
+    pub image: BootImage,
     /// The run that is being started in place of this one. Until it is launched, this one is the fleet's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Rerun>,
@@ -78,6 +80,15 @@ pub struct Rerun {
     pub record: Box<FleetRecord>,
     /// Its launcher's sign of life; nothing if the fleet's end has begun and nobody may go on with it.
     pub heartbeat: Option<Heartbeat>,
+}
+
+/// An image as a launch names it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct BootImage {
+    /// `ami-…`.
+    pub id: String,
+    /// Its root device's name, such as `/dev/xvda`.
+    pub root_device: String,
 }
 
 /// The lease: the truth about when a run ends.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::duration::Seconds;
+use crate::image::{Distribution, ImageReference};
 use crate::problem::{Path, Problem};
 use crate::read::FieldType;
 use crate::spec::{FleetKind, FleetSpec};
@@ -62,9 +63,12 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
         check_instance_types(types, &root.key("instance_types"), problems);
     }
     if let Some(ami) = value.get("ami").as_str()
-        && !ami.strip_prefix("ami-").is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+        && ImageReference::parse(Some(ami)).is_none()
     {
-        problems.push(Problem::new(&root.key("ami"), format!("{ami:?} is not an AMI id"), "Write one like \"ami-0123456789abcdef0\""));
+        let names: Vec<&str> = Distribution::ALL.into_iter().map(Distribution::name).collect();
+        let help =
+            format!("Write an id like \"ami-0123456789abcdef0\", a parameter like \"ssm:/golden/image\", or one of {}", names.join(", "));
+        problems.push(Problem::new(&root.key("ami"), format!("{ami:?} refers to no image"), help));
     }
     if let Value::List(words) = value.get("command") {
         check_command(words, &root.key("command"), problems);

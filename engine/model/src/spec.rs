@@ -26,7 +26,9 @@ fields! {
         size: u32 => Default("1"), Replace;
         /// The EC2 instance types to use, in order of preference. A type that has no capacity is passed over.
         instance_types: Vec<String> => Required, Replace;
-        /// The image to boot, such as `ami-0123456789abcdef0`. Left out: the newest Amazon Linux 2023.
+        /// The image to boot: an id such as `ami-0123456789abcdef0`, a Systems Manager parameter that holds one, such as
+        /// `ssm:/golden/image`, or the newest of `al2023`, `ubuntu-24.04` or `ubuntu-22.04` for the types' architecture. It is looked
+        /// up once, when the fleet is launched: a newer one changes nothing. Left out: `al2023`.
         ami: Option<String> => Optional, Replace;
         /// The program to run on every instance and its arguments, as a list: no shell reads it. Its files are in the
         /// directory it starts in. Left out: the instances only boot.
@@ -90,6 +92,8 @@ fields! {
         status_reason: String => Computed, Rerun;
         /// When the lease ends (RFC 3339, UTC).
         deadline: String => Computed, Rerun;
+        /// The image that its instances booted.
+        image_id: String => Computed, Rerun;
         /// Where the results are: an S3 URI with a directory for each rank.
         results_uri: String => Computed, Rerun;
         /// On-demand price of one instance-hour in US dollars by the Pricing API when the fleet was launched; null if it is unknown.

@@ -3,6 +3,7 @@
 use aws_sdk_ec2::types::{self, ArchitectureType, Filter, ImageState};
 use spawn_core::ports::{Image, InstanceType, Result};
 use spawn_model::error::{Class, Error};
+use spawn_model::image::Distribution;
 use spawn_model::problem::Path;
 
 use super::{Ec2, filter};
@@ -13,8 +14,19 @@ const IMAGES: Call = Call::repeatable("ec2", "DescribeImages");
 
 /// The most types that one call names.
 const TYPES_BATCH: usize = 100;
-/// The names of Amazon Linux 2023 images, those with another purpose left out.
-const AMAZON_LINUX: &str = "al2023-ami-2023.*-kernel-*";
+/// The account by which Canonical publishes Ubuntu in the standard, the GovCloud and the China partition (Ubuntu on AWS, "Finding
+/// images").
+const CANONICAL: [(&str, &str); 3] = [("aws", "099720109477"), ("aws-us-gov", "513442679011"), ("aws-cn", "837727238323")];
+
+/// Whose a distribution's images are, and how they are named: those with another purpose (minimal, daily, pro) left out.
+fn published(distribution: Distribution, partition: &str) -> (&'static str, &'static str) {
+    let canonical = CANONICAL.iter().find(|(of, _)| *of == partition).map_or(CANONICAL[0].1, |(_, account)| *account);
+    match distribution {
+        Distribution::AmazonLinux2023 => ("amazon", "al2023-ami-2023.*-kernel-*"),
+        Distribution::Ubuntu2204 => (canonical, "ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-*-server-*"),
+        Distribution::Ubuntu2404 => (canonical, "ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-*-server-*"),
+    }
+}
 
 impl Ec2 {
     pub(super) async fn instance_types(&self, names: &[String]) -> Result<Vec<InstanceType>> {
@@ -41,15 +53,16 @@ impl Ec2 {
         image_of(image).ok_or_else(|| no_such_image(id, "InvalidAMIID.NotFound"))
     }
 
-    pub(super) async fn image_newest(&self, architecture: &str) -> Result<Image> {
-        let wanted: Vec<Filter> = vec![filter("name", AMAZON_LINUX), filter("architecture", architecture), filter("state", "available")];
-        let describe = self.client.describe_images().owners("amazon").set_filters(Some(wanted));
+    pub(super) async fn image_newest(&self, distribution: Distribution, architecture: &str) -> Result<Image> {
+        let (owner, name) = published(distribution, self.partition);
+        let wanted: Vec<Filter> = vec![filter("name", name), filter("architecture", architecture), filter("state", "available")];
+        let describe = self.client.describe_images().owners(owner).set_filters(Some(wanted));
         let answer = self.endpoint.call(IMAGES, || describe.clone().send()).await?;
         let full = answer.images().iter().filter(|image| !image.name().unwrap_or_default().contains("minimal"));
         // RFC 3339 in UTC: the order of text is that of time. The name decides between equals, so that the answer is always the same.
         let newest = full.max_by_key(|image| (image.creation_date().unwrap_or_default(), image.name().unwrap_or_default()));
         newest.and_then(image_of).ok_or_else(|| {
-            let message = format!("there is no Amazon Linux 2023 image for {architecture} in this region");
+            let message = format!("there is no {} image for {architecture} in this region", distribution.title());
             Error::new(Class::Invalid, "NoImage", message, "Name an image with `ami`").at(Path::field("ami"))
         })
     }

@@ -17,6 +17,7 @@ use spawn_model::ids::InstanceId;
 use spawn_model::record::Launched;
 
 use crate::endpoint::{Call, Endpoint};
+use crate::partition::partition;
 
 const TAG: Call = Call::repeatable("ec2", "CreateTags");
 const UNTAG: Call = Call::repeatable("ec2", "DeleteTags");
@@ -31,13 +32,15 @@ const PAGE: i32 = 1000;
 pub(crate) struct Ec2 {
     client: Client,
     endpoint: Arc<Endpoint>,
+    partition: &'static str,
 }
 
 impl Ec2 {
     pub(crate) fn new(config: &SdkConfig) -> Self {
         let endpoint = Arc::new(Endpoint::default());
         let client = Client::from_conf(Builder::from(config).interceptor(endpoint.watch()).build());
-        Self { client, endpoint }
+        let partition = partition(config.region().map_or("", |region| region.as_ref()));
+        Self { client, endpoint, partition }
     }
 }
 
@@ -65,7 +68,7 @@ impl Instances for Ec2 {
     async fn image(&self, query: &ImageQuery) -> Result<Image> {
         match query {
             ImageQuery::Id(id) => self.image_by_id(id).await,
-            ImageQuery::NewestAmazonLinux { architecture } => self.image_newest(architecture).await,
+            ImageQuery::Newest { distribution, architecture } => self.image_newest(*distribution, architecture).await,
         }
     }
 

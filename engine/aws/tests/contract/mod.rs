@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use spawn_core::ports::{Aws, Condition, ImageQuery, LaunchRequest, RoleRequest, Schedule, Tags, Written};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
+use spawn_model::image::Distribution;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
 use tokio::task::JoinSet;
@@ -59,7 +60,7 @@ fn ec2_role(name: &str) -> RoleRequest {
 
 /// A launch into the default network, with a role and a group of its own.
 async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
-    let query = ImageQuery::NewestAmazonLinux { architecture: "x86_64".to_owned() };
+    let query = ImageQuery::Newest { distribution: Distribution::AmazonLinux2023, architecture: "x86_64".to_owned() };
     let image = aws.instances.image(&query).await.expect("an image");
     let subnet = aws.instances.default_subnets().await.expect("subnets").remove(0);
     let marks = tags(&[("spawn:fleet", name), ("Name", name)]);
@@ -211,7 +212,7 @@ pub(crate) async fn instance_types(aws: &Aws) {
 /// Images are found by purpose and by id.
 pub(crate) async fn images(aws: &Aws) {
     for architecture in ["x86_64", "arm64"] {
-        let query = ImageQuery::NewestAmazonLinux { architecture: architecture.to_owned() };
+        let query = ImageQuery::Newest { distribution: Distribution::AmazonLinux2023, architecture: architecture.to_owned() };
         let newest = aws.instances.image(&query).await.expect("the newest");
         assert_eq!(newest.architecture, architecture);
         assert!(newest.id.starts_with("ami-") && newest.root_device.starts_with("/dev/"), "{newest:?}");

@@ -185,7 +185,7 @@ fn an_image_of_another_architecture_leaves_its_types_out() {
         spec.instance_types = vec!["c7i.large".into(), "c7g.large".into()];
         let plan = world.engine().plan(FleetKind::JobArray, &spec).await.unwrap();
         assert!(plan.pools.iter().all(|pool| pool.instance_type == "c7i.large"));
-        let notes = plan.notes.join("\n").replace(&plan.image_id, "IMAGE");
+        let notes = plan.notes.join("\n").replace(&plan.image.id, "IMAGE");
         insta::assert_snapshot!("left_out", notes);
     });
 }

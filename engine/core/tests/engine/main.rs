@@ -8,6 +8,7 @@ mod simulated;
 mod adoption;
 mod capacity;
 mod crashes;
+mod images;
 mod launching;
 mod laws;
 mod leases;

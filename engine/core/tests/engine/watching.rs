@@ -177,7 +177,7 @@ fn a_plan_tells_what_will_be_done_and_makes_nothing() {
         let plan = process.engine().plan(FleetKind::JobArray, &array(1500)).await.unwrap();
         assert!(process.calls().len() <= 6, "{:?}", process.calls());
         let mut shown = serde_json::to_value(&plan).unwrap();
-        shown["image_id"] = "IMAGE".into();
+        shown["image"]["id"] = "IMAGE".into();
         shown["vpc_id"] = "VPC".into();
         for pool in shown["pools"].as_array_mut().unwrap() {
             pool["subnet_id"] = "SUBNET".into();

@@ -11,6 +11,7 @@ use sandbox_cloud::{ApiError, Reply, Request};
 use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, Subnet, Tags};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{InstanceId, RunId};
+use spawn_model::image::Distribution;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
 use spawn_model::tag;
@@ -211,11 +212,18 @@ impl Instances for Door {
     async fn image(&self, query: &ImageQuery) -> Result<Image> {
         let request = match query {
             ImageQuery::Id(id) => DescribeImages { image_ids: vec![id.clone()], ..DescribeImages::default() },
-            ImageQuery::NewestAmazonLinux { architecture } => DescribeImages {
-                owners: vec!["amazon".to_owned()],
-                filters: vec![Filter::new("name", ["al2023-ami-2023.*-kernel-*"]), Filter::new("architecture", [architecture])],
-                ..DescribeImages::default()
-            },
+            ImageQuery::Newest { distribution, architecture } => {
+                let (owner, name) = match distribution {
+                    Distribution::AmazonLinux2023 => ("amazon", "al2023-ami-2023.*-kernel-*"),
+                    Distribution::Ubuntu2204 => ("099720109477", "ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-*-server-*"),
+                    Distribution::Ubuntu2404 => ("099720109477", "ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-*-server-*"),
+                };
+                DescribeImages {
+                    owners: vec![owner.to_owned()],
+                    filters: vec![Filter::new("name", [name]), Filter::new("architecture", [architecture])],
+                    ..DescribeImages::default()
+                }
+            }
         };
         let answer = self.ec2("ec2:DescribeImages", Request::DescribeImages(request)).await;
         let answer = answer

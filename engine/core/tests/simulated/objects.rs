@@ -59,10 +59,15 @@ impl State {
 
     /// Changes the sign of life in every intent to run a fleet again behind everybody's back.
     pub(crate) fn edit_intents(&mut self, edit: impl Fn(&mut Heartbeat)) {
+        self.edit_records(|record| record.next.iter_mut().filter_map(|next| next.heartbeat.as_mut()).for_each(&edit));
+    }
+
+    /// Changes what was recorded of every fleet behind everybody's back.
+    pub(crate) fn edit_records(&mut self, edit: impl Fn(&mut FleetRecord)) {
         for objects in self.buckets.values_mut() {
             for (_, (body, _)) in objects.iter_mut().filter(|(key, _)| key.ends_with("/fleet.json")) {
                 let mut record: FleetRecord = serde_json::from_slice(body).unwrap();
-                record.next.iter_mut().filter_map(|next| next.heartbeat.as_mut()).for_each(&edit);
+                edit(&mut record);
                 *body = serde_json::to_vec(&record).unwrap();
             }
         }

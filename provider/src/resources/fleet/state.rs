@@ -33,6 +33,7 @@ pub(super) fn of_record(record: &FleetRecord, deadline: String, planned: &Value)
         status: Status::Launching.to_string(),
         status_reason: "launched, and not looked at since".to_owned(),
         deadline,
+        image_id: record.image.id.clone(),
         results_uri: String::new(),
         price_usd_per_hour: record.price_usd_per_hour,
         members: Vec::new(),
