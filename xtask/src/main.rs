@@ -2,6 +2,7 @@
 
 mod bench;
 mod demo;
+mod docs;
 mod picture;
 mod sandbox;
 mod simulate;
@@ -29,6 +30,8 @@ enum Command {
         #[arg(long)]
         keep: bool,
     },
+    /// Write the documentation pages that are made of declarations.
+    Docs,
     /// Run every test, end to end ones included.
     Test {
         /// Run only tests whose name contains this.
@@ -54,6 +57,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Demo { keep } => demo::demo(keep),
+        Command::Docs => docs::docs(),
         Command::Test { filter } => test::test(filter.as_deref()),
         Command::Simulate { seeds, from } => simulate::simulate(seeds, from),
         Command::Bench { built } => bench::bench(built),

@@ -161,6 +161,11 @@ const CREDENTIALS: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
+/// Every code that is listed here, with its class, by class and then as listed.
+pub fn listed() -> impl Iterator<Item = (Class, &'static str)> {
+    TABLE.iter().flat_map(|(class, codes)| codes.iter().map(|code| (*class, *code)))
+}
+
 /// Whether a code finds fault with the credentials.
 #[must_use]
 pub fn is_about_credentials(code: &str) -> bool {

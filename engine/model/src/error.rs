@@ -46,6 +46,18 @@ impl Class {
             Self::Bug => 70,
         }
     }
+
+    /// When the same call is made again, in a few words.
+    #[must_use]
+    pub const fn retry(self) -> &'static str {
+        match self {
+            Self::Invalid | Self::Denied | Self::NotFound | Self::Conflict | Self::Bug | Self::Cancelled => "no",
+            Self::Throttled => "yes, more slowly, for as long as EC2's buckets need",
+            Self::Capacity | Self::Quota => "no: the next pool is asked",
+            Self::Transient => "yes, some times",
+            Self::Ambiguous => "yes, where the second call finds what the first one made",
+        }
+    }
 }
 
 /// What an operation that failed left behind.

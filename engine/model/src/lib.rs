@@ -10,8 +10,9 @@
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
-//! | [`error`], [`problem`] | what can go wrong, and what to do about it |
+//! | [`error`], [`codes`], [`problem`] | what can go wrong, and what to do about it |
 
+pub mod codes;
 pub mod duration;
 pub mod error;
 pub mod field;

@@ -1,0 +1,420 @@
+//! Every error code of spawn's own: what it means, what it leaves behind, and the way out. The pages in `docs/errors` are made of this.
+//!
+//! AWS's codes keep their own names; `spawn_core::classes` says what class each has.
+
+use crate::error::Class;
+
+/// A stable code.
+#[derive(Clone, Copy, Debug)]
+pub struct Code {
+    /// As it is shown, in brackets after a message and as `code` in JSON.
+    pub name: &'static str,
+    /// The classes it can have: they decide about retry and exit code.
+    pub classes: &'static [Class],
+    /// What has happened.
+    pub meaning: &'static str,
+    /// What is left in the account.
+    pub left: Left,
+    /// What to do.
+    pub way_out: &'static str,
+}
+
+/// What an operation that failed with a code has left behind.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Left {
+    /// It failed before anything was made.
+    Nothing,
+    /// What was made was undone; the message says so if that failed too.
+    Undone,
+    /// What was there before is as it was.
+    Unchanged,
+    /// The message names what is left; its lease ends it.
+    Named,
+}
+
+impl Left {
+    /// In a sentence.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Nothing => "Nothing: it is found before anything is made.",
+            Self::Undone => {
+                "Nothing: what had been made is undone before the error is shown. If undoing fails too, the message names what is left, and its lease ends it."
+            }
+            Self::Unchanged => "What was there before, unchanged.",
+            Self::Named => "What the message names. It has a lease, which ends it.",
+        }
+    }
+}
+
+const fn code(name: &'static str, classes: &'static [Class], left: Left, meaning: &'static str, way_out: &'static str) -> Code {
+    Code { name, classes, meaning, left, way_out }
+}
+
+const BUG: &str = "This is a fault in spawn. Report it with the output of the same command under `TF_LOG=debug` or `SPAWN_LOG=debug`; what it was about to do can be tried again.";
+
+/// All of them, by name.
+pub const CODES: &[Code] = &[
+    code(
+        "AnotherSandbox",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The environment points at a sandbox, and it is not the one that the command means: its directory is another.",
+        "Take the environment of the sandbox that is meant: `eval \"$(spawn sandbox env)\"`, with the same `--dir`.",
+    ),
+    code(
+        "ArtifactUnreadable",
+        &[Class::Invalid],
+        Left::Nothing,
+        "A program that the account set-up uploads, such as the agent, is there and cannot be read.",
+        "Make the file readable, or point `SPAWN_ARTIFACTS` at a directory with the programs of this version.",
+    ),
+    code("BadId", &[Class::Bug], Left::Unchanged, "Terraform's state holds a fleet id that spawn did not write.", BUG),
+    code(
+        "Cancelled",
+        &[Class::Cancelled],
+        Left::Undone,
+        "Somebody pressed Ctrl-C, or Terraform told the provider to stop.",
+        "Do it again when it is wanted: a launch begins anew, a change is finished, an end goes on where it was.",
+    ),
+    code(
+        "ClaimLost",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The claim of a name was changed by somebody else while this process held it.",
+        "Look who has the name with `spawn status NAME`; then import that fleet, end it, or choose another name.",
+    ),
+    code(
+        "EndedMeanwhile",
+        &[Class::Conflict],
+        Left::Nothing,
+        "Somebody ended the fleet while this command waited for it.",
+        "Launch it again if it is still wanted.",
+    ),
+    code(
+        "FleetEnded",
+        &[Class::Conflict],
+        Left::Nothing,
+        "Terraform was about to change a fleet that has been ended for good since the plan was made.",
+        "Plan again: the next plan creates it anew.",
+    ),
+    code(
+        "FleetOver",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The fleet has run, and its machines are gone: a longer lease cannot bring them back.",
+        "Launch it again: `terraform apply -replace=ADDRESS`, or `spawn down` and `spawn up`.",
+    ),
+    code(
+        "InvalidAnswer",
+        &[Class::Bug, Class::Transient],
+        Left::Unchanged,
+        "AWS, or what stands in its place, answered something that its interface does not allow.",
+        "If `AWS_ENDPOINT_URL` points at an emulator, that is where to look; else try again, and report it if it stays.",
+    ),
+    code(
+        "InvalidRequest",
+        &[Class::Bug, Class::Invalid],
+        Left::Unchanged,
+        "A request could not be made: it was put together wrongly, or the AWS configuration files or `AWS_ENDPOINT_URL` do not fit.",
+        "Check `AWS_ENDPOINT_URL` and the configuration files; if they are right, report it.",
+    ),
+    code(
+        "InvalidSpec",
+        &[Class::Invalid],
+        Left::Nothing,
+        "A field of a fleet breaks its rule. The message names the field, the value and the rule.",
+        "Change the field as the message says.",
+    ),
+    code(
+        "LeaseInPast",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The lease would have ended already: a ttl counts from when the fleet was asked for, not from now.",
+        "Ask for a longer one, or end the fleet.",
+    ),
+    code(
+        "LeaseOver",
+        &[Class::Invalid],
+        Left::Undone,
+        "The lease ended before every instance was launched. EC2 launches 1,000 at once and then two a second.",
+        "Ask for a longer lease or for fewer instances.",
+    ),
+    code(
+        "NameInUse",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "Another fleet of this account and region has the name. Names are never taken away: a fleet is only gone on with if its launcher is dead, it was launched by the same caller, and nobody has stored it.",
+        "Choose another name, end that fleet with `spawn down NAME`, or import it: `terraform import ADDRESS NAME`.",
+    ),
+    code(
+        "NoAgent",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The account set-up needs an agent to upload, and none was found beside the program or in `SPAWN_ARTIFACTS`.",
+        "Point `SPAWN_ARTIFACTS` at the directory that holds `spored`.",
+    ),
+    code(
+        "NoAnswer",
+        &[Class::Ambiguous, Class::Transient],
+        Left::Named,
+        "A call was sent, and no answer came: it may have been done. Whatever may be repeated was repeated; this one was asked again as often as is sensible.",
+        "Do the operation again: it finds what was made and goes on with it, and launches nothing twice.",
+    ),
+    code(
+        "NoCapacity",
+        &[Class::Capacity, Class::Quota],
+        Left::Undone,
+        "No pool (type, zone) had room for every instance that was asked for. The message lists each pool and its answer.",
+        "Name more instance types, ask for fewer, or use another region. Where the answers speak of a limit of the account, raise it in Service Quotas.",
+    ),
+    code(
+        "NoCredentials",
+        &[Class::Denied],
+        Left::Nothing,
+        "No AWS credentials were found, or those that were found could not be loaded.",
+        "Set `AWS_PROFILE`, or `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`; for the sandbox: `eval \"$(spawn sandbox env)\"`.",
+    ),
+    code(
+        "NoDefaultNetwork",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The region has no default network with subnets to launch into.",
+        "Make one with `aws ec2 create-default-vpc`, or use a region that has one.",
+    ),
+    code(
+        "NoDirectory",
+        &[Class::Invalid],
+        Left::Nothing,
+        "There is no place for a sandbox's files: neither `XDG_RUNTIME_DIR` nor a home directory is known.",
+        "Say where with `--dir` or `SPAWN_SANDBOX_DIR`.",
+    ),
+    code(
+        "NoImage",
+        &[Class::Invalid],
+        Left::Nothing,
+        "`ami` refers to an image that this region does not have, or to a parameter that holds none.",
+        "Image ids differ between regions: write one of this region, a parameter that holds one, or leave `ami` out.",
+    ),
+    code(
+        "NoPool",
+        &[Class::Invalid],
+        Left::Nothing,
+        "Every instance type was left out: it is of another architecture than the image, or the set-up has no agent for it.",
+        "Name types of one architecture that the image and the set-up's agent have.",
+    ),
+    code(
+        "NoRegion",
+        &[Class::Invalid],
+        Left::Nothing,
+        "Neither the configuration nor the environment names a region.",
+        "Set the provider's `region`, `--region` or `AWS_REGION`, such as us-east-1.",
+    ),
+    code(
+        "NoRuntime",
+        &[Class::Transient],
+        Left::Nothing,
+        "The operating system would not give the command the threads or files it needs to start.",
+        "Raise the limit that the message names (`ulimit`), or free memory.",
+    ),
+    code(
+        "NoSandbox",
+        &[Class::NotFound],
+        Left::Nothing,
+        "No sandbox runs in the directory that was meant.",
+        "Start one with `spawn sandbox up`.",
+    ),
+    code(
+        "NoSetup",
+        &[Class::NotFound],
+        Left::Nothing,
+        "The account set-up of this region is not there, so there are no fleets either.",
+        "The first launch makes it; `spawn setup` does too.",
+    ),
+    code("NoSignals", &[Class::Bug], Left::Nothing, "The operating system would not tell the command about Ctrl-C.", BUG),
+    code(
+        "NoSuchFleet",
+        &[Class::NotFound],
+        Left::Nothing,
+        "No fleet of this account and region has that id or name. One that was ended for good has none any more.",
+        "`spawn ls` lists the fleets of a region; `--region` or `AWS_REGION` chooses another.",
+    ),
+    code(
+        "NotWritten",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "A result could not be written to the local directory.",
+        "Choose a directory that can be written with `--to`.",
+    ),
+    code(
+        "OutputFailed",
+        &[Class::Transient],
+        Left::Unchanged,
+        "What the command wanted to say could not be written to its output.",
+        "Whatever it had to do is done; look with `spawn status`.",
+    ),
+    code(
+        "ProfileNotReady",
+        &[Class::Transient],
+        Left::Undone,
+        "EC2 does not know the fleet's instance profile two minutes after IAM made it.",
+        "Try again. If it stays, somebody deletes the fleet's role: CloudTrail says who.",
+    ),
+    code(
+        "ProfileTaken",
+        &[Class::Conflict],
+        Left::Undone,
+        "There is an instance profile of the fleet's name with a role of somebody else in it.",
+        "Launch again: names carry a new id each time.",
+    ),
+    code(
+        "ProviderUnknown",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The provider's own configuration depends on something that is not known yet, so the operation cannot be made.",
+        "Give `region` and `profile` values that are known when Terraform plans.",
+    ),
+    code("ReadinessJson", &[Class::Bug], Left::Nothing, "A sandbox could not say that it is ready.", BUG),
+    code("RecordJson", &[Class::Bug], Left::Unchanged, "A record could not be written as JSON.", BUG),
+    code(
+        "RecordUnreadable",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "An object in the bucket is no record that this version can read.",
+        "Another version of spawn may have written it: use that version, or delete the object if it is damaged.",
+    ),
+    code("ResultJson", &[Class::Bug], Left::Unchanged, "What the command found could not be written as JSON.", BUG),
+    code(
+        "ResultOutside",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "A result's name would lead out of the directory that results are written to.",
+        "Fetch that one with the aws command, if it is wanted; the machine that wrote it is not to be trusted.",
+    ),
+    code(
+        "RoleNotReady",
+        &[Class::Transient],
+        Left::Undone,
+        "Scheduler cannot assume its role two minutes after IAM made it.",
+        "Try again; `spawn setup` makes the role anew if somebody deleted it.",
+    ),
+    code(
+        "SandboxFailed",
+        &[Class::Transient, Class::Bug, Class::Invalid],
+        Left::Nothing,
+        "The sandbox's process did not start, or ended by itself.",
+        "The message names its log.",
+    ),
+    code(
+        "SandboxRefused",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The sandbox does not accept what was asked of it.",
+        "Change what the message names.",
+    ),
+    code(
+        "SandboxRuns",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "A sandbox runs already in this directory.",
+        "Use it, or end it with `spawn sandbox down`; `--dir` puts a second one elsewhere.",
+    ),
+    code(
+        "SandboxStuck",
+        &[Class::Transient],
+        Left::Named,
+        "The sandbox was told to end, and its process is still there.",
+        "The message names the process and its log.",
+    ),
+    code(
+        "SandboxUnknown",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "What listens at the sandbox's address is not the sandbox that was started there.",
+        "Remove what the message names, and start a new one.",
+    ),
+    code(
+        "SetupInUse",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The account set-up cannot be removed while a fleet has a name: its records, its lease and its end depend on it.",
+        "End the fleets that the message names with `spawn down`, then remove the set-up.",
+    ),
+    code("SetupJson", &[Class::Bug], Left::Unchanged, "The account set-up's parameter could not be written as JSON.", BUG),
+    code(
+        "SetupUnreadable",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The parameter that says where the account set-up is cannot be read.",
+        "`spawn setup` writes it again.",
+    ),
+    code(
+        "SetupVersion",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The account set-up was made by a newer version of spawn.",
+        "Use that version, or a newer one.",
+    ),
+    code(
+        "Timeout",
+        &[Class::Transient],
+        Left::Named,
+        "The instances did not go away in the time that the operation had.",
+        "Do it again: it goes on where it was. A longer `timeouts.delete` gives EC2 more time.",
+    ),
+    code("UnknownAtApply", &[Class::Bug], Left::Nothing, "Terraform applied a value that it did not know yet.", BUG),
+    code(
+        "Unreachable",
+        &[Class::Transient],
+        Left::Unchanged,
+        "No connection to a service of AWS could be made.",
+        "Check the region, the network and `AWS_ENDPOINT_URL`.",
+    ),
+    code(
+        "WrongKind",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "A fleet of another kind was imported: `spawn_instance` takes single instances, `spawn_job_array` takes arrays.",
+        "Import it into a resource of its own kind.",
+    ),
+];
+
+/// The code of a name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Code> {
+    CODES.iter().find(|code| code.name == name)
+}
+
+impl Code {
+    /// Its page, in Markdown.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let classes: Vec<String> =
+            self.classes.iter().map(|class| format!("| `{class:?}` | {} | {} |", class.exit_code(), class.retry())).collect();
+        format!(
+            "# {}\n\n{}\n\n**What to do.** {}\n\n**What is left.** {}\n\n| class | exit code of `spawn` | asked again by itself |\n|---|---|---|\n{}\n",
+            self.name,
+            self.meaning,
+            self.way_out,
+            self.left.sentence(),
+            classes.join("\n")
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_and_each_is_there_once() {
+        for pair in CODES.windows(2) {
+            assert!(pair[0].name < pair[1].name, "{} before {}", pair[0].name, pair[1].name);
+        }
+    }
+
+    #[test]
+    fn a_page_reads_well() {
+        insta::assert_snapshot!(find("NoCapacity").map(Code::page).unwrap_or_default());
+    }
+}
