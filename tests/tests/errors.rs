@@ -27,7 +27,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 
 /// The codes that the sources write, each with the classes it is written with. Tests write what they like.
 fn written() -> BTreeMap<String, BTreeSet<String>> {
-    let made = Regex::new(r#"Error::new\(\s*(?:Class::)?(\w+),\s*"([A-Za-z]+)""#).expect("a pattern");
+    let made = Regex::new(r#"(?:Error|Self)::new\(\s*(?:[\w:]*::)?(\w+),\s*"([A-Za-z]+)""#).expect("a pattern");
     let named = Regex::new(r#"const [A-Z_]+: &str = "([A-Z][a-z]+[A-Za-z]*)";|code: "([A-Z][A-Za-z]+)"\.to_owned\(\)"#).expect("a pattern");
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut files = Vec::new();
@@ -53,19 +53,26 @@ fn every_code_is_declared_with_its_classes_and_used() {
     let written = written();
     assert!(written.len() > 20, "the sources write {} codes: the pattern no longer fits", written.len());
     let of_aws: BTreeSet<&str> = classes::listed().map(|(_, code)| code).collect();
+    let mut wrong = Vec::new();
     for (code, classes) in &written {
         let Some(declared) = codes::find(code) else {
-            assert!(of_aws.contains(code.as_str()), "{code} is neither declared in engine/model/src/codes.rs nor one of AWS's");
+            if !of_aws.contains(code.as_str()) {
+                wrong.push(format!("{code} {classes:?} is neither declared in engine/model/src/codes.rs nor one of AWS's"));
+            }
             continue;
         };
         let declared: BTreeSet<String> = declared.classes.iter().map(|class| format!("{class:?}")).collect();
         // Where the class is worked out, the name of a variable stands in its place.
         let undeclared: Vec<&String> =
             classes.iter().filter(|class| class.starts_with(char::is_uppercase) && !declared.contains(*class)).collect();
-        assert!(undeclared.is_empty(), "{code} is made with {undeclared:?}, and declared with {declared:?}");
+        if !undeclared.is_empty() {
+            wrong.push(format!("{code} is made with {undeclared:?}, and declared with {declared:?}"));
+        }
     }
-    let unused: Vec<&str> = CODES.iter().map(|code| code.name).filter(|code| !written.contains_key(*code)).collect();
-    assert!(unused.is_empty(), "declared and never made: {unused:?}");
+    wrong.extend(
+        CODES.iter().filter(|code| !written.contains_key(code.name)).map(|code| format!("{} is declared and never made", code.name)),
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// Every page by its name.

@@ -71,6 +71,13 @@ pub const CODES: &[Code] = &[
     ),
     code("BadId", &[Class::Bug], Left::Unchanged, "Terraform's state holds a fleet id that spawn did not write.", BUG),
     code(
+        "BeingLaunched",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "Another process is starting a run of the fleet at this moment, or somebody ends it: two at once would launch it twice.",
+        "Wait until the other one is done, and try again.",
+    ),
+    code(
         "Cancelled",
         &[Class::Cancelled],
         Left::Undone,
@@ -103,7 +110,7 @@ pub const CODES: &[Code] = &[
         &[Class::Conflict],
         Left::Unchanged,
         "The fleet has run, and its machines are gone: a longer lease cannot bring them back.",
-        "Launch it again: `terraform apply -replace=ADDRESS`, or `spawn down` and `spawn up`.",
+        "Run it again: `spawn rerun NAME`; in Terraform, change `triggers`.",
     ),
     code(
         "InvalidAnswer",
@@ -275,6 +282,13 @@ pub const CODES: &[Code] = &[
         "Give `region` and `profile` values that are known when Terraform plans.",
     ),
     code("ReadinessJson", &[Class::Bug], Left::Nothing, "A sandbox could not say that it is ready.", BUG),
+    code(
+        "RecordChanged",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The fleet's record was changed by somebody else between looking and writing.",
+        "Plan or look again, and do what is still wanted.",
+    ),
     code("RecordJson", &[Class::Bug], Left::Unchanged, "A record could not be written as JSON.", BUG),
     code(
         "RecordUnreadable",
@@ -297,6 +311,13 @@ pub const CODES: &[Code] = &[
         Left::Undone,
         "Scheduler cannot assume its role two minutes after IAM made it.",
         "Try again; `spawn setup` makes the role anew if somebody deleted it.",
+    ),
+    code(
+        "RunLost",
+        &[Class::Conflict],
+        Left::Undone,
+        "Somebody else took over the run that this process was starting, or ended the fleet.",
+        "Look at the fleet with `spawn status NAME`; what they did counts.",
     ),
     code(
         "SandboxFailed",
