@@ -6,6 +6,7 @@
 //! | [`terraform`] | a directory with a configuration, and Terraform in it |
 //! | [`configuration`] | blocks of configurations, from defaults |
 //! | [`process`] | programs that are run, bounded in time and never left behind |
+//! | [`mirror`] | where Terraform finds the provider under test |
 //! | [`programs`] | where the programs under test are |
 //! | [`shown`] | text as snapshots keep it: without ids, times, addresses and paths |
 //! | [`leftovers`] | what the account holds, compared |
@@ -14,6 +15,7 @@
 
 pub mod configuration;
 pub mod leftovers;
+pub mod mirror;
 pub mod process;
 pub mod programs;
 pub mod shown;

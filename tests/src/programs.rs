@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use crate::mirror;
+
 /// The directory of the programs under test: `SPAWN_TEST_PROGRAMS`, else where cargo put this test.
 ///
 /// # Panics
@@ -26,38 +28,13 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
-/// The configuration by which Terraform takes the provider under test: `SPAWN_TEST_TERRAFORM_RC`, else one with a mirror made here.
+/// The configuration by which Terraform takes the provider under test.
 ///
 /// # Panics
 /// If the mirror cannot be made.
 pub fn terraform_rc() -> PathBuf {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
-    if let Some(named) = std::env::var_os("SPAWN_TEST_TERRAFORM_RC") {
-        return named.into();
-    }
-    MADE.get_or_init(|| {
-        let provider = program("terraform-provider-spawn");
-        // Beside the programs, so that a link is possible.
-        let root = directory().join("tmp/terraform");
-        let version = env!("CARGO_PKG_VERSION");
-        let place = root.join(format!("plugins/registry.terraform.io/spawn-dev/spawn/{version}/linux_amd64"));
-        std::fs::create_dir_all(&place).expect("a directory beside the programs");
-        let plugin = place.join(format!("terraform-provider-spawn_v{version}"));
-        // Made aside and moved to its place: another test program may do the same at this moment.
-        let new = root.join(format!("provider-{}", std::process::id()));
-        std::fs::hard_link(&provider, &new)
-            .or_else(|_| std::fs::copy(&provider, &new).map(drop))
-            .and_then(|()| std::fs::rename(&new, &plugin))
-            .expect("a copy of the provider");
-        // Where both are one file already, a rename leaves both names.
-        drop(std::fs::remove_file(&new));
-        let path = root.join("terraform.rc");
-        let mirror = root.join("plugins").display().to_string();
-        let text = format!(
-            "provider_installation {{\n  filesystem_mirror {{\n    path    = {mirror:?}\n    include = [\"spawn-dev/spawn\"]\n  }}\n}}\n"
-        );
-        std::fs::write(&path, text).expect("a file beside the programs");
-        path
-    })
-    .clone()
+    // Beside the programs, so that a link is possible.
+    let make = || mirror::install(&program("terraform-provider-spawn"), &directory().join("tmp/terraform"));
+    MADE.get_or_init(|| make().expect("a mirror beside the programs")).clone()
 }

@@ -1,5 +1,9 @@
 //! Real Terraform with the provider that was just built, installed from a filesystem mirror as a user's would be.
 
+#[path = "../../tests/src/mirror.rs"]
+#[expect(unreachable_pub, reason = "the tests' library shows it")]
+mod mirror;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,23 +19,8 @@ pub(crate) struct Mirror {
 impl Mirror {
     /// Installs the provider built with `profile` into a mirror below `directory`.
     pub(crate) fn install(workspace: &Workspace, profile: Profile, directory: &Path) -> Result<Self> {
-        let version = env!("CARGO_PKG_VERSION");
-        let mirror = directory.join("plugins");
-        let place = mirror.join(format!("registry.terraform.io/spawn-dev/spawn/{version}/linux_amd64"));
-        std::fs::create_dir_all(&place)?;
-        let plugin = place.join(format!("terraform-provider-spawn_v{version}"));
-        drop(std::fs::remove_file(&plugin));
         let built = workspace.programs(profile).join("terraform-provider-spawn");
-        // A link where the file system allows it: the program is large.
-        std::fs::hard_link(&built, &plugin)
-            .or_else(|_| std::fs::copy(&built, &plugin).map(drop))
-            .with_context(|| format!("installing {}", built.display()))?;
-        let cli_config = directory.join("terraform.rc");
-        let text = format!(
-            "provider_installation {{\n  filesystem_mirror {{\n    path    = \"{}\"\n    include = [\"spawn-dev/spawn\"]\n  }}\n}}\n",
-            mirror.display()
-        );
-        std::fs::write(&cli_config, text)?;
+        let cli_config = mirror::install(&built, directory).with_context(|| format!("installing {}", built.display()))?;
         Ok(Self { cli_config })
     }
 

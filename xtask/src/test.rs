@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::terraform::Mirror;
 use crate::tools;
 use crate::workspace::{Profile, Workspace, run, say};
 
@@ -20,14 +19,13 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     let python = tools::python(&workspace)?;
     say("Building every program (the first time takes some minutes: the AWS SDK is large)");
     workspace.build_programs()?;
-    let mirror = Mirror::install(&workspace, Profile::Dev, &workspace.target().join("test"))?;
     say("Starting moto, an AWS that others wrote, for the contract tests");
     let moto = Moto::start(&python, &workspace)?;
     say("Running every test");
     let mut cargo = workspace.cargo("test");
     cargo.args(["--workspace", "--no-fail-fast"]).args(filter);
     cargo.env("PATH", path_with(&python)?).env("MOTO_ENDPOINT", &moto.endpoint);
-    cargo.env("SPAWN_TEST_TERRAFORM_RC", &mirror.cli_config).env("SPAWN_TEST_PROGRAMS", workspace.programs(Profile::Dev));
+    cargo.env("SPAWN_TEST_PROGRAMS", workspace.programs(Profile::Dev));
     // Whoever runs the tests may have an AWS account; the tests must not find it.
     for variable in [
         "AWS_PROFILE",
@@ -56,7 +54,9 @@ struct Moto {
 impl Moto {
     fn start(python: &Path, workspace: &Workspace) -> Result<Self> {
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let log = std::fs::File::create(workspace.target().join("test/moto.log"))?;
+        let directory = workspace.target().join("test");
+        std::fs::create_dir_all(&directory)?;
+        let log = std::fs::File::create(directory.join("moto.log"))?;
         let process = Command::new(python.join("python3"))
             .args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()])
             .stdin(Stdio::null())

@@ -240,6 +240,7 @@ pub(crate) mod tests {
                 caller: "123456789012 user/ada".into(),
                 asked_at: at("12:00:00"),
                 price_usd_per_hour: Some(0.08925),
+                ended: false,
                 next: None,
                 image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
             },

@@ -64,8 +64,7 @@ async fn instances_end(
     // Without a record nothing was made: the record is the first thing that a launch writes.
     if record.is_some() {
         ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
-        // Whoever begins to run it again looks for that afterwards; who has begun before is found now, and cannot finish.
-        record = rerun_forbid(ledger, fleet).await?;
+        record = forbid(ledger, fleet).await?;
     }
     let runs = || record.iter().chain(next(record.as_ref()));
     let mut launched = Vec::new();
@@ -79,13 +78,16 @@ async fn instances_end(
     Ok(record)
 }
 
-/// Takes the intent to run a fleet again from its launcher, who then cannot make that run the fleet's. It stays in the record:
-/// whoever repeats this end must find what was made of it.
-async fn rerun_forbid(ledger: &Ledger, fleet: &FleetId) -> Result<Option<FleetRecord>> {
+/// Says in the record that the fleet's end has begun, so that nobody begins to run it again; whoever has begun loses it. What was
+/// begun stays in the record: whoever repeats this end must find what was made of it.
+async fn forbid(ledger: &Ledger, fleet: &FleetId) -> Result<Option<FleetRecord>> {
     loop {
         let Some((record, etag)) = ledger.fleet_held(fleet).await? else { return Ok(None) };
-        let Some(next) = record.next.clone().filter(|next| next.heartbeat.is_some()) else { return Ok(Some(record)) };
-        let forbidden = FleetRecord { next: Some(Rerun { heartbeat: None, ..next }), ..record };
+        let next = record.next.clone().map(|next| Rerun { heartbeat: None, ..next });
+        let forbidden = FleetRecord { ended: true, next, ..record.clone() };
+        if forbidden == record {
+            return Ok(Some(record));
+        }
         if let Written::Done(_) = ledger.fleet_replace(&forbidden, &etag).await? {
             return Ok(Some(forbidden));
         }

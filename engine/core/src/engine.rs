@@ -244,6 +244,7 @@ impl Engine {
             caller: caller_identity(caller),
             asked_at: whole_second(self.now()),
             price_usd_per_hour: plan.price_usd_per_hour,
+            ended: false,
             next: None,
             image: plan.image.clone(),
         }

@@ -65,7 +65,7 @@ struct Stage<'a> {
 /// Whether a run is begun, and how.
 enum Beginning {
     /// There is nothing to begin.
-    Done(FleetRecord),
+    Done(Box<FleetRecord>),
     /// By this process.
     First(Arc<Begun>),
     /// By one that died: some of it may have been launched.
@@ -85,7 +85,7 @@ impl Engine {
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
         let asked = FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() };
         let (begun, first) = match stage.begin((record, etag), &asked, &plan.image, wanted).await? {
-            Beginning::Done(record) => return Ok(RunAgain { record, launched: false, warnings: Vec::new() }),
+            Beginning::Done(record) => return Ok(RunAgain { record: *record, launched: false, warnings: Vec::new() }),
             Beginning::First(begun) => (begun, true),
             Beginning::GoneOnWith(begun) => {
                 operation.say("going on with a run whose launcher died");
@@ -123,8 +123,9 @@ impl Engine {
 }
 
 impl Stage<'_> {
+    /// The record of a fleet whose end has not begun.
     async fn record(&self, fleet: &FleetId) -> Result<(FleetRecord, String)> {
-        self.ledger.fleet_held(fleet).await?.ok_or_else(|| ended(fleet))
+        self.ledger.fleet_held(fleet).await?.filter(|(record, _)| !record.ended).ok_or_else(|| ended(fleet))
     }
 
     /// Records the intent, or finds it recorded.
@@ -133,7 +134,7 @@ impl Stage<'_> {
         for _ in 0..BEGINNINGS_MAX {
             let Some(next) = record.next.clone() else {
                 if wanted == Wanted::ByTriggers && is_the_run(&record.spec, asked) {
-                    return Ok(Beginning::Done(record));
+                    return Ok(Beginning::Done(Box::new(record)));
                 }
                 let run = self.new_run(&record, asked, image);
                 self.operation.say(&format!("recording the next run: {}, until {}", run.run, lease::deadline_of(&run)));
@@ -203,10 +204,6 @@ impl Stage<'_> {
     /// Ends what runs of the former run, launches the new one, and makes it the fleet's.
     async fn launch(&self, begun: &Begun, launcher: &Launcher<'_>, spec: &FleetSpec) -> Result<()> {
         let former = begun.former().await;
-        // After the intent: whoever ends a fleet says so first and then looks for one, so that one of the two sees the other.
-        if patiently(self.aws, self.operation, || self.ledger.ended(&former.fleet)).await? {
-            return Err(ended(&former.fleet));
-        }
         self.end_former(&former).await?;
         launcher.records(&engine::payload(spec)).await?;
         let fleet_tags = Tags::from([(tag::FLEET.to_owned(), begun.run.fleet.to_string())]);

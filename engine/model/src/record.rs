@@ -68,6 +68,9 @@ pub struct FleetRecord {
     pub price_usd_per_hour: Option<f64>,
     /// What every instance of the run boots, whatever its reference has come to mean since.
     pub image: BootImage,
+    /// Whether its end has begun: nobody may run it again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
     /// The run that is being started in place of this one. Until it is launched, this one is the fleet's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Rerun>,
