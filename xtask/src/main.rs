@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod docs;
+mod limits;
 mod picture;
 mod sandbox;
 mod simulate;

@@ -34,9 +34,9 @@ impl Workspace {
         run(self.cargo("build").args(["--workspace", "--bins"]))
     }
 
-    /// Builds packages as they are released.
-    pub(crate) fn build_release(&self, packages: &[&str]) -> Result<()> {
-        run(self.cargo("build").arg("--release").args(packages.iter().flat_map(|package| ["--package", package])))
+    /// Builds every program as it is released.
+    pub(crate) fn build_release(&self) -> Result<()> {
+        run(self.cargo("build").args(["--release", "--workspace", "--bins"]))
     }
 
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
