@@ -6,7 +6,10 @@
 //! again), `instances_no_such_image` (it launches any), `objects_one_winner` (its threads look and then write: two can win), stream prefixes of `log_events` (it ignores them), `prices` (it has none).
 
 #[expect(dead_code, reason = "moto is not faithful in all of them")]
+#[path = "../../core/tests/contract/mod.rs"]
 mod contract;
+
+mod lines;
 
 mod amend;
 
@@ -89,7 +92,7 @@ async fn log_events() {
     let (Some(aws), Some(endpoint)) = (moto().await, endpoint()) else { return };
     let group = format!("/spawn/moto-{}", uuid::Uuid::new_v4().simple());
     aws.logs.group_ensure(&group, 7).await.expect("a group");
-    let written = contract::write_log(&endpoint, KEY, &group, &["run/00000", "run/00001"]).await;
+    let written = lines::write(&endpoint, KEY, &group, &["run/00000", "run/00001"]).await;
     contract::log_events(&aws, &group, "run/", &written).await;
     aws.logs.group_delete(&group).await.expect("gone");
 }

@@ -2,7 +2,10 @@
 //!
 //! Two ideas of AWS that were written apart have to agree, so that neither is taught to agree with us.
 
+#[path = "../../core/tests/contract/mod.rs"]
 mod contract;
+
+mod lines;
 
 use spawn_aws::{AccessKey, ConnectOptions, connect};
 use spawn_core::ports::{Aws, ImageQuery};
@@ -112,7 +115,7 @@ async fn log_events() {
     let key = (keys.access_key_id.as_str(), keys.secret_access_key.as_str());
     // The last is none of the run's, and must not be read.
     let streams = ["run/00000", "run/00001", "other/00000"];
-    let mut written = contract::write_log(&place.sandbox.endpoint(), key, "/test/lines", &streams).await;
+    let mut written = lines::write(&place.sandbox.endpoint(), key, "/test/lines", &streams).await;
     written.retain(|(stream, ..)| stream.starts_with("run/"));
     contract::log_events(&place.aws, "/test/lines", "run/", &written).await;
     place.end().await;

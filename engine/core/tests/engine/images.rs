@@ -43,7 +43,7 @@ fn a_reference_is_looked_up_once_and_recorded() {
 fn what_the_public_parameters_name_is_the_newest() {
     run(async {
         let world = warm().await;
-        for (name, id) in public_parameters(REGION).into_iter().filter(|(name, _)| name.contains("default-x86_64")) {
+        for (name, id) in public_parameters(REGION).into_iter().filter(|(name, _)| name.ends_with("/al2023-ami-kernel-default-x86_64")) {
             world.state().parameters.insert(name.clone(), id.clone());
             let engine = world.engine();
             for ami in [format!("ssm:{name}"), "al2023".to_owned()] {

@@ -65,6 +65,17 @@ fn a_launch_makes_the_same_calls_whatever_its_size() {
 }
 
 #[test]
+fn the_set_up_s_bucket_is_closed_to_whoever_comes_without_tls() {
+    run(async {
+        let world = warm().await;
+        let policies = world.state().bucket_policies.clone();
+        let policy: serde_json::Value = serde_json::from_str(&policies["spawn-123456789012-us-east-1"]).unwrap();
+        let denied = &policy["Statement"][0];
+        assert_eq!((&denied["Effect"], &denied["Condition"]["Bool"]["aws:SecureTransport"]), (&"Deny".into(), &"false".into()), "{policy}");
+    });
+}
+
+#[test]
 fn an_account_is_set_up_by_the_first_launch_and_found_by_the_second() {
     run(async {
         let world = World::new();

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[expect(dead_code, reason = "what writes logs is not in the simulation")]
+#[path = "../contract/mod.rs"]
+mod contract;
 #[path = "../simulated/mod.rs"]
 mod simulated;
 
@@ -13,6 +16,7 @@ mod launching;
 mod laws;
 mod leases;
 mod limits;
+mod ports;
 mod rerun;
 mod simulate;
 mod watching;

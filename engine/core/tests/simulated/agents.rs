@@ -65,18 +65,18 @@ impl Agents {
     }
 }
 
-/// The agent's configuration, which user data holds on a line of its own.
-pub(crate) fn config(user_data: &[u8]) -> AgentConfig {
+/// The agent's configuration, which user data holds on a line of its own; nothing if no agent is in it.
+pub(crate) fn config(user_data: &[u8]) -> Option<AgentConfig> {
     let script = std::str::from_utf8(user_data).expect("user data is text");
-    let line = script.lines().find(|line| line.starts_with("{\"schema\":")).expect("user data holds a configuration");
-    serde_json::from_str(line).expect("the configuration can be read")
+    let line = script.lines().find(|line| line.starts_with("{\"schema\":"))?;
+    Some(serde_json::from_str(line).expect("the configuration can be read"))
 }
 
 impl State {
     /// A machine is switched on: its agent reads user data, claims its rank and starts the command.
     pub(super) fn agent_boots(&mut self, at: Timestamp, id: &str) {
         let Some(machine) = self.cloud.machine(id) else { return };
-        let config = config(machine.user_data.as_deref().unwrap_or_default());
+        let Some(config) = config(machine.user_data.as_deref().unwrap_or_default()) else { return };
         let rank = config.rank_base + machine.ami_launch_index;
         let work = (self.agents.work)(rank);
         if matches!(work, Work::Absent) {

@@ -12,6 +12,7 @@ use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, La
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::image::Distribution;
+use spawn_model::problem::Path;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
 use spawn_model::tag;
@@ -67,7 +68,7 @@ fn page(next_token: Option<String>) -> Page {
 /// what these tests would spend most of their time with.
 fn told(user_data: &[u8]) -> Vec<u8> {
     assert!(user_data.len() <= 16 * 1024, "EC2 takes no more than 16 KiB of user data");
-    serde_json::to_vec(&config(user_data)).unwrap()
+    config(user_data).map_or_else(|| user_data.to_vec(), |config| serde_json::to_vec(&config).unwrap())
 }
 
 fn run_instances(request: &LaunchRequest) -> RunInstances {
@@ -98,6 +99,23 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
             ..BlockDevice::default()
         }],
         ..RunInstances::default()
+    }
+}
+
+/// EC2 says it in a sentence of its own; a port names the types.
+fn unknown_types(error: Error) -> Error {
+    let named = error.message.strip_prefix("The following supplied instance types do not exist: [").and_then(|rest| rest.strip_suffix(']'));
+    match named {
+        Some(one) if !one.contains(',') => Error { message: format!("there is no instance type {one}"), ..error },
+        Some(several) => Error { message: format!("there are no instance types {several}"), ..error },
+        None => error,
+    }
+}
+
+fn no_such_image(error: Error) -> Error {
+    match error.code.starts_with("InvalidAMIID") {
+        true => Error { class: Class::Invalid, ..error }.at(Path::field("ami")),
+        false => error,
     }
 }
 
@@ -199,7 +217,8 @@ impl Instances for Door {
 
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>> {
         let request = DescribeInstanceTypes { instance_types: names.to_vec(), ..DescribeInstanceTypes::default() };
-        let listing = reply!(self.ec2("ec2:DescribeInstanceTypes", Request::DescribeInstanceTypes(request)).await?, InstanceTypes);
+        let answer = self.ec2("ec2:DescribeInstanceTypes", Request::DescribeInstanceTypes(request)).await;
+        let listing = reply!(answer.map_err(unknown_types)?, InstanceTypes);
         let found = listing.items.into_iter().map(|t| InstanceType {
             name: t.name,
             architecture: t.architecture.to_owned(),
@@ -225,10 +244,11 @@ impl Instances for Door {
                 }
             }
         };
-        let answer = self.ec2("ec2:DescribeImages", Request::DescribeImages(request)).await;
-        let answer = answer
-            .map_err(|error| if error.code.starts_with("InvalidAMIID") { Error { class: Class::Invalid, ..error } } else { error })?;
-        let newest = reply!(answer, Images).items.into_iter().max_by_key(|image| image.creation_date.clone());
+        let answer = self.ec2("ec2:DescribeImages", Request::DescribeImages(request)).await.map_err(no_such_image)?;
+        // Asked for by name, the small ones are not meant.
+        let is_asked_for = |image: &model::Image| matches!(query, ImageQuery::Id(_)) || !image.name.contains("minimal");
+        let full = reply!(answer, Images).items.into_iter().filter(is_asked_for);
+        let newest = full.max_by_key(|image| (image.creation_date.clone(), image.name.clone()));
         let image = newest.ok_or_else(|| Error::new(Class::Invalid, "NoImage", "there is no such image", ""))?;
         Ok(Image { id: image.id, architecture: image.architecture, root_device: image.root_device_name })
     }
@@ -301,6 +321,10 @@ impl Instances for Door {
     }
 
     async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()> {
+        if keys.is_empty() {
+            // EC2 would take it for all of them.
+            return Ok(());
+        }
         for batch in ids.chunks(BATCH) {
             let tags = keys.iter().map(|key| TagRemoval { key: key.clone(), value: None }).collect();
             let request = DeleteTags { resources: batch.to_vec(), tags };

@@ -45,6 +45,8 @@ pub(crate) struct State {
     pub(crate) cloud: Cloud,
     /// Buckets, and in each its objects: key to body and ETag.
     pub(crate) buckets: BTreeMap<String, BTreeMap<String, (Vec<u8>, String)>>,
+    /// Policies of buckets.
+    pub(crate) bucket_policies: BTreeMap<String, String>,
     etags: u64,
     /// Roles by name.
     pub(crate) roles: BTreeMap<String, Role>,
@@ -101,6 +103,7 @@ impl World {
         let state = State {
             cloud: Cloud::new(Config { account_id: ACCOUNT.to_owned(), ..config }),
             buckets: BTreeMap::new(),
+            bucket_policies: BTreeMap::new(),
             etags: 0,
             roles: BTreeMap::new(),
             profiles: BTreeMap::new(),

@@ -6,6 +6,7 @@ use sandbox_cloud::catalogue;
 use spawn_core::ports::{LogEvent, Logs, Prices, Result, Systems};
 
 use super::door::Door;
+use super::refusal;
 
 #[async_trait]
 impl Systems for Door {
@@ -50,7 +51,9 @@ impl Systems for Door {
 impl Logs for Door {
     async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>> {
         self.call("logs:FilterLogEvents", |s, _| {
-            assert!(s.log_groups.contains_key(group), "the log group {group} is not there");
+            if !s.log_groups.contains_key(group) {
+                return Err(refusal("ResourceNotFoundException", 400, "The specified log group does not exist."));
+            }
             Ok(s.log.iter().filter(|event| event.stream.starts_with(stream_prefix) && event.at >= from).cloned().collect())
         })
         .await

@@ -211,7 +211,7 @@ fn view_instances(machines: &[Machine], lines: &mut Vec<String>) {
     let mut told: BTreeMap<&str, String> = BTreeMap::new();
     for machine in machines {
         let told = told.entry(&machine.reservation_id).or_insert_with(|| {
-            let config = config(machine.user_data.as_deref().unwrap_or_default());
+            let config = config(machine.user_data.as_deref().unwrap_or_default()).expect("an agent on every machine");
             format!("told base {} until {}", config.rank_base, config.deadline)
         });
         lines.push(format!(

@@ -1,12 +1,10 @@
-//! What every AWS must do for the ports to keep their word, one case each. Whoever claims to be AWS runs those it is faithful in.
+//! What every AWS must do for the ports to keep their word, one case each. Whoever claims to be AWS runs those it is faithful in:
+//! the simulation that the engine is tested on, and `engine/aws` on the sandbox and on moto.
 //!
 //! Every case makes what it needs under names of its own and takes it away again, so that cases run side by side and twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_config::BehaviorVersion;
-use aws_sdk_cloudwatchlogs::config::{Credentials, Region};
-use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use jiff::{SignedDuration, Timestamp};
 use spawn_core::ports::{Aws, Condition, ImageQuery, LaunchRequest, RoleRequest, Schedule, Tags, Written};
 use spawn_model::error::Class;
@@ -527,28 +525,4 @@ pub(crate) async fn prices(aws: &Aws) {
     let price = aws.prices.on_demand_usd_per_hour(&aws.region, "c7i.large").await.expect("an answer");
     assert!(price.is_some_and(|usd| usd > 0.0 && usd < 1.0), "{price:?}");
     assert_eq!(aws.prices.on_demand_usd_per_hour(&aws.region, "c99z.enormous").await, Ok(None));
-}
-
-/// Writes twelve lines to the streams in turn, as ranks would: no port of the engine writes logs. What was written, in order.
-pub(crate) async fn write_log(endpoint: &str, key: (&str, &str), group: &str, streams: &[&str]) -> Vec<(String, Timestamp, String)> {
-    let config = aws_sdk_cloudwatchlogs::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new(REGION))
-        .endpoint_url(endpoint)
-        .credentials_provider(Credentials::new(key.0, key.1, None, None, "test"))
-        .build();
-    let client = aws_sdk_cloudwatchlogs::Client::from_conf(config);
-    for stream in streams {
-        client.create_log_stream().log_group_name(group).log_stream_name(*stream).send().await.expect("a stream");
-    }
-    let start = Timestamp::from_second(Timestamp::now().as_second() - 60).expect("a time");
-    let mut written = Vec::new();
-    for (n, stream) in (0..12_i64).zip(streams.iter().cycle()) {
-        let at = start + SignedDuration::from_secs(n);
-        let message = format!("line {n}");
-        let event = InputLogEvent::builder().timestamp(at.as_millisecond()).message(&message).build().expect("an event");
-        client.put_log_events().log_group_name(group).log_stream_name(*stream).log_events(event).send().await.expect("written");
-        written.push(((*stream).to_owned(), at, message));
-    }
-    written
 }

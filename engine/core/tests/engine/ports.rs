@@ -1,0 +1,44 @@
+//! The contract of the ports on the simulation itself: what the engine is tested on is held to the same word as AWS.
+
+use crate::contract;
+use crate::simulated::{World, run};
+
+macro_rules! cases {
+    ($($case:ident)*) => {
+        $(
+            #[test]
+            fn $case() {
+                run(async { contract::$case(&World::new().process().aws()).await });
+            }
+        )*
+    };
+}
+
+cases! {
+    buckets
+    caller
+    default_subnets
+    documents
+    images
+    instance_types
+    instances_as_many_as_asked
+    instances_client_token
+    instances_launch_and_end
+    instances_no_such_image
+    instances_no_such_subnet
+    instances_none
+    log_groups
+    objects_conditions
+    objects_many
+    objects_one_winner
+    objects_read_back
+    parameters
+    prices
+    roles
+    roles_with_boundary
+    schedule_group_twice
+    schedules
+    security_group_in_use
+    security_groups
+    tags_change
+}
