@@ -113,6 +113,9 @@ impl Machines {
 
     /// Switches a machine off, and forgets it if it never comes back.
     pub(crate) fn halt(&self, id: String, why: HaltReason) {
+        if why == HaltReason::Hibernate {
+            return self.hibernate(id);
+        }
         let for_good = matches!(why, HaltReason::Terminate | HaltReason::SpotInterruption);
         let sessions = Arc::clone(&self.sessions);
         self.then(id.clone(), move |hypervisor| async move {
@@ -120,6 +123,16 @@ impl Machines {
             if for_good {
                 hypervisor.forget(&id).await;
                 sessions.forget(&id);
+            }
+        });
+    }
+
+    /// Switches a machine off that keeps its memory; one that cannot is stopped, as EC2 does.
+    fn hibernate(&self, id: String) {
+        self.then(id.clone(), move |hypervisor| async move {
+            if let Err(error) = hypervisor.hibernate(&id).await {
+                tracing::warn!(%error, id, "machine did not hibernate");
+                hypervisor.halt(&id, Halt::Graceful).await;
             }
         });
     }

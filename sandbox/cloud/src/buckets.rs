@@ -102,6 +102,7 @@ mod tests {
     use super::*;
     use crate::request::{
         CancelSpotInstanceRequests, CreateSecurityGroup, CreateTags, DescribeById, DescribeInstances, Filter, InstanceIds, RunInstances,
+        StopInstances,
     };
 
     fn run(count: i64) -> Request {
@@ -128,7 +129,7 @@ mod tests {
             (run(1000), 500, (1, 1)),
             (Request::TerminateInstances(ids(1)), 2, (100, 10)),
             (Request::TerminateInstances(ids(1000)), 50, (1, 1)),
-            (Request::StopInstances(ids(1)), 1, (50, 5)),
+            (Request::StopInstances(StopInstances { instance_ids: vec![String::new()], hibernate: false }), 1, (50, 5)),
             (Request::DescribeInstances(DescribeInstances::default()), 1, (50, 10)),
             (Request::DescribeInstances(filtered), 1, (100, 20)),
             (Request::DescribeSpotInstanceRequests(by_id(&[])), 1, (50, 10)),

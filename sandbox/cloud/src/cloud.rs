@@ -11,7 +11,10 @@ use crate::error::ApiError;
 use crate::faults::{Effect, Fault, Faults};
 use crate::identity::{Generator, mix, stable_hash};
 use crate::instances::TokenRecord;
-use crate::model::{Image, Instance, ProfileIdentifier, SecurityGroup, SpotInstanceRequest, Volume, Zone};
+use crate::kms::Keys;
+use crate::model::{
+    Image, Instance, KeyPair, PlacementGroup, ProfileIdentifier, SecurityGroup, Snapshot, SpotInstanceRequest, Volume, Zone,
+};
 use crate::network::{self, Network};
 use crate::reply::Reply;
 use crate::request::Request;
@@ -29,6 +32,11 @@ pub(crate) struct Region {
     pub(crate) volumes: Shelf<Volume>,
     pub(crate) groups: Shelf<SecurityGroup>,
     pub(crate) spot_requests: Shelf<SpotInstanceRequest>,
+    pub(crate) snapshots: BTreeMap<String, Snapshot>,
+    /// By name.
+    pub(crate) placement_groups: BTreeMap<String, PlacementGroup>,
+    /// By name.
+    pub(crate) key_pairs: BTreeMap<String, KeyPair>,
     pub(crate) tokens: BTreeMap<String, TokenRecord>,
     /// Instances that something happens to by itself, by when.
     pub(crate) due: BTreeSet<(Timestamp, String)>,
@@ -60,6 +68,8 @@ pub struct Cloud {
     pub(crate) faults: Faults,
     /// Instance profiles by name.
     pub(crate) profiles: BTreeMap<String, ProfileIdentifier>,
+    /// What volumes are encrypted with.
+    pub(crate) keys: Keys,
     /// What has happened and was not yet told by [`Cloud::advance`].
     pub(crate) outbox: Vec<(Timestamp, Change)>,
     pub(crate) next_public_ip: u32,
@@ -74,6 +84,7 @@ impl Cloud {
             generator: Generator::new(config.seed),
             faults: Faults::default(),
             profiles: BTreeMap::new(),
+            keys: Keys::new(&config.account_id),
             outbox: Vec::new(),
             next_public_ip: 0,
             calls: 0,
@@ -134,6 +145,11 @@ impl Cloud {
         self.profiles.insert(name.to_owned(), ProfileIdentifier { arn: arn.to_owned(), id });
     }
 
+    /// From now on volumes may be encrypted with this key.
+    pub fn kms_key_known(&mut self, arn: &str) {
+        self.keys.add(arn);
+    }
+
     /// From now on launches with this instance profile are refused.
     pub fn profile_forgotten(&mut self, name: &str) {
         self.profiles.remove(name);
@@ -174,6 +190,9 @@ fn new_region(config: &Config, seed: &catalogue::RegionSeed) -> Region {
         volumes: Shelf::new(config.reads_lag_ms),
         groups,
         spot_requests: Shelf::new(config.reads_lag_ms),
+        snapshots: BTreeMap::new(),
+        placement_groups: BTreeMap::new(),
+        key_pairs: BTreeMap::new(),
         tokens: BTreeMap::new(),
         due: BTreeSet::new(),
         buckets: Buckets::default(),

@@ -6,7 +6,7 @@ use crate::cloud::Cloud;
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::{groups, images, instances, network, offers, regions, spot, tags, volumes};
+use crate::{groups, images, instances, keys, network, offers, placement, regions, spot, tags, volumes};
 
 impl Cloud {
     /// Does the call in a region that exists.
@@ -21,18 +21,23 @@ impl Cloud {
             R::CancelSpotInstanceRequests(r) => Reply::SpotRequestsCancelled(spot::requests::cancel(self.region_mut(region), now, &r)?),
             R::CreateInternetGateway(r) => Reply::InternetGateway(network::internet_gateways::create(self, region, &r)?),
             R::CreateNatGateway(r) => Reply::NatGateway(network::nat_gateways::create(self, now, region, &r)?),
+            R::CreatePlacementGroup(r) => Reply::PlacementGroup(placement::create(self, region, &r)?),
             R::CreateRoute(r) => network::route_tables::create_route(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::CreateRouteTable(r) => Reply::RouteTable(network::route_tables::create(self, region, &r)?),
             R::CreateSecurityGroup(r) => Reply::GroupCreated(groups::create(self, now, region, &r)?),
+            R::CreateSnapshot(r) => Reply::Snapshot(volumes::snapshots::create(self, now, region, &r)?),
             R::CreateSubnet(r) => Reply::Subnet(network::subnets::create(self, region, &r)?),
             R::CreateTags(r) => tags::create(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
             R::CreateVpc(r) => Reply::Vpc(network::vpcs::create(self, now, region, &r)?),
             R::CreateVpcEndpoint(r) => Reply::VpcEndpoint(network::endpoints::create(self, now, region, &r)?),
             R::DeleteInternetGateway(r) => network::internet_gateways::delete(self.region_mut(region), &r).map(|()| Reply::Done)?,
+            R::DeleteKeyPair(r) => Reply::KeyPairDeleted(keys::delete(self.region_mut(region), &r)?),
             R::DeleteNatGateway(r) => Reply::NatGatewayDeleted(network::nat_gateways::delete(self, now, region, &r)?),
+            R::DeletePlacementGroup(r) => placement::delete(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::DeleteRoute(r) => network::route_tables::delete_route(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::DeleteRouteTable(r) => network::route_tables::delete(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::DeleteSecurityGroup(r) => Reply::GroupDeleted(groups::delete(self, now, region, &r)?),
+            R::DeleteSnapshot(r) => volumes::snapshots::delete(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::DeleteSubnet(r) => network::subnets::delete(self, now, region, &r).map(|()| Reply::Done)?,
             R::DeleteTags(r) => tags::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
             R::DeleteVolume(r) => volumes::delete(self.region_mut(region), now, &r).map(|()| Reply::Done)?,
@@ -48,11 +53,14 @@ impl Cloud {
             R::DescribeInstanceTypes(r) => Reply::InstanceTypes(offers::describe_types(self.region(region), &r)?),
             R::DescribeInstances(r) => Reply::Reservations(instances::describe::describe(self, now, region, &r)?),
             R::DescribeInternetGateways(r) => Reply::InternetGateways(network::internet_gateways::describe(self.region(region), &r)?),
+            R::DescribeKeyPairs(r) => Reply::KeyPairs(keys::describe(self.region(region), &r)?),
             R::DescribeNatGateways(r) => Reply::NatGateways(network::nat_gateways::describe(self, now, region, &r)?),
+            R::DescribePlacementGroups(r) => Reply::PlacementGroups(placement::describe(self.region(region), &r)?),
             R::DescribeRegions(r) => Reply::Regions(regions::describe_regions(&r)?),
             R::DescribeRouteTables(r) => Reply::RouteTables(network::route_tables::describe(self, now, region, &r)?),
             R::DescribeSecurityGroupRules(r) => Reply::Rules(groups::describe_rules(self, now, region, &r)?),
             R::DescribeSecurityGroups(r) => Reply::Groups(groups::describe(self, now, region, &r)?),
+            R::DescribeSnapshots(r) => Reply::Snapshots(volumes::snapshots::describe(self, now, region, &r)?),
             R::DescribeSpotInstanceRequests(r) => Reply::SpotRequests(spot::requests::describe(self, now, region, &r)?),
             R::DescribeSpotPriceHistory(r) => Reply::SpotPrices(spot::prices::describe(self.region(region), self.config.seed, now, &r)?),
             R::DescribeSubnets(r) => Reply::Subnets(network::subnets::describe(self, region, &r)?),
@@ -63,6 +71,7 @@ impl Cloud {
             R::DescribeVpcs(r) => Reply::Vpcs(network::vpcs::describe(self, region, &r)?),
             R::DetachInternetGateway(r) => network::internet_gateways::detach(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::DisassociateRouteTable(r) => network::route_tables::disassociate(self.region_mut(region), &r).map(|()| Reply::Done)?,
+            R::ImportKeyPair(r) => Reply::KeyPair(keys::import(self, now, region, &r)?),
             R::ModifyInstanceAttribute(r) => instances::attributes::modify(self.region_mut(region), now, r).map(|()| Reply::Done)?,
             R::ModifySubnetAttribute(r) => network::subnets::modify(self, region, &r).map(|()| Reply::Done)?,
             R::ModifyVpcAttribute(r) => network::vpcs::modify(self, region, &r).map(|()| Reply::Done)?,

@@ -18,6 +18,7 @@
 //! | `offers`, `images`, `regions` | what can be had, and where |
 //! | `spot` | spot prices, spot requests, and how instances are taken back |
 //! | `network` | networks: subnets, gateways, routes, endpoints |
+//! | `placement`, `keys`, `kms` | what launches name: placement groups, key pairs, encryption keys |
 //! | `groups`, `volumes`, `tags` | the rest of what EC2 keeps |
 //! | `transition` | what happens by itself as time passes |
 //! | `buckets` | EC2's published token buckets |
@@ -38,11 +39,14 @@ mod groups;
 mod identity;
 mod images;
 mod instances;
+mod keys;
+mod kms;
 mod machine;
 pub mod model;
 mod network;
 mod offers;
 mod paging;
+mod placement;
 mod regions;
 pub mod reply;
 pub mod request;

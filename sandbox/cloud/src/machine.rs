@@ -72,6 +72,10 @@ pub struct Machine {
     pub rebalance_recommendation: Option<Timestamp>,
     /// When EC2 will take it back, once it has said so.
     pub spot_interruption: Option<Timestamp>,
+    /// The key that opens it: name, and the line of `authorized_keys`.
+    pub public_key: Option<(String, String)>,
+    /// The placement group it is in.
+    pub placement_group: Option<String>,
     /// Its tags.
     pub tags: Tags,
 }
@@ -114,6 +118,8 @@ impl Cloud {
             spot: i.spot.is_some(),
             rebalance_recommendation: i.spot.as_ref().and_then(|s| s.rebalance),
             spot_interruption: i.spot.as_ref().and_then(|s| s.interruption),
+            public_key: i.key_name.as_ref().and_then(|name| here.key_pairs.get(name)).map(|k| (k.name.clone(), k.public_key.clone())),
+            placement_group: i.placement_group.clone(),
             tags: i.tags.clone(),
             region,
         })

@@ -6,8 +6,9 @@ use crate::catalogue::InstanceType;
 use crate::error::ApiError;
 use crate::identity::stable_id;
 use crate::model::{
-    ElasticAddress, Image, Instance, InstanceState, InternetGateway, IpPermission, NatGateway, RegionInfo, RouteTable, SecurityGroup,
-    SecurityGroupRule, SpotInstanceRequest, SpotRequestState, Subnet, TaggedResource, Volume, Vpc, VpcEndpoint, Zone,
+    ElasticAddress, Image, Instance, InstanceState, InternetGateway, IpPermission, KeyPair, NatGateway, PlacementGroup, RegionInfo,
+    RouteTable, SecurityGroup, SecurityGroupRule, Snapshot, SpotInstanceRequest, SpotRequestState, Subnet, TaggedResource, Volume, Vpc,
+    VpcEndpoint, Zone,
 };
 
 /// Part of a list.
@@ -226,6 +227,20 @@ pub enum Reply {
     Tags(Listing<TaggedResource>),
     /// DescribeVolumes.
     Volumes(Listing<Volume>),
+    /// CreateSnapshot.
+    Snapshot(Snapshot),
+    /// DescribeSnapshots.
+    Snapshots(Listing<Snapshot>),
+    /// CreatePlacementGroup.
+    PlacementGroup(PlacementGroup),
+    /// DescribePlacementGroups.
+    PlacementGroups(Vec<PlacementGroup>),
+    /// ImportKeyPair.
+    KeyPair(KeyPair),
+    /// DescribeKeyPairs.
+    KeyPairs(Vec<KeyPair>),
+    /// DeleteKeyPair: the id, if it was there.
+    KeyPairDeleted(Option<String>),
     /// DescribeInstanceAttribute.
     Attribute {
         /// The instance.

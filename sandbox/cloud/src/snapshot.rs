@@ -23,6 +23,9 @@ fn region(region: &Region) -> Value {
     json!({
         "instances": instances,
         "volumes": volumes,
+        "snapshots": region.snapshots,
+        "placement_groups": region.placement_groups,
+        "key_pairs": region.key_pairs,
         "security_groups": groups,
         "image_tags": image_tags,
         "network": network(&region.network),

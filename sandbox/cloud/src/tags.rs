@@ -87,10 +87,13 @@ const KINDS: &[(&str, &str)] = &[
     ("eni-", "network-interface"),
     ("i-", "instance"),
     ("igw-", "internet-gateway"),
+    ("key-", "key-pair"),
     ("nat-", "natgateway"),
+    ("pg-", "placement-group"),
     ("rtb-", "route-table"),
     ("sg-", "security-group"),
     ("sgr-", "security-group-rule"),
+    ("snap-", "snapshot"),
     ("sir-", "spot-instances-request"),
     ("subnet-", "subnet"),
     ("vol-", "volume"),
@@ -123,6 +126,9 @@ fn check_exists(region: &mut Region, id: &str) -> Result<(), ApiError> {
             not_found("InvalidNetworkInterfaceID.NotFound", "networkInterface")
         }
         Some("spot-instances-request") if !region.spot_requests.contains(id) => Err(crate::spot::requests::unknown(id)),
+        Some("snapshot") if !region.snapshots.contains_key(id) => Err(crate::volumes::snapshots::unknown(id)),
+        Some("key-pair") if !region.key_pairs.values().any(|k| k.id == id) => not_found("InvalidKeyPair.NotFound", "key pair"),
+        Some("placement-group") if !region.placement_groups.values().any(|g| g.id == id) => Err(crate::placement::unknown(id)),
         Some(kind) if IN_NETWORKS.contains(&kind) => region.network.tags_mut(id).map(|_| ()),
         Some(_) => Ok(()),
         None => Err(ApiError::new("InvalidID", format!("The ID '{id}' is not valid"))),
@@ -160,6 +166,15 @@ fn visit(region: &Region, mut see: impl FnMut(&str, &'static str, &Tags)) {
             see(&rule.id, "security-group-rule", &rule.tags);
         }
     }
+    for snapshot in region.snapshots.values() {
+        see(&snapshot.id, "snapshot", &snapshot.tags);
+    }
+    for key in region.key_pairs.values() {
+        see(&key.id, "key-pair", &key.tags);
+    }
+    for group in region.placement_groups.values() {
+        see(&group.id, "placement-group", &group.tags);
+    }
     for (id, kind, tags) in region.network.tagged() {
         see(id, kind, tags);
     }
@@ -179,20 +194,21 @@ fn write(region: &mut Region, now: Timestamp, id: &str, tags: Tags) {
             region.groups.change(now, id, |g| g.tags = tags);
         }
         Some("security-group-rule") => write_rule(region, now, id, tags),
-        Some("image") => {
-            if let Some(image) = region.images.iter_mut().find(|i| i.id == id) {
-                image.tags = tags;
-            }
-        }
+        Some("image") => put(region.images.iter_mut().find(|i| i.id == id).map(|i| &mut i.tags), tags),
         Some("network-interface") => write_part(region, now, tags, |i| i.interface.as_mut().filter(|n| n.id == id).map(|n| &mut n.tags)),
         Some("spot-instances-request") => {
             region.spot_requests.change(now, id, |r| r.tags = tags);
         }
-        Some(_) | None => {
-            if let Ok(place) = region.network.tags_mut(id) {
-                *place = tags;
-            }
-        }
+        Some("snapshot") => put(region.snapshots.get_mut(id).map(|s| &mut s.tags), tags),
+        Some("key-pair") => put(region.key_pairs.values_mut().find(|k| k.id == id).map(|k| &mut k.tags), tags),
+        Some("placement-group") => put(region.placement_groups.values_mut().find(|g| g.id == id).map(|g| &mut g.tags), tags),
+        Some(_) | None => put(region.network.tags_mut(id).ok(), tags),
+    }
+}
+
+fn put(place: Option<&mut Tags>, tags: Tags) {
+    if let Some(place) = place {
+        *place = tags;
     }
 }
 

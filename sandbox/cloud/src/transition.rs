@@ -13,6 +13,8 @@ use crate::spot::requests;
 pub enum HaltReason {
     /// It stops, and may be started again.
     Stop,
+    /// It stops as it is: when it is started again, what ran goes on.
+    Hibernate,
     /// It ends.
     Terminate,
     /// It is switched on again at once: a [`Change::Boot`] follows, and [`Cloud::guest_off`] must not be called for it.
@@ -56,6 +58,10 @@ pub(crate) enum Cause {
     User,
     /// The machine itself.
     Guest,
+    /// A call, which asked to keep what is in memory.
+    Hibernation,
+    /// A key of its disks is not there.
+    KeyMissing,
     /// The host under it died.
     HostLost,
     /// Spot capacity was taken back.
@@ -69,6 +75,8 @@ impl Cause {
         let (code, sentence) = match self {
             Cause::User => ("Client.UserInitiatedShutdown", "User initiated shutdown"),
             Cause::Guest => ("Client.InstanceInitiatedShutdown", "Instance initiated shutdown"),
+            Cause::Hibernation => ("Client.UserInitiatedHibernate", "User initiated hibernate"),
+            Cause::KeyMissing => ("Client.InvalidKMSKey.InvalidState", "The KMS key provided is in an incorrect state"),
             Cause::HostLost => ("Server.InternalError", "Internal error on launch"),
             Cause::Spot | Cause::Outbid => ("Server.SpotInstanceTermination", "Spot instance termination"),
         };
@@ -77,9 +85,9 @@ impl Cause {
 
     fn transition(self, now: Timestamp) -> String {
         match self {
-            Cause::User => format!("User initiated ({})", now.strftime("%Y-%m-%d %H:%M:%S GMT")),
+            Cause::User | Cause::Hibernation => format!("User initiated ({})", now.strftime("%Y-%m-%d %H:%M:%S GMT")),
             Cause::Guest => String::new(),
-            Cause::HostLost => "Server.InternalError".to_owned(),
+            Cause::HostLost | Cause::KeyMissing => "Server.InternalError".to_owned(),
             Cause::Spot | Cause::Outbid => "Server.SpotInstanceTermination".to_owned(),
         }
     }
@@ -170,6 +178,9 @@ impl Cloud {
     fn step(&mut self, at: Timestamp, region: &str, id: &str) {
         let Some(state) = self.region(region).instances.get(id).map(|i| i.state) else { return };
         match state {
+            InstanceState::Pending if self.region(region).instances.get(id).is_some_and(|i| i.doomed) => {
+                self.begin_terminate(at, region, id, Cause::KeyMissing);
+            }
             InstanceState::Pending => self.enter_running(at, region, id),
             InstanceState::Running => {
                 if let Some(outbid) = self.arrive(at, region, id) {
@@ -306,7 +317,8 @@ impl Cloud {
             i.state_reason = Some(cause.reason());
             i.state_transition_reason = cause.transition(now);
         });
-        self.halt(now, region, id, HaltReason::Stop);
+        let why = if cause == Cause::Hibernation { HaltReason::Hibernate } else { HaltReason::Stop };
+        self.halt(now, region, id, why);
     }
 
     pub(crate) fn begin_start(&mut self, now: Timestamp, region: &str, id: &str) {

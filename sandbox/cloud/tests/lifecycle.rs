@@ -72,7 +72,7 @@ fn stop_start_and_reboot() {
     assert_eq!(world.wait(0), [halt(&id, HaltReason::Reboot), Change::Boot(id.clone())]);
     assert_eq!(world.state(&id), Running);
 
-    world.change(Request::StopInstances, &ids).unwrap();
+    world.change(world::stop, &ids).unwrap();
     assert_eq!(world.wait(0), [halt(&id, HaltReason::Stop)]);
     assert_eq!(world.state(&id), Stopping);
     assert_eq!(world.change(Request::StartInstances, &ids).unwrap_err().code, "IncorrectInstanceState");
@@ -86,7 +86,7 @@ fn stop_start_and_reboot() {
     assert_eq!(world.wait(2_000), [Change::Boot(id.clone())]);
     assert_eq!(world.instance(&id).interface.unwrap().private_ip, address);
 
-    world.change(Request::StopInstances, &ids).unwrap();
+    world.change(world::stop, &ids).unwrap();
     world.wait(1_000);
     let changes = world.change(Request::TerminateInstances, &ids).unwrap();
     assert_eq!((changes[0].previous, changes[0].current), (Stopped, Terminated), "there is no machine to wait for");
@@ -102,11 +102,11 @@ fn calls_by_state() {
         (Running, |w, _| drop(w.wait(2_000))),
         (Stopping, |w, ids| {
             w.wait(2_000);
-            w.change(Request::StopInstances, ids).unwrap();
+            w.change(world::stop, ids).unwrap();
         }),
         (Stopped, |w, ids| {
             w.wait(2_000);
-            w.change(Request::StopInstances, ids).unwrap();
+            w.change(world::stop, ids).unwrap();
             w.wait(1_000);
         }),
         (Terminated, |w, ids| {
@@ -116,7 +116,7 @@ fn calls_by_state() {
     ];
     let calls: [(&str, Call, &[InstanceState]); 4] = [
         ("start", Request::StartInstances, &[Pending, Running, Stopped]),
-        ("stop", Request::StopInstances, &[Running, Stopping, Stopped]),
+        ("stop", world::stop, &[Running, Stopping, Stopped]),
         ("reboot", Request::RebootInstances, &[Running]),
         ("terminate", Request::TerminateInstances, &[Pending, Running, Stopping, Stopped, Terminated]),
     ];
@@ -223,7 +223,7 @@ fn attributes() {
     for change in [data(), resize()] {
         assert_eq!(world.call(modify(change)).unwrap_err().code, "IncorrectInstanceState");
     }
-    world.change(Request::StopInstances, &ids).unwrap();
+    world.change(world::stop, &ids).unwrap();
     world.wait(1_000);
     for change in [data(), resize()] {
         world.call(modify(change)).unwrap();
@@ -249,7 +249,7 @@ fn health_follows_the_boot() {
     assert_eq!(status(&mut world, false), Some((Running, "initializing")));
     world.wait(5_000);
     assert_eq!(status(&mut world, false), Some((Running, "ok")));
-    world.change(Request::StopInstances, &ids).unwrap();
+    world.change(world::stop, &ids).unwrap();
     assert_eq!(status(&mut world, true), Some((Stopping, "not-applicable")));
 }
 

@@ -69,7 +69,7 @@ fn play(steps: &[Step]) -> World {
                 let Some(ids) = pick(&mut world, n) else { continue };
                 let call = match step {
                     Step::Terminate(_) => Request::TerminateInstances,
-                    Step::Stop(_) => Request::StopInstances,
+                    Step::Stop(_) => world::stop,
                     _ => Request::StartInstances,
                 };
                 let _may_be_refused = world.change(call, &ids);

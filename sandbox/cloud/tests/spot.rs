@@ -126,7 +126,7 @@ fn a_spot_instance_is_one() {
     assert_eq!((found.len(), &found[0].id, &found[0].instance_id), (1, &of_instance.id, &ids[0]));
     assert_eq!((found[0].state, found[0].status_code, found[0].max_price), (SpotRequestState::Active, "fulfilled", 0.08));
     world.wait(2_000);
-    assert_eq!(world.change(Request::StopInstances, &ids).unwrap_err().code, "UnsupportedOperation");
+    assert_eq!(world.change(world::stop, &ids).unwrap_err().code, "UnsupportedOperation");
 }
 
 #[test]

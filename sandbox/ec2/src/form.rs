@@ -88,7 +88,10 @@ impl Form {
         let Some(text) = self.text(name) else { return Ok(None) };
         // Encoders for mail break lines, and EC2 does not mind.
         let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-        engine.decode(text).map(Some).map_err(|_| ApiError::new("InvalidParameterValue", "Invalid BASE64 encoding of user data."))
+        engine.decode(text).map(Some).map_err(|_| {
+            let what = if name.starts_with("UserData") { "user data" } else { name };
+            ApiError::new("InvalidParameterValue", format!("Invalid BASE64 encoding of {what}."))
+        })
     }
 
     fn parsed<T>(&self, name: &str, parse: impl Fn(&str) -> Option<T>, expected: &str) -> Result<Option<T>, ApiError> {

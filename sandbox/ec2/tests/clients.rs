@@ -153,11 +153,16 @@ fn boto3_networks() {
 }
 
 #[test]
+fn boto3_launching() {
+    assert_eq!(boto3("launching.py"), Vec::<String>::new());
+}
+
+#[test]
 fn boto3_instances() {
     assert_eq!(
         boto3("instances.py"),
         [
-            "DescribeKeyPairs: The action DescribeKeyPairs is not simulated",
+            "DescribeHosts: The action DescribeHosts is not simulated",
             "RunInstances: The parameter CpuOptions.CoreCount is not recognized",
             "DescribeInstances: The filter 'moon-phase' is invalid",
         ]

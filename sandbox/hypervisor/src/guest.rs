@@ -102,7 +102,7 @@ impl Guest {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.boot().is_some()
+        self.boot().as_ref().is_some_and(|boot| !*boot.asleep.borrow())
     }
 
     /// Ends the metadata service and forgets the machine's marks. It must be off.
@@ -118,10 +118,36 @@ impl Guest {
         }
     }
 
-    /// Switches the machine on.
+    /// Switches the machine on, or wakes it.
     pub(crate) async fn power_on(self: &Arc<Self>) -> io::Result<()> {
         let _switch = self.switch.lock().await;
-        self.switch_on().await
+        let asleep = self.boot().clone().filter(|boot| *boot.asleep.borrow());
+        match asleep {
+            Some(boot) => {
+                self.wake(&boot).await;
+                Ok(())
+            }
+            None => self.switch_on().await,
+        }
+    }
+
+    /// Takes the machine's power away and keeps its memory: what runs stands still until [`Guest::power_on`].
+    pub(crate) async fn hibernate(&self) -> io::Result<()> {
+        let _switch = self.switch.lock().await;
+        let Some(boot) = self.boot().clone() else { return Ok(()) };
+        boot.asleep.send_replace(true);
+        if let Err(error) = self.host.table.stand_still(|owner| owner.machine == self.id).await {
+            self.wake(&boot).await;
+            return Err(error);
+        }
+        self.layout.say("memory is kept, power is off");
+        Ok(())
+    }
+
+    async fn wake(&self, boot: &Boot) {
+        self.layout.say("memory is back");
+        self.host.table.go_on(|owner| owner.machine == self.id).await;
+        boot.asleep.send_replace(false);
     }
 
     async fn switch_on(self: &Arc<Self>) -> io::Result<()> {
@@ -167,18 +193,28 @@ impl Guest {
         let Some(boot) = self.boot().clone() else { return };
         boot.stop.cancel();
         let own = |owner: &Owner| owner.machine == self.id;
+        // What has no power cannot be asked to end.
+        let grace = if *boot.asleep.borrow() { Duration::ZERO } else { grace };
         if let Err(error) = self.host.table.terminate(Signal::TERM, grace, &boot.cut, own).await {
             tracing::error!(%error, id = &*self.id, "machine not ended completely");
         }
         self.host.table.unregister_units(&self.id);
         self.layout.say("power is off");
         *self.boot() = None;
+        boot.asleep.send_replace(false);
     }
 
     /// Does what the machine asked of its power, unless it has lost it meanwhile.
     pub(crate) async fn obey(self: Arc<Self>, boot: Arc<Boot>, power: Power) {
         let grace = if matches!(power, Power::Off | Power::Reboot) { self.host.options.grace } else { Duration::ZERO };
-        let _switch = self.switch.lock().await;
+        let _switch = loop {
+            boot.awake().await;
+            let switch = self.switch.lock().await;
+            // It may have fallen asleep while somebody else held the switch.
+            if !*boot.asleep.borrow() {
+                break switch;
+            }
+        };
         if !self.boot().as_ref().is_some_and(|current| Arc::ptr_eq(current, &boot)) {
             return;
         }

@@ -205,6 +205,17 @@ impl Hypervisor {
         }
     }
 
+    /// Takes a machine's power away and keeps what is in its memory: the next [`Hypervisor::boot`] lets what ran go on.
+    ///
+    /// # Errors
+    /// If something of it cannot be stood still; then it runs on.
+    pub async fn hibernate(&self, id: &str) -> io::Result<()> {
+        match self.guest(id) {
+            Some(guest) => guest.hibernate().await,
+            None => Ok(()),
+        }
+    }
+
     /// Forgets a machine that is never to run again: its processes and its metadata service end. Its console is kept for as long as its
     /// directory is.
     pub async fn forget(&self, id: &str) {

@@ -2,10 +2,14 @@
 
 use jiff::Timestamp;
 
+use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
 use crate::identity::Generator;
+use crate::kms;
 use crate::model::{AttachedVolume, Image, Tags, Volume, VolumeAttachment, Zone};
 use crate::request::BlockDevice;
+use crate::volumes::rules::{self, Speed};
+use crate::volumes::snapshots;
 
 /// A volume to be made for each instance of a launch.
 #[derive(Clone, Debug)]
@@ -18,11 +22,32 @@ pub(super) struct DiskPlan {
     snapshot_id: Option<String>,
     encrypted: bool,
     kms_key_id: Option<String>,
+    /// Whether EC2 will not find its key, once it looks.
+    pub(super) key_is_missing: bool,
     delete_on_termination: bool,
 }
 
+impl DiskPlan {
+    /// Whether an instance's memory can be kept on it.
+    pub(super) fn can_keep(&self, memory_mib: u64) -> bool {
+        u64::try_from(self.size).unwrap_or(0) * 1024 >= memory_mib && !matches!(self.volume_type.as_str(), "standard")
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+}
+
+/// Where disks are planned: what they may begin as, and be encrypted with.
+pub(super) struct Place<'a> {
+    pub(super) cloud: &'a Cloud,
+    pub(super) now: Timestamp,
+    pub(super) region: &'a Region,
+    pub(super) image: &'a Image,
+}
+
 /// What the image brings, changed and extended by what the launch says.
-pub(super) fn plan(image: &Image, devices: &[BlockDevice]) -> Result<Vec<DiskPlan>, ApiError> {
+pub(super) fn plan(place: &Place<'_>, devices: &[BlockDevice]) -> Result<Vec<DiskPlan>, ApiError> {
     let mut seen = std::collections::BTreeSet::new();
     for device in devices {
         if device.device_name.is_empty() {
@@ -33,62 +58,79 @@ pub(super) fn plan(image: &Image, devices: &[BlockDevice]) -> Result<Vec<DiskPla
             return Err(ApiError::new("InvalidBlockDeviceMapping", format!("Duplicate device name '{name}'")));
         }
     }
-    let root = devices.iter().find(|d| d.device_name == image.root_device_name);
+    let root_name = &place.image.root_device_name;
+    let root = devices.iter().find(|d| d.device_name == *root_name);
     if root.is_some_and(|d| d.no_device) {
         return Err(ApiError::new("InvalidBlockDeviceMapping", "The root device may not be left out."));
     }
-    let mut plans = vec![disk(image, true, root.unwrap_or(&root_of(image)))?];
-    for device in devices.iter().filter(|d| d.device_name != image.root_device_name && !d.no_device) {
-        plans.push(disk(image, false, device)?);
+    let as_it_is = BlockDevice { device_name: root_name.clone(), ..Default::default() };
+    let mut plans = vec![disk(place, true, root.unwrap_or(&as_it_is))?];
+    for device in devices.iter().filter(|d| d.device_name != *root_name && !d.no_device) {
+        plans.push(disk(place, false, device)?);
     }
     Ok(plans)
 }
 
-fn root_of(image: &Image) -> BlockDevice {
-    BlockDevice { device_name: image.root_device_name.clone(), ..Default::default() }
+/// What a disk begins as.
+struct Origin {
+    snapshot_id: Option<String>,
+    /// GiB; 0 if it begins empty.
+    size: i64,
+    encrypted: bool,
+    kms_key_id: Option<String>,
 }
 
-fn disk(image: &Image, root: bool, device: &BlockDevice) -> Result<DiskPlan, ApiError> {
-    let refuse = |message: String| Err(ApiError::new("InvalidBlockDeviceMapping", message));
-    if let Some(snapshot) = device.snapshot_id.as_ref().filter(|s| !root || **s != image.snapshot_id) {
-        return Err(ApiError::new("InvalidSnapshot.NotFound", format!("The snapshot '{snapshot}' does not exist.")));
+fn origin(place: &Place<'_>, root: bool, device: &BlockDevice) -> Result<Origin, ApiError> {
+    let image = place.image;
+    match &device.snapshot_id {
+        Some(id) if root && *id != image.snapshot_id => {
+            Err(ApiError::new("InvalidBlockDeviceMapping", "snapshotId cannot be modified on root device"))
+        }
+        _ if root => {
+            Ok(Origin { snapshot_id: Some(image.snapshot_id.clone()), size: image.volume_size, encrypted: false, kms_key_id: None })
+        }
+        None => Ok(Origin { snapshot_id: None, size: 0, encrypted: false, kms_key_id: None }),
+        Some(id) => {
+            let snapshot = snapshots::complete(place.region, place.now, id)?;
+            Ok(Origin {
+                snapshot_id: Some(id.clone()),
+                size: snapshot.volume_size,
+                encrypted: snapshot.encrypted,
+                kms_key_id: snapshot.kms_key_id.clone(),
+            })
+        }
     }
-    let size = match device.volume_size {
-        Some(size) if root && size < image.volume_size => {
-            return refuse(format!(
-                "Volume of size {size}GB is smaller than snapshot '{}', expect size>= {}GB",
-                image.snapshot_id, image.volume_size
-            ));
+}
+
+fn disk(place: &Place<'_>, root: bool, device: &BlockDevice) -> Result<DiskPlan, ApiError> {
+    let origin = origin(place, root, device)?;
+    let size = match (device.volume_size, &origin.snapshot_id) {
+        (None, None) => return Err(ApiError::new("MissingParameter", "The request must contain the parameter size or snapshotId")),
+        (None, Some(_)) => origin.size,
+        (Some(size), Some(id)) if size < origin.size => {
+            let message = format!("Volume of size {size}GB is smaller than snapshot '{id}', expect size>= {}GB", origin.size);
+            return Err(ApiError::new("InvalidBlockDeviceMapping", message));
         }
-        Some(size) if !(1..=65_536).contains(&size) => {
-            return Err(ApiError::value(format!("Volume size {size} GiB is not within 1 and 65536.")));
-        }
-        Some(size) => size,
-        None if root => image.volume_size,
-        None => return Err(ApiError::new("MissingParameter", "The request must contain the parameter size or snapshotId")),
+        (Some(size), _) => size,
     };
-    let volume_type = device.volume_type.clone().unwrap_or_else(|| if root { image.volume_type } else { "gp2" }.to_owned());
-    if !["gp2", "gp3", "io1", "io2", "st1", "sc1", "standard"].contains(&volume_type.as_str()) {
-        return Err(ApiError::value(format!("Invalid value '{volume_type}' for VolumeType.")));
-    }
-    if device.throughput.is_some() && volume_type != "gp3" {
-        return Err(ApiError::combination(format!("The parameter throughput is not supported for {volume_type} volumes.")));
-    }
-    if device.iops.is_some() && !["gp3", "io1", "io2"].contains(&volume_type.as_str()) {
-        return Err(ApiError::combination(format!("The parameter iops is not supported for {volume_type} volumes.")));
-    }
+    let volume_type = device.volume_type.clone().unwrap_or_else(|| if root { place.image.volume_type } else { "gp2" }.to_owned());
+    let speed = rules::check(&volume_type, size, root, Speed { iops: device.iops, throughput: device.throughput })?;
     if device.kms_key_id.is_some() && device.encrypted != Some(true) {
         return Err(ApiError::combination("The parameter KmsKeyId requires the parameter Encrypted to be set."));
     }
+    let encrypted = device.encrypted.unwrap_or(false) || origin.encrypted;
+    let kms_key_id = device.kms_key_id.clone().or(origin.kms_key_id).or_else(|| encrypted.then(|| kms::DEFAULT.to_owned()));
+    let found = kms_key_id.as_ref().map(|named| place.cloud.keys.find(&place.region.name, named));
     Ok(DiskPlan {
         device_name: device.device_name.clone(),
         size,
-        iops: device.iops.or((volume_type == "gp3").then_some(3000)),
-        throughput: device.throughput.or((volume_type == "gp3").then_some(125)),
+        iops: speed.iops,
+        throughput: speed.throughput,
         volume_type,
-        snapshot_id: root.then(|| image.snapshot_id.clone()),
-        encrypted: device.encrypted.unwrap_or(false),
-        kms_key_id: device.kms_key_id.clone(),
+        snapshot_id: origin.snapshot_id,
+        encrypted,
+        key_is_missing: found == Some(None),
+        kms_key_id: found.flatten().or(kms_key_id),
         // An image's root volume ends with its instance; one that a launch adds stays unless told otherwise.
         delete_on_termination: device.delete_on_termination.unwrap_or(root),
     })

@@ -10,11 +10,14 @@ use crate::catalogue::{self, InstanceType, is_offered};
 use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
 use crate::identity::stable_hash;
-use crate::model::{GroupIdentifier, Image, Instance, InstanceState, Interface, Market, MetadataOptions, ProfileIdentifier, SpotRequest};
+use crate::model::{
+    GroupIdentifier, Image, Instance, InstanceState, Interface, Market, MetadataOptions, PlacementGroup, ProfileIdentifier, SpotRequest,
+};
 use crate::reply::Reservation;
 use crate::request::RunInstances;
 use crate::spot::prices::Walk;
 use crate::spot::requests;
+use crate::{keys, placement};
 
 /// A launch that has passed every check and only needs a place.
 struct Launch {
@@ -26,6 +29,7 @@ struct Launch {
     metadata_options: MetadataOptions,
     tags: LaunchTags,
     disks: Vec<DiskPlan>,
+    placement_group: Option<PlacementGroup>,
 }
 
 /// How many instances a place can take, and what EC2 says if that is too few.
@@ -44,20 +48,24 @@ pub(crate) fn run(cloud: &mut Cloud, now: Timestamp, region: &str, request: RunI
     let image = validate::image(here, &request.image_id)?.clone();
     let tags = validate::launch_tags(&request)?;
     validate::user_data(&request)?;
-    if let Some(key) = &request.key_name {
-        return Err(ApiError::new("InvalidKeyPair.NotFound", format!("The key pair '{key}' does not exist")));
+    if let Some(key) = request.key_name.as_ref().filter(|key| !here.key_pairs.contains_key(*key)) {
+        return Err(keys::unknown(key));
     }
     let targets = validate::targets(here, &request)?;
+    let instance_type = validate::instance_type(&request, &image)?;
+    let origins = disks::Place { cloud, now, region: here, image: &image };
     let launch = Launch {
-        instance_type: validate::instance_type(&request, &image)?,
+        placement_group: validate::placement_group(here, &request, instance_type)?,
         groups: validate::groups(here, &request, &targets)?,
         profile: validate::profile(cloud, &request.iam_instance_profile)?,
         metadata_options: validate::metadata_options(&request.metadata_options, &tags.instance)?,
-        disks: disks::plan(&image, &request.block_device_mappings)?,
+        disks: disks::plan(&origins, &request.block_device_mappings)?,
+        instance_type,
         image,
         tags,
         request,
     };
+    validate::hibernation(&launch.request, instance_type, &launch.disks[0])?;
     if launch.request.dry_run {
         return Err(ApiError::dry_run());
     }
@@ -154,6 +162,9 @@ fn room(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &T
         ),
     );
     if let Some((count, refusal)) = quota(cloud, here, market, launch.instance_type) {
+        narrow(count, refusal);
+    }
+    if let Some((count, refusal)) = launch.placement_group.as_ref().and_then(|group| placement::room(here, group, &target.zone)) {
         narrow(count, refusal);
     }
     if let Some(limit) = cloud.faults.pool_limit(region, &target.zone, name, market) {
@@ -286,9 +297,13 @@ fn make_one(
         volumes: attached,
         ebs_optimized: launch.request.ebs_optimized,
         spot,
+        key_name: launch.request.key_name.clone(),
+        placement_group: launch.placement_group.as_ref().map(|g| g.name.clone()),
+        hibernation: launch.request.hibernation,
         monitoring: launch.request.monitoring,
         disable_api_termination: launch.request.disable_api_termination,
         tags: launch.tags.instance.clone(),
+        doomed: launch.disks.iter().any(|d| d.key_is_missing),
         due: Some(now + boot),
         powered: false,
         running_since: None,

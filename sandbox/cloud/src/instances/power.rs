@@ -6,22 +6,23 @@ use super::check_ids;
 use super::launch::in_pool;
 use super::quota::quota;
 use crate::catalogue::known_type;
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
 use crate::model::{Instance, InstanceState};
+use crate::placement;
 use crate::reply::StateChange;
-use crate::request::InstanceIds;
+use crate::request::{InstanceIds, StopInstances};
 use crate::transition::{Cause, Change, HaltReason};
 
 /// The instances a call names, after every one of them was found.
-fn named<'a>(cloud: &'a Cloud, region: &str, request: &InstanceIds) -> Result<Vec<&'a Instance>, ApiError> {
-    if request.instance_ids.is_empty() {
+fn named<'a>(cloud: &'a Cloud, region: &str, ids: &[String]) -> Result<Vec<&'a Instance>, ApiError> {
+    if ids.is_empty() {
         return Err(ApiError::missing("InstanceId"));
     }
     let here = cloud.region(region);
-    check_ids(&request.instance_ids, |id| here.instances.contains(id))?;
+    check_ids(ids, |id| here.instances.contains(id))?;
     let mut seen = std::collections::BTreeSet::new();
-    Ok(request.instance_ids.iter().filter(|id| seen.insert(*id)).filter_map(|id| here.instances.get(id)).collect())
+    Ok(ids.iter().filter(|id| seen.insert(*id)).filter_map(|id| here.instances.get(id)).collect())
 }
 
 fn wrong_state(instance: &Instance, verb: &str) -> ApiError {
@@ -51,7 +52,7 @@ fn states(instances: &[&Instance]) -> Vec<(String, InstanceState)> {
 }
 
 pub(crate) fn terminate(cloud: &mut Cloud, now: Timestamp, region: &str, request: &InstanceIds) -> Result<Vec<StateChange>, ApiError> {
-    let instances = named(cloud, region, request)?;
+    let instances = named(cloud, region, &request.instance_ids)?;
     if let Some(kept) = instances.iter().find(|i| i.disable_api_termination && !i.state.is_ending()) {
         return Err(ApiError::new(
             "OperationNotPermitted",
@@ -66,8 +67,8 @@ pub(crate) fn terminate(cloud: &mut Cloud, now: Timestamp, region: &str, request
     Ok(changed(cloud, region, before, |cloud, id| cloud.begin_terminate(now, region, id, Cause::User)))
 }
 
-pub(crate) fn stop(cloud: &mut Cloud, now: Timestamp, region: &str, request: &InstanceIds) -> Result<Vec<StateChange>, ApiError> {
-    let instances = named(cloud, region, request)?;
+pub(crate) fn stop(cloud: &mut Cloud, now: Timestamp, region: &str, request: &StopInstances) -> Result<Vec<StateChange>, ApiError> {
+    let instances = named(cloud, region, &request.instance_ids)?;
     for instance in &instances {
         if instance.spot.is_some() {
             return Err(ApiError::new(
@@ -83,12 +84,17 @@ pub(crate) fn stop(cloud: &mut Cloud, now: Timestamp, region: &str, request: &In
             return Err(wrong_state(instance, "stopped"));
         }
     }
+    if let Some(instance) = instances.iter().find(|i| request.hibernate && !i.hibernation) {
+        let message = format!("The instance can't be hibernated because it was not configured at launch for hibernation: {}", instance.id);
+        return Err(ApiError::new("UnsupportedHibernationConfiguration", message));
+    }
     let before = states(&instances);
-    Ok(changed(cloud, region, before, |cloud, id| cloud.begin_stop(now, region, id, Cause::User)))
+    let cause = if request.hibernate { Cause::Hibernation } else { Cause::User };
+    Ok(changed(cloud, region, before, |cloud, id| cloud.begin_stop(now, region, id, cause)))
 }
 
 pub(crate) fn start(cloud: &mut Cloud, now: Timestamp, region: &str, request: &InstanceIds) -> Result<Vec<StateChange>, ApiError> {
-    let instances = named(cloud, region, request)?;
+    let instances = named(cloud, region, &request.instance_ids)?;
     for instance in &instances {
         if instance.state == InstanceState::Stopping || instance.state.is_ending() {
             return Err(wrong_state(instance, "started"));
@@ -110,6 +116,7 @@ fn capacity_to_start(cloud: &Cloud, region: &str, instances: &[&Instance]) -> Re
         {
             return Err(refusal);
         }
+        placement_to_start(here, instances, first)?;
         let Some(limit) = cloud.faults.pool_limit(region, zone, name, market) else { continue };
         let taken = here.instances.values().filter(|i| in_pool(i, zone, name, market)).count();
         let wanted = alike.filter(|i| i.availability_zone == *zone).count();
@@ -120,8 +127,18 @@ fn capacity_to_start(cloud: &Cloud, region: &str, instances: &[&Instance]) -> Re
     Ok(())
 }
 
+/// A group that spreads its instances counts those that run.
+fn placement_to_start(here: &Region, instances: &[&Instance], first: &Instance) -> Result<(), ApiError> {
+    let group = first.placement_group.as_ref().and_then(|name| here.placement_groups.get(name));
+    let Some((left, refusal)) = group.and_then(|group| placement::room(here, group, &first.availability_zone)) else { return Ok(()) };
+    let together = |i: &&&Instance| {
+        i.state == InstanceState::Stopped && i.placement_group == first.placement_group && i.availability_zone == first.availability_zone
+    };
+    if instances.iter().filter(together).count() > left as usize { Err(refusal) } else { Ok(()) }
+}
+
 pub(crate) fn reboot(cloud: &mut Cloud, now: Timestamp, region: &str, request: &InstanceIds) -> Result<(), ApiError> {
-    let instances = named(cloud, region, request)?;
+    let instances = named(cloud, region, &request.instance_ids)?;
     if let Some(instance) = instances.iter().find(|i| i.state != InstanceState::Running) {
         return Err(wrong_state(instance, "rebooted"));
     }

@@ -1,13 +1,14 @@
 //! What a launch may ask for: each rule is EC2's, with EC2's words.
 
+use super::disks::DiskPlan;
 use crate::catalogue::{self, InstanceType};
 use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
 use crate::images::unknown_image;
-use crate::model::{GroupIdentifier, Image, MetadataOptions, MetadataOptionsRequest, ProfileIdentifier, Tags};
+use crate::model::{GroupIdentifier, Image, MetadataOptions, MetadataOptionsRequest, PlacementGroup, ProfileIdentifier, Tags};
 use crate::network::subnets::unknown as unknown_subnet;
 use crate::request::{ProfileSpecification, RunInstances, SpotOptions};
-use crate::tags;
+use crate::{placement, tags};
 
 const USER_DATA_LIMIT: usize = 16_384;
 const RESOLVE: &str = "resolve:ssm:";
@@ -139,9 +140,6 @@ fn named_subnet(request: &RunInstances) -> Result<Option<&String>, ApiError> {
 
 fn placement_zone(region: &Region, request: &RunInstances) -> Result<Option<String>, ApiError> {
     let placement = &request.placement;
-    if let Some(group) = &placement.group_name {
-        return Err(ApiError::new("InvalidPlacementGroup.Unknown", format!("The Placement Group '{group}' is unknown.")));
-    }
     if let Some(tenancy) = placement.tenancy.as_deref().filter(|t| *t != "default") {
         return Err(ApiError::gap("InvalidTenancy", format!("Tenancy '{tenancy}' is not simulated")));
     }
@@ -207,6 +205,31 @@ pub(super) fn groups(region: &Region, request: &RunInstances, targets: &[Target]
         return Ok(vec![crate::groups::default_of(region, &subnet.vpc_id)?]);
     }
     Ok(found.into_iter().map(|g| GroupIdentifier { id: g.id.clone(), name: g.name.clone() }).collect())
+}
+
+pub(super) fn placement_group(region: &Region, request: &RunInstances, of_type: &InstanceType) -> Result<Option<PlacementGroup>, ApiError> {
+    placement::of_launch(region, request.placement.group_name.as_ref(), request.placement.group_id.as_ref(), of_type)
+}
+
+/// What an instance needs that is to keep its memory while it is stopped.
+pub(super) fn hibernation(request: &RunInstances, of_type: &InstanceType, root: &DiskPlan) -> Result<(), ApiError> {
+    if !request.hibernation {
+        return Ok(());
+    }
+    let refuse = |message: String| Err(ApiError::new("UnsupportedHibernationConfiguration", message));
+    if request.spot.is_some() {
+        return refuse("Hibernation is not supported for instances of one-time Spot requests.".to_owned());
+    }
+    if !of_type.hibernation {
+        return refuse(format!("Hibernation is not supported for instances of type {}.", of_type.name));
+    }
+    if !root.is_encrypted() {
+        return refuse("For hibernation, the root device volume must be encrypted.".to_owned());
+    }
+    if !root.can_keep(of_type.memory_mib) {
+        return refuse(format!("For hibernation, the root device volume must be able to hold the {} MiB of memory.", of_type.memory_mib));
+    }
+    Ok(())
 }
 
 pub(super) fn profile(cloud: &Cloud, wanted: &Option<ProfileSpecification>) -> Result<Option<ProfileIdentifier>, ApiError> {

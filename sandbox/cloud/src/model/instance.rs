@@ -264,12 +264,21 @@ pub struct Instance {
     pub ebs_optimized: bool,
     /// Its spot request, if it is a spot instance.
     pub spot: Option<SpotRequest>,
+    /// The key that opens it.
+    pub key_name: Option<String>,
+    /// The placement group it is in, by name.
+    pub placement_group: Option<String>,
+    /// Whether it can keep its memory while it is stopped.
+    pub hibernation: bool,
     /// Detailed monitoring.
     pub monitoring: bool,
     /// Whether TerminateInstances is refused.
     pub disable_api_termination: bool,
     /// Its tags.
     pub tags: Tags,
+    /// Whether it will not boot, because a key of its disks is not there.
+    #[serde(skip)]
+    pub(crate) doomed: bool,
     /// When the next thing happens to it by itself.
     #[serde(skip)]
     pub(crate) due: Option<Timestamp>,

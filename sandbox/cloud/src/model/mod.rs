@@ -4,6 +4,7 @@ mod group;
 mod image;
 mod instance;
 mod network;
+mod placement;
 mod spot;
 mod volume;
 
@@ -16,6 +17,7 @@ pub use group::*;
 pub use image::*;
 pub use instance::*;
 pub use network::*;
+pub use placement::*;
 pub use spot::*;
 pub use volume::*;
 

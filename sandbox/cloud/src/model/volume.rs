@@ -48,3 +48,32 @@ pub struct VolumeAttachment {
     /// When it was attached.
     pub attach_time: Timestamp,
 }
+
+/// What a volume was at a moment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// `snap-…`.
+    pub id: String,
+    /// The account it belongs to.
+    pub owner_id: String,
+    /// Of which volume.
+    pub volume_id: String,
+    /// GiB.
+    pub volume_size: i64,
+    /// Whether it is encrypted, and what is made of it too.
+    pub encrypted: bool,
+    /// With which key.
+    pub kms_key_id: Option<String>,
+    /// What it is for.
+    pub description: String,
+    /// When it was taken.
+    pub start_time: Timestamp,
+    /// When it is complete.
+    #[serde(skip)]
+    pub(crate) complete_at: Timestamp,
+    /// Whether it was, at the time it was asked for.
+    #[serde(skip)]
+    pub completed: bool,
+    /// Its tags.
+    pub tags: Tags,
+}

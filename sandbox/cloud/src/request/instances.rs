@@ -27,7 +27,16 @@ pub struct DescribeInstanceStatus {
     pub page: Page,
 }
 
-/// A call on a list of instances: terminate, stop, start, reboot.
+/// Stops instances.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopInstances {
+    /// The instances. One unknown id fails the whole call.
+    pub instance_ids: Vec<String>,
+    /// Keeps what is in their memory.
+    pub hibernate: bool,
+}
+
+/// A call on a list of instances: terminate, start, reboot.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InstanceIds {
     /// The instances. One unknown id fails the whole call.

@@ -61,8 +61,10 @@ pub struct Placement {
     pub availability_zone: Option<String>,
     /// The zone by id.
     pub availability_zone_id: Option<String>,
-    /// The placement group; none exists, so every name is unknown.
+    /// The placement group by name.
     pub group_name: Option<String>,
+    /// The placement group by id.
+    pub group_id: Option<String>,
     /// `default`; the others are not simulated.
     pub tenancy: Option<String>,
 }
@@ -113,12 +115,14 @@ pub struct RunInstances {
     pub ebs_optimized: bool,
     /// Spot, if given.
     pub spot: Option<SpotOptions>,
-    /// A key pair; none exists, so every name is unknown.
+    /// A key pair.
     pub key_name: Option<String>,
     /// Detailed monitoring.
     pub monitoring: bool,
     /// Refuses TerminateInstances while set.
     pub disable_api_termination: bool,
+    /// Whether it can keep its memory while it is stopped.
+    pub hibernation: bool,
     /// Checks everything and launches nothing.
     pub dry_run: bool,
 }

@@ -3,6 +3,7 @@
 mod groups;
 mod instances;
 mod launch;
+mod launching;
 mod network;
 mod offers;
 mod spot;
@@ -12,6 +13,7 @@ mod volumes;
 pub use groups::*;
 pub use instances::*;
 pub use launch::*;
+pub use launching::*;
 pub use network::*;
 pub use offers::*;
 pub use spot::*;
@@ -104,12 +106,16 @@ requests! {
     CreateInternetGateway(CreateTagged),
     /// See [`CreateNatGateway`].
     CreateNatGateway(CreateNatGateway),
+    /// See [`CreatePlacementGroup`].
+    CreatePlacementGroup(CreatePlacementGroup),
     /// See [`CreateRoute`].
     CreateRoute(CreateRoute),
     /// See [`CreateRouteTable`].
     CreateRouteTable(CreateRouteTable),
     /// See [`CreateSecurityGroup`].
     CreateSecurityGroup(CreateSecurityGroup),
+    /// See [`CreateSnapshot`].
+    CreateSnapshot(CreateSnapshot),
     /// See [`CreateSubnet`].
     CreateSubnet(CreateSubnet),
     /// See [`CreateTags`].
@@ -120,14 +126,20 @@ requests! {
     CreateVpcEndpoint(CreateVpcEndpoint),
     /// See [`OneId`].
     DeleteInternetGateway(OneId),
+    /// See [`DeleteKeyPair`].
+    DeleteKeyPair(DeleteKeyPair),
     /// See [`OneId`].
     DeleteNatGateway(OneId),
+    /// See [`OneId`].
+    DeletePlacementGroup(OneId),
     /// See [`DeleteRoute`].
     DeleteRoute(DeleteRoute),
     /// See [`OneId`].
     DeleteRouteTable(OneId),
     /// See [`DeleteSecurityGroup`].
     DeleteSecurityGroup(DeleteSecurityGroup),
+    /// See [`OneId`].
+    DeleteSnapshot(OneId),
     /// See [`OneId`].
     DeleteSubnet(OneId),
     /// See [`DeleteTags`].
@@ -158,8 +170,12 @@ requests! {
     DescribeInstances(DescribeInstances),
     /// See [`DescribeById`].
     DescribeInternetGateways(DescribeById),
+    /// See [`DescribeKeyPairs`].
+    DescribeKeyPairs(DescribeKeyPairs),
     /// See [`DescribeById`].
     DescribeNatGateways(DescribeById),
+    /// See [`DescribePlacementGroups`].
+    DescribePlacementGroups(DescribePlacementGroups),
     /// See [`DescribeRegions`].
     DescribeRegions(DescribeRegions),
     /// See [`DescribeById`].
@@ -168,6 +184,8 @@ requests! {
     DescribeSecurityGroupRules(DescribeById),
     /// See [`DescribeSecurityGroups`].
     DescribeSecurityGroups(DescribeSecurityGroups),
+    /// See [`DescribeSnapshots`].
+    DescribeSnapshots(DescribeSnapshots),
     /// See [`DescribeById`].
     DescribeSpotInstanceRequests(DescribeById),
     /// See [`DescribeSpotPriceHistory`].
@@ -188,6 +206,8 @@ requests! {
     DetachInternetGateway(GatewayAttachment),
     /// See [`OneId`].
     DisassociateRouteTable(OneId),
+    /// See [`ImportKeyPair`].
+    ImportKeyPair(ImportKeyPair),
     /// See [`ModifyInstanceAttribute`].
     ModifyInstanceAttribute(ModifyInstanceAttribute),
     /// See [`ModifySubnetAttribute`].
@@ -206,8 +226,8 @@ requests! {
     RunInstances(Box<RunInstances>),
     /// See [`InstanceIds`].
     StartInstances(InstanceIds),
-    /// See [`InstanceIds`].
-    StopInstances(InstanceIds),
+    /// See [`StopInstances`].
+    StopInstances(StopInstances),
     /// See [`InstanceIds`].
     TerminateInstances(InstanceIds),
 }
@@ -225,6 +245,7 @@ impl Request {
             Request::DescribeSpotInstanceRequests(r) | Request::DescribeVolumes(r) => {
                 !r.ids.is_empty() || !r.filters.is_empty() || paged(&r.page)
             }
+            Request::DescribeSnapshots(r) => !r.snapshot_ids.is_empty() || !r.filters.is_empty() || paged(&r.page),
             _ => true,
         }
     }
@@ -233,7 +254,8 @@ impl Request {
     pub(crate) fn resources(&self) -> u64 {
         match self {
             Request::RunInstances(r) => u64::try_from(r.max_count).unwrap_or(0),
-            Request::StartInstances(r) | Request::StopInstances(r) | Request::TerminateInstances(r) => r.instance_ids.len() as u64,
+            Request::StartInstances(r) | Request::TerminateInstances(r) => r.instance_ids.len() as u64,
+            Request::StopInstances(r) => r.instance_ids.len() as u64,
             _ => 0,
         }
     }

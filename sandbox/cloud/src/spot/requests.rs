@@ -113,14 +113,14 @@ pub(crate) fn marked(region: &mut Region, now: Timestamp, instance_id: &str) {
 /// The instance ends: a one-time request ends with it, unless it was cancelled before.
 pub(crate) fn ended(region: &mut Region, now: Timestamp, instance_id: &str, cause: Cause) {
     let (code, message) = match cause {
-        Cause::User | Cause::Guest => {
+        Cause::User | Cause::Guest | Cause::Hibernation => {
             ("instance-terminated-by-user", "Your Spot instance was terminated due to a user-initiated termination.")
         }
         Cause::Spot => ("instance-terminated-no-capacity", "Your Spot instance was terminated because there is no longer Spot capacity."),
         Cause::Outbid => {
             ("instance-terminated-by-price", "Your Spot instance was terminated because your maximum price is lower than the Spot price.")
         }
-        Cause::HostLost => ("instance-terminated-by-service", "Your Spot instance was terminated by the service."),
+        Cause::HostLost | Cause::KeyMissing => ("instance-terminated-by-service", "Your Spot instance was terminated by the service."),
     };
     change(region, now, instance_id, |request| {
         (request.status_code, request.status_message) = (code, message);

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::model::{Instance, InstanceState, Tag};
 use sandbox_cloud::reply::{Reservation, StateChange};
-use sandbox_cloud::request::{DescribeById, DescribeInstances, Filter, InstanceIds, RunInstances, TagSpecification};
+use sandbox_cloud::request::{DescribeById, DescribeInstances, Filter, InstanceIds, RunInstances, StopInstances, TagSpecification};
 use sandbox_cloud::{ApiError, Change, Cloud, Config, Reply, Request, catalogue};
 
 pub(crate) const REGION: &str = "us-east-1";
@@ -80,6 +80,11 @@ impl World {
             other => panic!("a describe call answers {other:?}"),
         }
     }
+}
+
+/// A plain stop, in the form of the other calls on instances.
+pub(crate) fn stop(instances: InstanceIds) -> Request {
+    Request::StopInstances(StopInstances { instance_ids: instances.instance_ids, hibernate: false })
 }
 
 /// An image for x86_64.

@@ -3,6 +3,7 @@
 use sandbox_cloud::model::ShutdownBehavior;
 use sandbox_cloud::request::{
     AttributeChange, DescribeInstanceAttribute, DescribeInstanceStatus, DescribeInstances, InstanceIds, ModifyInstanceAttribute,
+    StopInstances,
 };
 use sandbox_cloud::{ApiError, Request};
 
@@ -39,10 +40,11 @@ pub(super) fn terminate(form: &Form) -> Result<Request, ApiError> {
 }
 
 pub(super) fn stop(form: &Form) -> Result<Request, ApiError> {
-    for name in ["Force", "Hibernate", "SkipOsShutdown"] {
+    for name in ["Force", "SkipOsShutdown"] {
         form.only(name, &["false"])?;
     }
-    Ok(Request::StopInstances(ids(form)))
+    let hibernate = form.boolean("Hibernate")?.unwrap_or(false);
+    Ok(Request::StopInstances(StopInstances { instance_ids: form.list("InstanceId"), hibernate }))
 }
 
 pub(super) fn start(form: &Form) -> Result<Request, ApiError> {

@@ -29,6 +29,7 @@ pub(super) fn run(form: &Form) -> Result<Request, ApiError> {
             availability_zone: form.text("Placement.AvailabilityZone"),
             availability_zone_id: form.text("Placement.AvailabilityZoneId"),
             group_name: form.text("Placement.GroupName").filter(|name| !name.is_empty()),
+            group_id: form.text("Placement.GroupId"),
             tenancy: form.text("Placement.Tenancy"),
         },
         iam_instance_profile: form
@@ -47,6 +48,7 @@ pub(super) fn run(form: &Form) -> Result<Request, ApiError> {
         ebs_optimized: form.boolean("EbsOptimized")?.unwrap_or(false),
         spot: spot::options(form)?,
         key_name: form.text("KeyName"),
+        hibernation: form.boolean("HibernationOptions.Configured")?.unwrap_or(false),
         monitoring: form.boolean("Monitoring.Enabled")?.unwrap_or(false),
         disable_api_termination: form.boolean("DisableApiTermination")?.unwrap_or(false),
         // Set by the caller, for every operation alike.
@@ -61,7 +63,6 @@ fn accept_only_without_effect(form: &Form) -> Result<(), ApiError> {
         ("DisableApiStop", &["false"]),
         ("EnablePrimaryIpv6", &["false"]),
         ("EnclaveOptions.Enabled", &["false"]),
-        ("HibernationOptions.Configured", &["false"]),
         ("Ipv6AddressCount", &["0"]),
         ("MaintenanceOptions.AutoRecovery", &["default"]),
         ("NetworkPerformanceOptions.BandwidthWeighting", &["default"]),

@@ -1,8 +1,8 @@
-//! Calls that list what a region offers, and those about tags and volumes.
+//! Calls that list what a region offers, and those about tags.
 
 use sandbox_cloud::request::{
-    CreateTags, DeleteTags, DeleteVolume, DescribeAvailabilityZones, DescribeById, DescribeImages, DescribeInstanceTypeOfferings,
-    DescribeInstanceTypes, DescribeRegions, DescribeTags, TagRemoval,
+    CreateTags, DeleteTags, DescribeAvailabilityZones, DescribeById, DescribeImages, DescribeInstanceTypeOfferings, DescribeInstanceTypes,
+    DescribeRegions, DescribeTags, TagRemoval,
 };
 use sandbox_cloud::{ApiError, Request};
 
@@ -59,15 +59,6 @@ pub(super) fn instance_type_offerings(form: &Form) -> Result<Request, ApiError> 
 
 pub(super) fn by_id(form: &Form, ids: &str) -> Result<DescribeById, ApiError> {
     Ok(DescribeById { ids: form.list(ids), filters: form.filters()?, page: form.page()? })
-}
-
-pub(super) fn volumes(form: &Form) -> Result<Request, ApiError> {
-    form.only("IncludeManagedResources", &["false"])?;
-    by_id(form, "VolumeId").map(Request::DescribeVolumes)
-}
-
-pub(super) fn delete_volume(form: &Form) -> Result<Request, ApiError> {
-    Ok(Request::DeleteVolume(DeleteVolume { volume_id: form.required("VolumeId")? }))
 }
 
 pub(super) fn create_tags(form: &Form) -> Result<Request, ApiError> {

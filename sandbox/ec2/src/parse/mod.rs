@@ -3,9 +3,11 @@
 mod groups;
 mod instances;
 mod launch;
+mod launching;
 mod lists;
 mod network;
 mod spot;
+mod volumes;
 
 use sandbox_cloud::{ApiError, Request};
 
@@ -24,21 +26,26 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("CancelSpotInstanceRequests", spot::cancel_requests),
     ("CreateInternetGateway", network::create_internet_gateway),
     ("CreateNatGateway", network::create_nat_gateway),
+    ("CreatePlacementGroup", launching::create_placement_group),
     ("CreateRoute", network::create_route),
     ("CreateRouteTable", network::create_route_table),
     ("CreateSecurityGroup", groups::create),
+    ("CreateSnapshot", volumes::create_snapshot),
     ("CreateSubnet", network::create_subnet),
     ("CreateTags", lists::create_tags),
     ("CreateVpc", network::create_vpc),
     ("CreateVpcEndpoint", network::create_endpoint),
     ("DeleteInternetGateway", network::delete_internet_gateway),
+    ("DeleteKeyPair", launching::delete_key_pair),
     ("DeleteNatGateway", network::delete_nat_gateway),
+    ("DeletePlacementGroup", launching::delete_placement_group),
     ("DeleteRoute", network::delete_route),
     ("DeleteRouteTable", network::delete_route_table),
     ("DeleteSecurityGroup", groups::delete),
+    ("DeleteSnapshot", volumes::delete_snapshot),
     ("DeleteSubnet", network::delete_subnet),
     ("DeleteTags", lists::delete_tags),
-    ("DeleteVolume", lists::delete_volume),
+    ("DeleteVolume", volumes::delete_volume),
     ("DeleteVpc", network::delete_vpc),
     ("DeleteVpcEndpoints", network::delete_endpoints),
     ("DescribeAccountAttributes", lists::account_attributes),
@@ -51,21 +58,25 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("DescribeInstanceTypes", lists::instance_types),
     ("DescribeInstances", instances::describe),
     ("DescribeInternetGateways", network::internet_gateways),
+    ("DescribeKeyPairs", launching::key_pairs),
     ("DescribeNatGateways", network::nat_gateways),
+    ("DescribePlacementGroups", launching::placement_groups),
     ("DescribeRegions", lists::regions),
     ("DescribeRouteTables", network::route_tables),
     ("DescribeSecurityGroupRules", groups::describe_rules),
     ("DescribeSecurityGroups", groups::describe),
+    ("DescribeSnapshots", volumes::snapshots),
     ("DescribeSpotInstanceRequests", spot::describe_requests),
     ("DescribeSpotPriceHistory", spot::price_history),
     ("DescribeSubnets", network::subnets),
     ("DescribeTags", lists::describe_tags),
-    ("DescribeVolumes", lists::volumes),
+    ("DescribeVolumes", volumes::volumes),
     ("DescribeVpcAttribute", network::vpc_attribute),
     ("DescribeVpcEndpoints", network::endpoints),
     ("DescribeVpcs", network::vpcs),
     ("DetachInternetGateway", network::detach_internet_gateway),
     ("DisassociateRouteTable", network::disassociate_route_table),
+    ("ImportKeyPair", launching::import_key_pair),
     ("ModifyInstanceAttribute", instances::modify_attribute),
     ("ModifySubnetAttribute", network::modify_subnet),
     ("ModifyVpcAttribute", network::modify_vpc),

@@ -42,6 +42,7 @@ fn instance(xml: &mut Xml, i: &Instance, owner_id: &str) {
     xml.leaf("privateDnsName", interface.map_or("", |n| &n.private_dns_name));
     xml.leaf("dnsName", interface.and_then(|n| n.public_dns_name.as_deref()).unwrap_or(""));
     xml.leaf("reason", &i.state_transition_reason);
+    xml.maybe("keyName", i.key_name.as_ref());
     xml.leaf("amiLaunchIndex", i.ami_launch_index);
     xml.list("productCodes", std::iter::empty::<()>(), |_, ()| {});
     xml.leaf("instanceType", &i.instance_type);
@@ -49,7 +50,7 @@ fn instance(xml: &mut Xml, i: &Instance, owner_id: &str) {
     xml.element("placement", |xml| {
         xml.leaf("availabilityZone", &i.availability_zone);
         xml.leaf("availabilityZoneId", &i.availability_zone_id);
-        xml.leaf("groupName", "");
+        xml.leaf("groupName", i.placement_group.as_deref().unwrap_or_default());
         xml.leaf("tenancy", "default");
     });
     xml.element("monitoring", |xml| xml.leaf("state", enabled(i.monitoring)));
@@ -101,7 +102,7 @@ fn instance(xml: &mut Xml, i: &Instance, owner_id: &str) {
 
 fn machine_options(xml: &mut Xml, i: &Instance) {
     xml.element("capacityReservationSpecification", |xml| xml.leaf("capacityReservationPreference", "open"));
-    xml.element("hibernationOptions", |xml| xml.leaf("configured", false));
+    xml.element("hibernationOptions", |xml| xml.leaf("configured", i.hibernation));
     xml.element("enclaveOptions", |xml| xml.leaf("enabled", false));
     let options = &i.metadata_options;
     xml.element("metadataOptions", |xml| {

@@ -1,6 +1,6 @@
-//! What a region offers: images and zones; and volumes and tags.
+//! What a region offers: images and zones; and tags.
 
-use sandbox_cloud::model::{Image, RegionInfo, TaggedResource, Volume, Zone, format_time};
+use sandbox_cloud::model::{Image, RegionInfo, TaggedResource, Zone};
 
 use super::tags;
 use crate::xml::Xml;
@@ -62,31 +62,6 @@ pub(super) fn zone(xml: &mut Xml, zone: &Zone) {
     xml.leaf("networkBorderGroup", &zone.region);
     xml.leaf("optInStatus", "opt-in-not-required");
     xml.list("messageSet", std::iter::empty::<()>(), |_, ()| {});
-}
-
-pub(super) fn volume(xml: &mut Xml, v: &Volume) {
-    xml.leaf("volumeId", &v.id);
-    xml.leaf("size", v.size);
-    xml.leaf("snapshotId", v.snapshot_id.as_deref().unwrap_or(""));
-    xml.leaf("availabilityZone", &v.availability_zone);
-    xml.leaf("availabilityZoneId", &v.availability_zone_id);
-    xml.leaf("status", if v.attachment.is_some() { "in-use" } else { "available" });
-    xml.leaf("createTime", format_time(v.create_time));
-    xml.list("attachmentSet", v.attachment.as_ref(), |xml, a| {
-        xml.leaf("volumeId", &v.id);
-        xml.leaf("instanceId", &a.instance_id);
-        xml.leaf("device", &a.device);
-        xml.leaf("status", "attached");
-        xml.leaf("attachTime", format_time(a.attach_time));
-        xml.leaf("deleteOnTermination", a.delete_on_termination);
-    });
-    tags(xml, &v.tags);
-    xml.leaf("volumeType", &v.volume_type);
-    xml.maybe("iops", v.iops);
-    xml.maybe("throughput", v.throughput);
-    xml.leaf("encrypted", v.encrypted);
-    xml.maybe("kmsKeyId", v.kms_key_id.as_ref());
-    xml.leaf("multiAttachEnabled", false);
 }
 
 pub(super) fn tag(xml: &mut Xml, tag: &TaggedResource) {

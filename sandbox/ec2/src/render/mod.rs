@@ -2,10 +2,12 @@
 
 mod groups;
 mod instances;
+mod launching;
 mod lists;
 mod network;
 mod spot;
 mod types;
+mod volumes;
 
 use sandbox_cloud::model::{RuleTarget, Tags};
 use sandbox_cloud::reply::{Address, Listing};
@@ -70,7 +72,17 @@ fn content(xml: &mut Xml, reply: &Reply) {
         Reply::VpcEndpoint(endpoint) => xml.element("vpcEndpoint", |xml| network::endpoint(xml, endpoint)),
         Reply::VpcEndpoints(listing) => listed(xml, "vpcEndpointSet", listing, network::endpoint),
         Reply::VpcEndpointsDeleted(items) => xml.list("unsuccessful", items, network::unsuccessful),
-        Reply::Volumes(listing) => listed(xml, "volumeSet", listing, lists::volume),
+        Reply::Snapshot(snapshot) => volumes::snapshot(xml, snapshot),
+        Reply::Snapshots(listing) => listed(xml, "snapshotSet", listing, volumes::snapshot),
+        Reply::PlacementGroup(group) => xml.element("placementGroup", |xml| launching::placement_group(xml, group)),
+        Reply::PlacementGroups(groups) => xml.list("placementGroupSet", groups, launching::placement_group),
+        Reply::KeyPair(key) => launching::imported(xml, key),
+        Reply::KeyPairs(keys) => xml.list("keySet", keys, launching::key_pair),
+        Reply::KeyPairDeleted(id) => {
+            xml.leaf("return", true);
+            xml.maybe("keyPairId", id.as_ref());
+        }
+        Reply::Volumes(listing) => listed(xml, "volumeSet", listing, volumes::volume),
         Reply::Tags(listing) => listed(xml, "tagSet", listing, lists::tag),
         Reply::SpotPrices(listing) => {
             xml.list("spotPriceHistorySet", &listing.items, spot::price);

@@ -173,7 +173,7 @@ def check_refusals(arguments):
     refused("DryRunOperation", status=412, call=ec2.run_instances, **{**arguments, "ClientToken": "dry", "DryRun": True})
     refused("DryRunOperation", status=412, call=ec2.describe_instances, DryRun=True)
     # Not simulated: refused, and told as gaps.
-    refused("UnsupportedOperation", ec2.describe_key_pairs)
+    refused("UnsupportedOperation", ec2.describe_hosts)
     message = refused("UnknownParameter", ec2.run_instances, **{**arguments, "ClientToken": "cpu", "CpuOptions": {"CoreCount": 1}}
     )
     assert message == "The parameter CpuOptions.CoreCount is not recognized"

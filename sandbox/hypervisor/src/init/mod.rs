@@ -21,9 +21,11 @@ mod words;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::guest::Guest;
@@ -37,6 +39,8 @@ pub(crate) struct Boot {
     pub(crate) stop: CancellationToken,
     /// Called when there is no grace left for anyone.
     pub(crate) cut: CancellationToken,
+    /// Whether the machine keeps its memory with its power off: nothing of it goes on meanwhile.
+    pub(crate) asleep: watch::Sender<bool>,
     /// Marked whenever a unit's state changes.
     pub(crate) changed: watch::Sender<()>,
     /// While it does, the system counts as starting.
@@ -53,12 +57,28 @@ impl Boot {
             started,
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
+            asleep: watch::Sender::new(false),
             changed: watch::Sender::new(()),
             user_data_running: AtomicBool::new(false),
             units: Mutex::default(),
             scheduled: Mutex::default(),
             unnamed: AtomicU32::new(1),
         }
+    }
+
+    /// Waits until the machine is not asleep.
+    pub(crate) async fn awake(&self) {
+        // The sender lives as long as this.
+        self.asleep.subscribe().wait_for(|asleep| !asleep).await.map(drop).ok();
+    }
+
+    /// Sleeps until `deadline`, forever without one. What is due while the machine is asleep is so when it wakes.
+    pub(crate) async fn sleep_until(&self, deadline: Option<Instant>) {
+        match deadline {
+            Some(deadline) => tokio::time::sleep_until(deadline).await,
+            None => tokio::time::sleep(Duration::MAX).await,
+        }
+        self.awake().await;
     }
 
     fn units(&self) -> MutexGuard<'_, BTreeMap<String, Unit>> {

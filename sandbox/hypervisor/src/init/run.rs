@@ -6,7 +6,6 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::process::Signal;
@@ -238,7 +237,7 @@ impl Running {
             self.init.guest.layout.say(&format!("{}: {}, restarting", self.name, describe(finish)));
             self.init.change(&self.name, |unit| (unit.state, unit.main_pid, unit.exit) = (State::Activating, 0, finish.exit));
             let stopped = tokio::select! {
-                () = tokio::time::sleep(self.service.restart_delay) => false,
+                () = self.init.boot.sleep_until(Instant::now().checked_add(self.service.restart_delay)) => false,
                 () = self.activation.stop.cancelled() => true,
                 () = self.init.boot.stop.cancelled() => true,
             };
@@ -320,7 +319,7 @@ impl Running {
         let (status, timed_out) = tokio::select! {
             status = process.wait() => (Some(status), false),
             () = self.activation.stop.cancelled() => (None, false),
-            () = sleep_until(deadline) => (None, true),
+            () = self.init.boot.sleep_until(deadline) => (None, true),
         };
         let up = !self.init.boot.stop.is_cancelled();
         if up && status.is_none() {
@@ -362,12 +361,4 @@ impl Running {
 
 fn exit_of(status: ExitStatus) -> Option<Exit> {
     status.code().map(Exit::Exited).or_else(|| status.signal().map(Exit::Killed))
-}
-
-/// Sleeps until `deadline`, forever without one.
-pub(super) async fn sleep_until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
-        None => tokio::time::sleep(Duration::MAX).await,
-    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Init;
@@ -98,7 +99,7 @@ fn schedule(init: &Init, at: Timestamp, power: Power) -> Result<Reply, Failure> 
     tokio::spawn(async move {
         tokio::select! {
             () = cancelled.cancelled() => {}
-            () = tokio::time::sleep(until(at, Timestamp::now())) => waiting.guest.obey(waiting.boot, power).await,
+            () = waiting.boot.sleep_until(Instant::now().checked_add(until(at, Timestamp::now()))) => waiting.guest.obey(waiting.boot, power).await,
         }
     });
     *init.boot.scheduled() = Some(scheduled);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::arguments::{Arguments, Known, Order, Value};
 use super::control::{Link, Reply};
 use super::failure::Failure;
-use super::run::{outcome_of, sleep_until};
+use super::run::outcome_of;
 use super::service::{Exec, Kind, Service};
 use super::timer::Timer;
 use super::unit::{Activation, Exit, Finish, Outcome, State, full_name};
@@ -240,7 +240,7 @@ async fn attend(init: &Init, link: &mut Link, name: &str, service: &Service, act
     let mut report = tokio::select! {
         report = link.receive() => Some(report),
         () = activation.stop.cancelled() => None,
-        () = sleep_until(deadline) => { timed_out = true; None }
+        () = init.boot.sleep_until(deadline) => { timed_out = true; None }
     };
     let up = !init.boot.stop.is_cancelled();
     if up && report.is_none() {
@@ -257,7 +257,7 @@ async fn attend(init: &Init, link: &mut Link, name: &str, service: &Service, act
         tokio::select! {
             () = end_of(pid) => {}
             () = activation.stop.cancelled() => init.end_processes(name, service, pid).await,
-            () = sleep_until(deadline) => { timed_out = true; send(pid, Signal::KILL); }
+            () = init.boot.sleep_until(deadline) => { timed_out = true; send(pid, Signal::KILL); }
         }
     }
     if up {

@@ -69,7 +69,7 @@ impl Init {
             }
             let wait = next.map(|next| tokio::time::Instant::now().checked_add(until(next, Timestamp::now())));
             let elapsed = tokio::select! {
-                () = super::run::sleep_until(wait.flatten()) => true,
+                () = self.boot.sleep_until(wait.flatten()) => true,
                 // The sender lives in the boot, which lives as long as this.
                 _ = changes.changed() => false,
                 () = activation.stop.cancelled() => break,

@@ -1,4 +1,4 @@
-//! Ending processes, politely or at once.
+//! Ending processes, politely or at once; and standing them still.
 
 use std::collections::HashSet;
 use std::io;
@@ -81,6 +81,37 @@ impl Table {
         }
         let left: Vec<i32> = self.living(&select).await.iter().map(|process| process.pid).collect();
         if left.is_empty() { Ok(()) } else { Err(io::Error::other(format!("processes do not end: {left:?}"))) }
+    }
+}
+
+impl Table {
+    /// Stands everything still that `select` chooses, and all it starts meanwhile, until [`Table::go_on`].
+    ///
+    /// # Errors
+    /// If something still moves after many rounds.
+    pub(crate) async fn stand_still(self: &Arc<Self>, select: impl Fn(&Owner) -> bool) -> io::Result<()> {
+        let mut asked = HashSet::new();
+        for _ in 0..KILL_ROUNDS {
+            // What waits in the kernel stops before it does anything else.
+            let still = |process: &Process| process.stopped || process.deaf && asked.contains(&process.pid);
+            let moving: Vec<Process> = self.living(&select).await.into_iter().filter(|process| !still(process)).collect();
+            if moving.is_empty() {
+                return Ok(());
+            }
+            for process in &moving {
+                send(process.pid, Signal::STOP);
+                asked.insert(process.pid);
+            }
+            tokio::task::yield_now().await;
+        }
+        Err(io::Error::other("processes do not stand still"))
+    }
+
+    /// Lets everything go on that `select` chooses.
+    pub(crate) async fn go_on(self: &Arc<Self>, select: impl Fn(&Owner) -> bool) {
+        for process in self.living(&select).await {
+            send(process.pid, Signal::CONT);
+        }
     }
 }
 

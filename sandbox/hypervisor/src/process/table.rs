@@ -26,6 +26,10 @@ pub(crate) struct Process {
     pub(crate) pid: i32,
     /// It has ended and only waits to be collected.
     pub(crate) zombie: bool,
+    /// It stands still until it is told to go on.
+    pub(crate) stopped: bool,
+    /// It waits in the kernel and hears signals only afterwards, such as one whose child has not become another program yet.
+    pub(crate) deaf: bool,
     pub(crate) owner: Arc<Owner>,
 }
 
@@ -83,7 +87,7 @@ impl Table {
                 continue;
             }
             if let Some(owner) = self.owner_within(pid, own, &statuses, &mut owners) {
-                processes.push(Process { pid, zombie: status.zombie, owner });
+                processes.push(Process { pid, zombie: status.zombie, stopped: status.stopped, deaf: status.deaf, owner });
             }
         }
         processes
@@ -156,6 +160,8 @@ impl Table {
 struct Status {
     parent: i32,
     zombie: bool,
+    stopped: bool,
+    deaf: bool,
 }
 
 /// Every process of the host.
@@ -171,7 +177,7 @@ fn status(pid: i32) -> Option<Status> {
     let mut fields = text.get(text.rfind(')')? + 1..)?.split_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    Some(Status { parent, zombie: matches!(state, "Z" | "X") })
+    Some(Status { parent, zombie: matches!(state, "Z" | "X"), stopped: matches!(state, "T" | "t"), deaf: state == "D" })
 }
 
 fn descends(pid: i32, ancestor: i32, statuses: &HashMap<i32, Status>) -> bool {

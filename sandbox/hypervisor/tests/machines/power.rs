@@ -267,3 +267,43 @@ async fn a_killed_hypervisor_takes_its_machines_with_it() {
     assert_eq!(ended.unwrap().unwrap(), 0, "{line}");
     assert_eq!(marked("i-victim"), [0; 0]);
 }
+
+/// A machine that hibernates stands still, and goes on where it stood: same processes, same memory, and what was due meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hibernates_goes_on_where_it_stood() {
+    let mut bench = Bench::new().await;
+    let script = r#"
+systemd-run --unit=late --on-active=1 sh -c 'echo late >> "$HOME/late"' 2> /dev/null
+n=0
+while :; do n=$((n + 1)); echo "$n $$" > "$SAY"; sleep 0.02; done
+"#;
+    bench.boot("i-bear", script).await;
+    let first = bench.said().await;
+    let (_, pid) = first.split_once(' ').unwrap();
+    bench.hypervisor.hibernate("i-bear").await.unwrap();
+    assert!(!bench.hypervisor.is_running("i-bear"));
+    // Stopped, or in the kernel on behalf of a child that is.
+    let moves = |id: &str| marked(id).into_iter().any(|pid| !matches!(state(&pid.to_string()).as_deref(), Some("T" | "D") | None));
+    assert!(!moves("i-bear"));
+    // Long enough for the timer, which must not elapse in a machine without power.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(!bench.root("i-bear").join("home/late").exists());
+    assert!(!moves("i-bear"));
+    bench.boot_again("i-bear").await;
+    assert!(bench.hypervisor.is_running("i-bear"));
+    let mut expected = 2;
+    while !bench.root("i-bear").join("home/late").exists() || expected < 50 {
+        assert_eq!(bench.said().await, format!("{expected} {pid}"), "it counts on, in the same process");
+        expected += 1;
+    }
+    bench.hypervisor.hibernate("i-bear").await.unwrap();
+    bench.hypervisor.forget("i-bear").await;
+    assert_eq!(marked("i-bear"), Vec::<i32>::new(), "what stands still can be ended");
+    bench.no_event();
+    bench.hypervisor.shutdown().await;
+}
+
+fn state(pid: &str) -> Option<String> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    status.rsplit(')').next()?.split_whitespace().next().map(str::to_owned)
+}

@@ -1,5 +1,8 @@
 //! Volumes: they come with instances, and mostly go with them.
 
+pub(crate) mod rules;
+pub(crate) mod snapshots;
+
 use jiff::Timestamp;
 
 use crate::cloud::{Cloud, Region};
@@ -35,7 +38,7 @@ fn attachment(volume: &Volume, read: impl Fn(&VolumeAttachment) -> String) -> Ve
     maybe(volume.attachment.as_ref().map(read))
 }
 
-fn unknown(id: &str) -> ApiError {
+pub(crate) fn unknown(id: &str) -> ApiError {
     if is_well_formed(id, "vol") {
         ApiError::new("InvalidVolume.NotFound", format!("The volume '{id}' does not exist."))
     } else {
