@@ -9,9 +9,10 @@ use spawn_aws::ConnectOptions;
 use spawn_core::claim::{Claim, KeptAlive};
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
-use spawn_model::error::Error;
+use spawn_model::error::{Class, Error};
 use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::ids::FleetId;
+use spawn_model::problem::Path;
 use spawn_model::value::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -44,6 +45,7 @@ pub(crate) struct Session {
     cancel: CancellationToken,
     launched: Mutex<Vec<(Arc<Claim>, KeptAlive)>>,
     in_state: Mutex<BTreeSet<FleetId>>,
+    to_be_made: Mutex<BTreeSet<String>>,
 }
 
 impl Session {
@@ -60,6 +62,16 @@ impl Session {
     /// Keeps a fleet's claim alive until Terraform has the fleet in its state.
     pub(crate) fn launched(&self, claim: Arc<Claim>, kept_alive: KeptAlive) {
         self.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((claim, kept_alive));
+    }
+
+    /// Remembers the name of a fleet that is planned to be made; fails if another one was planned under it.
+    pub(crate) fn to_be_made(&self, name: &str) -> Result<(), Error> {
+        if self.to_be_made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(name.to_owned()) {
+            return Ok(());
+        }
+        let message = format!("the name {name:?} is that of another resource in this configuration");
+        let help = "A name is unique in an account and region: choose another one";
+        Err(Error::new(Class::Conflict, "NameInUse", message, help).at(Path::field("name")))
     }
 
     /// Remembers a fleet that Terraform has in its state.
@@ -113,8 +125,9 @@ impl Provider for SpawnProvider {
             let options = ConnectOptions { region: text("region"), profile: text("profile"), ..ConnectOptions::default() };
             spawn_aws::connect(&options).await.map(|aws| Some(Engine::new(aws, None)))
         };
-        // Terraform configures a process once.
+        // Terraform configures a process once; one that is attached to, again for each walk over the resources.
         drop(self.session.engine.set(engine));
+        self.session.to_be_made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         Vec::new()
     }
 

@@ -246,7 +246,7 @@ pub(crate) mod tests {
             },
             deadline: at("12:20:00"),
             status: Status::Running,
-            status_reason: "1 of 3 ranks are at work".into(),
+            status_reason: "1 of 3 ranks is at work".into(),
             members: vec![
                 member(0, "succeeded", Some(0), Some("12:02:03")),
                 member(1, "failed", Some(3), Some("12:00:24.9")),

@@ -27,6 +27,7 @@ use crate::objects::S3;
 use crate::partition::pricing_region;
 use crate::prices::Pricing;
 use crate::schedules::Scheduler;
+use crate::settings::{endpoints_checked, profile_checked};
 use crate::systems::Ssm;
 
 /// How long a connection may take. A host that is there answers within a round trip; three lost packets fit in.
@@ -69,10 +70,15 @@ impl fmt::Debug for AccessKey {
 /// Makes the ports. Calls nothing: credentials are looked for by the first call that needs them.
 ///
 /// # Errors
-/// [`Class::Invalid`] with code `NoRegion` if neither options nor environment name a region.
+/// [`Class::Invalid`] with code `NoRegion` if neither options nor environment name a region, `NoProfile` or `BadEndpoint` if what
+/// they name cannot be.
 pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
+    if options.access_key.is_none() {
+        profile_checked(options.profile.as_deref()).await?;
+    }
     let region = region(options).await?;
     let config = sdk_config(options, &region).await;
+    endpoints_checked(&config)?;
     let pricing_config = config.to_builder().region(Region::new(pricing_region(&region))).build();
     let account = Arc::new(Account::new(&config));
     Ok(Aws {

@@ -19,6 +19,7 @@ mod objects;
 mod partition;
 mod prices;
 mod schedules;
+mod settings;
 mod systems;
 
 pub use config::{AccessKey, ConnectOptions, connect};

@@ -185,7 +185,7 @@ pub(crate) async fn terminate(
             operation.say(&format!("waiting for {} to be gone", instances_of(told)));
         }
         if aws.clock.now() > give_up {
-            let message = format!("{} instances did not go away within {} s", left.len(), timeout.as_secs());
+            let message = format!("{} did not go away within {} s", instances_of(left.len()), timeout.as_secs());
             let help = "Run it again; a longer timeouts.delete gives EC2 more time";
             return Err(Error::new(Class::Transient, "Timeout", message, help).leaving(Leftover::Remaining(left)));
         }

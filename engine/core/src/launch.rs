@@ -226,10 +226,11 @@ fn no_capacity(missing: u32, refusals: &[(Pool, Error)]) -> Error {
     let class = if refusals.iter().all(|(_, error)| error.class == Class::Quota) { Class::Quota } else { Class::Capacity };
     let tried: Vec<String> =
         refusals.iter().map(|(pool, error)| format!("{} in {} ({})", pool.instance_type, pool.zone, error.code)).collect();
+    let missing_are = if missing == 1 { "1 instance is".to_owned() } else { format!("{missing} instances are") };
     let message = if tried.is_empty() {
-        format!("{missing} instances are missing, and every pool gave what it had")
+        format!("{missing_are} missing, and every pool gave what it had")
     } else {
-        format!("{missing} instances are missing after trying {}", tried.join(", "))
+        format!("{missing_are} missing after trying {}", tried.join(", "))
     };
     let help = "Add instance types to instance_types, ask for fewer, or use another region; a quota is raised in Service Quotas";
     Error::new(class, "NoCapacity", message, help)

@@ -69,6 +69,13 @@ pub const CODES: &[Code] = &[
         "A program that the account set-up uploads, such as the agent, is there and cannot be read.",
         "Make the file readable, or point `SPAWN_ARTIFACTS` at a directory with the programs of this version.",
     ),
+    code(
+        "BadEndpoint",
+        &[Class::Invalid],
+        Left::Nothing,
+        "A setting names an endpoint that is no URL: most often the scheme is missing.",
+        "Write it with its scheme, such as `http://127.0.0.1:4566`, or leave `AWS_ENDPOINT_URL` out for AWS's own endpoints.",
+    ),
     code("BadId", &[Class::Bug], Left::Unchanged, "Terraform's state holds a fleet id that spawn did not write.", BUG),
     code(
         "BeingLaunched",
@@ -209,6 +216,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "Every instance type was left out: it is of another architecture than the image, or the set-up has no agent for it.",
         "Name types of one architecture that the image and the set-up's agent have.",
+    ),
+    code(
+        "NoProfile",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The profile that a setting names is in none of the shared AWS configuration files.",
+        "Name one that is there, which the message lists, or leave the setting out: the provider's `profile`, `--profile` or `AWS_PROFILE`.",
     ),
     code(
         "NoRegion",

@@ -137,16 +137,18 @@ pub fn fleet_status(kind: FleetKind, asked: u32, members: &[(u32, Status, Seen)]
     let missing = (asked as usize).saturating_sub(members.len());
     if missing > 0 {
         return if now >= deadline {
-            (Status::Expired, format!("{missing} of {asked} instances were never launched before the lease ended"))
+            (Status::Expired, format!("{} never launched before the lease ended", some_of(missing, asked, "instance", ["was", "were"])))
+        } else if asked == 1 {
+            (Status::Launching, "the instance is not asked for yet".to_owned())
         } else {
-            (Status::Launching, format!("{} of {asked} instances are asked for", members.len()))
+            (Status::Launching, format!("{} asked for", some_of(members.len(), asked, "instance", ["is", "are"])))
         };
     }
     if count(Status::Launching) > 0 {
-        return (Status::Launching, format!("{} of {asked} ranks are booting", count(Status::Launching)));
+        return (Status::Launching, format!("{} booting", some_of(count(Status::Launching), asked, "rank", ["is", "are"])));
     }
     if count(Status::Running) > 0 {
-        return (Status::Running, format!("{} of {asked} ranks are at work", count(Status::Running)));
+        return (Status::Running, format!("{} at work", some_of(count(Status::Running), asked, "rank", ["is", "are"])));
     }
     for (status, why) in [
         (Status::Failed, "did not end with exit code 0"),
@@ -158,7 +160,17 @@ pub fn fleet_status(kind: FleetKind, asked: u32, members: &[(u32, Status, Seen)]
             return (status, format!("{} {why}", ranks(status)));
         }
     }
-    (Status::Succeeded, format!("all {asked} ranks ended with exit code 0"))
+    let all = if asked == 1 { "the rank".to_owned() } else { format!("all {asked} ranks") };
+    (Status::Succeeded, format!("{all} ended with exit code 0"))
+}
+
+/// So many of all, and the verb for them: `the rank is`, `1 of 3 ranks is`, `2 of 3 ranks are`.
+fn some_of(count: usize, all: u32, noun: &str, [one, several]: [&str; 2]) -> String {
+    match (count, all) {
+        (_, 1) => format!("the {noun} {one}"),
+        (1, _) => format!("1 of {all} {noun}s {one}"),
+        _ => format!("{count} of {all} {noun}s {several}"),
+    }
 }
 
 fn instance_status(members: &[(u32, Status, Seen)], deadline: Timestamp, now: Timestamp) -> (Status, String) {

@@ -113,11 +113,19 @@ fn the_command_refuses_the_same_with_the_same_words() {
 }
 
 #[test]
-fn of_two_fleets_with_one_name_the_second_is_refused() {
+fn two_fleets_with_one_name_are_refused() {
     let world = World::with_setup();
     let before = holdings(&world);
-    let second = instance(&[("name", r#""tiles""#), ("depends_on", "[spawn_job_array.it]")]);
-    let terraform = world.terraform(&format!("{}{second}", array(&[])));
+    let both = format!("{}{}", array(&[]), instance(&[("name", r#""tiles""#), ("depends_on", "[spawn_job_array.it]")]));
+    let terraform = world.terraform(&both);
+    let at = world.position();
+    let planned = terraform.plan().ended(1);
+    assert_shown!("two-new-fleets-with-one-name", shown::diagnostics(&planned.text()));
+    assert_eq!(world.changes(at), [""; 0]);
+    // One is there already, and might be about to give its name away: that is seen when it does not.
+    terraform.configure(&array(&[]));
+    terraform.apply().succeeded();
+    terraform.configure(&both);
     let ran = terraform.apply().ended(1);
     assert_shown!("two-fleets-with-one-name", shown::diagnostics(&ran.text()));
     assert_eq!((terraform.state(ARRAY)["status"].as_str(), terraform.state(INSTANCE).is_null()), (Some("running"), true));
@@ -180,6 +188,13 @@ fn a_wrong_environment_is_told_of() {
     let texts = vec![
         ("no credentials", with_environment(&world, "", &keys)),
         ("unknown credentials", with_environment(&world, "", &[("AWS_ACCESS_KEY_ID", Some("AKIAIOSFODNN7EXAMPLE"))])),
+        ("endpoint without a scheme", with_environment(&world, "", &[("AWS_ENDPOINT_URL", Some("127.0.0.1:9"))])),
+        ("no such profile", {
+            let files = world.directory().join("config");
+            std::fs::write(&files, "[profile lab]\nregion = us-east-1\n").expect("a file");
+            let provider = "provider \"spawn\" {\n  region  = \"us-east-1\"\n  profile = \"nobody\"\n}\n";
+            with_environment(&world, provider, &[("AWS_CONFIG_FILE", files.to_str()), ("AWS_PROFILE", Some("nowhere"))])
+        }),
         ("endpoint down", with_environment(&world, "", &[("AWS_ENDPOINT_URL", Some("http://127.0.0.1:9"))])),
         ("no such region", {
             let provider = "provider \"spawn\" {\n  region = \"us-mars-1\"\n}\n";

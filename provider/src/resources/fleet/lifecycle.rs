@@ -67,6 +67,10 @@ impl FleetResource {
             return response;
         }
         let (Some(spec), _) = read_spec(self.kind, &self.spec_part(planned)) else { return response };
+        if let Err(error) = self.session.to_be_made(&spec.name) {
+            response.diagnostics.push(messages::error(&error));
+            return response;
+        }
         let engine = match self.session.engine() {
             Ok(Some(engine)) => engine,
             Ok(None) => return response,
