@@ -95,7 +95,7 @@ fn a_wait_ends_with_the_patience_of_who_waits() {
     run(async {
         let world = with_rank_1(|| Work::GoesOn).await;
         let Waited::Interrupted(fleet) = wait(&world, WaitFor::Completed, 100).await else { panic!("not interrupted") };
-        assert_eq!((fleet.status, fleet.status_reason.as_str()), (Status::Running, "1 of 3 ranks are at work"));
+        assert_eq!((fleet.status, fleet.status_reason.as_str()), (Status::Running, "1 of 3 ranks is at work"));
         let cancel = CancellationToken::new();
         cancel.cancel();
         let operation = Operation::new(cancel, |_| {});
