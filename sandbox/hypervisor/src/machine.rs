@@ -31,6 +31,14 @@ pub struct Machine {
     pub private_ip: String,
     /// Its private host name.
     pub private_dns: String,
+    /// Its public IPv4 address, if it has one.
+    pub public_ip: Option<String>,
+    /// The name of its public address.
+    pub public_dns: Option<String>,
+    /// The key that opens it: its name, and the line of `authorized_keys`.
+    pub public_key: Option<(String, String)>,
+    /// The placement group it is in.
+    pub placement_group: Option<String>,
     /// Its hardware address, such as `02:00:00:00:00:01`.
     pub mac: String,
     /// The reservation it belongs to (`r-…`).

@@ -123,7 +123,8 @@ mod tests {
     #[test]
     fn types_and_their_speed() {
         type Got = Result<(Option<i64>, Option<i64>), &'static str>;
-        let cases: [(&str, i64, Option<i64>, Option<i64>, Got); 20] = [
+        type Case<'a> = (&'a str, i64, Option<i64>, Option<i64>, Got);
+        let cases: [Case; 20] = [
             ("gp3", 1, None, None, Ok((Some(3_000), Some(125)))),
             ("gp3", 1, Some(3_000), None, Ok((Some(3_000), Some(125)))),
             ("gp3", 8, Some(4_000), Some(1_000), Ok((Some(4_000), Some(1_000)))),

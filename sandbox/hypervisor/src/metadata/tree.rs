@@ -20,7 +20,8 @@ pub(super) enum Found {
 }
 
 /// Paths below `meta-data` that many instances do not have.
-const OPTIONAL: [&str; 8] = ["autoscaling/", "events/", "iam/", "public-hostname", "public-ipv4", "public-keys/", "spot/", "tags/"];
+const OPTIONAL: [&str; 9] =
+    ["autoscaling/", "events/", "iam/", "placement/group-name", "public-hostname", "public-ipv4", "public-keys/", "spot/", "tags/"];
 
 /// Looks up a path.
 pub(super) fn find(machine: &Machine, notices: Notices, credentials: impl Fn() -> Option<Credentials>, path: &str) -> Found {
@@ -49,6 +50,10 @@ fn meta_data(machine: &Machine, notices: Notices, credentials: impl Fn() -> Opti
     let role = machine.profile.as_ref().and_then(|profile| profile.role.as_deref());
     if role.is_some_and(|role| path.strip_prefix("iam/security-credentials/") == Some(role)) {
         return credentials().map_or(Found::Absent, |credentials| Found::Content(pretty(&role_credentials(&credentials))));
+    }
+    // The one list whose entries say more than their names.
+    if let (Some((name, _)), "public-keys" | "public-keys/") = (&machine.public_key, path) {
+        return Found::Content(format!("0={name}").into_bytes());
     }
     let leaves = leaves(machine, notices);
     if let Some(value) = leaves.get(path) {
@@ -109,6 +114,14 @@ fn leaves(machine: &Machine, notices: Notices) -> BTreeMap<String, String> {
     leaves.insert(interface("local-ipv4s"), machine.private_ip.clone());
     leaves.insert(interface("mac"), machine.mac.clone());
     leaves.insert(interface("owner-id"), machine.account_id.clone());
+    for (path, value) in
+        [("placement/group-name", &machine.placement_group), ("public-hostname", &machine.public_dns), ("public-ipv4", &machine.public_ip)]
+    {
+        leaves.extend(value.iter().map(|value| (path.to_owned(), value.clone())));
+    }
+    if let Some((_, line)) = &machine.public_key {
+        leaves.insert("public-keys/0/openssh-key".to_owned(), line.clone());
+    }
     if let Some(zone_id) = &machine.zone_id {
         leaves.insert("placement/availability-zone-id".to_owned(), zone_id.clone());
     }
@@ -246,6 +259,30 @@ mod tests {
         }
         let top = read(&machine, Notices::default(), "/latest/meta-data/").unwrap();
         assert!(top.lines().any(|line| line == "placement/") && top.lines().any(|line| line == "instance-id"), "{top}");
+    }
+
+    #[test]
+    fn keys_groups_and_public_addresses() {
+        let machine = Machine {
+            public_key: Some(("me".into(), "ssh-ed25519 AAAA me".into())),
+            placement_group: Some("near".into()),
+            public_ip: Some("198.18.0.1".into()),
+            ..machine()
+        };
+        let table = [
+            ("public-keys/", "0=me"),
+            ("public-keys/0/", "openssh-key"),
+            ("public-keys/0/openssh-key", "ssh-ed25519 AAAA me"),
+            ("placement/group-name", "near"),
+            ("public-ipv4", "198.18.0.1"),
+        ];
+        for (path, expected) in table {
+            let path = format!("/latest/meta-data/{path}");
+            assert_eq!(read(&machine, Notices::default(), &path).as_deref(), Ok(expected), "{path}");
+        }
+        for path in ["public-hostname", "public-keys/1/openssh-key"] {
+            assert_eq!(read(&machine, Notices::default(), &format!("/latest/meta-data/{path}")), Err(Found::Absent), "{path}");
+        }
     }
 
     #[test]
