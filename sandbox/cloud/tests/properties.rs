@@ -7,15 +7,23 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use sandbox_cloud::model::{Instance, InstanceState};
-use sandbox_cloud::request::{DescribeInstances, Filter, Page, RunInstances};
+use sandbox_cloud::model::{Instance, InstanceState, SpotInstanceRequest, SpotRequestState};
+use sandbox_cloud::request::{DescribeById, DescribeInstances, Filter, Page, RunInstances, SpotOptions};
 use sandbox_cloud::{Fault, Reply, Request, wildcard_matches};
 use world::{World, launch, tagged};
 
 /// Something done to the cloud.
 #[derive(Clone, Debug)]
 enum Step {
-    Run { min: i64, more: i64, token: Option<u8>, team: u8 },
+    Run {
+        min: i64,
+        more: i64,
+        token: Option<u8>,
+        team: u8,
+        spot: bool,
+    },
+    /// EC2 takes the next spot instances back that begin to run.
+    Reclaim(u64),
     Terminate(usize),
     Stop(usize),
     Start(usize),
@@ -25,19 +33,22 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        3 => (1..6_i64, 0..6_i64, proptest::option::of(0..3_u8), 0..3_u8)
-            .prop_map(|(min, more, token, team)| Step::Run { min, more, token, team }),
+        3 => (1..6_i64, 0..6_i64, proptest::option::of(0..3_u8), 0..3_u8, any::<bool>())
+            .prop_map(|(min, more, token, team, spot)| Step::Run { min, more, token, team, spot }),
+        1 => (0..200_000_u64).prop_map(Step::Reclaim),
         2 => any::<usize>().prop_map(Step::Terminate),
         1 => any::<usize>().prop_map(Step::Stop),
         1 => any::<usize>().prop_map(Step::Start),
         2 => (0..5_000_i64).prop_map(Step::Wait),
+        1 => (0..2_000_000_i64).prop_map(Step::Wait),
         1 => (0..8_u32).prop_map(Step::Capacity),
     ]
 }
 
-fn request(min: i64, more: i64, token: Option<u8>, team: u8) -> RunInstances {
+fn request(min: i64, more: i64, token: Option<u8>, team: u8, spot: bool) -> RunInstances {
+    let spot = spot.then_some(SpotOptions { max_price: Some(0.04) });
     let client_token = token.map(|t| format!("token-{t}"));
-    RunInstances { client_token, ..tagged(launch(min, min + more), &[("team", ["red", "green", "blue"][usize::from(team)])]) }
+    RunInstances { client_token, spot, ..tagged(launch(min, min + more), &[("team", ["red", "green", "blue"][usize::from(team)])]) }
 }
 
 /// Does the steps. Refusals are fine: they must only leave nothing behind.
@@ -50,12 +61,16 @@ fn play(steps: &[Step]) -> World {
     };
     for step in steps {
         match step.clone() {
-            Step::Run { min, more, token, team } => {
-                let request = request(min, more, token, team);
+            Step::Run { min, more, token, team, spot } => {
+                let request = request(min, more, token, team, spot);
                 let before = world.cloud.machine_ids().len();
                 let result = world.try_run(request.clone());
                 let after = world.cloud.machine_ids().len();
                 check_launch(&mut by_token, request, result, after - before);
+            }
+            Step::Reclaim(after_ms) => {
+                let script = format!(r#"{{"kind":"reclaim","after_ms":{after_ms},"rebalance_ms":1000,"times":2}}"#);
+                world.cloud.fault(serde_json::from_str(&script).unwrap());
             }
             Step::Wait(ms) => drop(world.wait(ms)),
             Step::Capacity(above) => {
@@ -92,7 +107,7 @@ fn check_launch(
             assert_eq!(grown, 0);
         }
         (Err(error), _) => {
-            assert_eq!(error.code, "InsufficientInstanceCapacity");
+            assert!(matches!(error.code.as_str(), "InsufficientInstanceCapacity" | "SpotMaxPriceTooLow"), "{error}");
             assert_eq!(grown, 0, "a refused launch leaves nothing");
         }
         (Ok(reservation), Some((first, ids))) => {
@@ -144,7 +159,8 @@ proptest! {
 
     #[test]
     fn launches_keep_their_word(steps in proptest::collection::vec(step(), 1..40)) {
-        play(&steps);
+        let mut world = play(&steps);
+        check_spot_and_addresses(&mut world);
     }
 
     #[test]
@@ -201,6 +217,27 @@ proptest! {
         world.wait(10_000);
         prop_assert!(world.find(vec![]).unwrap().iter().all(|i| i.state == InstanceState::Terminated));
         prop_assert_eq!(world.cloud.snapshot(), empty);
+    }
+}
+
+/// Every spot instance has its request, in a state that fits its own; and no address is given twice.
+fn check_spot_and_addresses(world: &mut World) {
+    let Reply::SpotRequests(found) = world.call(Request::DescribeSpotInstanceRequests(DescribeById::default())).unwrap() else {
+        panic!("no requests")
+    };
+    let by_instance: BTreeMap<&str, &SpotInstanceRequest> = found.items.iter().map(|r| (r.instance_id.as_str(), r)).collect();
+    let mut addresses = BTreeSet::new();
+    for instance in world.find(vec![]).unwrap() {
+        let request = by_instance.get(instance.id.as_str());
+        assert_eq!(request.is_some(), instance.spot.is_some(), "{}", instance.id);
+        if let Some(request) = request {
+            assert_eq!(request.state == SpotRequestState::Active, !instance.state.is_ending(), "{request:?}");
+            let told = instance.spot.as_ref().is_some_and(|s| s.interruption.is_some());
+            assert!(told || !request.status_code.contains("price") && !request.status_code.contains("capacity"), "notice comes first");
+        }
+        if let Some(interface) = instance.interface {
+            assert!(addresses.insert(interface.private_ip.clone()), "{} is given twice", interface.private_ip);
+        }
     }
 }
 

@@ -2,40 +2,33 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::capacity::room;
 use super::disks::{self, DiskPlan};
-use super::quota::quota;
 use super::validate::{self, LaunchTags, Target};
 use super::{TokenRecord, describe::reservation};
-use crate::catalogue::{self, InstanceType, is_offered};
-use crate::cloud::{Cloud, Region};
+use crate::catalogue::{self, InstanceType};
+use crate::cloud::Cloud;
 use crate::error::ApiError;
 use crate::identity::stable_hash;
+use crate::keys;
 use crate::model::{
-    GroupIdentifier, Image, Instance, InstanceState, Interface, Market, MetadataOptions, PlacementGroup, ProfileIdentifier, SpotRequest,
+    GroupIdentifier, Image, Instance, InstanceState, Interface, MetadataOptions, PlacementGroup, ProfileIdentifier, SpotRequest,
 };
 use crate::reply::Reservation;
 use crate::request::RunInstances;
-use crate::spot::prices::Walk;
 use crate::spot::requests;
-use crate::{keys, placement};
 
 /// A launch that has passed every check and only needs a place.
-struct Launch {
-    request: RunInstances,
-    image: Image,
-    instance_type: &'static InstanceType,
-    groups: Vec<GroupIdentifier>,
-    profile: Option<ProfileIdentifier>,
-    metadata_options: MetadataOptions,
-    tags: LaunchTags,
-    disks: Vec<DiskPlan>,
-    placement_group: Option<PlacementGroup>,
-}
-
-/// How many instances a place can take, and what EC2 says if that is too few.
-struct Room {
-    count: u32,
-    refusal: Option<ApiError>,
+pub(super) struct Launch {
+    pub(super) request: RunInstances,
+    pub(super) image: Image,
+    pub(super) instance_type: &'static InstanceType,
+    pub(super) groups: Vec<GroupIdentifier>,
+    pub(super) profile: Option<ProfileIdentifier>,
+    pub(super) metadata_options: MetadataOptions,
+    pub(super) tags: LaunchTags,
+    pub(super) disks: Vec<DiskPlan>,
+    pub(super) placement_group: Option<PlacementGroup>,
 }
 
 pub(crate) fn run(cloud: &mut Cloud, now: Timestamp, region: &str, request: RunInstances) -> Result<Reservation, ApiError> {
@@ -136,104 +129,6 @@ fn place(
         Some((target, count)) if count >= min => Ok((target, count)),
         _ => Err(refusal.unwrap_or_else(|| ApiError::new("InsufficientInstanceCapacity", "Insufficient capacity.").with_status(500))),
     }
-}
-
-fn room(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &Target, max: u32, named: bool) -> Room {
-    let here = cloud.region(region);
-    let name = &launch.instance_type.name;
-    let market = launch.request.market();
-    if !is_offered(region, &target.zone, name) {
-        return Room { count: 0, refusal: Some(not_offered(here, &target.zone, name)) };
-    }
-    if let Some(refusal) = price_refusal(cloud, now, region, launch, target) {
-        return Room { count: 0, refusal: Some(refusal) };
-    }
-    let mut room = Room { count: max, refusal: None };
-    let mut narrow = |count: u32, refusal: ApiError| {
-        if count < room.count {
-            room = Room { count, refusal: Some(refusal) };
-        }
-    };
-    narrow(
-        here.network.addresses[&target.subnet_id].free(),
-        ApiError::new(
-            "InsufficientFreeAddressesInSubnet",
-            format!("There are not enough free addresses in subnet '{}' to satisfy the requested number of instances.", target.subnet_id),
-        ),
-    );
-    if let Some((count, refusal)) = quota(cloud, here, market, launch.instance_type) {
-        narrow(count, refusal);
-    }
-    if let Some((count, refusal)) = launch.placement_group.as_ref().and_then(|group| placement::room(here, group, &target.zone)) {
-        narrow(count, refusal);
-    }
-    if let Some(limit) = cloud.faults.pool_limit(region, &target.zone, name, market) {
-        let taken = here.instances.values().filter(|i| in_pool(i, &target.zone, name, market)).count();
-        let left = limit.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX));
-        narrow(left, no_capacity(cloud, here, &target.zone, name, market, named));
-    }
-    room
-}
-
-/// Whether an instance takes part of a pool's capacity.
-pub(crate) fn in_pool(instance: &Instance, zone: &str, instance_type: &str, market: Market) -> bool {
-    instance.availability_zone == zone
-        && instance.instance_type == instance_type
-        && instance.market() == market
-        && !matches!(instance.state, InstanceState::Terminated | InstanceState::Stopped)
-}
-
-fn not_offered(here: &Region, zone: &str, name: &str) -> ApiError {
-    let elsewhere = zones_where(here, |z| is_offered(&here.name, z, name));
-    let advice = if elsewhere.is_empty() { String::new() } else { format!(" or choosing {elsewhere}") };
-    ApiError::new(
-        "Unsupported",
-        format!(
-            "Your requested instance type ({name}) is not supported in your requested Availability Zone ({zone}). \
-             Please retry your request by not specifying an Availability Zone{advice}."
-        ),
-    )
-}
-
-fn no_capacity(cloud: &Cloud, here: &Region, zone: &str, name: &str, market: Market, named: bool) -> ApiError {
-    let message = match (market, named) {
-        (Market::Spot, _) => "There is no Spot capacity available that matches your request.".to_owned(),
-        (Market::OnDemand, false) => format!(
-            "We currently do not have sufficient {name} capacity in the zones you can use. \
-             Our system will be working on provisioning additional capacity."
-        ),
-        (Market::OnDemand, true) => {
-            let full = |z: &str| cloud.faults.pool_limit(&here.name, z, name, market) == Some(0);
-            let elsewhere = zones_where(here, |z| z != zone && is_offered(&here.name, z, name) && !full(z));
-            let advice = if elsewhere.is_empty() { String::new() } else { format!(" or choosing {elsewhere}") };
-            format!(
-                "We currently do not have sufficient {name} capacity in the Availability Zone you requested ({zone}). \
-                 Our system will be working on provisioning additional capacity. You can currently get {name} capacity \
-                 by not specifying an Availability Zone in your request{advice}."
-            )
-        }
-    };
-    ApiError::new("InsufficientInstanceCapacity", message).with_status(500)
-}
-
-fn zones_where(here: &Region, condition: impl Fn(&str) -> bool) -> String {
-    let names: Vec<&str> = here.zones.iter().map(|z| z.name.as_str()).filter(|z| condition(z)).collect();
-    names.join(", ")
-}
-
-/// A spot launch that offers less than the pool costs gets nothing.
-fn price_refusal(cloud: &Cloud, now: Timestamp, region: &str, launch: &Launch, target: &Target) -> Option<ApiError> {
-    let offered = launch.request.spot.as_ref()?.max_price?;
-    let price = Walk::of(cloud.config.seed, region, &target.zone, &launch.instance_type.name)?.price(now);
-    (offered < price).then(|| {
-        ApiError::new(
-            "SpotMaxPriceTooLow",
-            format!(
-                "Your Spot request price of {offered} is lower than the minimum required Spot request fulfillment \
-                 price of {price}."
-            ),
-        )
-    })
 }
 
 fn make(cloud: &mut Cloud, now: Timestamp, region: &str, launch: &Launch, target: &Target, count: u32) -> Reservation {

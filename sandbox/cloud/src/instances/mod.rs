@@ -1,6 +1,7 @@
 //! Instances: how they come, what is told of them, how they go.
 
 pub(crate) mod attributes;
+mod capacity;
 pub(crate) mod describe;
 mod disks;
 pub(crate) mod launch;

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
+use super::capacity::in_pool;
 use super::check_ids;
-use super::launch::in_pool;
 use super::quota::quota;
 use crate::catalogue::known_type;
 use crate::cloud::{Cloud, Region};
