@@ -184,7 +184,8 @@ pub(crate) async fn terminate(
             told = left.len();
             operation.say(&format!("waiting for {} to be gone", instances_of(told)));
         }
-        if aws.clock.now() > give_up {
+        // Nothing left is not too late: the second look is only to be sure.
+        if !left.is_empty() && aws.clock.now() > give_up {
             let message = format!("{} did not go away within {} s", instances_of(left.len()), timeout.as_secs());
             let help = "Run it again; a longer timeouts.delete gives EC2 more time";
             return Err(Error::new(Class::Transient, "Timeout", message, help).leaving(Leftover::Remaining(left)));

@@ -257,6 +257,23 @@ fn a_wait_that_takes_too_long_is_a_warning() {
 }
 
 #[test]
+fn a_deletion_that_takes_too_long_names_what_is_left_and_is_finished_by_the_next() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    // No machine is gone in no time.
+    let terraform = world.terraform(&array(&[("timeouts", r#"{ delete = "0s" }"#)]));
+    terraform.apply().succeeded();
+    let ids = instance_ids(&terraform.state(ARRAY));
+    let ended = terraform.destroy().ended(1);
+    assert_shown!("delete-too-long", shown::diagnostics(&ended.text()));
+    assert!(ids.iter().all(|id| ended.text().contains(id)), "{}", ended.text());
+    assert_eq!(instance_ids(&terraform.state(ARRAY)), ids);
+    world.eventually("the machines' end", || world.instances().iter().all(|(_, state)| state == "terminated").then_some(()));
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+#[test]
 fn the_first_apply_makes_the_set_up_and_the_last_command_removes_it() {
     let world = World::start();
     let before = holdings(&world);
