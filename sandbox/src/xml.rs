@@ -1,23 +1,8 @@
-//! The little XML that AWS needs: escaping, and bodies read into a tree.
+//! The little XML that services beside EC2 need: elements, and bodies read into a tree.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
-
-/// Text made safe for an XML element.
-pub(crate) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\r' => out.push_str("&#13;"),
-            _ => out.push(c),
-        }
-    }
-    out
-}
+pub(crate) use sandbox_ec2::escape;
 
 /// `<name>text</name>`, escaped.
 pub(crate) fn element(name: &str, text: &str) -> String {

@@ -24,6 +24,8 @@ mod xml;
 use jiff::Timestamp;
 use sandbox_cloud::{ApiError, Cloud};
 
+pub use xml::escape;
+
 /// The version of the API that is spoken.
 pub const API_VERSION: &str = "2016-11-15";
 

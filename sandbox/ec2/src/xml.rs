@@ -33,7 +33,7 @@ impl Xml {
     /// An element with a text in it.
     pub(crate) fn leaf(&mut self, name: &str, value: impl Display) {
         self.text.push_str(&format!("<{name}>"));
-        escape(&value.to_string(), &mut self.text);
+        escape_into(&value.to_string(), &mut self.text);
         self.text.push_str(&format!("</{name}>"));
     }
 
@@ -63,7 +63,15 @@ impl Xml {
     }
 }
 
-fn escape(text: &str, out: &mut String) {
+/// Text made safe for an XML element, whichever service answers with it.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape_into(text, &mut out);
+    out
+}
+
+fn escape_into(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
             '&' => out.push_str("&amp;"),

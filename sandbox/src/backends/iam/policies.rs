@@ -82,7 +82,7 @@ impl Iam {
         let (arn, document) = (form.need("PolicyArn")?, form.need("PolicyDocument")?);
         check_size(&document)?;
         let mut state = self.lock();
-        let policy = state.policies.get_mut(&arn).ok_or_else(|| no_such("policy", &arn))?;
+        let policy = state.policy(&arn)?;
         if policy.versions.len() >= MOST_VERSIONS {
             return Err(Failure::new(
                 409,
@@ -105,7 +105,7 @@ impl Iam {
     pub(super) fn delete_policy_version(&self, form: &mut Form) -> Result<String, Failure> {
         let (arn, version) = (form.need("PolicyArn")?, form.need("VersionId")?);
         let mut state = self.lock();
-        let policy = state.policies.get_mut(&arn).ok_or_else(|| no_such("policy", &arn))?;
+        let policy = state.policy(&arn)?;
         let number = number(&arn, &version)?;
         if number == policy.default {
             return Err(conflict("Cannot delete the default version of a policy."));

@@ -96,6 +96,13 @@ pub(super) struct Policy {
     pub(super) next: u32,
 }
 
+impl Policy {
+    /// The document that counts.
+    pub(super) fn document(&self) -> &str {
+        &self.versions[&self.default].0
+    }
+}
+
 /// What EC2 is told about instance profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProfileChange {
@@ -177,18 +184,14 @@ impl Iam {
     pub(crate) fn boundary_of_role(&self, name: &str) -> Option<String> {
         let state = self.lock();
         let arn = state.roles.get(name)?.boundary.as_ref()?;
-        let document = state.policies.get(arn).and_then(|policy| policy.versions.get(&policy.default));
-        Some(document.map(|(text, _)| text.clone()).unwrap_or_default())
+        Some(state.policies.get(arn).map(|policy| policy.document().to_owned()).unwrap_or_default())
     }
 
     /// The policy documents that a role is allowed by: inline and attached.
     pub(crate) fn documents_of_role(&self, name: &str) -> Vec<String> {
         let state = self.lock();
         let Some(role) = state.roles.get(name) else { return Vec::new() };
-        let attached = role.attached.iter().filter_map(|arn| {
-            let policy = state.policies.get(arn)?;
-            Some(policy.versions.get(&policy.default)?.0.clone())
-        });
+        let attached = role.attached.iter().filter_map(|arn| state.policies.get(arn)).map(|policy| policy.document().to_owned());
         role.inline.values().cloned().chain(attached).collect()
     }
 
@@ -228,7 +231,7 @@ impl Iam {
         IamSnapshot {
             roles: state.roles.iter().map(|(name, entry)| (name.clone(), role(entry))).collect(),
             instance_profiles: state.profiles.iter().map(|(name, entry)| (name.clone(), profile(entry))).collect(),
-            policies: state.policies.iter().map(|(arn, policy)| (arn.clone(), policy.versions[&policy.default].0.clone())).collect(),
+            policies: state.policies.iter().map(|(arn, policy)| (arn.clone(), policy.document().to_owned())).collect(),
         }
     }
 }
@@ -236,6 +239,10 @@ impl Iam {
 impl State {
     pub(super) fn role(&mut self, name: &str) -> Result<&mut Role, Failure> {
         self.roles.get_mut(name).ok_or_else(|| no_such("role", name))
+    }
+
+    pub(super) fn policy(&mut self, arn: &str) -> Result<&mut Policy, Failure> {
+        self.policies.get_mut(arn).ok_or_else(|| no_such("policy", arn))
     }
 
     pub(super) fn profile(&mut self, name: &str) -> Result<&mut Profile, Failure> {

@@ -12,7 +12,7 @@ use crate::protocol::{Failure, Request};
 use crate::times::epoch;
 
 use super::Ssm;
-use super::parameters::paged;
+use super::paging::paged;
 
 /// Executions that run at once; further ones wait.
 const CONCURRENT: usize = 100;

@@ -12,7 +12,7 @@ use crate::json::{read, validation};
 use crate::protocol::{Failure, Request};
 use crate::times::epoch;
 
-use super::parameters::paged;
+use super::paging::paged;
 use super::{Ssm, Tag, tag_map};
 
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 mod automations;
 mod documents;
+mod paging;
 mod parameters;
 
 use std::collections::BTreeMap;

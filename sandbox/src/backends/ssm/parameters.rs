@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::json::{page, read, validation};
+use crate::json::{read, validation};
 use crate::protocol::{Failure, Request};
 use crate::times::epoch;
 
+use super::paging::paged;
 use super::{Ssm, Tag, tag_map};
 
 /// Characters of a standard parameter.
@@ -373,24 +374,4 @@ fn check_name(name: &str) -> Result<(), Failure> {
         return Err(Failure::new(400, "HierarchyLevelLimitExceededException", "A hierarchy can have a maximum of 15 levels."));
     }
     Ok(())
-}
-
-pub(super) fn paged(
-    list: &str,
-    items: &[(String, Value)],
-    token: Option<&str>,
-    asked: Option<usize>,
-    most: usize,
-) -> Result<Value, Failure> {
-    let size = asked.unwrap_or(most);
-    if !(1..=most).contains(&size) {
-        return Err(validation(format!("MaxResults must be between 1 and {most}, but is {size}")));
-    }
-    let bad = || Failure::new(400, "InvalidNextToken", "The specified token isn't valid.");
-    let (page, next) = page(items, |item| item.0.clone(), token, size, bad)?;
-    let mut answer = json!({list: page.iter().map(|item| item.1.clone()).collect::<Vec<_>>()});
-    if let Some(next) = next {
-        answer["NextToken"] = next.into();
-    }
-    Ok(answer)
 }
