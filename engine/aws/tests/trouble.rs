@@ -213,7 +213,7 @@ async fn a_profile_that_does_not_exist_is_named() {
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ])
     .await;
-    assert!(told.contains("class=Denied code=NoCredentials"), "{told}");
+    assert!(told.contains("class=Invalid code=NoProfile profile: AWS_PROFILE names the profile \"nobody\""), "{told}");
 }
 
 #[tokio::test]
