@@ -113,6 +113,7 @@ mod tests {
             private_ip: (*address).to_owned(),
             zone: "us-east-1a".to_owned(),
             instance_type: "c7i.large".to_owned(),
+            market: spawn_model::market::MarketType::OnDemand,
         };
         Batch { schema: SCHEMA, base, instances: addresses.iter().enumerate().map(instance).collect() }
     }

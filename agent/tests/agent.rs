@@ -138,6 +138,7 @@ fn batch(world: &World, base: u32, addresses: &[&str]) {
         private_ip: (*address).to_owned(),
         zone: "us-east-1a".to_owned(),
         instance_type: "c7i.large".to_owned(),
+        market: spawn_model::market::MarketType::OnDemand,
     };
     let batch = Batch { schema: SCHEMA, base, instances: addresses.iter().enumerate().map(instance).collect() };
     world.cloud.put(&world.keys.batch(base), serde_json::to_vec(&batch).unwrap());

@@ -36,6 +36,8 @@ fn text(plan: &FleetPlan) -> String {
         || money::UNKNOWN.to_owned(),
         |price| format!("{} per instance-hour, on demand by the Pricing API", money::price(price)),
     );
+    let spot =
+        plan.spot_usd_per_hour.map_or_else(String::new, |price| format!("; {} as spot now, by EC2's price history", money::price(price)));
     let at_most = plan.cost_usd_max.map_or_else(
         || "unknown".to_owned(),
         |cost| format!("{}: all {} from the launch to the end of the lease", money::dollars(cost), plan.size),
@@ -47,7 +49,7 @@ fn text(plan: &FleetPlan) -> String {
     let mut text = labelled(&[
         ("fleet", format!("{} ({} of {})", plan.name, fleet::kind(plan.kind), plan.size)),
         ("image", plan.image.id.clone()),
-        ("price", price),
+        ("price", price + &spot),
         ("at most", at_most),
         ("ends", format!("{ttl} after it is asked for")),
         ("by", "1. the machine's own shutdown timer".to_owned()),
@@ -56,8 +58,11 @@ fn text(plan: &FleetPlan) -> String {
     ]);
     text.push_str("\nWhere to ask, in this order:\n\n");
     text.push_str(&table(
-        &["TYPE", "ZONE", "SUBNET"],
-        plan.pools.iter().map(|pool| vec![pool.instance_type.clone(), pool.zone.clone(), pool.subnet_id.clone()]),
+        &["TYPE", "ZONE", "MARKET", "SUBNET"],
+        plan.pools
+            .all()
+            .iter()
+            .map(|pool| vec![pool.instance_type.clone(), pool.zone.clone(), pool.market.word().to_owned(), pool.subnet_id.clone()]),
     ));
     for note in &plan.notes {
         text.push_str(&format!("\nnote: {note}"));
@@ -69,7 +74,8 @@ fn text(plan: &FleetPlan) -> String {
 
 #[cfg(test)]
 mod tests {
-    use spawn_core::plan::Pool;
+    use spawn_core::pools::{Pool, Pools};
+    use spawn_model::market::{Fallback, MarketSpec, MarketType};
     use spawn_model::record::BootImage;
     use spawn_model::spec::FleetKind;
 
@@ -79,19 +85,24 @@ mod tests {
     fn a_plan_says_what_where_how_much_and_until_when() {
         let pool = |instance_type: &str, zone: &str| Pool {
             instance_type: instance_type.into(),
+            market: MarketType::OnDemand,
             zone: format!("us-east-1{zone}"),
             subnet_id: format!("subnet-0{zone}"),
         };
+        let on_demand = MarketSpec { r#type: MarketType::OnDemand, fallback: Fallback::None, on_demand_base: 0, max_price: None };
         let plan = FleetPlan {
             name: "mandelbrot".into(),
             kind: FleetKind::JobArray,
             size: 8,
-            pools: vec![pool("c7i.large", "a"), pool("c7i.large", "b"), pool("c7a.large", "a")],
+            pools: Pools::new(vec![pool("c7i.large", "a"), pool("c7i.large", "b"), pool("c7a.large", "a")], on_demand),
+            gang: false,
             image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
             vpc_id: "vpc-0a".into(),
             ttl_s: 1200,
             schedules: 1,
             price_usd_per_hour: Some(0.08925),
+            spot_usd_per_hour: None,
+            limit_usd_per_hour: None,
             cost_usd_max: Some(0.238),
             notes: Vec::new(),
         };

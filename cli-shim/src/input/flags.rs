@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 
 use clap::{Args, ValueEnum};
+use spawn_model::market::{Fallback, MarketType};
 use spawn_model::problem::{Path, Problem};
 use spawn_model::spec::FleetKind;
 use spawn_model::value::Value;
@@ -29,6 +30,16 @@ pub(crate) struct FleetArgs {
     size: Option<i64>,
     #[arg(long = "type", help = first_sentence("instance_types") + "; repeat it, or use commas", long_help = doc("instance_types") + " Repeat it, or use commas.", value_name = "TYPE", value_delimiter = ',')]
     instance_types: Vec<String>,
+    #[arg(long, help = "Spot instances; left out, on demand", long_help = doc("market.type"))]
+    spot: bool,
+    #[arg(long, help = first_sentence("market.max_price"), long_help = doc("market.max_price"), value_name = "USD")]
+    max_price: Option<f64>,
+    #[arg(long, help = "On demand where no spot pool has room", long_help = doc("market.fallback"))]
+    fallback: bool,
+    #[arg(long, help = first_sentence("market.on_demand_base"), long_help = doc("market.on_demand_base"), value_name = "N")]
+    on_demand_base: Option<u32>,
+    #[arg(long, help = first_sentence("gang"), long_help = doc("gang"))]
+    gang: bool,
     #[arg(long, help = first_sentence("ami"), long_help = doc("ami"), value_name = "AMI")]
     ami: Option<String>,
     #[arg(long, help = first_sentence("lease.ttl"), long_help = doc("lease.ttl"), value_name = "DURATION")]
@@ -89,6 +100,7 @@ impl FleetArgs {
             ("command", words(&self.command)),
             ("lease", self.ttl.as_ref().map(|ttl| Value::Map(BTreeMap::from([("ttl".to_owned(), text(ttl))])))),
             ("wait_for", self.wait.as_ref().map(text)),
+            ("gang", self.gang.then_some(Value::Bool(true))),
             ("delete_results", self.delete_results.then_some(Value::Bool(true))),
         ] {
             if let Some(value) = value {
@@ -96,6 +108,7 @@ impl FleetArgs {
             }
         }
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+        add(fields, "market", self.market());
         add(fields, "env", texts(&self.env));
         add(fields, "tags", texts(&self.tag));
         add(fields, "triggers", texts(&self.trigger));
@@ -103,6 +116,17 @@ impl FleetArgs {
         if let Some(program) = self.command.first() {
             program::take_along(program, fields, problems);
         }
+    }
+
+    fn market(&self) -> Vec<(String, Value)> {
+        let word = |word: &str| Value::String(word.to_owned());
+        let written = [
+            ("type", self.spot.then(|| word(MarketType::Spot.word()))),
+            ("max_price", self.max_price.map(Value::Float)),
+            ("fallback", self.fallback.then(|| word(Fallback::OnDemand.word()))),
+            ("on_demand_base", self.on_demand_base.map(|base| Value::Int(base.into()))),
+        ];
+        written.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 
     /// The files by name. One that is a problem is `Unknown`, about which nothing more is said.

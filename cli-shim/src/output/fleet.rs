@@ -223,6 +223,7 @@ pub(crate) mod tests {
             private_ip: format!("172.31.0.{}", 10 + rank),
             zone: "us-east-1a".into(),
             instance_type: "c7i.large".into(),
+            market: "on_demand".into(),
             state: state.into(),
             exit_code,
             started_at: ended.map(|_| at("12:00:20.5").to_string()),

@@ -8,6 +8,7 @@ use futures::{future, join, try_join};
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
+use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Payload, SCHEMA};
 use spawn_model::spec::{FleetKind, FleetSpec};
@@ -159,9 +160,15 @@ impl Engine {
             Ok::<_, Error>((types, image))
         };
         // Joined, not raced: where both fail, the same input is told the same thing each time.
-        let (types_and_image, subnets) = join!(types_and_image, self.aws.instances.default_subnets());
-        let ((types, image), subnets) = (types_and_image?, subnets?);
-        Ok(Observed { types, image, subnets, architectures })
+        let spot_prices = async {
+            match spec.market.r#type {
+                MarketType::OnDemand => Ok(Vec::new()),
+                MarketType::Spot => self.aws.instances.spot_prices(&spec.instance_types, self.now()).await,
+            }
+        };
+        let (types_and_image, subnets, spot_prices) = join!(types_and_image, self.aws.instances.default_subnets(), spot_prices);
+        let ((types, image), subnets, spot_prices) = (types_and_image?, subnets?, spot_prices?);
+        Ok(Observed { types, image, subnets, architectures, spot_prices })
     }
 
     /// On-demand price of an instance-hour of the preferred type. One that cannot be had is unknown; it never keeps a fleet from being

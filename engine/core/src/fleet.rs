@@ -169,6 +169,7 @@ fn member(rank: u32, launched: &Launched, holder: &InstanceId, status: Status, c
         private_ip: launched.private_ip.clone(),
         zone: launched.zone.clone(),
         instance_type: launched.instance_type.clone(),
+        market: launched.market.word().to_owned(),
         state: status.to_string(),
         exit_code,
         started_at: completion.and_then(|c| c.started_at).map(|at| at.to_string()),

@@ -6,15 +6,17 @@
 use futures::try_join;
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout;
+use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
-use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Lease, Payload, SCHEMA};
+use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Lease, Payload, SCHEMA};
 use spawn_model::tag;
 
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::plan::{Plan, Pool, batch_size, client_token};
-use crate::ports::{Aws, LaunchRequest, Result, RoleRequest, Tags};
+use crate::plan::{Plan, batch_size, client_token};
+use crate::pools::Pool;
+use crate::ports::{Aws, LaunchRequest, Result, RoleRequest, SpotTerms, Tags};
 use crate::retry::{Patience, patiently};
 use crate::setup::{Names, Setup};
 use crate::user_data::UserData;
@@ -113,31 +115,32 @@ impl Launcher<'_> {
         while base < self.plan.size {
             self.operation.go_on()?;
             self.in_time()?;
-            let Some(place) = self.plan.pools.get(pool) else { return Err(no_capacity(self.plan.size - base, &refusals)) };
-            if !refusals.is_empty() || pool > 0 {
+            let Some(place) = self.plan.pools.of_rank(base).nth(pool) else {
+                return Err(no_capacity(self.plan.size - base, &refusals, self.plan.gang));
+            };
+            // The first pool of a fleet goes without saying, and no other.
+            if !refusals.is_empty() || pool > 0 || self.plan.pools.change_at(base) {
                 self.ledger.attempt_write(fleet, run, &Attempt { schema: SCHEMA, base, pool }).await?;
             }
-            let asked = batch_size(base, self.plan.size);
-            self.operation.say(&format!("asking for {asked} × {} in {}", place.instance_type, place.zone));
+            let asked = batch_size(base, self.plan.pools.change_after(base, self.plan.size));
+            self.operation.say(&format!("asking for {asked} × {}", place.title()));
             match self.ask(&self.request(place, base, asked, group_id)?).await {
                 Ok(instances) => {
                     let given = u32::try_from(instances.len()).unwrap_or(u32::MAX);
-                    self.operation.say(&format!("{given} × {} in {} launched", place.instance_type, place.zone));
+                    self.operation.say(&format!("{given} × {} launched", place.title()));
                     // EC2 may not list them yet to whoever undoes this.
                     let ids = instances.iter().map(|launched| launched.instance_id.clone()).collect();
                     let batch = Batch { schema: SCHEMA, base, instances };
                     self.ledger.batch_write(fleet, run, &batch).await.map_err(|e| e.leaving(Leftover::Remaining(ids)))?;
                     base += given;
-                    if given < asked {
-                        pool += 1;
-                    }
+                    pool = if self.plan.pools.change_at(base) { 0 } else { pool + usize::from(given < asked) };
                 }
                 Err(error) if matches!(error.class, Class::Capacity | Class::Quota) => {
-                    self.operation.say(&format!("{} in {}: {}", place.instance_type, place.zone, error.message));
+                    self.operation.say(&format!("{}: {}", place.title(), error.message));
                     refusals.push((place.clone(), error));
                     pool += 1;
                 }
-                Err(error) => return Err(error.context(&format!("launching {asked} × {} in {}", place.instance_type, place.zone))),
+                Err(error) => return Err(error.context(&format!("launching {asked} × {}", place.title()))),
             }
         }
         Ok(())
@@ -166,8 +169,13 @@ impl Launcher<'_> {
         if let Some(attempt) = attempt.filter(|attempt| attempt.base == base) {
             return Ok((base, attempt.pool));
         }
+        if self.plan.pools.change_at(base) {
+            return Ok((base, 0));
+        }
         let last = batches.last().and_then(|batch| batch.instances.first());
-        let pool = last.and_then(|last| self.plan.pools.iter().position(|p| p.instance_type == last.instance_type && p.zone == last.zone));
+        let is_of =
+            |pool: &Pool, last: &Launched| pool.instance_type == last.instance_type && pool.zone == last.zone && pool.market == last.market;
+        let pool = last.and_then(|last| self.plan.pools.of_rank(base).position(|pool| is_of(pool, last)));
         Ok((base, pool.unwrap_or(0)))
     }
 
@@ -195,7 +203,7 @@ impl Launcher<'_> {
         ]);
         Ok(LaunchRequest {
             client_token: client_token(&self.record.run, base, pool),
-            min_count: 1,
+            min_count: if self.plan.gang { count } else { 1 },
             max_count: count,
             instance_type: pool.instance_type.clone(),
             image_id: self.plan.image.id.clone(),
@@ -203,13 +211,14 @@ impl Launcher<'_> {
             subnet_id: pool.subnet_id.clone(),
             group_ids: vec![group_id.to_owned()],
             profile: layout::role_name(&self.record.fleet),
+            spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: self.record.spec.market.max_price }),
             user_data: UserData { config: &config, agent_sha256: &agents }.render(),
             tags,
         })
     }
 
     /// One `RunInstances`, asked again where the class of its failure says that asking again with the same token is right.
-    async fn ask(&self, request: &LaunchRequest) -> Result<Vec<spawn_model::record::Launched>> {
+    async fn ask(&self, request: &LaunchRequest) -> Result<Vec<Launched>> {
         let mut patience = Patience::new(self.aws, self.operation);
         loop {
             match self.aws.instances.launch(request).await {
@@ -222,16 +231,23 @@ impl Launcher<'_> {
     }
 }
 
-fn no_capacity(missing: u32, refusals: &[(Pool, Error)]) -> Error {
+fn no_capacity(missing: u32, refusals: &[(Pool, Error)], gang: bool) -> Error {
     let class = if refusals.iter().all(|(_, error)| error.class == Class::Quota) { Class::Quota } else { Class::Capacity };
-    let tried: Vec<String> =
-        refusals.iter().map(|(pool, error)| format!("{} in {} ({})", pool.instance_type, pool.zone, error.code)).collect();
+    let tried: Vec<String> = refusals.iter().map(|(pool, error)| format!("{} ({})", pool.title(), error.code)).collect();
     let missing_are = if missing == 1 { "1 instance is".to_owned() } else { format!("{missing} instances are") };
     let message = if tried.is_empty() {
         format!("{missing_are} missing, and every pool gave what it had")
     } else {
         format!("{missing_are} missing after trying {}", tried.join(", "))
     };
-    let help = "Add instance types to instance_types, ask for fewer, or use another region; a quota is raised in Service Quotas";
+    let spot_alone = !refusals.is_empty() && refusals.iter().all(|(pool, _)| pool.market == MarketType::Spot);
+    let ways = [
+        Some("Add instance types to instance_types"),
+        spot_alone.then_some("set market.fallback = \"on_demand\""),
+        gang.then_some("leave gang out, so that several pools can share the ranks"),
+        Some("ask for fewer"),
+    ];
+    let ways: Vec<&str> = ways.into_iter().flatten().collect();
+    let help = format!("{}, or use another region; a quota is raised in Service Quotas", ways.join(", "));
     Error::new(class, "NoCapacity", message, help)
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`engine`] | what the faces call |
 //! | [`ports`] | what the engine needs of AWS, as traits |
-//! | [`plan`] | what a launch will do: pure |
+//! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | [`rerun`] | the same fleet, once more |
 //! | [`claim`] | names and adoption |
@@ -32,6 +32,7 @@ pub mod lease;
 pub mod ledger;
 pub mod operation;
 pub mod plan;
+pub mod pools;
 pub mod ports;
 pub mod process;
 pub mod rerun;

@@ -5,11 +5,12 @@ use sha2::{Digest, Sha256};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::RunId;
 use spawn_model::layout::SHARD_SIZE;
-use spawn_model::problem::Path;
+use spawn_model::market::{Fallback, MarketSpec, MarketType};
 use spawn_model::record::BootImage;
 use spawn_model::spec::{FleetKind, FleetSpec};
 
-use crate::ports::{Image, InstanceType, Result, Subnet};
+use crate::pools::{Pool, Pools, pools};
+use crate::ports::{Image, InstanceType, Result, SpotPrice, Subnet};
 
 /// What was seen before planning.
 #[derive(Clone, Debug)]
@@ -22,17 +23,8 @@ pub struct Observed {
     pub subnets: Vec<Subnet>,
     /// Architectures, as EC2 says them, that the set-up has an agent for.
     pub architectures: Vec<String>,
-}
-
-/// A place to launch: instance type and subnet, and with it the zone.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Pool {
-    /// The instance type.
-    pub instance_type: String,
-    /// The availability zone.
-    pub zone: String,
-    /// The subnet.
-    pub subnet_id: String,
+    /// What spot costs now, if spot is asked for.
+    pub spot_prices: Vec<SpotPrice>,
 }
 
 /// What a launch will do.
@@ -45,7 +37,9 @@ pub struct Plan {
     /// How many instances.
     pub size: u32,
     /// Where to ask, in this order.
-    pub pools: Vec<Pool>,
+    pub pools: Pools,
+    /// Whether all must come from one pool, at once.
+    pub gang: bool,
     /// The image.
     pub image: BootImage,
     /// The network of every pool.
@@ -54,8 +48,13 @@ pub struct Plan {
     pub ttl_s: u64,
     /// Schedules that end it from outside, one for every 1,000 ranks.
     pub schedules: u32,
-    /// On-demand price of an instance-hour of the preferred type in US dollars; unknown stays unknown.
+    /// On-demand price of an instance-hour of the preferred type in US dollars, by the Pricing API; unknown stays unknown.
     pub price_usd_per_hour: Option<f64>,
+    /// What the pool that is asked first costs as spot now, in US dollars an hour, by EC2's price history; nothing without spot.
+    pub spot_usd_per_hour: Option<f64>,
+    /// The most that an hour of any of its instances may cost, in US dollars: for spot its own limit, else the on-demand price.
+    #[serde(skip)]
+    pub limit_usd_per_hour: Option<f64>,
     /// What the whole fleet costs at most, until the lease ends, in US dollars.
     pub cost_usd_max: Option<f64>,
     /// What was left out, and why.
@@ -74,7 +73,9 @@ impl Plan {
     pub fn priced(self, price_usd_per_hour: Option<f64>) -> Self {
         #[expect(clippy::cast_precision_loss, reason = "seconds of at most 30 days")]
         let hours = self.ttl_s as f64 / 3600.0;
-        let cost_usd_max = price_usd_per_hour.map(|price| price * hours * f64::from(self.size));
+        // EC2 never takes more for spot than the on-demand price.
+        let most = self.limit_usd_per_hour.into_iter().chain(price_usd_per_hour).reduce(f64::min);
+        let cost_usd_max = most.map(|price| price * hours * f64::from(self.size));
         Self { price_usd_per_hour, cost_usd_max, ..self }
     }
 }
@@ -85,45 +86,39 @@ impl Plan {
 /// If no pool is left, with the reason for each that was left out.
 pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Plan> {
     let mut notes = Vec::new();
-    let mut pools = Vec::new();
-    for name in &spec.instance_types {
-        let Some(found) = observed.types.iter().find(|t| t.name == *name) else { continue };
-        if found.architecture != observed.image.architecture {
-            notes.push(format!(
-                "{name} is left out: it is {}, and the image {} is {}",
-                found.architecture, observed.image.id, observed.image.architecture
-            ));
-        } else if !observed.architectures.contains(&found.architecture) {
-            notes.push(format!("{name} is left out: the set-up has no agent for {}", found.architecture));
-        } else {
-            pools.extend(observed.subnets.iter().map(|subnet| Pool {
-                instance_type: name.clone(),
-                zone: subnet.zone.clone(),
-                subnet_id: subnet.id.clone(),
-            }));
-        }
-    }
     if observed.subnets.is_empty() {
         let help = "Make one with `aws ec2 create-default-vpc`, or use a region that has one";
         return Err(Error::new(Class::Invalid, "NoDefaultNetwork", "the region has no default network with subnets", help));
     }
-    if pools.is_empty() {
-        let help = "Name types of one architecture that the image and the set-up's agent have";
-        return Err(Error::new(Class::Invalid, "NoPool", notes.join("; "), help).at(Path::field("instance_types")));
-    }
+    let pools = pools(spec, observed, &mut notes)?;
     Ok(Plan {
         name: spec.name.clone(),
         kind,
         size: spec.size,
         pools,
+        gang: spec.gang,
         image: BootImage { id: observed.image.id.clone(), root_device: observed.image.root_device.clone() },
         vpc_id: observed.subnets[0].vpc_id.clone(),
         ttl_s: spec.lease.ttl.0,
         schedules: spec.size.div_ceil(SHARD_SIZE),
         price_usd_per_hour: None,
+        spot_usd_per_hour: spot_price(spec, observed),
+        limit_usd_per_hour: spot_limit(&spec.market),
         cost_usd_max: None,
         notes,
     })
+}
+
+/// What the first zone of the preferred type that has a price costs as spot.
+fn spot_price(spec: &FleetSpec, observed: &Observed) -> Option<f64> {
+    let preferred = observed.spot_prices.iter().filter(|price| price.instance_type == spec.instance_types[0]);
+    preferred.min_by(|one, other| one.zone.cmp(&other.zone)).map(|price| price.usd_per_hour)
+}
+
+/// What no instance of the fleet may cost more than: only where every one of them is spot.
+fn spot_limit(market: &MarketSpec) -> Option<f64> {
+    let all_spot = market.r#type == MarketType::Spot && market.fallback == Fallback::None && market.on_demand_base == 0;
+    market.max_price.filter(|_| all_spot)
 }
 
 /// How many instances the next call asks for: all that are missing, but never across a shard's border, so that one schedule
@@ -136,7 +131,7 @@ pub fn batch_size(base: u32, size: u32) -> u32 {
 /// The client token of a launch: the same run, base and pool always have the same one, so a repeated call launches nothing twice.
 #[must_use]
 pub fn client_token(run: &RunId, base: u32, pool: &Pool) -> String {
-    let digest = Sha256::digest(format!("{run} {base} {} {}", pool.instance_type, pool.subnet_id));
+    let digest = Sha256::digest(format!("{run} {base} {} {} {}", pool.instance_type, pool.subnet_id, pool.market.word()));
     hex::encode(digest)
 }
 
@@ -161,7 +156,12 @@ mod tests {
 
     #[test]
     fn a_client_token_fits_ec2() {
-        let pool = Pool { instance_type: "c7i.large".into(), zone: "us-east-1a".into(), subnet_id: "subnet-1".into() };
+        let pool = Pool {
+            instance_type: "c7i.large".into(),
+            market: MarketType::OnDemand,
+            zone: "us-east-1a".into(),
+            subnet_id: "subnet-1".into(),
+        };
         assert_eq!(client_token(&RunId::from_random([1; 8]), 0, &pool).len(), 64);
     }
 }

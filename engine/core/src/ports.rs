@@ -75,8 +75,30 @@ pub struct LaunchRequest {
     pub profile: String,
     /// User data, not yet base64-encoded: at most 16 KiB.
     pub user_data: Vec<u8>,
+    /// One-time spot instances, on these terms; nothing means on demand.
+    pub spot: Option<SpotTerms>,
     /// Tags of instances and volumes.
     pub tags: Tags,
+}
+
+/// What a spot request says beside what every launch says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpotTerms {
+    /// The most to pay for an hour, in US dollars; nothing means the on-demand price.
+    pub max_usd_per_hour: Option<f64>,
+}
+
+/// What an hour of a spot instance costs now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpotPrice {
+    /// The instance type.
+    pub instance_type: String,
+    /// The availability zone.
+    pub zone: String,
+    /// US dollars.
+    pub usd_per_hour: f64,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// An instance as EC2 describes it.
@@ -172,6 +194,8 @@ pub trait Instances: Send + Sync {
     async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()>;
     /// `DescribeVolumes` by tag: ids of those that still exist.
     async fn volumes(&self, tags: &Tags) -> Result<Vec<String>>;
+    /// `DescribeSpotPriceHistory`: what Linux instances of these types cost now, in each zone that sells them; one call a page.
+    async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>>;
 }
 
 /// On which condition an object is written.

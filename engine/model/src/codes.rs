@@ -391,6 +391,13 @@ pub const CODES: &[Code] = &[
         "Use that version, or a newer one.",
     ),
     code(
+        "SpotPriceTooLow",
+        &[Class::Invalid],
+        Left::Nothing,
+        "Every spot pool costs more than `market.max_price` now. The message lists each pool, its price and since when.",
+        "Raise `max_price`, leave it out, name other instance types, or set `fallback = \"on_demand\"`.",
+    ),
+    code(
         "Timeout",
         &[Class::Transient],
         Left::Named,

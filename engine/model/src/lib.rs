@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
-//! | [`image`] | which image a fleet boots, as it is written |
+//! | [`image`], [`market`] | which image a fleet boots, and how its instances are bought |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -19,6 +19,7 @@ pub mod field;
 pub mod ids;
 pub mod image;
 pub mod layout;
+pub mod market;
 pub mod problem;
 pub mod read;
 pub mod record;
@@ -27,3 +28,4 @@ pub mod spec;
 pub mod status;
 pub mod tag;
 pub mod value;
+mod words;

@@ -189,6 +189,14 @@ fn names(fields: &[Field]) -> String {
     names.join(", ")
 }
 
+/// A field's name without the mark of a Rust keyword.
+pub(crate) const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
+    }
+}
+
 /// The field a misspelt key most likely meant: at most two edits away.
 fn nearest<'f>(key: &str, fields: &'f [Field]) -> Option<&'f str> {
     fields.iter().map(|field| (edits(key, field.name), field.name)).filter(|(edits, _)| *edits <= 2).min().map(|(_, name)| name)
@@ -232,7 +240,7 @@ macro_rules! fields {
             /// The declaration of each field.
             pub const FIELDS: &'static [$crate::field::Field] = &[
                 $( $crate::field::Field {
-                    name: stringify!($field),
+                    name: $crate::read::plain(stringify!($field)),
                     doc: concat!($($doc, "\n"),*),
                     kind: <$type as $crate::read::FieldType>::KIND,
                     presence: $crate::field::Presence::$presence $(($default))?,

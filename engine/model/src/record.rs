@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{FleetId, InstanceId, RunId};
+use crate::market::MarketType;
 use crate::spec::{FleetKind, FleetSpec};
 
 /// The version of every record and of user data. A reader of another version refuses; it never guesses.
@@ -167,6 +168,8 @@ pub struct Launched {
     pub zone: String,
     /// The instance type.
     pub instance_type: String,
+    /// How it is bought.
+    pub market: MarketType,
 }
 
 /// A rank's holder. Made with `If-None-Match: *`, so that no rank has two.

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::duration::Seconds;
 use crate::image::{Distribution, ImageReference};
+use crate::layout::SHARD_SIZE;
+use crate::market::check_market;
 use crate::problem::{Path, Problem};
 use crate::read::FieldType;
 use crate::spec::{FleetKind, FleetSpec};
@@ -14,6 +16,8 @@ use crate::value::Value;
 
 /// The most instances of a fleet.
 pub const SIZE_MAX: u32 = 10_000;
+/// The most instances of a gang: one call launches them, and one schedule ends them.
+pub const GANG_MAX: u32 = SHARD_SIZE;
 /// The shortest lease: what an agent needs to notice an extension.
 pub const TTL_MIN: Seconds = Seconds(60);
 /// The longest lease.
@@ -61,6 +65,15 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     }
     if let Value::List(types) = value.get("instance_types") {
         check_instance_types(types, &root.key("instance_types"), problems);
+    }
+    let size = match value.get("size") {
+        Value::Int(size) => Some(*size),
+        Value::Null => Some(1),
+        _ => None,
+    };
+    check_market(value.get("market"), size, &root.key("market"), problems);
+    if matches!(value.get("gang"), Value::Bool(true)) {
+        check_gang(value, size, problems);
     }
     if let Some(ami) = value.get("ami").as_str()
         && ImageReference::parse(Some(ami)).is_none()
@@ -113,6 +126,19 @@ fn check_instance_types(types: &[Value], path: &Path, problems: &mut Vec<Problem
         } else if types[..index].iter().any(|earlier| earlier.as_str() == Some(name)) {
             problems.push(Problem::new(&path.index(index), format!("{name:?} is named twice"), "Name each type once"));
         }
+    }
+}
+
+/// One call of EC2 launches all or nothing, and it takes no more than a shard has.
+fn check_gang(value: &Value, size: Option<i64>, problems: &mut Vec<Problem>) {
+    let path = Path::field("gang");
+    if let Some(size) = size.filter(|size| *size > i64::from(GANG_MAX)) {
+        let help = format!("Write a size of at most {GANG_MAX}, or leave gang out");
+        problems.push(Problem::new(&path, format!("{size} instances cannot be asked for in one call"), help));
+    }
+    if matches!(value.get("market").get("on_demand_base"), Value::Int(1..)) {
+        let help = "Leave gang or market.on_demand_base out";
+        problems.push(Problem::new(&path, "instances of one pool are all bought in one way", help));
     }
 }
 

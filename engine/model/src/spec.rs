@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::duration::Seconds;
 use crate::field::Field;
+use crate::market::MarketSpec;
 use crate::read::fields;
 use crate::status::WaitFor;
 
@@ -26,6 +27,11 @@ fields! {
         size: u32 => Default("1"), Replace;
         /// The EC2 instance types to use, in order of preference. A type that has no capacity is passed over.
         instance_types: Vec<String> => Required, Replace;
+        /// How the instances are bought.
+        market: MarketSpec => Default("{}"), Replace;
+        /// Whether all instances must come at once and from one pool, or none: for commands whose ranks wait for each other, close
+        /// together. At most 1000 instances.
+        gang: bool => Default("false"), Replace;
         /// The image to boot: an id such as `ami-0123456789abcdef0`, a Systems Manager parameter that holds one, such as
         /// `ssm:/golden/image`, or the newest of `al2023`, `ubuntu-24.04` or `ubuntu-22.04` for the types' architecture. It is looked
         /// up once, when the fleet is launched: a newer one changes nothing. Left out: `al2023`.
@@ -66,6 +72,8 @@ fields! {
         zone: String => Computed, InPlace;
         /// The instance type it became.
         instance_type: String => Computed, InPlace;
+        /// How it is bought: `on_demand` or `spot`.
+        market: String => Computed, InPlace;
         /// `launching`, `running`, `succeeded`, `failed`, `expired`, `interrupted` or `lost`.
         state: String => Computed, InPlace;
         /// The exit code of the command, once it has one.

@@ -5,43 +5,21 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::field::Kind;
-use crate::problem::{Path, Problem};
-use crate::read::FieldType;
 use crate::record::{Completion, Exit};
 use crate::spec::FleetKind;
-use crate::value::Value;
+use crate::words::words;
 
-/// What a launch waits for.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WaitFor {
-    /// The instances are asked for and recorded.
-    Launched,
-    /// EC2 reports every instance as running.
-    Running,
-    /// Every command has started.
-    Ready,
-    /// Every command has ended.
-    Completed,
-}
-
-impl FieldType for WaitFor {
-    const KIND: Kind = Kind::String;
-    fn read(value: &Value, path: &Path, problems: &mut Vec<Problem>) -> Option<Self> {
-        match value {
-            Value::Unknown => None,
-            Value::String(text) if text == "launched" => Some(Self::Launched),
-            Value::String(text) if text == "running" => Some(Self::Running),
-            Value::String(text) if text == "ready" => Some(Self::Ready),
-            Value::String(text) if text == "completed" => Some(Self::Completed),
-            other => {
-                let shown = other.as_str().map_or_else(|| "this".to_owned(), |text| format!("{text:?}"));
-                let help = "Write \"launched\", \"running\", \"ready\" or \"completed\"";
-                problems.push(Problem::new(path, format!("{shown} is nothing to wait for"), help));
-                None
-            }
-        }
+words! {
+    /// What a launch waits for.
+    pub enum WaitFor, "nothing to wait for" {
+        /// The instances are asked for and recorded.
+        Launched = "launched",
+        /// EC2 reports every instance as running.
+        Running = "running",
+        /// Every command has started.
+        Ready = "ready",
+        /// Every command has ended.
+        Completed = "completed",
     }
 }
 

@@ -18,11 +18,12 @@ const TYPES_BATCH: usize = 100;
 /// images").
 const CANONICAL: [(&str, &str); 3] = [("aws", "099720109477"), ("aws-us-gov", "513442679011"), ("aws-cn", "837727238323")];
 
-/// Whose a distribution's images are, and how they are named: those with another purpose (minimal, daily, pro) left out.
+/// Whose a distribution's images are, and how they are named: those with another purpose (minimal, daily, pro) left out, and those with
+/// another kernel than the distribution's default.
 fn published(distribution: Distribution, partition: &str) -> (&'static str, &'static str) {
     let canonical = CANONICAL.iter().find(|(of, _)| *of == partition).map_or(CANONICAL[0].1, |(_, account)| *account);
     match distribution {
-        Distribution::AmazonLinux2023 => ("amazon", "al2023-ami-2023.*-kernel-*"),
+        Distribution::AmazonLinux2023 => ("amazon", "al2023-ami-2023.*-kernel-6.1-*"),
         Distribution::Ubuntu2204 => (canonical, "ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-*-server-*"),
         Distribution::Ubuntu2404 => (canonical, "ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-*-server-*"),
     }

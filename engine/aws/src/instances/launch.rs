@@ -10,6 +10,7 @@ use spawn_model::ids::InstanceId;
 use spawn_model::record::Launched;
 
 use super::observe::launched;
+use super::spot::market_options;
 use super::{Ec2, tags_for};
 use crate::endpoint::Call;
 
@@ -32,6 +33,7 @@ impl Ec2 {
             .user_data(aws_smithy_types::base64::encode(&request.user_data))
             // Powering off ends the machine: it needs no permission to end itself.
             .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
+            .set_instance_market_options(request.spot.map(market_options))
             .metadata_options(metadata_options())
             .block_device_mappings(root_volume(&request.root_device))
             .tag_specifications(tags_for(ResourceType::Instance, &request.tags))

@@ -4,6 +4,7 @@ mod catalogue;
 mod launch;
 mod network;
 mod observe;
+mod spot;
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
-use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, Subnet, Tags};
+use jiff::Timestamp;
+use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Subnet, Tags};
 use spawn_model::ids::InstanceId;
 use spawn_model::record::Launched;
 
@@ -111,6 +113,10 @@ impl Instances for Ec2 {
             self.endpoint.call(UNTAG, || delete.clone().send()).await?;
         }
         Ok(())
+    }
+
+    async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>> {
+        self.spot_prices_now(types, now).await
     }
 
     async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {

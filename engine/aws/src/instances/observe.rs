@@ -3,6 +3,7 @@
 use aws_sdk_ec2::types::{self, InstanceStateName, VolumeState};
 use spawn_core::ports::{Instance, Result, Tags};
 use spawn_model::ids::InstanceId;
+use spawn_model::market::MarketType;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
 
@@ -67,6 +68,10 @@ pub(super) fn launched(described: &types::Instance) -> Launched {
         private_ip: described.private_ip_address().unwrap_or_default().to_owned(),
         zone: described.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),
         instance_type: described.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        market: match described.instance_lifecycle() {
+            Some(types::InstanceLifecycleType::Spot) => MarketType::Spot,
+            _ => MarketType::OnDemand,
+        },
     }
 }
 

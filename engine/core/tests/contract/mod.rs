@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use spawn_core::ports::{Aws, Condition, ImageQuery, LaunchRequest, RoleRequest, Schedule, Tags, Written};
+use spawn_core::ports::{Aws, Condition, ImageQuery, LaunchRequest, RoleRequest, Schedule, SpotTerms, Tags, Written};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
 use spawn_model::image::Distribution;
+use spawn_model::market::MarketType;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
 use tokio::task::JoinSet;
@@ -75,6 +76,7 @@ async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
         subnet_id: subnet.id,
         group_ids: vec![group],
         profile: name.to_owned(),
+        spot: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
         tags: marks,
     }
@@ -205,6 +207,33 @@ pub(crate) async fn instance_types(aws: &Aws) {
     let error = aws.instances.types(&[TYPE.to_owned(), "c99z.enormous".to_owned()]).await.expect_err("an unknown type");
     assert_eq!(error.class, Class::Invalid);
     assert_eq!(error.message, "there is no instance type c99z.enormous");
+}
+
+/// What spot costs now: one price for each type and zone, below the price on demand.
+pub(crate) async fn spot_prices(aws: &Aws) {
+    let types = [TYPE.to_owned(), "c7a.large".to_owned()];
+    let prices = aws.instances.spot_prices(&types, aws.clock.now()).await.expect("prices");
+    let places: BTreeSet<(&str, &str)> = prices.iter().map(|price| (price.instance_type.as_str(), price.zone.as_str())).collect();
+    assert_eq!(places.len(), prices.len(), "one price for each: {prices:?}");
+    for name in &types {
+        assert!(prices.iter().any(|price| price.instance_type == *name), "{name} in {prices:?}");
+    }
+    assert!(prices.iter().all(|price| price.usd_per_hour > 0.0 && price.since <= aws.clock.now()), "{prices:?}");
+}
+
+/// What is asked for as spot is spot, and says so when it is described; too low a price is refused as missing capacity.
+pub(crate) async fn instances_as_spot(aws: &Aws) {
+    let name = fresh("spot");
+    let request = LaunchRequest { spot: Some(SpotTerms { max_usd_per_hour: None }), ..launch_request(aws, &name).await };
+    let launched = launch(aws, &request).await;
+    assert!(launched.iter().all(|instance| instance.market == MarketType::Spot), "{launched:?}");
+    let described = aws.instances.describe(&tags(&[("spawn:fleet", name.as_str())])).await.expect("instances");
+    assert!(described.iter().all(|instance| instance.launched.market == MarketType::Spot), "{described:?}");
+    let dear = SpotTerms { max_usd_per_hour: Some(0.000_1) };
+    let refused = LaunchRequest { client_token: format!("{name}-low"), spot: Some(dear), ..request.clone() };
+    let error = aws.instances.launch(&refused).await.expect_err("nobody sells at that price");
+    assert_eq!((error.class, error.code.as_str()), (Class::Capacity, "SpotMaxPriceTooLow"));
+    clean(aws, &request).await;
 }
 
 /// Images are found by purpose and by id.

@@ -4,6 +4,7 @@
 //! that nothing went wrong with; then the fleet is ended, and the world is compared with the one before.
 
 use jiff::SignedDuration;
+use sandbox_cloud::model::Market;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::ports::{Result, Tags};
@@ -11,9 +12,11 @@ use spawn_core::rerun::Wanted;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::layout;
+use spawn_model::market::Fallback;
 use spawn_model::record::{Exit, FleetRecord};
 use spawn_model::spec::{FleetKind, FleetSpec};
 
+use crate::markets::{scarce, spot};
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::identity::Profile;
@@ -30,6 +33,10 @@ enum Deed {
     Launch(u32),
     /// Where no pool has room for all.
     Scatter(u32),
+    /// Two ranks on demand, the others spot, of which no pool has room for more than one, and then on demand.
+    Mixed(u32),
+    /// All or nothing, where the first pools have no room for all.
+    Gang(u32),
     End(u32),
     Erase(u32),
     Extend(u32),
@@ -51,9 +58,14 @@ impl Deed {
         match self {
             Self::SetUp => World::new(),
             Self::Launch(_) | Self::TearDown => warm().await,
-            Self::Scatter(_) => {
+            Self::Scatter(_) | Self::Gang(_) => {
                 let world = warm().await;
                 scatter(&world);
+                world
+            }
+            Self::Mixed(_) => {
+                let world = warm().await;
+                scarce(&world, Market::Spot, 1);
                 world
             }
             Self::End(size)
@@ -85,6 +97,11 @@ impl Deed {
         let quiet = Operation::quiet();
         match self {
             Self::Launch(size) | Self::Scatter(size) => engine.launch(FleetKind::JobArray, &array(size), &quiet).await.map(drop),
+            Self::Mixed(size) => engine.launch(FleetKind::JobArray, &spot(size, Fallback::OnDemand, 2), &quiet).await.map(drop),
+            Self::Gang(size) => {
+                let gang = FleetSpec { gang: true, ..array(size) };
+                engine.launch(FleetKind::JobArray, &gang, &quiet).await.map(drop)
+            }
             Self::SetUp => engine.setup(&quiet).await.map(drop),
             Self::TearDown => engine.setup_remove(&quiet).await,
             Self::Extend(_) => engine.lease_change(&engine.find("tiles").await?, Seconds(3600)).await.map(drop),
@@ -160,7 +177,9 @@ async fn survive(deed: Deed, n: usize, trouble: Trouble, expected: &Expected) {
     let engine = process.engine();
     let outcome = process.live(deed.perform(&engine)).await;
     let what = format!("{what} ({})", process.calls()[n]);
-    if let (Some(Err(error)), Deed::Launch(_) | Deed::Scatter(_), Trouble::Refused(_)) = (&outcome, deed, trouble) {
+    if let (Some(Err(error)), Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_), Trouble::Refused(_)) =
+        (&outcome, deed, trouble)
+    {
         assert_eq!(error.left, Leftover::Clear, "{what}: {error}");
         assert_same(&format!("{what}, undone"), &world.view(), &expected.before);
     }
@@ -224,6 +243,16 @@ fn launching_fifteen_hundred() {
 #[test]
 fn launching_where_every_pool_gives_a_little() {
     survives_everything(Deed::Scatter(8), &TROUBLES);
+}
+
+#[test]
+fn launching_a_mixture_of_markets() {
+    survives_everything(Deed::Mixed(10), &TROUBLES);
+}
+
+#[test]
+fn launching_a_gang() {
+    survives_everything(Deed::Gang(4), &TROUBLES);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod launching;
 mod laws;
 mod leases;
 mod limits;
+mod markets;
 mod ports;
 mod rerun;
 mod simulate;

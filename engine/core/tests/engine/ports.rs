@@ -22,6 +22,7 @@ cases! {
     images
     instance_types
     instances_as_many_as_asked
+    instances_as_spot
     instances_client_token
     instances_launch_and_end
     instances_no_such_image
@@ -40,5 +41,6 @@ cases! {
     schedules
     security_group_in_use
     security_groups
+    spot_prices
     tags_change
 }

@@ -1,17 +1,19 @@
 //! EC2, on `sandbox-cloud`, asked as `engine/aws` asks the real one.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use sandbox_cloud::model::{self, IpPermission, MetadataOptionsRequest, PermissionTarget, RuleTarget, ShutdownBehavior, Tag};
 use sandbox_cloud::request::{
     AuthorizeRules, BlockDevice, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById, DescribeImages,
-    DescribeInstanceTypes, DescribeInstances, DescribeSecurityGroups, Filter, InstanceIds, Page, ProfileSpecification, RunInstances,
-    TagRemoval, TagSpecification,
+    DescribeInstanceTypes, DescribeInstances, DescribeSecurityGroups, DescribeSpotPriceHistory, Filter, InstanceIds, Page,
+    ProfileSpecification, RunInstances, SpotOptions, TagRemoval, TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
-use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, Subnet, Tags};
+use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Subnet, Tags};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::image::Distribution;
+use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
@@ -82,6 +84,7 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
         subnet_id: Some(request.subnet_id.clone()),
         security_group_ids: request.group_ids.clone(),
         iam_instance_profile: Some(ProfileSpecification { arn: None, name: Some(request.profile.clone()) }),
+        spot: request.spot.map(|terms| SpotOptions { max_price: terms.max_usd_per_hour }),
         user_data: Some(told(&request.user_data)),
         instance_initiated_shutdown_behavior: Some(ShutdownBehavior::Terminate),
         metadata_options: MetadataOptionsRequest {
@@ -126,6 +129,10 @@ fn launched(instance: &model::Instance) -> Launched {
         private_ip: instance.interface.as_ref().map(|i| i.private_ip.clone()).unwrap_or_default(),
         zone: instance.availability_zone.clone(),
         instance_type: instance.instance_type.clone(),
+        market: match instance.market() {
+            model::Market::Spot => MarketType::Spot,
+            model::Market::OnDemand => MarketType::OnDemand,
+        },
     }
 }
 
@@ -233,7 +240,7 @@ impl Instances for Door {
             ImageQuery::Id(id) => DescribeImages { image_ids: vec![id.clone()], ..DescribeImages::default() },
             ImageQuery::Newest { distribution, architecture } => {
                 let (owner, name) = match distribution {
-                    Distribution::AmazonLinux2023 => ("amazon", "al2023-ami-2023.*-kernel-*"),
+                    Distribution::AmazonLinux2023 => ("amazon", "al2023-ami-2023.*-kernel-6.1-*"),
                     Distribution::Ubuntu2204 => ("099720109477", "ubuntu/images/hvm-ssd*/ubuntu-jammy-22.04-*-server-*"),
                     Distribution::Ubuntu2404 => ("099720109477", "ubuntu/images/hvm-ssd*/ubuntu-noble-24.04-*-server-*"),
                 };
@@ -251,6 +258,25 @@ impl Instances for Door {
         let newest = full.max_by_key(|image| (image.creation_date.clone(), image.name.clone()));
         let image = newest.ok_or_else(|| Error::new(Class::Invalid, "NoImage", "there is no such image", ""))?;
         Ok(Image { id: image.id, architecture: image.architecture, root_device: image.root_device_name })
+    }
+
+    async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>> {
+        let request = DescribeSpotPriceHistory {
+            instance_types: types.to_vec(),
+            product_descriptions: vec!["Linux/UNIX".to_owned()],
+            start_time: Some(now),
+            end_time: Some(now),
+            page: page(None),
+            ..DescribeSpotPriceHistory::default()
+        };
+        let listing = reply!(self.ec2("ec2:DescribeSpotPriceHistory", Request::DescribeSpotPriceHistory(request)).await?, SpotPrices);
+        let price = |price: sandbox_cloud::reply::SpotPrice| SpotPrice {
+            instance_type: price.instance_type,
+            zone: price.availability_zone,
+            usd_per_hour: price.usd_per_hour,
+            since: price.timestamp,
+        };
+        Ok(listing.items.into_iter().map(price).collect())
     }
 
     async fn default_subnets(&self) -> Result<Vec<Subnet>> {

@@ -215,10 +215,11 @@ fn view_instances(machines: &[Machine], lines: &mut Vec<String>) {
             format!("told base {} until {}", config.rank_base, config.deadline)
         });
         lines.push(format!(
-            "instance rank {} {:?} {} {} {:?} {:?} {:?} {:?} {told} {:?}",
+            "instance rank {} {:?} {} {} {} {:?} {:?} {:?} {:?} {told} {:?}",
             rank(machine),
             machine.state,
             machine.instance_type,
+            if machine.spot { "spot" } else { "on demand" },
             machine.availability_zone,
             machine.iam_instance_profile_arn,
             machine.security_groups,

@@ -49,7 +49,7 @@ fn a_hash_follows_the_meaning_and_not_the_spelling() {
 fn every_field_counts_in_the_hash() {
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 13];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 15];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -62,9 +62,11 @@ fn every_field_counts_in_the_hash() {
     others[9].tags.clear();
     others[10].delete_results = true;
     others[11].triggers.insert("version".into(), "2".into());
+    others[12].market.r#type = spawn_model::market::MarketType::Spot;
+    others[13].gang = true;
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 12 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 14 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

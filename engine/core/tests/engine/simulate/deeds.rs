@@ -9,6 +9,7 @@ use spawn_core::ports::Result;
 use spawn_core::rerun::Wanted;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Leftover};
+use spawn_model::market::{Fallback, MarketSpec, MarketType};
 use spawn_model::spec::{FleetKind, FleetSpec};
 
 use super::dice::Dice;
@@ -17,11 +18,33 @@ use crate::array;
 /// The names there are. Few, so that deeds meet.
 pub(super) const NAMES: [&str; 3] = ["tiles", "other", "third"];
 
+/// How a fleet's instances are bought.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Bought {
+    OnDemand,
+    Spot,
+    /// One rank on demand, the others spot, or on demand where there is none.
+    Mixed,
+    Gang,
+}
+
+impl Bought {
+    fn of(self, spec: FleetSpec) -> FleetSpec {
+        let market = |fallback, on_demand_base| MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None };
+        match self {
+            Self::OnDemand => spec,
+            Self::Spot => FleetSpec { market: market(Fallback::None, 0), ..spec },
+            Self::Mixed => FleetSpec { market: market(Fallback::OnDemand, u32::from(spec.size > 1)), ..spec },
+            Self::Gang => FleetSpec { gang: true, ..spec },
+        }
+    }
+}
+
 /// One thing that somebody does.
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
     /// Launches a fleet; `keep` says that its face has a state and stored it.
-    Launch { name: &'static str, kind: FleetKind, size: u32, keep: bool },
+    Launch { name: &'static str, kind: FleetKind, size: u32, bought: Bought, keep: bool },
     /// Moves a deadline, either way.
     Lease { name: &'static str, ttl_s: u64 },
     /// Changes tags.
@@ -39,7 +62,8 @@ impl Deed {
             0..=2 => {
                 let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
-                Self::Launch { name, kind, size, keep: dice.one_in(3) }
+                let bought = dice.of(&[Bought::OnDemand, Bought::OnDemand, Bought::Spot, Bought::Mixed, Bought::Gang]);
+                Self::Launch { name, kind, size, bought, keep: dice.one_in(3) }
             }
             3 => Self::Lease { name, ttl_s: dice.of(&[600, 1200, 5400, 30_000]) },
             4 => Self::Tag { name, turn: dice.below(1000) },
@@ -51,8 +75,8 @@ impl Deed {
     pub(super) async fn perform(&self, engine: &Engine) -> Result<()> {
         let quiet = Operation::quiet();
         match *self {
-            Self::Launch { name, kind, size, keep } => {
-                let launched = engine.launch(kind, &spec(name, size), &quiet).await?;
+            Self::Launch { name, kind, size, bought, keep } => {
+                let launched = engine.launch(kind, &bought.of(spec(name, size)), &quiet).await?;
                 // The fleet is there whether or not its face could say that it stored it.
                 if keep { launched.claim.acknowledge().await.map_err(|e| e.leaving(Leftover::Unknown)) } else { Ok(()) }
             }
@@ -76,7 +100,7 @@ impl Deed {
 impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Launch { name, kind, size, keep } => write!(f, "launch {name}, {kind:?} of {size}, keep: {keep}"),
+            Self::Launch { name, kind, size, bought, keep } => write!(f, "launch {name}, {kind:?} of {size}, {bought:?}, keep: {keep}"),
             Self::Lease { name, ttl_s } => write!(f, "move {name} to {ttl_s} s"),
             Self::Tag { name, .. } => write!(f, "tag {name}"),
             Self::Rerun { name, turn } => write!(f, "run {name} again, turn {turn}"),

@@ -1,5 +1,6 @@
 //! One life, from its seed.
 
+use sandbox_cloud::model::Market;
 use sandbox_cloud::{Config, Fault};
 use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
@@ -118,7 +119,7 @@ impl Life {
             0 | 1 => {
                 let zone = Some(dice.of(&["us-east-1a", "us-east-1b"]).to_owned());
                 let above = u32::try_from(dice.below(3)).unwrap();
-                Fault::Capacity { region: None, zone, instance_type: None, market: None, above }
+                Fault::Capacity { region: None, zone, instance_type: None, market: dice.of(&[None, Some(Market::Spot)]), above }
             }
             2 => Fault::error(dice.of(&["RunInstances", "TerminateInstances", "DescribeInstances", "CreateTags"]), "InternalError", 1),
             3 => Fault::error(dice.of(&["RunInstances", "TerminateInstances", "DeleteSecurityGroup"]), "RequestLimitExceeded", 2),
@@ -144,6 +145,10 @@ impl Life {
             return;
         }
         let id = dice.of(&ids);
+        if state.cloud.interrupt_spot(now, &id, 120_000).is_ok() {
+            self.story.push(format!("EC2 takes {id} back in two minutes"));
+            return;
+        }
         self.story.push(format!("{id} {}", if lost { "loses its host" } else { "is switched off" }));
         state.machine_off(now, &id, lost);
     }
