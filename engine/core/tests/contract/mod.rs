@@ -233,7 +233,7 @@ pub(crate) async fn instances_as_spot(aws: &Aws) {
     let refused = LaunchRequest { client_token: format!("{name}-low"), spot: Some(dear), ..request.clone() };
     let error = aws.instances.launch(&refused).await.expect_err("nobody sells at that price");
     assert_eq!((error.class, error.code.as_str()), (Class::Capacity, "SpotMaxPriceTooLow"));
-    clean(aws, &request).await;
+    clean(aws, &request, &launched).await;
 }
 
 /// Images are found by purpose and by id.
