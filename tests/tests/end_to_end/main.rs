@@ -10,5 +10,6 @@ mod drift;
 mod examples;
 mod lease;
 mod lifecycle;
+mod markets;
 mod rerun;
 mod workload;
