@@ -15,11 +15,13 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use spawn_core::ports::{Aws, Result};
 use spawn_model::error::{Class, Error};
 use spawn_model::problem::Path;
 
 use crate::clock::SystemClock;
+use crate::http;
 use crate::identity::{Account, Iam};
 use crate::instances::Ec2;
 use crate::logs::CloudWatchLogs;
@@ -77,7 +79,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
         profile_checked(options.profile.as_deref()).await?;
     }
     let region = region(options).await?;
-    let config = sdk_config(options, &region).await;
+    let config = sdk_config(options, &region, http::client(options.endpoint_url.as_deref())?).await;
     endpoints_checked(&config)?;
     let pricing_config = config.to_builder().region(Region::new(pricing_region(&region))).build();
     let account = Arc::new(Account::new(&config));
@@ -110,9 +112,10 @@ async fn region(options: &ConnectOptions) -> Result<String> {
     })
 }
 
-async fn sdk_config(options: &ConnectOptions, region: &str) -> SdkConfig {
+async fn sdk_config(options: &ConnectOptions, region: &str, http: SharedHttpClient) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
+        .http_client(http)
         // The engine repeats by class, and knows what must never be made twice.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build())

@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod endpoint;
 mod error;
+mod http;
 mod identity;
 mod instances;
 mod logs;

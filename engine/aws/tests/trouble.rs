@@ -75,6 +75,7 @@ fn launch_request() -> LaunchRequest {
         subnet_id: "subnet-0123456789abcdef0".to_owned(),
         group_ids: vec!["sg-0123456789abcdef0".to_owned()],
         profile: "spawn-fleet".to_owned(),
+        spot: None,
         user_data: vec![],
         tags: Tags::new(),
     }

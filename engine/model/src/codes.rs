@@ -183,6 +183,13 @@ pub const CODES: &[Code] = &[
         "Name more instance types, ask for fewer, or use another region. Where the answers speak of a limit of the account, raise it in Service Quotas.",
     ),
     code(
+        "NoCertificates",
+        &[Class::Invalid],
+        Left::Nothing,
+        "`AWS_CA_BUNDLE` or `SSL_CERT_FILE` names a file of certificates that cannot be read.",
+        "Name a file of certificates in PEM, or unset the variable.",
+    ),
+    code(
         "NoCredentials",
         &[Class::Denied],
         Left::Nothing,
