@@ -178,6 +178,11 @@ mod tests {
         ("command", "command"),
         ("file", "files"),
         ("env", "env"),
+        ("spot", "market.type"),
+        ("fallback", "market.fallback"),
+        ("on_demand_base", "market.on_demand_base"),
+        ("max_price", "market.max_price"),
+        ("gang", "gang"),
         ("ttl", "lease.ttl"),
         ("wait", "wait_for"),
         ("tag", "tags"),
@@ -191,7 +196,9 @@ mod tests {
         for (flag, field) in FLAGS {
             let arg = command.get_arguments().find(|arg| arg.get_id() == flag).unwrap_or_else(|| panic!("no flag {flag}"));
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-            if flag == "file" {
+            if matches!(flag, "spot" | "fallback") {
+                assert!(!help.is_empty(), "a switch says what it switches on");
+            } else if flag == "file" {
                 assert!(help.starts_with("Files to put into the directory the command starts in:"), "{help}");
             } else {
                 assert!(help.starts_with(&first_sentence(field)), "--{flag}: {help}");
