@@ -9,10 +9,12 @@ use spawn_model::layout;
 use spawn_model::record::{Ended, FleetRecord, Rerun, SCHEMA};
 use spawn_model::tag;
 
+use crate::bucket::Bucket;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::ports::{Aws, Result, Tags, Written};
+use crate::retry::Patience;
 use crate::setup::Setup;
 
 /// `TerminateInstances` draws on a bucket of 1,000 (EC2's published limits).
@@ -161,6 +163,7 @@ pub(crate) async fn terminate(
     let mut empty_looks = 0;
     let mut pause_ms = 200;
     let mut told = 0;
+    let mut bucket = Bucket::of_terminations(aws.clock.now());
     loop {
         let instances = aws.instances.describe(tags).await?;
         let left: Vec<InstanceId> = instances.iter().filter(|i| !i.gone).map(|i| i.launched.instance_id.clone()).collect();
@@ -178,7 +181,8 @@ pub(crate) async fn terminate(
         if !alive.is_empty() {
             operation.say(&format!("terminating {}", instances_of(alive.len())));
             for ids in alive.chunks(TERMINATE_MAX) {
-                aws.instances.terminate(ids).await.map_err(|e| e.leaving(Leftover::Remaining(alive.clone())))?;
+                let left = |error: Error| error.leaving(Leftover::Remaining(alive.clone()));
+                terminate_paced(aws, ids, &mut bucket, operation).await.map_err(left)?;
             }
         } else if !left.is_empty() && left.len() != told {
             told = left.len();
@@ -192,6 +196,22 @@ pub(crate) async fn terminate(
         }
         aws.clock.sleep(pause_ms).await;
         pause_ms = (pause_ms * 3 / 2).min(PAUSE_MS_MAX);
+    }
+}
+
+/// Terminates at most as many as one call takes, as soon as EC2 lets so many through.
+async fn terminate_paced(aws: &Aws, ids: &[InstanceId], bucket: &mut Bucket, operation: &Operation) -> Result<()> {
+    let mut patience = Patience::new(aws, operation);
+    loop {
+        match aws.instances.terminate(ids).await {
+            Ok(()) => {
+                bucket.take(ids.len(), aws.clock.now());
+                return Ok(());
+            }
+            Err(error) if error.class == Class::Throttled => patience.after_asking(error, bucket, ids.len()).await?,
+            Err(error) => return Err(error),
+        }
+        operation.go_on()?;
     }
 }
 

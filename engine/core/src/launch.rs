@@ -11,6 +11,7 @@ use spawn_model::problem::Path;
 use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Lease, Payload, SCHEMA};
 use spawn_model::tag;
 
+use crate::bucket::Bucket;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
@@ -112,6 +113,7 @@ impl Launcher<'_> {
         let (fleet, run) = (&self.record.fleet, &self.record.run);
         let (mut base, mut pool) = self.progress().await?;
         let mut refusals: Vec<(Pool, Error)> = Vec::new();
+        let mut bucket = Bucket::of_launches(self.aws.clock.now());
         while base < self.plan.size {
             self.operation.go_on()?;
             self.in_time()?;
@@ -124,7 +126,7 @@ impl Launcher<'_> {
             }
             let asked = batch_size(base, self.plan.pools.change_after(base, self.plan.size));
             self.operation.say(&format!("asking for {asked} × {}", place.title()));
-            match self.ask(&self.request(place, base, asked, group_id)?).await {
+            match self.ask(&self.request(place, base, asked, group_id)?, &mut bucket).await {
                 Ok(instances) => {
                     let given = u32::try_from(instances.len()).unwrap_or(u32::MAX);
                     self.operation.say(&format!("{given} × {} launched", place.title()));
@@ -218,12 +220,15 @@ impl Launcher<'_> {
     }
 
     /// One `RunInstances`, asked again where the class of its failure says that asking again with the same token is right.
-    async fn ask(&self, request: &LaunchRequest) -> Result<Vec<Launched>> {
+    async fn ask(&self, request: &LaunchRequest, bucket: &mut Bucket) -> Result<Vec<Launched>> {
         let mut patience = Patience::new(self.aws, self.operation);
         loop {
             match self.aws.instances.launch(request).await {
-                Ok(instances) => return Ok(instances),
-                Err(error) => patience.after(error).await?,
+                Ok(instances) => {
+                    bucket.take(instances.len(), self.aws.clock.now());
+                    return Ok(instances);
+                }
+                Err(error) => patience.after_asking(error, bucket, request.max_count as usize).await?,
             }
             self.operation.go_on().map_err(|cancelled| cancelled.leaving(Leftover::Unknown))?;
             self.in_time()?;

@@ -21,6 +21,7 @@
 //! Only `claim`, `end`, `launch`, `rerun` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod artifacts;
+mod bucket;
 pub mod claim;
 pub mod classes;
 pub mod end;

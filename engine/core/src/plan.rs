@@ -6,9 +6,11 @@ use spawn_model::error::{Class, Error};
 use spawn_model::ids::RunId;
 use spawn_model::layout::SHARD_SIZE;
 use spawn_model::market::{Fallback, MarketSpec, MarketType};
+use spawn_model::problem::Path;
 use spawn_model::record::BootImage;
 use spawn_model::spec::{FleetKind, FleetSpec};
 
+use crate::bucket::launching_s;
 use crate::pools::{Pool, Pools, pools};
 use crate::ports::{Image, InstanceType, Result, SpotPrice, Subnet};
 
@@ -91,6 +93,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         return Err(Error::new(Class::Invalid, "NoDefaultNetwork", "the region has no default network with subnets", help));
     }
     let pools = pools(spec, observed, &mut notes)?;
+    in_time(spec)?;
     Ok(Plan {
         name: spec.name.clone(),
         kind,
@@ -107,6 +110,20 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         cost_usd_max: None,
         notes,
     })
+}
+
+/// What EC2 cannot launch before the lease ends is not begun.
+fn in_time(spec: &FleetSpec) -> Result<()> {
+    let (needed_s, ttl) = (launching_s(spec.size), spec.lease.ttl);
+    if needed_s < ttl.0 {
+        return Ok(());
+    }
+    let message = format!(
+        "{} instances cannot be launched within {ttl}: EC2 gives an account 1,000 at once and then two a second, which takes {needed_s} s",
+        spec.size
+    );
+    Err(Error::new(Class::Invalid, "LeaseOver", message, "Ask for a longer lease, or for fewer instances")
+        .at(Path::field("lease").key("ttl")))
 }
 
 /// What the first zone of the preferred type that has a price costs as spot.

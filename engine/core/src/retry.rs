@@ -2,6 +2,7 @@
 
 use spawn_model::error::{Class, Error};
 
+use crate::bucket::Bucket;
 use crate::operation::Operation;
 use crate::ports::{Aws, Result};
 
@@ -35,6 +36,25 @@ impl<'a> Patience<'a> {
         Self { aws, operation, attempts: 1, settling_ms: 0, throttled_ms: 0, pause_ms: PAUSE_MS.0 }
     }
 
+    /// The same for a call that asks for so many of a bucket: it is made again when the bucket has them, and not before.
+    pub(crate) async fn after_asking(&mut self, error: Error, bucket: &Bucket, count: usize) -> Result<()> {
+        let refill = bucket.wait_for(count, self.aws.clock.now());
+        let refill_ms = u64::try_from(refill.as_millis()).unwrap_or(0);
+        if error.class != Class::Throttled || refill_ms <= self.pause_ms {
+            return self.after(error).await;
+        }
+        self.operation.say(&format!("EC2 lets {count} more through in {} s; waiting", refill.as_secs() + 1));
+        self.sleep(refill_ms).await;
+        Ok(())
+    }
+
+    async fn sleep(&self, millis: u64) {
+        tokio::select! {
+            () = self.aws.clock.sleep(millis) => {}
+            () = self.operation.cancel.cancelled() => {}
+        }
+    }
+
     /// Waits until it is time to ask again, or gives the error back if it never is.
     pub(crate) async fn after(&mut self, error: Error) -> Result<()> {
         let again = match error.class {
@@ -58,10 +78,7 @@ impl<'a> Patience<'a> {
         if !again {
             return Err(error);
         }
-        tokio::select! {
-            () = self.aws.clock.sleep(self.pause_ms) => {}
-            () = self.operation.cancel.cancelled() => {}
-        }
+        self.sleep(self.pause_ms).await;
         self.pause_ms = (self.pause_ms * 2).min(PAUSE_MS.1);
         Ok(())
     }

@@ -201,7 +201,7 @@ fn without_machines() -> World {
 /// Launches a fleet and answers its deadline.
 fn launch(world: &World, size: u32) -> Timestamp {
     let size = size.to_string();
-    let up = ["up", "--name", NAME, "--size", &size, "--type", "c7i.large", "--ttl", "1h", "-o", "json", "--", "true"];
+    let up = ["up", "--name", NAME, "--size", &size, "--type", "c7i.large", "--ttl", "2h", "-o", "json", "--", "true"];
     let fleet = world.spawn(up).succeeded().json();
     fleet["deadline"].as_str().and_then(|text| text.parse().ok()).expect("a deadline")
 }

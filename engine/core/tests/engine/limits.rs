@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex};
 use jiff::SignedDuration;
 use sandbox_cloud::Config;
 use spawn_core::operation::Operation;
-use spawn_model::spec::FleetKind;
+use spawn_model::duration::Seconds;
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
-use crate::array;
 use crate::simulated::storm::{Storm, unmendable};
 use crate::simulated::{World, run};
+use crate::{array, launch};
 
 /// Launches in a storm, and how many of them share a world.
 const LAUNCHES: u64 = 500;
@@ -87,6 +88,64 @@ fn a_thousand_instances_are_asked_for_at_once() {
         let fleet = world.engine().look(&launched.record.fleet).await.unwrap().unwrap();
         assert_eq!((fleet.members.len(), fleet.alive.len()), (1000, 1000));
         assert!(took_s < 2.0, "virtual time does not depend on the machine: {took_s} s");
+    });
+}
+
+/// A world with EC2's published buckets, set up.
+async fn throttled() -> World {
+    let world = World::with(Config { throttle: true, ..Config::default() });
+    world.engine().setup(&Operation::quiet()).await.unwrap();
+    world
+}
+
+/// How long a launch takes in a region of its own.
+async fn launching_takes_s(size: u32) -> f64 {
+    let world = throttled().await;
+    let began = world.now();
+    launch(&world.process(), &lasting(size)).await.unwrap();
+    let took_s = world.now().duration_since(began).as_secs_f64();
+    world.assert_lawful();
+    took_s
+}
+
+fn lasting(size: u32) -> FleetSpec {
+    FleetSpec { lease: LeaseSpec { ttl: Seconds(4 * 3600) }, ..array(size) }
+}
+
+#[test]
+fn more_than_a_bucket_is_launched_as_fast_as_the_bucket_allows() {
+    // Buckets belong to a region: three fleets in three regions take no longer than the largest of them.
+    let slowest_s = [1_667, 1_667, 1_666].map(|size| run(launching_takes_s(size))).into_iter().fold(0.0, f64::max);
+    let optimum_s = (1_667.0 - 1_000.0) / 2.0;
+    tell(&format!("5,000 instances as three fleets in three regions (optimum {optimum_s} s)"), slowest_s, optimum_s * 1.05, "s");
+    assert!(slowest_s < optimum_s * 1.05, "{slowest_s} s");
+}
+
+#[test]
+fn more_than_a_bucket_is_ended_as_fast_as_the_bucket_allows() {
+    run(async {
+        let world = throttled().await;
+        let fleet = launch(&world.process(), &lasting(4_000)).await.unwrap().record.fleet;
+        world.pass(60).await;
+        let began = world.now();
+        world.engine().end(&fleet, SignedDuration::from_mins(10), &Operation::quiet()).await.unwrap();
+        let took_s = world.now().duration_since(began).as_secs_f64();
+        let optimum_s = (4_000.0 - 1_000.0) / 20.0;
+        tell(&format!("4,000 instances ended, and gone (optimum {optimum_s} s)"), took_s, optimum_s * 1.05, "s");
+        assert!(took_s < optimum_s * 1.05, "{took_s} s");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn what_cannot_be_launched_in_time_is_refused_with_the_arithmetic() {
+    run(async {
+        let world = throttled().await;
+        let before = world.view();
+        let error = launch(&world.process(), &array(10_000)).await.err().unwrap();
+        assert_eq!(error.path.to_string(), "lease.ttl");
+        assert_eq!(world.view().against(&before), "");
+        insta::assert_snapshot!("too_many_for_the_lease", error.to_string());
     });
 }
 
