@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     /// The flag of each field. `files` has help of its own: a flag names a path, where the field holds the content.
-    const FLAGS: [(&str, &str); 12] = [
+    const FLAGS: &[(&str, &str)] = &[
         ("name", "name"),
         ("size", "size"),
         ("instance_types", "instance_types"),
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn every_field_has_a_flag_whose_help_is_its_first_sentence() {
         let command = FleetArgs::augment_args(Command::new("up"));
-        for (flag, field) in FLAGS {
+        for &(flag, field) in FLAGS {
             let arg = command.get_arguments().find(|arg| arg.get_id() == flag).unwrap_or_else(|| panic!("no flag {flag}"));
             let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
             if matches!(flag, "spot" | "fallback") {

@@ -36,7 +36,7 @@ fn an_array_is_bought_as_its_market_says() {
     terraform.assert_settled();
     let since = world.position();
     terraform.configure(&array(&[("size", "3"), ("market", r#"{ type = "on_demand" }"#), ("command", r#"["sleep", "600"]"#)]));
-    assert_eq!(terraform.planned(ARRAY), "delete create", "how instances are bought cannot change while they run");
+    assert_eq!(terraform.planned(ARRAY), "delete create: market", "how instances are bought cannot change while they run");
     assert!(world.changes(since).is_empty());
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
