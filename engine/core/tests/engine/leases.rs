@@ -8,6 +8,7 @@ use spawn_model::duration::Seconds;
 use spawn_model::error::Class;
 use spawn_model::ids::RunId;
 use spawn_model::record::FleetRecord;
+use spawn_model::spec::{FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
 use spawn_model::tag;
 
@@ -20,7 +21,9 @@ use crate::{array, launch, warm};
 async fn unattended(size: u32) -> (World, FleetRecord) {
     let world = warm().await;
     world.state().agents.work = Box::new(|_| Work::Absent);
-    let record = launch(&world.process(), &array(size)).await.unwrap().record;
+    // EC2's buckets need more than an hour for ten thousand.
+    let spec = FleetSpec { lease: LeaseSpec { ttl: Seconds(2 * 3600) }, ..array(size) };
+    let record = launch(&world.process(), &spec).await.unwrap().record;
     (world, record)
 }
 
