@@ -20,7 +20,7 @@ pub(super) fn hand_3(programs: &Path, directory: &Path, rows: &mut Vec<Row>) -> 
     let fleet: Value = serde_json::from_str(&capture(sandbox.spawn()?.args(["status", "many", "--output", "json"]))?)?;
     let deadline = moment(&fleet["deadline"])?;
     let before = log(&sandbox)?.len();
-    run(sandbox.spawn()?.args(["--quiet", "sandbox", "clock", "--advance", "63m"]).stdout(Stdio::null()))?;
+    run(sandbox.spawn()?.args(["--quiet", "sandbox", "clock", "--advance", "60m"]).stdout(Stdio::null()))?;
     let calls = log(&sandbox)?.split_off(before);
     let of_automation = |call: &&Value| call["service"] == "ec2" && call["caller"].as_str().is_some_and(|c| c.starts_with("automation "));
     let calls: Vec<&Value> = calls.iter().filter(of_automation).collect();
