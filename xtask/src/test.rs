@@ -13,6 +13,9 @@ use crate::workspace::{Profile, Workspace, run, say};
 /// moto answers its first request after some seconds on a busy machine.
 const MOTO_START_MAX: Duration = Duration::from_secs(60);
 
+/// How many random lives every change has to pass.
+const SIMULATED_LIVES: &str = "1000";
+
 pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     tools::require(&[tools::TERRAFORM, tools::PYTHON])?;
     let workspace = Workspace::find()?;
@@ -24,6 +27,7 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     say("Running every test");
     let mut cargo = workspace.cargo("test");
     cargo.args(["--workspace", "--no-fail-fast"]).args(filter);
+    cargo.env("SPAWN_SIMULATE_SEEDS", SIMULATED_LIVES);
     cargo.env("PATH", path_with(&python)?).env("MOTO_ENDPOINT", &moto.endpoint);
     cargo.env("SPAWN_TEST_PROGRAMS", workspace.programs(Profile::Dev));
     // Whoever runs the tests may have an AWS account; the tests must not find it.
