@@ -102,7 +102,6 @@ mod tests {
             schedules: 1,
             price_usd_per_hour: Some(0.08925),
             spot_usd_per_hour: None,
-            limit_usd_per_hour: None,
             cost_usd_max: Some(0.238),
             notes: Vec::new(),
         };

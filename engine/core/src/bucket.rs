@@ -5,11 +5,17 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+/// What EC2 gives an account at once, of launches and of ends.
+const BURST: u32 = 1_000;
+/// What the launches' bucket gets back.
+const LAUNCHES_PER_S: u32 = 2;
+/// What the ends' bucket gets back.
+const TERMINATIONS_PER_S: u32 = 20;
+
 /// What one kind of call may still ask for, as far as this operation has used it. Others of the account may have used more: EC2 is
 /// always asked first, and only what it throttles waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Bucket {
-    burst: f64,
     per_s: f64,
     level: f64,
     at: Timestamp,
@@ -18,33 +24,30 @@ pub(crate) struct Bucket {
 impl Bucket {
     /// Instances that `RunInstances` launches.
     pub(crate) fn of_launches(now: Timestamp) -> Self {
-        Self::full(1_000.0, 2.0, now)
+        Self::full(LAUNCHES_PER_S, now)
     }
 
     /// Instances that `TerminateInstances` ends.
     pub(crate) fn of_terminations(now: Timestamp) -> Self {
-        Self::full(1_000.0, 20.0, now)
+        Self::full(TERMINATIONS_PER_S, now)
     }
 
-    fn full(burst: f64, per_s: f64, now: Timestamp) -> Self {
-        Self { burst, per_s, level: burst, at: now }
+    fn full(per_s: u32, now: Timestamp) -> Self {
+        Self { per_s: per_s.into(), level: BURST.into(), at: now }
     }
 
     fn level_at(&self, now: Timestamp) -> f64 {
-        (self.level + now.duration_since(self.at).as_secs_f64().max(0.0) * self.per_s).min(self.burst)
+        (self.level + now.duration_since(self.at).as_secs_f64().max(0.0) * self.per_s).min(BURST.into())
     }
 
     /// So many were asked for and given.
-    pub(crate) fn take(&mut self, count: usize, now: Timestamp) {
-        #[expect(clippy::cast_precision_loss, reason = "at most some thousands")]
-        let count = count as f64;
-        (self.level, self.at) = ((self.level_at(now) - count).max(0.0), now);
+    pub(crate) fn take(&mut self, count: u32, now: Timestamp) {
+        (self.level, self.at) = ((self.level_at(now) - f64::from(count)).max(0.0), now);
     }
 
     /// How long it takes until so many are there.
-    pub(crate) fn wait_for(&self, count: usize, now: Timestamp) -> SignedDuration {
-        #[expect(clippy::cast_precision_loss, reason = "at most some thousands")]
-        let missing = (count as f64).min(self.burst) - self.level_at(now);
+    pub(crate) fn wait_for(&self, count: u32, now: Timestamp) -> SignedDuration {
+        let missing = f64::from(count.min(BURST)) - self.level_at(now);
         SignedDuration::try_from_secs_f64((missing / self.per_s).max(0.0)).unwrap_or(SignedDuration::ZERO)
     }
 }
@@ -52,7 +55,7 @@ impl Bucket {
 /// How many seconds EC2's bucket takes to let an account that has used nothing of it launch so many.
 #[must_use]
 pub(crate) fn launching_s(size: u32) -> u64 {
-    u64::from(size.saturating_sub(1_000)).div_ceil(2)
+    size.saturating_sub(BURST).div_ceil(LAUNCHES_PER_S).into()
 }
 
 #[cfg(test)]

@@ -95,16 +95,13 @@ struct Attempt<'a> {
 
 impl Attempt<'_> {
     async fn claim(&mut self) -> Result<Claiming> {
-        if let Written::Done(etag) = self.ledger.claim_write(self.name, &self.mine, Condition::Absent).await? {
-            return Ok(Claiming::Fresh(self.hold(self.mine.clone(), etag)));
+        if let Some(fresh) = self.claim_free().await? {
+            return Ok(fresh);
         }
         let mut first_beat = None;
         loop {
             let Some((theirs, etag)) = self.ledger.claim(self.name).await? else {
-                return match self.ledger.claim_write(self.name, &self.mine, Condition::Absent).await? {
-                    Written::Done(etag) => Ok(Claiming::Fresh(self.hold(self.mine.clone(), etag))),
-                    Written::Refused => Err(in_use(self.name, None, "it was taken a moment ago")),
-                };
+                return self.claim_free().await?.ok_or_else(|| in_use(self.name, None, "it was taken a moment ago"));
             };
             // Our own writes, whose replies were lost.
             if theirs.fleet == self.mine.fleet {
@@ -122,6 +119,14 @@ impl Attempt<'_> {
             }
             first_beat = Some(theirs.heartbeat.at);
             self.aws.clock.sleep(1_000).await;
+        }
+    }
+
+    /// Claims the name if nobody has it.
+    async fn claim_free(&self) -> Result<Option<Claiming>> {
+        match self.ledger.claim_write(self.name, &self.mine, Condition::Absent).await? {
+            Written::Done(etag) => Ok(Some(Claiming::Fresh(self.hold(self.mine.clone(), etag)))),
+            Written::Refused => Ok(None),
         }
     }
 

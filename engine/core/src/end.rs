@@ -7,7 +7,6 @@ use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout;
 use spawn_model::record::{Ended, FleetRecord, Rerun, SCHEMA};
-use spawn_model::tag;
 
 use crate::bucket::Bucket;
 use crate::lease;
@@ -16,6 +15,7 @@ use crate::operation::Operation;
 use crate::ports::{Aws, Result, Tags, Written};
 use crate::retry::Patience;
 use crate::setup::Setup;
+use crate::tags;
 
 /// `TerminateInstances` draws on a bucket of 1,000 (EC2's published limits).
 const TERMINATE_MAX: usize = 1000;
@@ -74,7 +74,7 @@ async fn instances_end(
         launched.extend(launched_lately(aws, ledger, run).await?);
     }
     let settled = runs().map(|run| run.asked_at + UNSEEN).max();
-    terminate(aws, &fleet_tags(fleet), launched, aws.clock.now(), timeout, operation).await?;
+    terminate(aws, &tags::of_fleet(fleet), launched, aws.clock.now(), timeout, operation).await?;
     operation.say("removing schedule, security group and role");
     groups_delete(aws, fleet, settled, timeout, operation).await?;
     Ok(record)
@@ -127,10 +127,6 @@ async fn release_unrecorded(ledger: &Ledger, fleet: &FleetId) -> Result<()> {
         release(ledger, &name, fleet).await?;
     }
     Ok(())
-}
-
-fn fleet_tags(fleet: &FleetId) -> Tags {
-    Tags::from([(tag::FLEET.to_owned(), fleet.to_string())])
 }
 
 /// The run that is being started in a fleet.
@@ -201,14 +197,15 @@ pub(crate) async fn terminate(
 
 /// Terminates at most as many as one call takes, as soon as EC2 lets so many through.
 async fn terminate_paced(aws: &Aws, ids: &[InstanceId], bucket: &mut Bucket, operation: &Operation) -> Result<()> {
+    let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let mut patience = Patience::new(aws, operation);
     loop {
         match aws.instances.terminate(ids).await {
             Ok(()) => {
-                bucket.take(ids.len(), aws.clock.now());
+                bucket.take(count, aws.clock.now());
                 return Ok(());
             }
-            Err(error) if error.class == Class::Throttled => patience.after_asking(error, bucket, ids.len()).await?,
+            Err(error) if error.class == Class::Throttled => patience.after_asking(error, bucket, count).await?,
             Err(error) => return Err(error),
         }
         operation.go_on()?;
@@ -226,7 +223,7 @@ async fn groups_delete(
     let give_up = aws.clock.now() + timeout;
     let mut pause_ms = 200;
     loop {
-        let groups = aws.instances.groups(&fleet_tags(fleet)).await?;
+        let groups = aws.instances.groups(&tags::of_fleet(fleet)).await?;
         let mut used = false;
         for group in &groups {
             match aws.instances.group_delete(group).await {
@@ -241,7 +238,7 @@ async fn groups_delete(
         aws.clock.sleep(pause_ms).await;
         pause_ms = (pause_ms * 3 / 2).min(PAUSE_MS_MAX);
         if used {
-            terminate(aws, &fleet_tags(fleet), Vec::new(), aws.clock.now(), timeout, operation).await?;
+            terminate(aws, &tags::of_fleet(fleet), Vec::new(), aws.clock.now(), timeout, operation).await?;
         }
     }
 }

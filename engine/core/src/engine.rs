@@ -26,6 +26,7 @@ use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
 use crate::ports::{Aws, Caller, LogEvent, Result, Tags};
 use crate::setup::{self, Setup};
+use crate::tags;
 use crate::wait::{self, Waited};
 use tokio::sync::OnceCell;
 
@@ -125,8 +126,8 @@ impl Engine {
         let (caller, setup) = join!(self.aws.identity.caller(), self.found());
         let (caller, setup) = (caller?, setup?);
         let architectures = match &setup {
-            Some(setup) => setup.agents.keys().map(|machine| ec2_architecture(machine)).collect(),
-            None => artifacts::machines(self.artifacts.as_deref())?.iter().map(|machine| ec2_architecture(machine)).collect(),
+            Some(setup) => setup.architectures(),
+            None => artifacts::machines(self.artifacts.as_deref())?.iter().map(|machine| setup::ec2_architecture(machine)).collect(),
         };
         if let Some(setup) = &setup {
             self.name_free(setup, &caller, spec, own).await?;
@@ -193,8 +194,7 @@ impl Engine {
             }
         };
         let ledger = self.ledger(&setup);
-        let (price, observed) =
-            join!(self.price(spec), self.observe(spec, setup.agents.keys().map(|machine| ec2_architecture(machine)).collect()));
+        let (price, observed) = join!(self.price(spec), self.observe(spec, setup.architectures()));
         let plan = plan(kind, spec, &observed?)?.priced(price);
         warnings.extend(plan.notes.iter().cloned());
         let hash = spec.hash(kind);
@@ -245,7 +245,7 @@ impl Engine {
             fleet,
             run,
             kind,
-            spec: FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() },
+            spec: spec.without_files(),
             region: self.aws.region.clone(),
             account: caller.account.clone(),
             caller: caller_identity(caller),
@@ -261,16 +261,11 @@ impl Engine {
         operation.say(&format!("undoing the launch: {}", error.message));
         let quiet = Operation::quiet();
         match crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await {
-            Ok(()) => {
-                let nothing = "Nothing of the launch is left";
-                let help = if error.help.is_empty() { nothing.to_owned() } else { format!("{}. {nothing}", error.help) };
-                Error { help, ..error }.leaving(Leftover::Clear)
-            }
+            Ok(()) => error.helped("Nothing of the launch is left").leaving(Leftover::Clear),
             Err(failed) => {
                 let left = crate::end::left_by_both(&error.left, failed.left);
                 let again = format!("Undoing it failed too ({}); `spawn down {}` tries again", failed.message, record.fleet);
-                let help = if error.help.is_empty() { again } else { format!("{}. {again}", error.help) };
-                Error { help, ..error }.leaving(left)
+                error.helped(&again).leaving(left)
             }
         }
     }
@@ -380,19 +375,10 @@ impl Engine {
     }
 
     async fn retag(&self, fleet: &Fleet, old: &Tags, new: &Tags) -> Result<()> {
-        let mine = Tags::from([(tag::FLEET.to_owned(), fleet.record.fleet.to_string())]);
+        let mine = tags::of_fleet(&fleet.record.fleet);
         let (volumes, groups) = try_join!(self.aws.instances.volumes(&mine), self.aws.instances.groups(&mine))?;
         let ids: Vec<String> = fleet.alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();
-        let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
-        for ids in ids.chunks(1000) {
-            if !new.is_empty() {
-                self.aws.instances.tag(ids, new).await?;
-            }
-            if !removed.is_empty() {
-                self.aws.instances.untag(ids, &removed).await?;
-            }
-        }
-        Ok(())
+        tags::change(&self.aws, &ids, old, new).await
     }
 
     /// Ends a fleet for good.
@@ -494,10 +480,6 @@ pub(crate) fn random() -> [u8; 8] {
         *byte ^= other;
     }
     bytes
-}
-
-pub(crate) fn ec2_architecture(machine: &str) -> String {
-    if machine == "aarch64" { "arm64".to_owned() } else { machine.to_owned() }
 }
 
 fn architecture_of(types: &[crate::ports::InstanceType], name: &str) -> String {

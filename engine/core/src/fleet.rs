@@ -14,7 +14,8 @@ use spawn_model::tag;
 
 use crate::lease;
 use crate::ledger::Ledger;
-use crate::ports::{Aws, Instance, Result, Tags};
+use crate::ports::{Aws, Instance, Result};
+use crate::tags;
 
 /// EC2's reads may miss a new instance for a while (eventual consistency): so long, absence is no proof.
 const SETTLE: SignedDuration = SignedDuration::from_mins(5);
@@ -74,8 +75,8 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
     }
     // While another run is being started, what lives of that one is the fleet's too.
     let tags = match record.next {
-        Some(_) => Tags::from([(tag::FLEET.to_owned(), fleet.to_string())]),
-        None => Tags::from([(tag::RUN.to_owned(), record.run.to_string())]),
+        Some(_) => tags::of_fleet(fleet),
+        None => tags::of_run(&record.run),
     };
     let (lease, batches, instances, completions) = try_join!(
         ledger.lease(fleet, &record.run),

@@ -128,7 +128,7 @@ impl Launcher<'_> {
             self.operation.say(&format!("asking for {asked} × {}", place.title()));
             match self.ask(&self.request(place, base, asked, group_id)?, &mut bucket).await {
                 Ok(instances) => {
-                    let given = u32::try_from(instances.len()).unwrap_or(u32::MAX);
+                    let given = given(&instances);
                     self.operation.say(&format!("{given} × {} launched", place.title()));
                     // EC2 may not list them yet to whoever undoes this.
                     let ids = instances.iter().map(|launched| launched.instance_id.clone()).collect();
@@ -225,15 +225,19 @@ impl Launcher<'_> {
         loop {
             match self.aws.instances.launch(request).await {
                 Ok(instances) => {
-                    bucket.take(instances.len(), self.aws.clock.now());
+                    bucket.take(given(&instances), self.aws.clock.now());
                     return Ok(instances);
                 }
-                Err(error) => patience.after_asking(error, bucket, request.max_count as usize).await?,
+                Err(error) => patience.after_asking(error, bucket, request.max_count).await?,
             }
             self.operation.go_on().map_err(|cancelled| cancelled.leaving(Leftover::Unknown))?;
             self.in_time()?;
         }
     }
+}
+
+fn given(instances: &[Launched]) -> u32 {
+    u32::try_from(instances.len()).unwrap_or(u32::MAX)
 }
 
 fn no_capacity(missing: u32, refusals: &[(Pool, Error)], gang: bool) -> Error {

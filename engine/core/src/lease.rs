@@ -16,13 +16,11 @@ use spawn_model::tag;
 use crate::ledger::Ledger;
 use crate::ports::{Aws, Result, Schedule, Tags};
 use crate::setup::Setup;
+use crate::tags;
 
 /// Hand 3 strikes at the deadline and then so often, for an hour: a late launch or a failed attempt is caught.
 const REPEAT_MINUTES: u32 = 5;
 const REPEAT_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// `CreateTags` takes at most this many resources.
-const TAG_RESOURCES_MAX: usize = 1000;
 
 /// When a fleet's lease ends by what was asked for.
 #[must_use]
@@ -91,12 +89,7 @@ pub async fn change(aws: &Aws, ledger: &Ledger, setup: &Setup, record: &FleetRec
 }
 
 async fn tags_move(aws: &Aws, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
-    let run = Tags::from([(tag::RUN.to_owned(), record.run.to_string())]);
-    let instances = aws.instances.describe(&run).await?;
+    let instances = aws.instances.describe(&tags::of_run(&record.run)).await?;
     let ids: Vec<String> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.0.clone()).collect();
-    let tags = Tags::from([(tag::DEADLINE.to_owned(), deadline.to_string())]);
-    for ids in ids.chunks(TAG_RESOURCES_MAX) {
-        aws.instances.tag(ids, &tags).await?;
-    }
-    Ok(())
+    tags::change(aws, &ids, &Tags::new(), &Tags::from([(tag::DEADLINE.to_owned(), deadline.to_string())])).await
 }

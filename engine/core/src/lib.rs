@@ -39,5 +39,6 @@ pub mod process;
 pub mod rerun;
 mod retry;
 pub mod setup;
+mod tags;
 pub mod user_data;
 pub mod wait;

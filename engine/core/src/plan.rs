@@ -5,7 +5,8 @@ use sha2::{Digest, Sha256};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::RunId;
 use spawn_model::layout::SHARD_SIZE;
-use spawn_model::market::{Fallback, MarketSpec, MarketType};
+#[cfg(test)]
+use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
 use spawn_model::record::BootImage;
 use spawn_model::spec::{FleetKind, FleetSpec};
@@ -54,9 +55,6 @@ pub struct Plan {
     pub price_usd_per_hour: Option<f64>,
     /// What the pool that is asked first costs as spot now, in US dollars an hour, by EC2's price history; nothing without spot.
     pub spot_usd_per_hour: Option<f64>,
-    /// The most that an hour of any of its instances may cost, in US dollars: for spot its own limit, else the on-demand price.
-    #[serde(skip)]
-    pub limit_usd_per_hour: Option<f64>,
     /// What the whole fleet costs at most, until the lease ends, in US dollars.
     pub cost_usd_max: Option<f64>,
     /// What was left out, and why.
@@ -76,7 +74,7 @@ impl Plan {
         #[expect(clippy::cast_precision_loss, reason = "seconds of at most 30 days")]
         let hours = self.ttl_s as f64 / 3600.0;
         // EC2 never takes more for spot than the on-demand price.
-        let most = self.limit_usd_per_hour.into_iter().chain(price_usd_per_hour).reduce(f64::min);
+        let most = self.pools.limit_usd_per_hour().into_iter().chain(price_usd_per_hour).reduce(f64::min);
         let cost_usd_max = most.map(|price| price * hours * f64::from(self.size));
         Self { price_usd_per_hour, cost_usd_max, ..self }
     }
@@ -106,7 +104,6 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         schedules: spec.size.div_ceil(SHARD_SIZE),
         price_usd_per_hour: None,
         spot_usd_per_hour: spot_price(spec, observed),
-        limit_usd_per_hour: spot_limit(&spec.market),
         cost_usd_max: None,
         notes,
     })
@@ -130,12 +127,6 @@ fn in_time(spec: &FleetSpec) -> Result<()> {
 fn spot_price(spec: &FleetSpec, observed: &Observed) -> Option<f64> {
     let preferred = observed.spot_prices.iter().filter(|price| price.instance_type == spec.instance_types[0]);
     preferred.min_by(|one, other| one.zone.cmp(&other.zone)).map(|price| price.usd_per_hour)
-}
-
-/// What no instance of the fleet may cost more than: only where every one of them is spot.
-fn spot_limit(market: &MarketSpec) -> Option<f64> {
-    let all_spot = market.r#type == MarketType::Spot && market.fallback == Fallback::None && market.on_demand_base == 0;
-    market.max_price.filter(|_| all_spot)
 }
 
 /// How many instances the next call asks for: all that are missing, but never across a shard's border, so that one schedule

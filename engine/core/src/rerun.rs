@@ -14,7 +14,6 @@ use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::record::{BootImage, FleetRecord, Rerun};
 use spawn_model::spec::FleetSpec;
-use spawn_model::tag;
 
 use crate::end;
 use crate::engine::{self, Engine};
@@ -23,10 +22,11 @@ use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::plan;
-use crate::ports::{Aws, Result, Tags};
+use crate::ports::{Aws, Result};
 use crate::process;
 use crate::retry::patiently;
 use crate::setup::Setup;
+use crate::tags;
 use begun::{Begun, Standing};
 
 /// How long the end of a run may take that another one takes the place of.
@@ -80,10 +80,10 @@ impl Engine {
     pub async fn rerun(&self, fleet: &FleetId, spec: &FleetSpec, wanted: Wanted, operation: &Operation) -> Result<RunAgain> {
         let setup = self.warm().await?;
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
-        let observed = self.observe(spec, stage.setup.agents.keys().map(|machine| engine::ec2_architecture(machine)).collect());
+        let observed = self.observe(spec, stage.setup.architectures());
         let ((record, etag), observed) = try_join!(stage.record(fleet), observed)?;
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
-        let asked = FleetSpec { files: std::collections::BTreeMap::new(), ..spec.clone() };
+        let asked = spec.without_files();
         let (begun, first) = match stage.begin((record, etag), &asked, &plan.image, wanted).await? {
             Beginning::Done(record) => return Ok(RunAgain { record: *record, launched: false, warnings: Vec::new() }),
             Beginning::First(begun) => (begun, true),
@@ -206,11 +206,13 @@ impl Stage<'_> {
         let former = begun.former().await;
         self.end_former(&former).await?;
         launcher.records(&engine::payload(spec)).await?;
-        let fleet_tags = Tags::from([(tag::FLEET.to_owned(), begun.run.fleet.to_string())]);
+        let fleet_tags = tags::of_fleet(&begun.run.fleet);
         let groups = patiently(self.aws, self.operation, || self.aws.instances.groups(&fleet_tags)).await?;
         let group_id = match groups.first() {
             Some(group_id) => {
-                self.retag(&groups, &former.spec.tags, &spec.tags).await?;
+                if former.spec.tags != spec.tags {
+                    tags::change(self.aws, &groups, &former.spec.tags, &spec.tags).await?;
+                }
                 group_id.clone()
             }
             // Somebody has removed it, and perhaps more.
@@ -224,21 +226,10 @@ impl Stage<'_> {
         patiently(self.aws, self.operation, || begun.commit()).await
     }
 
-    async fn retag(&self, groups: &[String], old: &Tags, new: &Tags) -> Result<()> {
-        if old == new {
-            return Ok(());
-        }
-        let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
-        if !new.is_empty() {
-            self.aws.instances.tag(groups, new).await?;
-        }
-        if removed.is_empty() { Ok(()) } else { self.aws.instances.untag(groups, &removed).await }
-    }
-
     /// Ends the run that another one takes the place of. Its lease goes first: that is the truth about when it ends, and says
     /// afterwards why its instances are gone.
     async fn end_former(&self, former: &FleetRecord) -> Result<()> {
-        let run_tags = Tags::from([(tag::RUN.to_owned(), former.run.to_string())]);
+        let run_tags = tags::of_run(&former.run);
         let seen = patiently(self.aws, self.operation, || self.aws.instances.describe(&run_tags)).await?;
         let now = self.aws.clock.now();
         let all_gone = seen.iter().all(|instance| instance.gone);
@@ -271,7 +262,6 @@ impl Stage<'_> {
     /// Undoes a launch that failed, unless somebody else has gone on with it.
     async fn take_back(&self, begun: &Begun, error: Error) -> Error {
         self.operation.say(&format!("undoing the new run: {}", error.message));
-        let told = |more: String| if error.help.is_empty() { more } else { format!("{}. {more}", error.help) };
         let undone = match begun.standing().await {
             // Its launcher answers for it.
             Ok(Standing::SomebodyElses) => return error.leaving(Leftover::Unknown),
@@ -280,14 +270,12 @@ impl Stage<'_> {
             Err(unread) => Err(unread),
         };
         match undone {
-            Ok(()) => {
-                let help = told("Nothing of the new run is left; records and results of the former one are as they were".to_owned());
-                Error { help, ..error }.leaving(Leftover::Clear)
-            }
+            Ok(()) => error
+                .helped("Nothing of the new run is left; records and results of the former one are as they were")
+                .leaving(Leftover::Clear),
             Err(failed) => {
                 let left = end::left_by_both(&error.left, failed.left);
-                let help = told(format!("Undoing it failed too ({}); applying or destroying it tries again", failed.message));
-                Error { help, ..error }.leaving(left)
+                error.helped(&format!("Undoing it failed too ({}); applying or destroying it tries again", failed.message)).leaving(left)
             }
         }
     }
@@ -309,7 +297,7 @@ impl Stage<'_> {
     /// Removes a run that came to nothing: its instances, then its schedules, then its records.
     async fn remove(&self, run: &FleetRecord) -> Result<()> {
         let quiet = Operation::quiet();
-        let run_tags = Tags::from([(tag::RUN.to_owned(), run.run.to_string())]);
+        let run_tags = tags::of_run(&run.run);
         let launched = end::launched_lately(self.aws, &self.ledger, run).await?;
         let settled = self.aws.clock.now() + end::UNSEEN;
         end::terminate(self.aws, &run_tags, launched, settled, END_TIMEOUT, &quiet).await?;

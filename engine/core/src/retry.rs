@@ -37,7 +37,7 @@ impl<'a> Patience<'a> {
     }
 
     /// The same for a call that asks for so many of a bucket: it is made again when the bucket has them, and not before.
-    pub(crate) async fn after_asking(&mut self, error: Error, bucket: &Bucket, count: usize) -> Result<()> {
+    pub(crate) async fn after_asking(&mut self, error: Error, bucket: &Bucket, count: u32) -> Result<()> {
         let refill = bucket.wait_for(count, self.aws.clock.now());
         let refill_ms = u64::try_from(refill.as_millis()).unwrap_or(0);
         if error.class != Class::Throttled || refill_ms <= self.pause_ms {

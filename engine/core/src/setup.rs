@@ -30,6 +30,18 @@ pub const LOG_GROUP: &str = "/spawn/fleets";
 /// How long output is kept, in days.
 const LOG_DAYS: u32 = 30;
 
+/// An architecture of `uname -m` as EC2 says it.
+pub(crate) fn ec2_architecture(machine: &str) -> String {
+    if machine == "aarch64" { "arm64".to_owned() } else { machine.to_owned() }
+}
+
+impl Setup {
+    /// The architectures that it has an agent for, as EC2 says them.
+    pub(crate) fn architectures(&self) -> Vec<String> {
+        self.agents.keys().map(|machine| ec2_architecture(machine)).collect()
+    }
+}
+
 /// What the set-up made, as its SSM parameter tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {

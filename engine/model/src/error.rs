@@ -110,6 +110,13 @@ impl Error {
         self
     }
 
+    /// The same error, with more to say about the way out.
+    #[must_use]
+    pub fn helped(mut self, more: &str) -> Self {
+        self.help = if self.help.is_empty() { more.to_owned() } else { format!("{}. {more}", self.help) };
+        self
+    }
+
     /// The same error, told as part of something larger.
     #[must_use]
     pub fn context(mut self, doing: &str) -> Self {

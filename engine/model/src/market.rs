@@ -1,7 +1,7 @@
 //! How instances are bought.
 
 use crate::problem::{Path, Problem};
-use crate::read::fields;
+use crate::read::{FieldType, fields};
 use crate::value::Value;
 use crate::words::words;
 
@@ -42,12 +42,10 @@ fields! {
 
 /// The rules of `market`; `size` is that of the fleet, where it is known.
 pub(crate) fn check_market(market: &Value, size: Option<i64>, path: &Path, problems: &mut Vec<Problem>) {
-    if let Value::Float(price) = market.get("max_price")
-        && !(price.is_finite() && *price > 0.0)
+    // What is no number at all is told where the field is read.
+    if let Some(price) = f64::read(market.get("max_price"), path, &mut Vec::new())
+        && !(price.is_finite() && price > 0.0)
     {
-        problems.push(Problem::new(&path.key("max_price"), format!("{price} is no price"), "Write US dollars an hour, such as 0.05"));
-    }
-    if let Value::Int(price @ ..=0) = market.get("max_price") {
         problems.push(Problem::new(&path.key("max_price"), format!("{price} is no price"), "Write US dollars an hour, such as 0.05"));
     }
     let spot = match market.get("type") {

@@ -59,6 +59,14 @@ fields! {
     }
 }
 
+impl FleetSpec {
+    /// The same fleet as its record holds it: files may be a megabyte, and are in the payload.
+    #[must_use]
+    pub fn without_files(&self) -> Self {
+        Self { files: BTreeMap::new(), ..self.clone() }
+    }
+}
+
 fields! {
     /// One instance of a fleet, and how its command went.
     pub struct Member {

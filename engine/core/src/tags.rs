@@ -1,0 +1,33 @@
+//! The tags that things of a fleet are found by, and changing those of the user's.
+
+use spawn_model::ids::{FleetId, RunId};
+use spawn_model::tag;
+
+use crate::ports::{Aws, Result, Tags};
+
+/// `CreateTags` and `DeleteTags` take at most this many resources.
+const RESOURCES_MAX: usize = 1_000;
+
+/// What everything of a fleet carries.
+pub(crate) fn of_fleet(fleet: &FleetId) -> Tags {
+    Tags::from([(tag::FLEET.to_owned(), fleet.to_string())])
+}
+
+/// What the instances of a run carry.
+pub(crate) fn of_run(run: &RunId) -> Tags {
+    Tags::from([(tag::RUN.to_owned(), run.to_string())])
+}
+
+/// Gives resources that carry `old` the tags of `new`.
+pub(crate) async fn change(aws: &Aws, ids: &[String], old: &Tags, new: &Tags) -> Result<()> {
+    let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
+    for ids in ids.chunks(RESOURCES_MAX) {
+        if !new.is_empty() {
+            aws.instances.tag(ids, new).await?;
+        }
+        if !removed.is_empty() {
+            aws.instances.untag(ids, &removed).await?;
+        }
+    }
+    Ok(())
+}
