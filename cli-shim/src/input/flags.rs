@@ -10,6 +10,7 @@ use spawn_model::spec::FleetKind;
 use spawn_model::value::Value;
 
 use super::declared::{doc, first_sentence};
+use super::place::PlaceArgs;
 use super::{Fields, name_of, program, read_text};
 
 /// A fleet: from a file, from flags, or from a file with flags over it.
@@ -40,6 +41,8 @@ pub(crate) struct FleetArgs {
     on_demand_base: Option<u32>,
     #[arg(long, help = first_sentence("gang"), long_help = doc("gang"))]
     gang: bool,
+    #[command(flatten)]
+    place: PlaceArgs,
     #[arg(long, help = first_sentence("ami"), long_help = doc("ami"), value_name = "AMI")]
     ami: Option<String>,
     #[arg(long, help = first_sentence("lease.ttl"), long_help = doc("lease.ttl"), value_name = "DURATION")]
@@ -83,7 +86,7 @@ impl From<KindArg> for FleetKind {
     }
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "write it as NAME=VALUE".to_owned())
 }
 
@@ -109,6 +112,7 @@ impl FleetArgs {
         }
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
         add(fields, "market", self.market());
+        self.place.apply(fields, problems);
         add(fields, "env", texts(&self.env));
         add(fields, "tags", texts(&self.tag));
         add(fields, "triggers", texts(&self.trigger));
@@ -149,7 +153,7 @@ impl FleetArgs {
 }
 
 /// Adds entries to a map field, over those of the same key. What is no map is left for the rules to refuse.
-fn add(fields: &mut Fields, name: &str, entries: Vec<(String, Value)>) {
+pub(super) fn add(fields: &mut Fields, name: &str, entries: Vec<(String, Value)>) {
     if entries.is_empty() {
         return;
     }
@@ -183,6 +187,13 @@ mod tests {
         ("on_demand_base", "market.on_demand_base"),
         ("max_price", "market.max_price"),
         ("gang", "gang"),
+        ("placement", "placement"),
+        ("subnet", "network.subnets"),
+        ("security_group", "network.security_groups"),
+        ("public_address", "network.public_address"),
+        ("ssh_key", "ssh_key"),
+        ("root_gib", "root_volume.size_gib"),
+        ("volume", "volumes"),
         ("ttl", "lease.ttl"),
         ("wait", "wait_for"),
         ("tag", "tags"),

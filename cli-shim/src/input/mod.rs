@@ -5,6 +5,7 @@
 
 mod declared;
 mod flags;
+mod place;
 mod program;
 mod yaml;
 

@@ -83,8 +83,10 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
     endpoints_checked(&config)?;
     let pricing_config = config.to_builder().region(Region::new(pricing_region(&region))).build();
     let account = Arc::new(Account::new(&config));
+    let ec2 = Arc::new(Ec2::new(&config));
     Ok(Aws {
-        instances: Arc::new(Ec2::new(&config)),
+        instances: ec2.clone(),
+        networks: ec2,
         objects: Arc::new(S3::new(&config, &region, Arc::clone(&account))),
         identity: Arc::new(Iam::new(&config, &region, account)),
         schedules: Arc::new(Scheduler::new(&config, &region)),

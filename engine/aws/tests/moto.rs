@@ -69,15 +69,20 @@ cases! {
     images
     instance_types
     instances_none
+    key_pair_of_nobody
     log_groups
     objects_conditions
     objects_many
     objects_read_back
     parameters
+    placement_groups
     roles
     roles_with_boundary
     schedules
     security_groups
+    security_groups_by_id
+    subnets
+    ways_out
 }
 
 cases! {

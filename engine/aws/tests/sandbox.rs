@@ -78,12 +78,15 @@ cases! {
     instances_no_such_image
     instances_no_such_subnet
     instances_none
+    instances_with_disks_and_placement
+    key_pair_of_nobody
     log_groups
     objects_conditions
     objects_many
     objects_one_winner
     objects_read_back
     parameters
+    placement_groups
     prices
     roles
     roles_with_boundary
@@ -91,8 +94,11 @@ cases! {
     schedules
     security_group_in_use
     security_groups
+    security_groups_by_id
     spot_prices
+    subnets
     tags_change
+    ways_out
 }
 
 /// The newest by owner and name is the one that Canonical's public parameters name.

@@ -37,6 +37,7 @@ const PAUSE_MS_MAX: u64 = 5_000;
 /// The first step that failed, with the instances that are left; `Timeout` if instances do not go away in `timeout`.
 pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
     let record = instances_end(aws, ledger, fleet, timeout, operation).await.map_err(unproven)?;
+    placement_group_delete(aws, record.as_ref(), timeout).await?;
     // After the group, whose going proves that no instance is left that a schedule would have to end.
     for run in record.iter().chain(next(record.as_ref())) {
         lease::schedules_delete(aws, setup, run).await?;
@@ -240,6 +241,21 @@ async fn groups_delete(
         if used {
             terminate(aws, &tags::of_fleet(fleet), Vec::new(), aws.clock.now(), timeout, operation).await?;
         }
+    }
+}
+
+/// Deletes a fleet's placement group, if it has one. EC2 may take an instance that has just gone for one of it a while longer.
+async fn placement_group_delete(aws: &Aws, record: Option<&FleetRecord>, timeout: SignedDuration) -> Result<()> {
+    let Some(record) = record.filter(|record| record.spec.placement.is_some()) else { return Ok(()) };
+    let give_up = aws.clock.now() + timeout;
+    let mut pause_ms = 200;
+    loop {
+        match aws.instances.placement_group_delete(&layout::group_name(&record.fleet)).await {
+            Err(error) if error.class == Class::Conflict && aws.clock.now() < give_up => {}
+            other => return other,
+        }
+        aws.clock.sleep(pause_ms).await;
+        pause_ms = (pause_ms * 3 / 2).min(PAUSE_MS_MAX);
     }
 }
 

@@ -13,7 +13,6 @@ use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Payload, SCHEMA};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
-use spawn_model::tag;
 
 use crate::artifacts;
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
@@ -22,6 +21,7 @@ use crate::image;
 use crate::launch::Launcher;
 use crate::lease;
 use crate::ledger::Ledger;
+use crate::network;
 use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
 use crate::ports::{Aws, Caller, LogEvent, Result, Tags};
@@ -167,8 +167,10 @@ impl Engine {
                 MarketType::Spot => self.aws.instances.spot_prices(&spec.instance_types, self.now()).await,
             }
         };
-        let (types_and_image, subnets, spot_prices) = join!(types_and_image, self.aws.instances.default_subnets(), spot_prices);
+        let (subnets, key_pair) = (network::find(&self.aws, &spec.network), network::key_pair(&self.aws, spec.ssh_key.as_deref()));
+        let (types_and_image, subnets, spot_prices, key_pair) = join!(types_and_image, subnets, spot_prices, key_pair);
         let ((types, image), subnets, spot_prices) = (types_and_image?, subnets?, spot_prices?);
+        key_pair?;
         Ok(Observed { types, image, subnets, architectures, spot_prices })
     }
 

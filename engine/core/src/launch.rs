@@ -17,7 +17,7 @@ use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::{Plan, batch_size, client_token};
 use crate::pools::Pool;
-use crate::ports::{Aws, LaunchRequest, Result, RoleRequest, SpotTerms, Tags};
+use crate::ports::{Aws, Disk, LaunchRequest, Result, RoleRequest, SpotTerms, Tags};
 use crate::retry::{Patience, patiently};
 use crate::setup::{Names, Setup};
 use crate::user_data::UserData;
@@ -67,6 +67,7 @@ impl Launcher<'_> {
     pub(crate) async fn instances(&self, group_id: &str) -> Result<()> {
         let deadline = lease::deadline_of(self.record);
         self.patiently(|| lease::schedules_put(self.aws, self.setup, self.record, deadline)).await?;
+        self.patiently(|| self.placement_group()).await?;
         self.batches(group_id).await
     }
 
@@ -106,6 +107,22 @@ impl Launcher<'_> {
         let id = id.map_err(|e| e.context("making the fleet's security group"))?;
         self.aws.instances.group_admit_itself(&id).await.map_err(|e| e.context("opening the security group to itself"))?;
         Ok(id)
+    }
+
+    /// What holds the instances together or apart. Also for a run again: somebody may have removed it.
+    async fn placement_group(&self) -> Result<()> {
+        let Some(placement) = self.record.spec.placement else { return Ok(()) };
+        let name = layout::group_name(&self.record.fleet);
+        let made = self.aws.instances.placement_group_ensure(&name, placement, &self.tags()).await;
+        made.map_err(|e| e.context("making the fleet's placement group"))
+    }
+
+    /// The root volume as the image names it, and the others.
+    fn disks(&self) -> Vec<Disk> {
+        let spec = &self.record.spec;
+        let root = Disk { device: self.plan.image.root_device.clone(), volume: spec.root_volume.clone() };
+        let others = spec.volumes.iter().map(|(device, volume)| Disk { device: device.clone(), volume: volume.clone() });
+        std::iter::once(root).chain(others).collect()
     }
 
     /// Asks pool after pool until every rank has an instance.
@@ -182,7 +199,7 @@ impl Launcher<'_> {
     }
 
     fn request(&self, pool: &Pool, base: u32, count: u32, group_id: &str) -> Result<LaunchRequest> {
-        let deadline = lease::deadline_of(self.record);
+        let (spec, deadline) = (&self.record.spec, lease::deadline_of(self.record));
         let config = AgentConfig {
             schema: SCHEMA,
             account: self.record.account.clone(),
@@ -209,11 +226,14 @@ impl Launcher<'_> {
             max_count: count,
             instance_type: pool.instance_type.clone(),
             image_id: self.plan.image.id.clone(),
-            root_device: self.plan.image.root_device.clone(),
+            disks: self.disks(),
             subnet_id: pool.subnet_id.clone(),
-            group_ids: vec![group_id.to_owned()],
+            public_address: spec.network.public_address,
+            group_ids: std::iter::once(group_id.to_owned()).chain(spec.network.security_groups.iter().cloned()).collect(),
+            placement_group: spec.placement.map(|_| layout::group_name(&self.record.fleet)),
+            key_name: spec.ssh_key.clone(),
             profile: layout::role_name(&self.record.fleet),
-            spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: self.record.spec.market.max_price }),
+            spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: spec.market.max_price }),
             user_data: UserData { config: &config, agent_sha256: &agents }.render(),
             tags,
         })

@@ -8,6 +8,7 @@
 //! | [`engine`] | what the faces call |
 //! | [`ports`] | what the engine needs of AWS, as traits |
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
+//! | `image`, `network` | what it is about to be launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | [`rerun`] | the same fleet, once more |
 //! | [`claim`] | names and adoption |
@@ -31,6 +32,7 @@ mod image;
 mod launch;
 pub mod lease;
 pub mod ledger;
+mod network;
 pub mod operation;
 pub mod plan;
 pub mod pools;

@@ -1,12 +1,13 @@
 //! From what is asked for and what is there to what will be done: plain data, made without any client.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::RunId;
 use spawn_model::layout::SHARD_SIZE;
-#[cfg(test)]
-use spawn_model::market::MarketType;
+use spawn_model::placement::{Placement, SPREAD_PER_ZONE};
 use spawn_model::problem::Path;
 use spawn_model::record::BootImage;
 use spawn_model::spec::{FleetKind, FleetSpec};
@@ -22,7 +23,7 @@ pub struct Observed {
     pub types: Vec<InstanceType>,
     /// The image.
     pub image: Image,
-    /// Subnets of the default network, by zone.
+    /// Subnets of one network, in the order in which they are asked.
     pub subnets: Vec<Subnet>,
     /// Architectures, as EC2 says them, that the set-up has an agent for.
     pub architectures: Vec<String>,
@@ -91,6 +92,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         return Err(Error::new(Class::Invalid, "NoDefaultNetwork", "the region has no default network with subnets", help));
     }
     let pools = pools(spec, observed, &mut notes)?;
+    spread(spec, &pools)?;
     in_time(spec)?;
     Ok(Plan {
         name: spec.name.clone(),
@@ -107,6 +109,24 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         cost_usd_max: None,
         notes,
     })
+}
+
+/// What is spread needs zones enough.
+fn spread(spec: &FleetSpec, pools: &Pools) -> Result<()> {
+    let zones: BTreeSet<&str> = pools.all().iter().map(|pool| pool.zone.as_str()).collect();
+    let most = SPREAD_PER_ZONE * u32::try_from(zones.len()).unwrap_or(u32::MAX);
+    if spec.placement != Some(Placement::Spread) || spec.size <= most {
+        return Ok(());
+    }
+    let zones: Vec<&str> = zones.into_iter().collect();
+    let message = format!(
+        "{} instances cannot be spread: EC2 puts at most {SPREAD_PER_ZONE} of a fleet into a zone, and there are {} ({})",
+        spec.size,
+        zones.len(),
+        zones.join(", ")
+    );
+    let help = format!("Ask for at most {most}, name subnets in more zones, or leave placement out");
+    Err(Error::new(Class::Invalid, "SpreadTooLarge", message, help).at(Path::field("placement")))
 }
 
 /// What EC2 cannot launch before the lease ends is not begun.
@@ -147,6 +167,7 @@ pub fn client_token(run: &RunId, base: u32, pool: &Pool) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use spawn_model::market::MarketType;
 
     proptest! {
         #[test]

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use spawn_model::error::{Class, Error};
 use spawn_model::market::{Fallback, MarketSpec, MarketType};
+use spawn_model::placement::Placement;
 use spawn_model::problem::Path;
 use spawn_model::spec::FleetSpec;
 
@@ -101,12 +102,14 @@ pub(crate) fn pools(spec: &FleetSpec, observed: &Observed, notes: &mut Vec<Strin
             ));
         } else if !observed.architectures.contains(&found.architecture) {
             notes.push(format!("{name} is left out: the set-up has no agent for {}", found.architecture));
+        } else if spec.placement == Some(Placement::Cluster) && !found.clusters {
+            notes.push(format!("{name} is left out: EC2 puts none of its instances into a cluster"));
         } else {
             places.extend(observed.subnets.iter().map(|subnet| (name, subnet)));
         }
     }
     if places.is_empty() {
-        let help = "Name types of one architecture that the image and the set-up's agent have";
+        let help = "Name types of one architecture that the image and the set-up's agent have, and that placement allows";
         return Err(Error::new(Class::Invalid, "NoPool", notes.join("; "), help).at(Path::field("instance_types")));
     }
     let bought = |market: MarketType| {

@@ -11,8 +11,11 @@ use jiff::Timestamp;
 use spawn_model::error::Error;
 use spawn_model::ids::InstanceId;
 use spawn_model::image::Distribution;
+use spawn_model::network::{DefaultRoute, EndpointKind};
+use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
+use spawn_model::volume::VolumeSpec;
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,6 +30,8 @@ pub struct Aws {
     pub region: String,
     /// EC2.
     pub instances: Arc<dyn Instances>,
+    /// EC2's networks, as they are.
+    pub networks: Arc<dyn Networks>,
     /// S3.
     pub objects: Arc<dyn Objects>,
     /// IAM and STS.
@@ -65,12 +70,18 @@ pub struct LaunchRequest {
     pub instance_type: String,
     /// The image.
     pub image_id: String,
-    /// The image's root device, whose volume is encrypted.
-    pub root_device: String,
+    /// The root volume, and then the others.
+    pub disks: Vec<Disk>,
     /// The subnet, and with it the zone.
     pub subnet_id: String,
+    /// Whether instances get public addresses; nothing means as the subnet says.
+    pub public_address: Option<bool>,
     /// Security groups.
     pub group_ids: Vec<String>,
+    /// The placement group's name.
+    pub placement_group: Option<String>,
+    /// The key pair whose owner may log in.
+    pub key_name: Option<String>,
     /// The instance profile's name.
     pub profile: String,
     /// User data, not yet base64-encoded: at most 16 KiB.
@@ -79,6 +90,15 @@ pub struct LaunchRequest {
     pub spot: Option<SpotTerms>,
     /// Tags of instances and volumes.
     pub tags: Tags,
+}
+
+/// A disk of an instance. It ends with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disk {
+    /// The device, such as `/dev/xvda`.
+    pub device: String,
+    /// What it is.
+    pub volume: VolumeSpec,
 }
 
 /// What a spot request says beside what every launch says.
@@ -127,6 +147,8 @@ pub struct InstanceType {
     pub vcpus: u32,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// Whether its instances can be in a cluster placement group.
+    pub clusters: bool,
 }
 
 /// An image to boot.
@@ -154,7 +176,7 @@ pub enum ImageQuery {
     },
 }
 
-/// A subnet of the default network.
+/// A subnet.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Subnet {
     /// `subnet-…`.
@@ -163,6 +185,50 @@ pub struct Subnet {
     pub vpc_id: String,
     /// Its availability zone.
     pub zone: String,
+    /// Whether instances get public addresses unless told otherwise.
+    pub public_addresses: bool,
+}
+
+/// A security group that somebody else made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SecurityGroup {
+    /// `sg-…`.
+    pub id: String,
+    /// Its network.
+    pub vpc_id: String,
+}
+
+/// The ways out of a network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WaysOut {
+    /// Its route tables.
+    pub route_tables: Vec<RouteTable>,
+    /// Its endpoints that are at work.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// A route table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RouteTable {
+    /// `rtb-…`.
+    pub id: String,
+    /// Whether it is the table of every subnet that has none of its own.
+    pub is_main: bool,
+    /// The subnets it is the table of.
+    pub subnets: Vec<String>,
+    /// Where packets go that no other route takes.
+    pub default_route: DefaultRoute,
+}
+
+/// An endpoint of a service in a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// The service, such as `s3` or `logs`.
+    pub service: String,
+    /// How it leads there. Of interface endpoints only those count that have the service's own name.
+    pub kind: EndpointKind,
+    /// The route tables that lead to a gateway endpoint.
+    pub route_tables: Vec<String>,
 }
 
 /// EC2.
@@ -178,8 +244,12 @@ pub trait Instances: Send + Sync {
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>>;
     /// `DescribeImages`.
     async fn image(&self, query: &ImageQuery) -> Result<Image>;
-    /// `DescribeSubnets`: those of the default network, by zone.
-    async fn default_subnets(&self) -> Result<Vec<Subnet>>;
+    /// `DescribeKeyPairs`: whether there is one of this name.
+    async fn key_pair_exists(&self, name: &str) -> Result<bool>;
+    /// `CreatePlacementGroup`. It exists counts as done.
+    async fn placement_group_ensure(&self, name: &str, placement: Placement, tags: &Tags) -> Result<()>;
+    /// `DeletePlacementGroup`. [`spawn_model::error::Class::Conflict`] while an instance is in it; gone is gone.
+    async fn placement_group_delete(&self, name: &str) -> Result<()>;
     /// `CreateSecurityGroup`; the id of the one that is there if it exists and has these tags (one more call).
     async fn group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String>;
     /// `AuthorizeSecurityGroupIngress`: everything from members of the group itself. Done already is done.
@@ -196,6 +266,19 @@ pub trait Instances: Send + Sync {
     async fn volumes(&self, tags: &Tags) -> Result<Vec<String>>;
     /// `DescribeSpotPriceHistory`: what Linux instances of these types cost now, in each zone that sells them; one call a page.
     async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>>;
+}
+
+/// EC2's networks. Nothing here changes one.
+#[async_trait]
+pub trait Networks: Send + Sync {
+    /// `DescribeSubnets`: those of the default network, by zone.
+    async fn default_subnets(&self) -> Result<Vec<Subnet>>;
+    /// `DescribeSubnets` by id, in the order of the ids. One that does not exist is [`spawn_model::error::Class::NotFound`].
+    async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>>;
+    /// `DescribeSecurityGroups` by id. One that does not exist is [`spawn_model::error::Class::NotFound`].
+    async fn security_groups(&self, ids: &[String]) -> Result<Vec<SecurityGroup>>;
+    /// `DescribeRouteTables` and `DescribeVpcEndpoints` of a network.
+    async fn ways_out(&self, vpc_id: &str) -> Result<WaysOut>;
 }
 
 /// On which condition an object is written.

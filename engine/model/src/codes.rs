@@ -218,11 +218,18 @@ pub const CODES: &[Code] = &[
         "Image ids differ between regions: write one of this region, a parameter that holds one, or leave `ami` out.",
     ),
     code(
+        "NoKeyPair",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The key pair that `ssh_key` names does not exist in this region.",
+        "Import the public key with `aws ec2 import-key-pair`, or leave `ssh_key` out.",
+    ),
+    code(
         "NoPool",
         &[Class::Invalid],
         Left::Nothing,
-        "Every instance type was left out: it is of another architecture than the image, or the set-up has no agent for it.",
-        "Name types of one architecture that the image and the set-up's agent have.",
+        "Every instance type was left out: it is of another architecture than the image, the set-up has no agent for it, or EC2 puts none of its instances into a cluster.",
+        "Name types of one architecture that the image and the set-up's agent have, and that `placement` allows.",
     ),
     code(
         "NoProfile",
@@ -237,6 +244,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "Neither the configuration nor the environment names a region.",
         "Set the provider's `region`, `--region` or `AWS_REGION`, such as us-east-1.",
+    ),
+    code(
+        "NoRoute",
+        &[Class::Invalid],
+        Left::Nothing,
+        "Instances in a subnet that `network.subnets` names would not reach S3 or CloudWatch Logs: they have no public address with a route to an internet gateway, no NAT gateway, and no endpoint.",
+        "Add the endpoints that the message names, or a NAT gateway, or set `network.public_address` in a subnet that leads to an internet gateway.",
     ),
     code(
         "NoRuntime",
@@ -398,11 +412,25 @@ pub const CODES: &[Code] = &[
         "Use that version, or a newer one.",
     ),
     code(
+        "SeveralNetworks",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The subnets and security groups of `network` are not all of one VPC.",
+        "Name subnets and groups of one network.",
+    ),
+    code(
         "SpotPriceTooLow",
         &[Class::Invalid],
         Left::Nothing,
         "Every spot pool costs more than `market.max_price` now. The message lists each pool, its price and since when.",
         "Raise `max_price`, leave it out, name other instance types, or set `fallback = \"on_demand\"`.",
+    ),
+    code(
+        "SpreadTooLarge",
+        &[Class::Invalid],
+        Left::Nothing,
+        "EC2 keeps at most 7 running instances of a spread placement group in a zone, and there are too few zones for the fleet.",
+        "Ask for fewer instances, name subnets in more zones, or leave `placement` out.",
     ),
     code(
         "Timeout",

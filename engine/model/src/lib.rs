@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
-//! | [`image`], [`market`] | which image a fleet boots, and how its instances are bought |
+//! | [`image`], [`market`], [`network`], [`volume`], [`placement`] | which image a fleet boots, how its instances are bought, where they are, and their disks |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -20,6 +20,8 @@ pub mod ids;
 pub mod image;
 pub mod layout;
 pub mod market;
+pub mod network;
+pub mod placement;
 pub mod problem;
 pub mod read;
 pub mod record;
@@ -28,4 +30,5 @@ pub mod spec;
 pub mod status;
 pub mod tag;
 pub mod value;
+pub mod volume;
 mod words;

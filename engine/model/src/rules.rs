@@ -8,11 +8,14 @@ use crate::duration::Seconds;
 use crate::image::{Distribution, ImageReference};
 use crate::layout::SHARD_SIZE;
 use crate::market::check_market;
+use crate::network::{check_network, check_ssh_key};
+use crate::placement::check_placement;
 use crate::problem::{Path, Problem};
 use crate::read::FieldType;
 use crate::spec::{FleetKind, FleetSpec};
 use crate::tag;
 use crate::value::Value;
+use crate::volume::{check_root_volume, check_volumes};
 
 /// The most instances of a fleet.
 pub const SIZE_MAX: u32 = 10_000;
@@ -74,6 +77,15 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     check_market(value.get("market"), size, &root.key("market"), problems);
     if matches!(value.get("gang"), Value::Bool(true)) {
         check_gang(value, size, problems);
+    }
+    check_placement(value, &root.key("placement"), problems);
+    check_network(value.get("network"), &root.key("network"), problems);
+    if let Some(name) = value.get("ssh_key").as_str() {
+        check_ssh_key(name, &root.key("ssh_key"), problems);
+    }
+    check_root_volume(value.get("root_volume"), &root.key("root_volume"), problems);
+    if let Value::Map(volumes) = value.get("volumes") {
+        check_volumes(volumes, &root.key("volumes"), problems);
     }
     if let Some(ami) = value.get("ami").as_str()
         && ImageReference::parse(Some(ami)).is_none()

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use crate::duration::Seconds;
 use crate::field::Field;
 use crate::market::MarketSpec;
+use crate::network::NetworkSpec;
+use crate::placement::Placement;
 use crate::read::fields;
 use crate::status::WaitFor;
+use crate::volume::VolumeSpec;
 
 fields! {
     /// How long a fleet may live.
@@ -32,6 +35,18 @@ fields! {
         /// Whether all instances must come at once and from one pool, or none: for commands whose ranks wait for each other, close
         /// together. At most 1000 instances.
         gang: bool => Default("false"), Replace;
+        /// How the instances lie to each other: `cluster`, close together in one zone for the quickest network between them, which
+        /// needs `gang`; or `spread`, each on hardware of its own, at most 7 in a zone. Left out: wherever there is room.
+        placement: Option<Placement> => Optional, Replace;
+        /// Where the instances are, and who reaches them.
+        network: NetworkSpec => Default("{}"), Replace;
+        /// The name of an EC2 key pair whose owner may log in. Left out: nobody can by SSH. Somebody has to be let in too: see
+        /// `network.security_groups`.
+        ssh_key: Option<String> => Optional, Replace;
+        /// The disk that each instance boots from.
+        root_volume: VolumeSpec => Default("{}"), Replace;
+        /// Further disks of each instance, by device: `/dev/sdf` to `/dev/sdz`.
+        volumes: BTreeMap<String, VolumeSpec> => Optional, Replace;
         /// The image to boot: an id such as `ami-0123456789abcdef0`, a Systems Manager parameter that holds one, such as
         /// `ssm:/golden/image`, or the newest of `al2023`, `ubuntu-24.04` or `ubuntu-22.04` for the types' architecture. It is looked
         /// up once, when the fleet is launched: a newer one changes nothing. Left out: `al2023`.

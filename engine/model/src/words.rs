@@ -15,6 +15,8 @@ macro_rules! words {
         }
 
         impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$value),+];
             /// Every word.
             pub const WORDS: &'static [&'static str] = &[$($word),+];
 

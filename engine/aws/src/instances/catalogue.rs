@@ -79,6 +79,7 @@ fn instance_type(info: &types::InstanceTypeInfo) -> Option<InstanceType> {
         architecture: architecture.as_str().to_owned(),
         vcpus: info.v_cpu_info()?.default_v_cpus().and_then(|vcpus| u32::try_from(vcpus).ok())?,
         memory_mib: info.memory_info()?.size_in_mib().and_then(|mib| u64::try_from(mib).ok())?,
+        clusters: info.placement_group_info()?.supported_strategies().contains(&types::PlacementGroupStrategy::Cluster),
     })
 }
 

@@ -1,10 +1,10 @@
 //! Making instances and ending them.
 
 use aws_sdk_ec2::types::{
-    BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
+    self, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
     InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceType, ResourceType, ShutdownBehavior, VolumeType,
 };
-use spawn_core::ports::{LaunchRequest, Result};
+use spawn_core::ports::{Disk, LaunchRequest, Result};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::InstanceId;
 use spawn_model::record::Launched;
@@ -27,17 +27,21 @@ impl Ec2 {
             .max_count(count(request.max_count))
             .instance_type(InstanceType::from(request.instance_type.as_str()))
             .image_id(&request.image_id)
-            .subnet_id(&request.subnet_id)
-            .set_security_group_ids(Some(request.group_ids.clone()))
+            .set_key_name(request.key_name.clone())
+            .set_placement(request.placement_group.as_ref().map(|name| types::Placement::builder().group_name(name).build()))
             .iam_instance_profile(IamInstanceProfileSpecification::builder().name(&request.profile).build())
             .user_data(aws_smithy_types::base64::encode(&request.user_data))
             // Powering off ends the machine: it needs no permission to end itself.
             .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
             .set_instance_market_options(request.spot.map(market_options))
             .metadata_options(metadata_options())
-            .block_device_mappings(root_volume(&request.root_device))
+            .set_block_device_mappings(Some(request.disks.iter().map(block_device).collect()))
             .tag_specifications(tags_for(ResourceType::Instance, &request.tags))
             .tag_specifications(tags_for(ResourceType::Volume, &request.tags));
+        let run = match request.public_address {
+            None => run.subnet_id(&request.subnet_id).set_security_group_ids(Some(request.group_ids.clone())),
+            Some(public) => run.network_interfaces(interface(request, public)),
+        };
         let answer = self.endpoint.call(RUN, || run.clone().send()).await.map_err(|error| launch_error(error, &request.profile))?;
         let mut instances: Vec<Launched> = answer.instances().iter().map(launched).collect();
         instances.sort_by_key(|instance| instance.launch_index);
@@ -79,9 +83,31 @@ fn metadata_options() -> InstanceMetadataOptionsRequest {
         .build()
 }
 
-fn root_volume(device: &str) -> BlockDeviceMapping {
-    let volume = EbsBlockDevice::builder().encrypted(true).delete_on_termination(true).volume_type(VolumeType::Gp3).build();
-    BlockDeviceMapping::builder().device_name(device).ebs(volume).build()
+/// The one interface of an instance, whose addresses only it can say.
+fn interface(request: &LaunchRequest, public: bool) -> types::InstanceNetworkInterfaceSpecification {
+    types::InstanceNetworkInterfaceSpecification::builder()
+        .device_index(0)
+        .subnet_id(&request.subnet_id)
+        .set_groups(Some(request.group_ids.clone()))
+        .associate_public_ip_address(public)
+        .delete_on_termination(true)
+        .build()
+}
+
+/// A disk ends with its instance, whatever the image says.
+fn block_device(disk: &Disk) -> BlockDeviceMapping {
+    let volume = &disk.volume;
+    let ebs = EbsBlockDevice::builder()
+        .delete_on_termination(true)
+        .volume_type(VolumeType::from(volume.r#type.word()))
+        .set_volume_size(volume.size_gib.map(count))
+        .set_iops(volume.iops.map(count))
+        .set_throughput(volume.throughput_mib_s.map(count))
+        .set_snapshot_id(volume.snapshot.clone())
+        .encrypted(volume.encrypted)
+        .set_kms_key_id(volume.kms_key.clone())
+        .build();
+    BlockDeviceMapping::builder().device_name(&disk.device).ebs(ebs).build()
 }
 
 fn launch_error(error: Error, profile: &str) -> Error {

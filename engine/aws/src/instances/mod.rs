@@ -1,6 +1,7 @@
 //! EC2.
 
 mod catalogue;
+mod groups;
 mod launch;
 mod network;
 mod observe;
@@ -12,17 +13,22 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
-use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use aws_sdk_ec2::types::{Filter, PlacementStrategy, ResourceType, Tag, TagSpecification};
 use jiff::Timestamp;
-use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Subnet, Tags};
+use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
 use spawn_model::ids::InstanceId;
+use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 
 use crate::endpoint::{Call, Endpoint};
+use crate::error::Tolerate;
 use crate::partition::partition;
 
 const TAG: Call = Call::repeatable("ec2", "CreateTags");
 const UNTAG: Call = Call::repeatable("ec2", "DeleteTags");
+const KEY_PAIRS: Call = Call::repeatable("ec2", "DescribeKeyPairs");
+const PLACEMENT_CREATE: Call = Call::repeatable("ec2", "CreatePlacementGroup");
+const PLACEMENT_DELETE: Call = Call::repeatable("ec2", "DeletePlacementGroup");
 
 /// The most things that one call tags, terminates or describes.
 const BATCH: usize = 1000;
@@ -74,8 +80,30 @@ impl Instances for Ec2 {
         }
     }
 
-    async fn default_subnets(&self) -> Result<Vec<Subnet>> {
-        self.subnets_by_default().await
+    async fn key_pair_exists(&self, name: &str) -> Result<bool> {
+        let describe = self.client.describe_key_pairs().key_names(name);
+        let found = self.endpoint.call(KEY_PAIRS, || describe.clone().send()).await.tolerate(&["InvalidKeyPair.NotFound"])?;
+        Ok(found.is_some_and(|answer| !answer.key_pairs().is_empty()))
+    }
+
+    async fn placement_group_ensure(&self, name: &str, placement: Placement, tags: &Tags) -> Result<()> {
+        let create = self
+            .client
+            .create_placement_group()
+            .group_name(name)
+            .strategy(match placement {
+                Placement::Cluster => PlacementStrategy::Cluster,
+                Placement::Spread => PlacementStrategy::Spread,
+            })
+            .tag_specifications(tags_for(ResourceType::PlacementGroup, tags));
+        let made = self.endpoint.call(PLACEMENT_CREATE, || create.clone().send()).await;
+        made.tolerate(&["InvalidPlacementGroup.Duplicate"]).map(drop)
+    }
+
+    async fn placement_group_delete(&self, name: &str) -> Result<()> {
+        let delete = self.client.delete_placement_group().group_name(name);
+        let deleted = self.endpoint.call(PLACEMENT_DELETE, || delete.clone().send()).await;
+        deleted.tolerate(&["InvalidPlacementGroup.Unknown"]).map(drop)
     }
 
     async fn group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String> {

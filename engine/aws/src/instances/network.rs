@@ -1,103 +1,101 @@
-//! Subnets and security groups.
+//! Networks, as they are.
 
-use aws_sdk_ec2::types::{IpPermission, ResourceType, UserIdGroupPair};
-use spawn_core::ports::{Result, Subnet, Tags};
-use spawn_model::error::{Class, Error};
+use async_trait::async_trait;
+use aws_sdk_ec2::operation::describe_subnets::builders::DescribeSubnetsFluentBuilder;
+use aws_sdk_ec2::types::{self, RouteState, State, VpcEndpointType};
+use spawn_core::ports::{Endpoint, Networks, Result, RouteTable, SecurityGroup, Subnet, WaysOut};
+use spawn_model::network::{DefaultRoute, EndpointKind};
 
-use super::{Ec2, PAGE, filter, tag_filters, tags_for, tags_of};
+use super::{Ec2, filter};
 use crate::endpoint::Call;
-use crate::error::Tolerate;
 
 const SUBNETS: Call = Call::repeatable("ec2", "DescribeSubnets");
-const CREATE: Call = Call::once("ec2", "CreateSecurityGroup");
-const DESCRIBE: Call = Call::repeatable("ec2", "DescribeSecurityGroups");
-const AUTHORIZE: Call = Call::repeatable("ec2", "AuthorizeSecurityGroupIngress");
-const DELETE: Call = Call::repeatable("ec2", "DeleteSecurityGroup");
+const GROUPS: Call = Call::repeatable("ec2", "DescribeSecurityGroups");
+const TABLES: Call = Call::repeatable("ec2", "DescribeRouteTables");
+const ENDPOINTS: Call = Call::repeatable("ec2", "DescribeVpcEndpoints");
 
-/// `IpProtocol` of a rule for every protocol and port.
-const EVERY_PROTOCOL: &str = "-1";
+/// Every address that no other route is for.
+const EVERYWHERE: &str = "0.0.0.0/0";
 
 impl Ec2 {
-    pub(super) async fn subnets_by_default(&self) -> Result<Vec<Subnet>> {
-        let describe = self.client.describe_subnets().filters(filter("default-for-az", "true"));
+    async fn subnets_described(&self, describe: DescribeSubnetsFluentBuilder) -> Result<Vec<Subnet>> {
         let answer = self.endpoint.call(SUBNETS, || describe.clone().send()).await?;
-        let mut subnets: Vec<Subnet> = answer
-            .subnets()
-            .iter()
-            .filter_map(|subnet| {
-                Some(Subnet {
-                    id: subnet.subnet_id()?.to_owned(),
-                    vpc_id: subnet.vpc_id()?.to_owned(),
-                    zone: subnet.availability_zone()?.to_owned(),
-                })
+        let subnet = |subnet: &types::Subnet| {
+            Some(Subnet {
+                id: subnet.subnet_id()?.to_owned(),
+                vpc_id: subnet.vpc_id()?.to_owned(),
+                zone: subnet.availability_zone()?.to_owned(),
+                public_addresses: subnet.map_public_ip_on_launch().unwrap_or_default(),
             })
-            .collect();
+        };
+        Ok(answer.subnets().iter().filter_map(subnet).collect())
+    }
+}
+
+#[async_trait]
+impl Networks for Ec2 {
+    async fn default_subnets(&self) -> Result<Vec<Subnet>> {
+        let describe = self.client.describe_subnets().filters(filter("default-for-az", "true"));
+        let mut subnets = self.subnets_described(describe).await?;
         subnets.sort_by(|one, other| one.zone.cmp(&other.zone));
         Ok(subnets)
     }
 
-    pub(super) async fn security_group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String> {
-        let create = self
-            .client
-            .create_security_group()
-            .group_name(name)
-            .vpc_id(vpc_id)
-            .description(description)
-            .tag_specifications(tags_for(ResourceType::SecurityGroup, tags));
-        let created = self.endpoint.call(CREATE, || create.clone().send()).await.tolerate(&["InvalidGroup.Duplicate"])?;
-        match created {
-            Some(answer) => answer
-                .group_id
-                .ok_or_else(|| Error::new(Class::Bug, "InvalidAnswer", format!("{} answered without an id", CREATE.permission()), "")),
-            None => self.security_group_ours(name, vpc_id, tags).await,
-        }
+    async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>> {
+        let mut subnets = self.subnets_described(self.client.describe_subnets().set_subnet_ids(Some(ids.to_vec()))).await?;
+        subnets.sort_by_key(|subnet| ids.iter().position(|id| *id == subnet.id));
+        Ok(subnets)
     }
 
-    /// The id of a group that is there already, if it has these tags.
-    async fn security_group_ours(&self, name: &str, vpc_id: &str, tags: &Tags) -> Result<String> {
-        let describe = self.client.describe_security_groups().filters(filter("group-name", name)).filters(filter("vpc-id", vpc_id));
-        let answer = self.endpoint.call(DESCRIBE, || describe.clone().send()).await?;
-        if answer.security_groups().is_empty() {
-            // Made a moment ago by the same launch, whose reply was lost: EC2's reads are behind its writes.
-            let message = format!("EC2 says that a security group {name} is there, and does not list it yet");
-            return Err(Error::new(Class::Transient, "InvalidGroup.NotFound", message, "Try again in a few seconds"));
-        }
-        let ours = answer.security_groups().iter().find(|group| {
-            let has = tags_of(group.tags());
-            tags.iter().all(|(key, value)| has.get(key) == Some(value))
-        });
-        ours.and_then(|group| group.group_id()).map(str::to_owned).ok_or_else(|| {
-            let message = format!("a security group {name} is there already in {vpc_id}, and it is not this fleet's");
-            Error::new(Class::Conflict, "InvalidGroup.Duplicate", message, "Delete or rename it")
+    async fn security_groups(&self, ids: &[String]) -> Result<Vec<SecurityGroup>> {
+        let describe = self.client.describe_security_groups().set_group_ids(Some(ids.to_vec()));
+        let answer = self.endpoint.call(GROUPS, || describe.clone().send()).await?;
+        let group =
+            |group: &types::SecurityGroup| Some(SecurityGroup { id: group.group_id()?.to_owned(), vpc_id: group.vpc_id()?.to_owned() });
+        Ok(answer.security_groups().iter().filter_map(group).collect())
+    }
+
+    async fn ways_out(&self, vpc_id: &str) -> Result<WaysOut> {
+        // A network has 200 tables and some dozens of endpoints at most: one page each.
+        let tables = self.client.describe_route_tables().filters(filter("vpc-id", vpc_id));
+        let tables = self.endpoint.call(TABLES, || tables.clone().send()).await?;
+        let endpoints = self.client.describe_vpc_endpoints().filters(filter("vpc-id", vpc_id));
+        let endpoints = self.endpoint.call(ENDPOINTS, || endpoints.clone().send()).await?;
+        Ok(WaysOut {
+            route_tables: tables.route_tables().iter().filter_map(route_table).collect(),
+            endpoints: endpoints.vpc_endpoints().iter().filter_map(endpoint).collect(),
         })
     }
+}
 
-    pub(super) async fn security_group_admit_itself(&self, group_id: &str) -> Result<()> {
-        let members = UserIdGroupPair::builder().group_id(group_id).build();
-        let rule = IpPermission::builder().ip_protocol(EVERY_PROTOCOL).user_id_group_pairs(members).build();
-        let authorize = self.client.authorize_security_group_ingress().group_id(group_id).ip_permissions(rule);
-        self.endpoint.call(AUTHORIZE, || authorize.clone().send()).await.tolerate(&["InvalidPermission.Duplicate"])?;
-        Ok(())
-    }
+fn route_table(table: &types::RouteTable) -> Option<RouteTable> {
+    let default = table.routes().iter().find(|route| route.destination_cidr_block() == Some(EVERYWHERE));
+    let associations = table.associations();
+    Some(RouteTable {
+        id: table.route_table_id()?.to_owned(),
+        is_main: associations.iter().any(|association| association.main() == Some(true)),
+        subnets: associations.iter().filter_map(|association| association.subnet_id()).map(str::to_owned).collect(),
+        default_route: default.map_or(DefaultRoute::None, default_route),
+    })
+}
 
-    pub(super) async fn security_groups_tagged(&self, tags: &Tags) -> Result<Vec<String>> {
-        let describe = self.client.describe_security_groups().set_filters(Some(tag_filters(tags))).max_results(PAGE);
-        let mut found = Vec::new();
-        let mut next = None;
-        loop {
-            let request = describe.clone().set_next_token(next.take());
-            let page = self.endpoint.call(DESCRIBE, || request.clone().send()).await?;
-            found.extend(page.security_groups().iter().filter_map(|group| group.group_id()).map(str::to_owned));
-            next = page.next_token.filter(|token| !token.is_empty());
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+fn default_route(route: &types::Route) -> DefaultRoute {
+    match route.gateway_id() {
+        _ if route.state() == Some(&RouteState::Blackhole) => DefaultRoute::None,
+        Some(gateway) if gateway.starts_with("igw-") => DefaultRoute::Internet,
+        // A NAT gateway or instance, a transit gateway, a firewall, a connection to a network of the owner's: whoever put it there knows.
+        _ => DefaultRoute::Through,
     }
+}
 
-    pub(super) async fn security_group_delete(&self, group_id: &str) -> Result<()> {
-        let delete = self.client.delete_security_group().group_id(group_id);
-        self.endpoint.call(DELETE, || delete.clone().send()).await.tolerate(&["InvalidGroup.NotFound", "InvalidGroupId.NotFound"])?;
-        Ok(())
-    }
+fn endpoint(endpoint: &types::VpcEndpoint) -> Option<Endpoint> {
+    let kind = match endpoint.vpc_endpoint_type()? {
+        VpcEndpointType::Gateway => EndpointKind::Gateway,
+        VpcEndpointType::Interface if endpoint.private_dns_enabled() == Some(true) => EndpointKind::Interface,
+        _ => return None,
+    };
+    let service = endpoint.service_name()?.rsplit('.').next()?.to_owned();
+    // The SDK tells states as the API's reference writes them, and the API as it answers.
+    let is_there = endpoint.state().is_some_and(|state| state.as_str().eq_ignore_ascii_case(State::Available.as_str()));
+    is_there.then(|| Endpoint { service, kind, route_tables: endpoint.route_table_ids().to_vec() })
 }

@@ -6,13 +6,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use spawn_core::ports::{Aws, Condition, ImageQuery, LaunchRequest, RoleRequest, Schedule, SpotTerms, Tags, Written};
+use spawn_core::ports::{
+    Aws, Condition, Disk, ImageQuery, LaunchRequest, RoleRequest, Schedule, SecurityGroup, SpotTerms, Tags, WaysOut, Written,
+};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
 use spawn_model::image::Distribution;
 use spawn_model::market::MarketType;
+use spawn_model::network::DefaultRoute;
+use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
+use spawn_model::volume::{VolumeSpec, VolumeType};
 use tokio::task::JoinSet;
 
 /// Where every case plays.
@@ -57,11 +62,17 @@ fn ec2_role(name: &str) -> RoleRequest {
     }
 }
 
+/// A volume of the usual kind.
+fn volume(size_gib: Option<u32>) -> VolumeSpec {
+    let r#type = VolumeType::Gp3;
+    VolumeSpec { size_gib, r#type, iops: None, throughput_mib_s: None, snapshot: None, encrypted: true, kms_key: None }
+}
+
 /// A launch into the default network, with a role and a group of its own.
 async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
     let query = ImageQuery::Newest { distribution: Distribution::AmazonLinux2023, architecture: "x86_64".to_owned() };
     let image = aws.instances.image(&query).await.expect("an image");
-    let subnet = aws.instances.default_subnets().await.expect("subnets").remove(0);
+    let subnet = aws.networks.default_subnets().await.expect("subnets").remove(0);
     let marks = tags(&[("spawn:fleet", name), ("Name", name)]);
     aws.identity.role_ensure(&ec2_role(name)).await.expect("a role");
     aws.identity.profile_ensure(name, &marks).await.expect("a profile");
@@ -72,9 +83,12 @@ async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
         max_count: 3,
         instance_type: TYPE.to_owned(),
         image_id: image.id,
-        root_device: image.root_device,
+        disks: vec![Disk { device: image.root_device, volume: volume(None) }],
         subnet_id: subnet.id,
+        public_address: None,
         group_ids: vec![group],
+        placement_group: None,
+        key_name: None,
         profile: name.to_owned(),
         spot: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
@@ -121,7 +135,7 @@ pub(crate) async fn instances_launch_and_end(aws: &Aws) {
     let launched = launch(aws, &request).await;
     let indexes: Vec<u32> = launched.iter().map(|one| one.launch_index).collect();
     assert_eq!(indexes, [0, 1, 2]);
-    let zone = &aws.instances.default_subnets().await.expect("subnets")[0].zone;
+    let zone = &aws.networks.default_subnets().await.expect("subnets")[0].zone;
     assert!(launched.iter().all(|one| one.instance_type == TYPE && &one.zone == zone && !one.private_ip.is_empty()), "{launched:?}");
     let addresses: BTreeSet<&str> = launched.iter().map(|one| one.private_ip.as_str()).collect();
     assert_eq!(addresses.len(), 3);
@@ -252,18 +266,85 @@ pub(crate) async fn images(aws: &Aws) {
 
 /// The default network has one subnet in each of several zones.
 pub(crate) async fn default_subnets(aws: &Aws) {
-    let subnets = aws.instances.default_subnets().await.expect("subnets");
+    let subnets = aws.networks.default_subnets().await.expect("subnets");
     let zones: Vec<&str> = subnets.iter().map(|subnet| subnet.zone.as_str()).collect();
     let ordered: BTreeSet<&str> = zones.iter().copied().collect();
     assert!(zones.len() > 1 && zones == ordered.iter().copied().collect::<Vec<_>>(), "{zones:?}");
     assert!(zones.iter().all(|zone| zone.starts_with(&aws.region)), "{zones:?}");
     assert!(subnets.iter().all(|subnet| subnet.vpc_id == subnets[0].vpc_id && subnet.id.starts_with("subnet-")), "{subnets:?}");
+    assert!(subnets.iter().all(|subnet| subnet.public_addresses), "{subnets:?}");
+}
+
+/// Subnets are found by id, in the order they are asked for, and an unknown one is told.
+pub(crate) async fn subnets(aws: &Aws) {
+    let mut expected = aws.networks.default_subnets().await.expect("subnets");
+    expected.reverse();
+    let ids: Vec<String> = expected.iter().map(|subnet| subnet.id.clone()).collect();
+    assert_eq!(aws.networks.subnets(&ids).await.expect("the same"), expected);
+    let error = aws.networks.subnets(&["subnet-0123456789abcdef0".to_owned()]).await.expect_err("there is none");
+    assert_eq!((error.class, error.code.as_str()), (Class::NotFound, "InvalidSubnetID.NotFound"));
+}
+
+/// Groups of others are found by id, and an unknown one is told.
+pub(crate) async fn security_groups_by_id(aws: &Aws) {
+    let name = fresh("others");
+    let vpc_id = aws.networks.default_subnets().await.expect("subnets").remove(0).vpc_id;
+    let id = aws.instances.group_create(&name, &vpc_id, "of a contract case", &tags(&[("spawn:fleet", &name)])).await.expect("a group");
+    let found = aws.networks.security_groups(std::slice::from_ref(&id)).await.expect("the group");
+    assert_eq!(found, [SecurityGroup { id: id.clone(), vpc_id }]);
+    aws.instances.group_delete(&id).await.expect("gone");
+    let error = aws.networks.security_groups(&[id]).await.expect_err("there is none");
+    assert_eq!((error.class, error.code.as_str()), (Class::NotFound, "InvalidGroup.NotFound"));
+}
+
+/// The default network leads to the internet, by its main table.
+pub(crate) async fn ways_out(aws: &Aws) {
+    let vpc_id = aws.networks.default_subnets().await.expect("subnets").remove(0).vpc_id;
+    let ways = aws.networks.ways_out(&vpc_id).await.expect("ways");
+    let main: Vec<DefaultRoute> = ways.route_tables.iter().filter(|table| table.is_main).map(|table| table.default_route).collect();
+    assert_eq!((main, ways.endpoints), (vec![DefaultRoute::Internet], Vec::new()));
+    assert_eq!(aws.networks.ways_out("vpc-0123456789abcdef0").await, Ok(WaysOut::default()));
+}
+
+/// There is no key pair of a name that nobody has given.
+pub(crate) async fn key_pair_of_nobody(aws: &Aws) {
+    assert_eq!(aws.instances.key_pair_exists(&fresh("key")).await, Ok(false));
+}
+
+/// A placement group is made, again, and goes; twice is no error.
+pub(crate) async fn placement_groups(aws: &Aws) {
+    for placement in [Placement::Cluster, Placement::Spread] {
+        let name = fresh("placement");
+        for _ in 0..2 {
+            aws.instances.placement_group_ensure(&name, placement, &tags(&[("spawn:fleet", &name)])).await.expect("a group, or so already");
+        }
+        for _ in 0..2 {
+            aws.instances.placement_group_delete(&name).await.expect("gone, or so already");
+        }
+    }
+}
+
+/// Instances get the disks, the addresses and the placement that are asked for; their group stays while they are there.
+pub(crate) async fn instances_with_disks_and_placement(aws: &Aws) {
+    let name = fresh("disks");
+    let mut request = launch_request(aws, &name).await;
+    aws.instances.placement_group_ensure(&name, Placement::Spread, &request.tags).await.expect("a placement group");
+    request.disks.push(Disk { device: "/dev/sdf".to_owned(), volume: VolumeSpec { iops: Some(4_000), ..volume(Some(10)) } });
+    request.public_address = Some(false);
+    request.placement_group = Some(name.clone());
+    let launched = launch(aws, &request).await;
+    assert_eq!(launched.len(), 3);
+    assert_eq!(aws.instances.volumes(&request.tags).await.expect("volumes").len(), 6);
+    let error = aws.instances.placement_group_delete(&name).await.expect_err("instances are in it");
+    assert_eq!(error.class, Class::Conflict);
+    clean(aws, &request, &launched).await;
+    aws.instances.placement_group_delete(&name).await.expect("gone");
 }
 
 /// A group is made once, is ours or somebody else's, lets its members in, and goes.
 pub(crate) async fn security_groups(aws: &Aws) {
     let name = fresh("group");
-    let vpc = aws.instances.default_subnets().await.expect("subnets").remove(0).vpc_id;
+    let vpc = aws.networks.default_subnets().await.expect("subnets").remove(0).vpc_id;
     let marks = tags(&[("spawn:fleet", &name)]);
     let id = aws.instances.group_create(&name, &vpc, "of a contract case", &marks).await.expect("a group");
     assert_eq!(aws.instances.group_create(&name, &vpc, "of a contract case", &marks).await.expect("the same"), id);

@@ -4,7 +4,10 @@
 //! that nothing went wrong with; then the fleet is ended, and the world is compared with the one before.
 
 use jiff::SignedDuration;
+use sandbox_cloud::Request;
 use sandbox_cloud::model::Market;
+use sandbox_cloud::request::CreatePlacementGroup;
+use serde_json::json;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::ports::{Result, Tags};
@@ -17,11 +20,12 @@ use spawn_model::record::{Exit, FleetRecord};
 use spawn_model::spec::{FleetKind, FleetSpec};
 
 use crate::markets::{scarce, spot};
+use crate::places::with;
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::identity::Profile;
 use crate::simulated::view::{View, assert_same};
-use crate::simulated::{State, World, run};
+use crate::simulated::{REGION, State, World, run};
 use crate::{array, launch, scatter, warm};
 
 const TROUBLES: [Trouble; 5] =
@@ -37,6 +41,8 @@ enum Deed {
     Mixed(u32),
     /// All or nothing, where the first pools have no room for all.
     Gang(u32),
+    /// A cluster with disks and public addresses of its own, where the first pools have no room.
+    Cluster(u32),
     End(u32),
     Erase(u32),
     Extend(u32),
@@ -58,7 +64,7 @@ impl Deed {
         match self {
             Self::SetUp => World::new(),
             Self::Launch(_) | Self::TearDown => warm().await,
-            Self::Scatter(_) | Self::Gang(_) => {
+            Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
                 let world = warm().await;
                 scatter(&world);
                 world
@@ -102,6 +108,7 @@ impl Deed {
                 let gang = FleetSpec { gang: true, ..array(size) };
                 engine.launch(FleetKind::JobArray, &gang, &quiet).await.map(drop)
             }
+            Self::Cluster(size) => engine.launch(FleetKind::JobArray, &cluster(size), &quiet).await.map(drop),
             Self::SetUp => engine.setup(&quiet).await.map(drop),
             Self::TearDown => engine.setup_remove(&quiet).await,
             Self::Extend(_) => engine.lease_change(&engine.find("tiles").await?, Seconds(3600)).await.map(drop),
@@ -118,6 +125,14 @@ impl Deed {
             Self::End(_) | Self::Erase(_) => end(engine).await,
         }
     }
+}
+
+fn cluster(size: u32) -> FleetSpec {
+    let fields = json!({
+        "placement": "cluster", "gang": true, "network": { "public_address": true },
+        "root_volume": { "size_gib": 20 }, "volumes": { "/dev/sdf": { "size_gib": 40 } },
+    });
+    with(size, fields)
 }
 
 /// The array, to be run again.
@@ -177,7 +192,7 @@ async fn survive(deed: Deed, n: usize, trouble: Trouble, expected: &Expected) {
     let engine = process.engine();
     let outcome = process.live(deed.perform(&engine)).await;
     let what = format!("{what} ({})", process.calls()[n]);
-    if let (Some(Err(error)), Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_), Trouble::Refused(_)) =
+    if let (Some(Err(error)), Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_) | Deed::Cluster(_), Trouble::Refused(_)) =
         (&outcome, deed, trouble)
     {
         assert_eq!(error.left, Leftover::Clear, "{what}: {error}");
@@ -256,6 +271,11 @@ fn launching_a_gang() {
 }
 
 #[test]
+fn launching_a_cluster_with_disks() {
+    survives_everything(Deed::Cluster(4), &TROUBLES);
+}
+
+#[test]
 fn ending() {
     survives_everything(Deed::End(3), &TROUBLES);
 }
@@ -311,7 +331,7 @@ type Plant = fn(&mut State, &FleetRecord);
 /// What could be left behind, each planted once: a comparison that does not see it would prove nothing.
 #[test]
 fn a_leak_of_any_kind_is_seen() {
-    let plants: [(&str, Plant); 10] = [
+    let plants: [(&str, Plant); 11] = [
         ("role", |s, r| drop(s.roles.insert(layout::role_name(&r.fleet), s.roles["spawn-setup-scheduler-us-east-1"].clone()))),
         ("profile", |s, r| {
             let profile = Profile { arn: String::new(), role: None, tags: Tags::new() };
@@ -321,6 +341,11 @@ fn a_leak_of_any_kind_is_seen() {
         ("schedule", |s, r| {
             let (place, alarm) = s.spare_alarm(&r.run);
             s.schedules.insert(place, alarm);
+        }),
+        ("placement group", |s, r| {
+            let request = CreatePlacementGroup { group_name: layout::group_name(&r.fleet), ..CreatePlacementGroup::default() };
+            let now = r.asked_at + SignedDuration::from_hours(1);
+            s.cloud.call(now, REGION, Request::CreatePlacementGroup(request)).unwrap();
         }),
         ("schedule group", |s, _| assert!(s.schedule_groups.insert("other".into()))),
         ("parameter", |s, _| drop(s.parameters.insert("/spawn/other".into(), String::new()))),
@@ -352,7 +377,7 @@ fn an_instance_its_volume_and_a_group_are_seen() {
         let world = warm().await;
         let before = world.view();
         let aws = world.process().aws();
-        let vpc = aws.instances.default_subnets().await.unwrap()[0].vpc_id.clone();
+        let vpc = aws.networks.default_subnets().await.unwrap()[0].vpc_id.clone();
         aws.instances.group_create("left", &vpc, "left", &Tags::new()).await.unwrap();
         assert!(world.view().against(&before).starts_with("+ 1× group left "));
         let other = warm().await;

@@ -23,7 +23,7 @@ fn booted(world: &World, record: &FleetRecord) -> BootImage {
     let state = world.state();
     let asked = state.launch_of(&record.run).unwrap();
     assert_eq!(state.cloud.machine(&state.cloud.machine_ids()[0]).unwrap().image_id, asked.image_id);
-    BootImage { id: asked.image_id, root_device: asked.root_device }
+    BootImage { id: asked.image_id, root_device: asked.disks[0].device.clone() }
 }
 
 #[test]

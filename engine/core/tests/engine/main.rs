@@ -17,6 +17,7 @@ mod laws;
 mod leases;
 mod limits;
 mod markets;
+mod places;
 mod ports;
 mod rerun;
 mod simulate;

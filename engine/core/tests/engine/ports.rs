@@ -28,12 +28,15 @@ cases! {
     instances_no_such_image
     instances_no_such_subnet
     instances_none
+    instances_with_disks_and_placement
+    key_pair_of_nobody
     log_groups
     objects_conditions
     objects_many
     objects_one_winner
     objects_read_back
     parameters
+    placement_groups
     prices
     roles
     roles_with_boundary
@@ -41,6 +44,9 @@ cases! {
     schedules
     security_group_in_use
     security_groups
+    security_groups_by_id
     spot_prices
+    subnets
     tags_change
+    ways_out
 }

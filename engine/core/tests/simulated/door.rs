@@ -76,6 +76,7 @@ impl Process {
         Aws {
             region: REGION.to_owned(),
             instances: door.clone(),
+            networks: door.clone(),
             objects: door.clone(),
             identity: door.clone(),
             schedules: door.clone(),

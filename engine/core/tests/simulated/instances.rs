@@ -4,16 +4,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sandbox_cloud::model::{self, IpPermission, MetadataOptionsRequest, PermissionTarget, RuleTarget, ShutdownBehavior, Tag};
 use sandbox_cloud::request::{
-    AuthorizeRules, BlockDevice, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById, DescribeImages,
-    DescribeInstanceTypes, DescribeInstances, DescribeSecurityGroups, DescribeSpotPriceHistory, Filter, InstanceIds, Page,
-    ProfileSpecification, RunInstances, SpotOptions, TagRemoval, TagSpecification,
+    AuthorizeRules, BlockDevice, CreatePlacementGroup, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById,
+    DescribeImages, DescribeInstanceTypes, DescribeInstances, DescribeKeyPairs, DescribeSecurityGroups, DescribeSpotPriceHistory, Filter,
+    InstanceIds, NetworkInterface, OneId, Page, Placement as RequestPlacement, ProfileSpecification, RunInstances, SpotOptions, TagRemoval,
+    TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
-use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Subnet, Tags};
+use spawn_core::ports::{Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::image::Distribution;
 use spawn_model::market::MarketType;
+use spawn_model::placement::Placement;
 use spawn_model::problem::Path;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
@@ -36,8 +38,10 @@ macro_rules! reply {
     };
 }
 
+pub(super) use reply;
+
 impl Door {
-    async fn ec2(&self, name: &'static str, request: Request) -> Result<Reply> {
+    pub(super) async fn ec2(&self, name: &'static str, request: Request) -> Result<Reply> {
         self.call(name, |s, now| s.cloud.call(now, REGION, request).map_err(translated)).await
     }
 }
@@ -74,6 +78,21 @@ fn told(user_data: &[u8]) -> Vec<u8> {
 }
 
 fn run_instances(request: &LaunchRequest) -> RunInstances {
+    let (subnet_id, groups) = (Some(request.subnet_id.clone()), request.group_ids.clone());
+    let network = match request.public_address {
+        None => RunInstances { subnet_id, security_group_ids: groups, ..RunInstances::default() },
+        public => {
+            let interface = NetworkInterface {
+                device_index: Some(0),
+                subnet_id,
+                groups,
+                associate_public_ip_address: public,
+                delete_on_termination: Some(true),
+                description: None,
+            };
+            RunInstances { network_interfaces: vec![interface], ..RunInstances::default() }
+        }
+    };
     RunInstances {
         image_id: request.image_id.clone(),
         instance_type: request.instance_type.clone(),
@@ -81,8 +100,8 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
         max_count: request.max_count.into(),
         client_token: Some(request.client_token.clone()),
         tag_specifications: vec![tags_for("instance", &request.tags), tags_for("volume", &request.tags)],
-        subnet_id: Some(request.subnet_id.clone()),
-        security_group_ids: request.group_ids.clone(),
+        placement: RequestPlacement { group_name: request.placement_group.clone(), ..RequestPlacement::default() },
+        key_name: request.key_name.clone(),
         iam_instance_profile: Some(ProfileSpecification { arn: None, name: Some(request.profile.clone()) }),
         spot: request.spot.map(|terms| SpotOptions { max_price: terms.max_usd_per_hour }),
         user_data: Some(told(&request.user_data)),
@@ -94,14 +113,23 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
             http_protocol_ipv6: None,
             instance_metadata_tags: Some("disabled".to_owned()),
         },
-        block_device_mappings: vec![BlockDevice {
-            device_name: request.root_device.clone(),
-            encrypted: Some(true),
-            delete_on_termination: Some(true),
-            volume_type: Some("gp3".to_owned()),
-            ..BlockDevice::default()
-        }],
-        ..RunInstances::default()
+        block_device_mappings: request.disks.iter().map(block_device).collect(),
+        ..network
+    }
+}
+
+fn block_device(disk: &Disk) -> BlockDevice {
+    BlockDevice {
+        device_name: disk.device.clone(),
+        no_device: false,
+        volume_size: disk.volume.size_gib.map(i64::from),
+        volume_type: Some(disk.volume.r#type.word().to_owned()),
+        delete_on_termination: Some(true),
+        encrypted: Some(disk.volume.encrypted),
+        iops: disk.volume.iops.map(i64::from),
+        throughput: disk.volume.throughput_mib_s.map(i64::from),
+        snapshot_id: disk.volume.snapshot.clone(),
+        kms_key_id: disk.volume.kms_key.clone(),
     }
 }
 
@@ -227,6 +255,7 @@ impl Instances for Door {
         let answer = self.ec2("ec2:DescribeInstanceTypes", Request::DescribeInstanceTypes(request)).await;
         let listing = reply!(answer.map_err(unknown_types)?, InstanceTypes);
         let found = listing.items.into_iter().map(|t| InstanceType {
+            clusters: t.placement_strategies().contains(&"cluster"),
             name: t.name,
             architecture: t.architecture.to_owned(),
             vcpus: t.vcpus,
@@ -279,13 +308,26 @@ impl Instances for Door {
         Ok(listing.items.into_iter().map(price).collect())
     }
 
-    async fn default_subnets(&self) -> Result<Vec<Subnet>> {
-        let request = DescribeById { filters: vec![Filter::new("default-for-az", ["true"])], ..DescribeById::default() };
-        let listing = reply!(self.ec2("ec2:DescribeSubnets", Request::DescribeSubnets(request)).await?, Subnets);
-        let mut subnets: Vec<Subnet> =
-            listing.items.into_iter().map(|s| Subnet { id: s.id, vpc_id: s.vpc_id, zone: s.availability_zone }).collect();
-        subnets.sort_by(|one, other| one.zone.cmp(&other.zone));
-        Ok(subnets)
+    async fn key_pair_exists(&self, name: &str) -> Result<bool> {
+        let request = DescribeKeyPairs { key_names: vec![name.to_owned()], ..DescribeKeyPairs::default() };
+        let found = self.ec2("ec2:DescribeKeyPairs", Request::DescribeKeyPairs(request)).await;
+        Ok(tolerate(found, &["InvalidKeyPair.NotFound"])?.is_some())
+    }
+
+    async fn placement_group_ensure(&self, name: &str, placement: Placement, tags: &Tags) -> Result<()> {
+        let request = CreatePlacementGroup {
+            group_name: name.to_owned(),
+            strategy: Some(placement.word().to_owned()),
+            tag_specifications: vec![tags_for("placement-group", tags)],
+        };
+        let made = self.ec2("ec2:CreatePlacementGroup", Request::CreatePlacementGroup(request)).await;
+        tolerate(made, &["InvalidPlacementGroup.Duplicate"]).map(drop)
+    }
+
+    async fn placement_group_delete(&self, name: &str) -> Result<()> {
+        let request = OneId { id: name.to_owned() };
+        let deleted = self.ec2("ec2:DeletePlacementGroup", Request::DeletePlacementGroup(request)).await;
+        tolerate(deleted, &["InvalidPlacementGroup.Unknown"]).map(drop)
     }
 
     async fn group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String> {

@@ -12,6 +12,7 @@ pub(crate) mod door;
 pub(crate) mod identity;
 mod instances;
 pub(crate) mod invariants;
+mod networks;
 mod objects;
 pub(crate) mod schedules;
 pub(crate) mod storm;

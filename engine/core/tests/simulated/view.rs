@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use sandbox_cloud::request::{DescribeById, DescribeSecurityGroups};
+use sandbox_cloud::request::{DescribeById, DescribePlacementGroups, DescribeSecurityGroups};
 use sandbox_cloud::{Machine, Reply, Request};
 use serde_json::Value;
 use spawn_model::ids::FleetId;
@@ -129,6 +129,7 @@ impl State {
         let mut lines = Vec::new();
         view_instances(&machines, &mut lines);
         self.view_ec2(now, &mut lines);
+        self.view_placement(now, &mut lines);
         self.view_identity(&mut lines);
         self.view_rest(&mut lines);
         self.view_objects(&ranks, &mut lines);
@@ -145,7 +146,11 @@ impl State {
         let Ok(Reply::Volumes(volumes)) = volumes else { panic!("volumes cannot be listed: {volumes:?}") };
         for volume in volumes.items {
             let attached = volume.attachment.is_some();
-            lines.push(format!("volume attached={attached} encrypted={} {} {:?}", volume.encrypted, volume.availability_zone, volume.tags));
+            let kind = format!("{} {} GiB {:?} {:?}", volume.volume_type, volume.size, volume.iops, volume.snapshot_id);
+            lines.push(format!(
+                "volume {kind} attached={attached} encrypted={} {} {:?}",
+                volume.encrypted, volume.availability_zone, volume.tags
+            ));
         }
         let groups = self.cloud.call(now, REGION, Request::DescribeSecurityGroups(DescribeSecurityGroups::default()));
         let Ok(Reply::Groups(groups)) = groups else { panic!("groups cannot be listed: {groups:?}") };
@@ -156,6 +161,14 @@ impl State {
                 .map(|rule| format!("egress={} {} {:?}", rule.egress, rule.protocol, rule.target).replace(&group.id, "itself"));
             lines.push(format!("group {} {} {:?} {:?}", group.name, group.description, rules.collect::<Vec<_>>(), group.tags));
         }
+    }
+
+    /// Placement groups.
+    fn view_placement(&mut self, now: Timestamp, lines: &mut Vec<String>) {
+        let all = Request::DescribePlacementGroups(DescribePlacementGroups::default());
+        let groups = self.cloud.call(now, REGION, all);
+        let Ok(Reply::PlacementGroups(groups)) = groups else { panic!("placement groups cannot be listed: {groups:?}") };
+        lines.extend(groups.iter().map(|group| format!("placement group {} {:?} {:?}", group.name, group.strategy, group.tags)));
     }
 
     fn view_identity(&self, lines: &mut Vec<String>) {

@@ -49,7 +49,7 @@ fn a_hash_follows_the_meaning_and_not_the_spelling() {
 fn every_field_counts_in_the_hash() {
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 15];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 20];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -64,9 +64,14 @@ fn every_field_counts_in_the_hash() {
     others[11].triggers.insert("version".into(), "2".into());
     others[12].market.r#type = spawn_model::market::MarketType::Spot;
     others[13].gang = true;
+    others[14].placement = Some(spawn_model::placement::Placement::Spread);
+    others[15].network.public_address = Some(false);
+    others[16].ssh_key = Some("ada".into());
+    others[17].root_volume.size_gib = Some(20);
+    others[18].volumes.insert("/dev/sdf".into(), spec.root_volume.clone());
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 14 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 19 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

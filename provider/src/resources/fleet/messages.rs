@@ -51,7 +51,7 @@ fn path(path: &problem::Path) -> Path {
             problem::Step::Key(key) if in_map => found = found.with(Step::Key(key.clone())),
             problem::Step::Key(_) if !found.is_root() => break,
             problem::Step::Key(key) => {
-                in_map = matches!(key.as_str(), "files" | "env" | "tags" | "triggers");
+                in_map = matches!(key.as_str(), "files" | "env" | "tags" | "triggers" | "volumes");
                 found = found.then(key);
             }
             problem::Step::Index(index) => found = found.with(Step::Index(*index)),
