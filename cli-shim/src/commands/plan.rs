@@ -94,6 +94,7 @@ mod tests {
             name: "mandelbrot".into(),
             kind: FleetKind::JobArray,
             size: 8,
+            instance_types: vec!["c7i.large".into(), "c7a.large".into()],
             pools: Pools::new(vec![pool("c7i.large", "a"), pool("c7i.large", "b"), pool("c7a.large", "a")], on_demand),
             gang: false,
             image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },

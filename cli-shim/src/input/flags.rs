@@ -11,6 +11,7 @@ use spawn_model::value::Value;
 
 use super::declared::{doc, first_sentence};
 use super::place::PlaceArgs;
+use super::requirements::RequirementsArgs;
 use super::{Fields, name_of, program, read_text};
 
 /// A fleet: from a file, from flags, or from a file with flags over it.
@@ -41,6 +42,8 @@ pub(crate) struct FleetArgs {
     on_demand_base: Option<u32>,
     #[arg(long, help = first_sentence("gang"), long_help = doc("gang"))]
     gang: bool,
+    #[command(flatten)]
+    requirements: RequirementsArgs,
     #[command(flatten)]
     place: PlaceArgs,
     #[arg(long, help = first_sentence("ami"), long_help = doc("ami"), value_name = "AMI")]
@@ -112,6 +115,7 @@ impl FleetArgs {
         }
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
         add(fields, "market", self.market());
+        self.requirements.apply(fields);
         self.place.apply(fields, problems);
         add(fields, "env", texts(&self.env));
         add(fields, "tags", texts(&self.tag));
@@ -187,6 +191,11 @@ mod tests {
         ("on_demand_base", "market.on_demand_base"),
         ("max_price", "market.max_price"),
         ("gang", "gang"),
+        ("vcpu", "requirements.vcpu"),
+        ("memory_gib", "requirements.memory_gib"),
+        ("gpu", "requirements.gpu"),
+        ("architecture", "requirements.architecture"),
+        ("exclude", "requirements.exclude"),
         ("placement", "placement"),
         ("subnet", "network.subnets"),
         ("security_group", "network.security_groups"),

@@ -7,6 +7,7 @@ mod declared;
 mod flags;
 mod place;
 mod program;
+mod requirements;
 mod yaml;
 
 use std::collections::BTreeMap;

@@ -175,7 +175,7 @@ pub(crate) fn kind(kind: FleetKind) -> &'static str {
 /// end. Nothing if that price is unknown or not every member's.
 fn cost_usd_so_far(fleet: &Fleet, now: Timestamp) -> Option<f64> {
     let price = fleet.record.price_usd_per_hour?;
-    let preferred = fleet.record.spec.instance_types.first()?;
+    let preferred = fleet.record.instance_types.first()?;
     let alive: BTreeSet<&str> = fleet.alive.iter().map(|id| id.0.as_str()).collect();
     let mut total = SignedDuration::ZERO;
     for member in &fleet.members {
@@ -243,6 +243,7 @@ pub(crate) mod tests {
                 price_usd_per_hour: Some(0.08925),
                 ended: false,
                 next: None,
+                instance_types: vec!["c7i.large".into()],
                 image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
             },
             deadline: at("12:20:00"),

@@ -82,7 +82,6 @@ cases! {
     security_groups
     security_groups_by_id
     subnets
-    ways_out
 }
 
 cases! {

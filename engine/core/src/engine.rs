@@ -27,6 +27,7 @@ use crate::plan::{Observed, Plan, plan};
 use crate::ports::{Aws, Caller, LogEvent, Result, Tags};
 use crate::setup::{self, Setup};
 use crate::tags;
+use crate::types::{self, By};
 use crate::wait::{self, Waited};
 use tokio::sync::OnceCell;
 
@@ -108,9 +109,9 @@ impl Engine {
     /// # Errors
     /// Whatever would keep the launch from succeeding and can be seen before.
     pub async fn plan(&self, kind: FleetKind, spec: &FleetSpec) -> Result<Plan> {
-        let none = BTreeSet::new();
-        let (price, plan) = join!(self.price(spec), self.unpriced(kind, spec, &none));
-        Ok(plan?.priced(price))
+        let plan = self.unpriced(kind, spec, &BTreeSet::new(), By::Price).await?;
+        let price = self.price(&plan.instance_types).await;
+        Ok(plan.priced(price))
     }
 
     /// Says what a launch would leave out, and fails if it could not succeed. It may follow on the end of one of the caller's own
@@ -119,10 +120,10 @@ impl Engine {
     /// # Errors
     /// See [`Engine::plan`].
     pub async fn check(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Vec<String>> {
-        Ok(self.unpriced(kind, spec, own).await?.notes)
+        Ok(self.unpriced(kind, spec, own, By::Size).await?.notes)
     }
 
-    async fn unpriced(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Plan> {
+    async fn unpriced(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>, by: By) -> Result<Plan> {
         let (caller, setup) = join!(self.aws.identity.caller(), self.found());
         let (caller, setup) = (caller?, setup?);
         let architectures = match &setup {
@@ -132,7 +133,8 @@ impl Engine {
         if let Some(setup) = &setup {
             self.name_free(setup, &caller, spec, own).await?;
         }
-        let observed = self.observe(spec, architectures).await?;
+        let names = types::names(&self.aws, spec, by).await?;
+        let observed = self.observe(spec, &names, architectures).await?;
         let mut plan = plan(kind, spec, &observed)?;
         if setup.is_none() {
             plan.notes.push(format!(
@@ -152,19 +154,20 @@ impl Engine {
         }
     }
 
-    pub(crate) async fn observe(&self, spec: &FleetSpec, architectures: Vec<String>) -> Result<Observed> {
-        let preferred = &spec.instance_types[0];
+    /// Looks at what a plan is made of. `names` are the types to launch from, in order.
+    pub(crate) async fn observe(&self, spec: &FleetSpec, names: &[String], architectures: Vec<String>) -> Result<Observed> {
         let types_and_image = async {
-            let types =
-                self.aws.instances.types(&spec.instance_types).await.map_err(|e| blame(e, "InvalidInstanceType", "instance_types"))?;
-            let image = image::find(&self.aws, spec.ami.as_deref(), &architecture_of(&types, preferred)).await?;
+            let mut types = self.aws.instances.types(names).await.map_err(|e| blame(e, "InvalidInstanceType", "instance_types"))?;
+            types.sort_by_key(|found| names.iter().position(|name| *name == found.name));
+            let architecture = types.first().map_or("x86_64", |preferred| preferred.architecture.as_str());
+            let image = image::find(&self.aws, spec.ami.as_deref(), architecture).await?;
             Ok::<_, Error>((types, image))
         };
         // Joined, not raced: where both fail, the same input is told the same thing each time.
         let spot_prices = async {
             match spec.market.r#type {
                 MarketType::OnDemand => Ok(Vec::new()),
-                MarketType::Spot => self.aws.instances.spot_prices(&spec.instance_types, self.now()).await,
+                MarketType::Spot => self.aws.instances.spot_prices(names, self.now()).await,
             }
         };
         let (subnets, key_pair) = (network::find(&self.aws, &spec.network), network::key_pair(&self.aws, spec.ssh_key.as_deref()));
@@ -176,8 +179,8 @@ impl Engine {
 
     /// On-demand price of an instance-hour of the preferred type. One that cannot be had is unknown; it never keeps a fleet from being
     /// launched.
-    async fn price(&self, spec: &FleetSpec) -> Option<f64> {
-        self.aws.prices.on_demand_usd_per_hour(&self.aws.region, &spec.instance_types[0]).await.ok().flatten()
+    async fn price(&self, names: &[String]) -> Option<f64> {
+        self.aws.prices.on_demand_usd_per_hour(&self.aws.region, names.first()?).await.ok().flatten()
     }
 
     /// Launches a fleet, or goes on with one whose launcher died.
@@ -196,7 +199,8 @@ impl Engine {
             }
         };
         let ledger = self.ledger(&setup);
-        let (price, observed) = join!(self.price(spec), self.observe(spec, setup.architectures()));
+        let names = types::names(&self.aws, spec, By::Price).await?;
+        let (price, observed) = join!(self.price(&names), self.observe(spec, &names, setup.architectures()));
         let plan = plan(kind, spec, &observed?)?.priced(price);
         warnings.extend(plan.notes.iter().cloned());
         let hash = spec.hash(kind);
@@ -224,8 +228,10 @@ impl Engine {
             // A launcher that died may have recorded what it was to make: that counts, with its moment.
             let recorded = if first { None } else { ledger.fleet(&fleet).await? };
             let record = recorded.unwrap_or_else(|| self.record(kind, spec, &caller, &plan, (fleet, run)));
-            // A newer image may have come out since: one run boots one image.
-            let plan = plan.clone().booting(&record.image);
+            let plan = match self.begun(&plan, &record, spec, &setup).await {
+                Ok(plan) => plan,
+                Err(error) => return Err(self.undo(&ledger, &setup, &record, error, operation).await),
+            };
             if lease::deadline_of(&record) <= self.now() {
                 operation.say("the lease of the dead launch is over; undoing it");
                 crate::end::end(&self.aws, &ledger, &setup, &record.fleet, UNDO_TIMEOUT, operation).await?;
@@ -239,6 +245,18 @@ impl Engine {
         }
         let message = format!("the name {:?} was taken again and again", spec.name);
         Err(Error::new(Class::Conflict, "NameInUse", message, "Try again, or choose another name").at(Path::field("name")))
+    }
+
+    /// The plan of a run that has begun: other types may be cheaper since, and a newer image out, and it is launched from what it began
+    /// with.
+    async fn begun(&self, plan: &Plan, record: &FleetRecord, spec: &FleetSpec, setup: &Setup) -> Result<Plan> {
+        let plan = if record.instance_types == plan.instance_types {
+            plan.clone()
+        } else {
+            let observed = self.observe(spec, &record.instance_types, setup.architectures()).await?;
+            crate::plan::plan(record.kind, spec, &observed)?
+        };
+        Ok(plan.booting(&record.image))
     }
 
     fn record(&self, kind: FleetKind, spec: &FleetSpec, caller: &Caller, plan: &Plan, (fleet, run): (FleetId, RunId)) -> FleetRecord {
@@ -255,6 +273,7 @@ impl Engine {
             price_usd_per_hour: plan.price_usd_per_hour,
             ended: false,
             next: None,
+            instance_types: plan.instance_types.clone(),
             image: plan.image.clone(),
         }
     }
@@ -482,10 +501,6 @@ pub(crate) fn random() -> [u8; 8] {
         *byte ^= other;
     }
     bytes
-}
-
-fn architecture_of(types: &[crate::ports::InstanceType], name: &str) -> String {
-    types.iter().find(|t| t.name == name).map_or_else(|| "x86_64".to_owned(), |t| t.architecture.clone())
 }
 
 fn blame(error: Error, code: &str, field: &str) -> Error {

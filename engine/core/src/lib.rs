@@ -8,7 +8,7 @@
 //! | [`engine`] | what the faces call |
 //! | [`ports`] | what the engine needs of AWS, as traits |
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
-//! | `image`, `network` | what it is about to be launched from and into, looked at before |
+//! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | [`rerun`] | the same fleet, once more |
 //! | [`claim`] | names and adoption |
@@ -42,5 +42,6 @@ pub mod rerun;
 mod retry;
 pub mod setup;
 mod tags;
+mod types;
 pub mod user_data;
 pub mod wait;

@@ -19,7 +19,7 @@ use crate::ports::{Image, InstanceType, Result, SpotPrice, Subnet};
 /// What was seen before planning.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The types that were asked for.
+    /// The types to launch from, in the order in which they are asked.
     pub types: Vec<InstanceType>,
     /// The image.
     pub image: Image,
@@ -40,6 +40,9 @@ pub struct Plan {
     pub kind: FleetKind,
     /// How many instances.
     pub size: u32,
+    /// The types to launch from, in order; the pools say what was left out of them.
+    #[serde(skip)]
+    pub instance_types: Vec<String>,
     /// Where to ask, in this order.
     pub pools: Pools,
     /// Whether all must come from one pool, at once.
@@ -98,6 +101,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         name: spec.name.clone(),
         kind,
         size: spec.size,
+        instance_types: observed.types.iter().map(|found| found.name.clone()).collect(),
         pools,
         gang: spec.gang,
         image: BootImage { id: observed.image.id.clone(), root_device: observed.image.root_device.clone() },
@@ -105,7 +109,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         ttl_s: spec.lease.ttl.0,
         schedules: spec.size.div_ceil(SHARD_SIZE),
         price_usd_per_hour: None,
-        spot_usd_per_hour: spot_price(spec, observed),
+        spot_usd_per_hour: spot_price(observed),
         cost_usd_max: None,
         notes,
     })
@@ -144,8 +148,9 @@ fn in_time(spec: &FleetSpec) -> Result<()> {
 }
 
 /// What the first zone of the preferred type that has a price costs as spot.
-fn spot_price(spec: &FleetSpec, observed: &Observed) -> Option<f64> {
-    let preferred = observed.spot_prices.iter().filter(|price| price.instance_type == spec.instance_types[0]);
+fn spot_price(observed: &Observed) -> Option<f64> {
+    let first = observed.types.first()?;
+    let preferred = observed.spot_prices.iter().filter(|price| price.instance_type == first.name);
     preferred.min_by(|one, other| one.zone.cmp(&other.zone)).map(|price| price.usd_per_hour)
 }
 

@@ -93,8 +93,8 @@ impl Pools {
 /// If no pool is left.
 pub(crate) fn pools(spec: &FleetSpec, observed: &Observed, notes: &mut Vec<String>) -> Result<Pools> {
     let mut places = Vec::new();
-    for name in &spec.instance_types {
-        let Some(found) = observed.types.iter().find(|t| t.name == *name) else { continue };
+    for found in &observed.types {
+        let name = &found.name;
         if found.architecture != observed.image.architecture {
             notes.push(format!(
                 "{name} is left out: it is {}, and the image {} is {}",

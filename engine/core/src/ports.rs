@@ -14,6 +14,7 @@ use spawn_model::image::Distribution;
 use spawn_model::network::{DefaultRoute, EndpointKind};
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
+use spawn_model::requirements::Architecture;
 use spawn_model::status::Seen;
 use spawn_model::volume::VolumeSpec;
 
@@ -147,6 +148,10 @@ pub struct InstanceType {
     pub vcpus: u32,
     /// Memory in MiB.
     pub memory_mib: u64,
+    /// GPUs.
+    pub gpus: u32,
+    /// Whether its instances can be bought as spot.
+    pub spot: bool,
     /// Whether its instances can be in a cluster placement group.
     pub clusters: bool,
 }
@@ -242,6 +247,9 @@ pub trait Instances: Send + Sync {
     async fn terminate(&self, ids: &[InstanceId]) -> Result<()>;
     /// `DescribeInstanceTypes`. A type that does not exist is [`spawn_model::error::Class::Invalid`] and named in the message.
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>>;
+    /// `DescribeInstanceTypes`: those of an architecture that are of the current generations, neither bare metal nor burstable; one
+    /// call a page of 100.
+    async fn types_of(&self, architecture: Architecture) -> Result<Vec<InstanceType>>;
     /// `DescribeImages`.
     async fn image(&self, query: &ImageQuery) -> Result<Image>;
     /// `DescribeKeyPairs`: whether there is one of this name.

@@ -8,7 +8,6 @@ mod begun;
 
 use std::sync::Arc;
 
-use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
@@ -80,8 +79,8 @@ impl Engine {
     pub async fn rerun(&self, fleet: &FleetId, spec: &FleetSpec, wanted: Wanted, operation: &Operation) -> Result<RunAgain> {
         let setup = self.warm().await?;
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
-        let observed = self.observe(spec, stage.setup.architectures());
-        let ((record, etag), observed) = try_join!(stage.record(fleet), observed)?;
+        let (record, etag) = stage.record(fleet).await?;
+        let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
         let asked = spec.without_files();
         let (begun, first) = match stage.begin((record, etag), &asked, &plan.image, wanted).await? {

@@ -282,6 +282,13 @@ pub const CODES: &[Code] = &[
         "`spawn ls` lists the fleets of a region; `--region` or `AWS_REGION` chooses another.",
     ),
     code(
+        "NoType",
+        &[Class::Invalid],
+        Left::Nothing,
+        "No instance type that the region offers has what `requirements` says. Bare metal and types that earn CPU credits are never chosen.",
+        "Widen a range or exclude less, or name types with `instance_types`.",
+    ),
+    code(
         "NotWritten",
         &[Class::Invalid],
         Left::Unchanged,

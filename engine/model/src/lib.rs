@@ -6,7 +6,8 @@
 //! |---|---|
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
-//! | [`image`], [`market`], [`network`], [`volume`], [`placement`] | which image a fleet boots, how its instances are bought, where they are, and their disks |
+//! | [`image`], [`requirements`], [`market`] | which image a fleet boots, on which types, and how its instances are bought |
+//! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -25,6 +26,7 @@ pub mod placement;
 pub mod problem;
 pub mod read;
 pub mod record;
+pub mod requirements;
 pub mod rules;
 pub mod spec;
 pub mod status;

@@ -67,6 +67,8 @@ pub struct FleetRecord {
     pub asked_at: Timestamp,
     /// On-demand price of one instance-hour in US dollars, if the Pricing API told one.
     pub price_usd_per_hour: Option<f64>,
+    /// The instance types it is launched from, in the order in which they are asked.
+    pub instance_types: Vec<String>,
     /// What every instance of the run boots, whatever its reference has come to mean since.
     pub image: BootImage,
     /// Whether its end has begun: nobody may run it again.

@@ -12,6 +12,7 @@ use crate::network::{check_network, check_ssh_key};
 use crate::placement::check_placement;
 use crate::problem::{Path, Problem};
 use crate::read::FieldType;
+use crate::requirements::check_requirements;
 use crate::spec::{FleetKind, FleetSpec};
 use crate::tag;
 use crate::value::Value;
@@ -78,6 +79,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     if matches!(value.get("gang"), Value::Bool(true)) {
         check_gang(value, size, problems);
     }
+    check_requirements(value, &root.key("requirements"), problems);
     check_placement(value, &root.key("placement"), problems);
     check_network(value.get("network"), &root.key("network"), problems);
     if let Some(name) = value.get("ssh_key").as_str() {

@@ -8,6 +8,7 @@ use crate::market::MarketSpec;
 use crate::network::NetworkSpec;
 use crate::placement::Placement;
 use crate::read::fields;
+use crate::requirements::RequirementsSpec;
 use crate::status::WaitFor;
 use crate::volume::VolumeSpec;
 
@@ -28,8 +29,12 @@ fields! {
         name: String => Required, Replace;
         /// How many instances, each with a rank from 0 to `size - 1`: 1 to 10000.
         size: u32 => Default("1"), Replace;
-        /// The EC2 instance types to use, in order of preference. A type that has no capacity is passed over.
-        instance_types: Vec<String> => Required, Replace;
+        /// The EC2 instance types to use, in order of preference. A type that has no capacity is passed over. Left out: see
+        /// `requirements`.
+        instance_types: Vec<String> => Optional, Replace;
+        /// What an instance type must have to be used, instead of names. The cheapest is asked first. Which types those are is looked up
+        /// once, when the fleet is launched: new ones and other prices change nothing.
+        requirements: Option<RequirementsSpec> => Optional, Replace;
         /// How the instances are bought.
         market: MarketSpec => Default("{}"), Replace;
         /// Whether all instances must come at once and from one pool, or none: for commands whose ranks wait for each other, close

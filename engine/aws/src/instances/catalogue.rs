@@ -5,6 +5,7 @@ use spawn_core::ports::{Image, InstanceType, Result};
 use spawn_model::error::{Class, Error};
 use spawn_model::image::Distribution;
 use spawn_model::problem::Path;
+use spawn_model::requirements::Architecture;
 
 use super::{Ec2, filter};
 use crate::endpoint::Call;
@@ -14,6 +15,8 @@ const IMAGES: Call = Call::repeatable("ec2", "DescribeImages");
 
 /// The most types that one call names.
 const TYPES_BATCH: usize = 100;
+/// The most that it tells at once.
+const TYPES_PAGE: i32 = 100;
 /// The account by which Canonical publishes Ubuntu in the standard, the GovCloud and the China partition (Ubuntu on AWS, "Finding
 /// images").
 const CANONICAL: [(&str, &str); 3] = [("aws", "099720109477"), ("aws-us-gov", "513442679011"), ("aws-cn", "837727238323")];
@@ -39,6 +42,28 @@ impl Ec2 {
             found.extend(answer.instance_types().iter().filter_map(instance_type));
         }
         Ok(found)
+    }
+
+    pub(super) async fn instance_types_of(&self, architecture: Architecture) -> Result<Vec<InstanceType>> {
+        let wanted = [
+            ("bare-metal", "false"),
+            ("burstable-performance-supported", "false"),
+            ("current-generation", "true"),
+            ("processor-info.supported-architecture", architecture.word()),
+        ];
+        let wanted = wanted.iter().map(|(name, value)| filter(name, value)).collect();
+        let describe = self.client.describe_instance_types().set_filters(Some(wanted)).max_results(TYPES_PAGE);
+        let mut found = Vec::new();
+        let mut next = None;
+        loop {
+            let request = describe.clone().set_next_token(next.take());
+            let page = self.endpoint.call(TYPES, || request.clone().send()).await?;
+            found.extend(page.instance_types().iter().filter_map(instance_type));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     pub(super) async fn image_by_id(&self, id: &str) -> Result<Image> {
@@ -79,6 +104,8 @@ fn instance_type(info: &types::InstanceTypeInfo) -> Option<InstanceType> {
         architecture: architecture.as_str().to_owned(),
         vcpus: info.v_cpu_info()?.default_v_cpus().and_then(|vcpus| u32::try_from(vcpus).ok())?,
         memory_mib: info.memory_info()?.size_in_mib().and_then(|mib| u64::try_from(mib).ok())?,
+        gpus: info.gpu_info().map_or(0, |gpus| gpus.gpus().iter().filter_map(|gpu| u32::try_from(gpu.count()?).ok()).sum()),
+        spot: info.supported_usage_classes().contains(&types::UsageClassType::Spot),
         clusters: info.placement_group_info()?.supported_strategies().contains(&types::PlacementGroupStrategy::Cluster),
     })
 }

@@ -19,6 +19,7 @@ use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, La
 use spawn_model::ids::InstanceId;
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
+use spawn_model::requirements::Architecture;
 
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Tolerate;
@@ -71,6 +72,10 @@ impl Instances for Ec2 {
 
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>> {
         self.instance_types(names).await
+    }
+
+    async fn types_of(&self, architecture: Architecture) -> Result<Vec<InstanceType>> {
+        self.instance_types_of(architecture).await
     }
 
     async fn image(&self, query: &ImageQuery) -> Result<Image> {

@@ -19,6 +19,7 @@ mod limits;
 mod markets;
 mod places;
 mod ports;
+mod requirements;
 mod rerun;
 mod simulate;
 mod watching;

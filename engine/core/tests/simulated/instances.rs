@@ -18,6 +18,7 @@ use spawn_model::market::MarketType;
 use spawn_model::placement::Placement;
 use spawn_model::problem::Path;
 use spawn_model::record::Launched;
+use spawn_model::requirements::Architecture;
 use spawn_model::status::Seen;
 use spawn_model::tag;
 
@@ -143,6 +144,18 @@ fn unknown_types(error: Error) -> Error {
     }
 }
 
+fn instance_type(t: sandbox_cloud::catalogue::InstanceType) -> InstanceType {
+    InstanceType {
+        clusters: t.placement_strategies().contains(&"cluster"),
+        gpus: t.gpu.map_or(0, |gpu| gpu.count),
+        spot: t.spot,
+        name: t.name,
+        architecture: t.architecture.to_owned(),
+        vcpus: t.vcpus,
+        memory_mib: t.memory_mib,
+    }
+}
+
 fn no_such_image(error: Error) -> Error {
     match error.code.starts_with("InvalidAMIID") {
         true => Error { class: Class::Invalid, ..error }.at(Path::field("ami")),
@@ -254,14 +267,28 @@ impl Instances for Door {
         let request = DescribeInstanceTypes { instance_types: names.to_vec(), ..DescribeInstanceTypes::default() };
         let answer = self.ec2("ec2:DescribeInstanceTypes", Request::DescribeInstanceTypes(request)).await;
         let listing = reply!(answer.map_err(unknown_types)?, InstanceTypes);
-        let found = listing.items.into_iter().map(|t| InstanceType {
-            clusters: t.placement_strategies().contains(&"cluster"),
-            name: t.name,
-            architecture: t.architecture.to_owned(),
-            vcpus: t.vcpus,
-            memory_mib: t.memory_mib,
-        });
-        Ok(found.collect())
+        Ok(listing.items.into_iter().map(instance_type).collect())
+    }
+
+    async fn types_of(&self, architecture: Architecture) -> Result<Vec<InstanceType>> {
+        let filters = [
+            ("bare-metal", "false"),
+            ("burstable-performance-supported", "false"),
+            ("current-generation", "true"),
+            ("processor-info.supported-architecture", architecture.word()),
+        ];
+        let filters: Vec<Filter> = filters.iter().map(|(name, value)| Filter::new(*name, [*value])).collect();
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let page = Page { max_results: Some(100), next_token: next };
+            let request = DescribeInstanceTypes { filters: filters.clone(), page, ..DescribeInstanceTypes::default() };
+            let listing = reply!(self.ec2("ec2:DescribeInstanceTypes", Request::DescribeInstanceTypes(request)).await?, InstanceTypes);
+            found.extend(listing.items.into_iter().map(instance_type));
+            next = listing.next_token;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     async fn image(&self, query: &ImageQuery) -> Result<Image> {

@@ -76,7 +76,7 @@ fn the_fields_of_a_kind_are_those_its_users_may_write() {
     let instance = names(FleetKind::Instance);
     assert!(!instance.iter().any(|(name, _)| *name == "size"));
     let array = names(FleetKind::JobArray);
-    for required in ["name", "size", "instance_types", "command"] {
+    for required in ["name", "size", "command"] {
         assert!(array.contains(&(required, Presence::Required)), "{required}");
     }
 }

@@ -47,9 +47,11 @@ fn a_hash_follows_the_meaning_and_not_the_spelling() {
 
 #[test]
 fn every_field_counts_in_the_hash() {
+    use spawn_model::requirements::{Architecture, RequirementsSpec};
+
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 20];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 21];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -68,10 +70,12 @@ fn every_field_counts_in_the_hash() {
     others[15].network.public_address = Some(false);
     others[16].ssh_key = Some("ada".into());
     others[17].root_volume.size_gib = Some(20);
+    others[19].requirements =
+        Some(RequirementsSpec { vcpu: None, memory_gib: None, architecture: Architecture::Arm, gpu: None, exclude: vec![] });
     others[18].volumes.insert("/dev/sdf".into(), spec.root_volume.clone());
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 19 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 20 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

@@ -68,13 +68,14 @@ fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
     let written = json(spec);
     let mut entries = Entries::new();
     for field in kind.fields() {
-        let now = written.get(field.name).clone();
         let before = known.get(field.name);
         let value = match field.name {
             "lease" => lease(spec.lease.ttl, before),
-            // Left out and empty are the same to a fleet, and different to Terraform.
-            _ if is_empty(&now) && (before.is_null() || is_empty(before)) => before.clone(),
-            _ => now,
+            name => {
+                let mut now = written.get(name).clone();
+                keep_absence(&mut now, before);
+                now
+            }
         };
         entries.insert(field.name.to_owned(), value);
     }
@@ -86,6 +87,15 @@ fn lease(ttl: Seconds, before: &Value) -> Value {
     let spelled = before.get("ttl").as_str().filter(|text| Seconds::parse(text) == Some(ttl));
     let ttl = spelled.map_or_else(|| ttl.to_string(), str::to_owned);
     Value::Map(Entries::from([("ttl".to_owned(), Value::String(ttl))]))
+}
+
+/// Left out and empty are the same to a fleet, and different to Terraform.
+fn keep_absence(now: &mut Value, before: &Value) {
+    match now {
+        now if is_empty(now) && (before.is_null() || is_empty(before)) => now.clone_from(before),
+        Value::Map(entries) => entries.iter_mut().for_each(|(name, entry)| keep_absence(entry, before.get(name))),
+        _ => {}
+    }
 }
 
 fn is_empty(value: &Value) -> bool {
