@@ -75,6 +75,12 @@ fn what_makes_another_fleet_is_made_again() {
         ("/fleet.json", "it['spec']['env'] = {'PALETTE': 'ice'}", "env"),
         ("/fleet.json", "it['spec']['instance_types'] = ['c7a.large']", "instance_types"),
         ("/fleet.json", "it['spec']['name'] = 'mosaic'", "name"),
+        ("/fleet.json", "it['spec']['network']['public_address'] = True", "network"),
+        ("/fleet.json", "it['spec']['placement'] = 'spread'", "placement"),
+        ("/fleet.json", "it['spec']['ssh_key'] = 'ada'", "ssh_key"),
+        ("/fleet.json", "it['spec']['root_volume']['size_gib'] = 50", "root_volume"),
+        ("/fleet.json", "it['spec']['volumes'] = {'/dev/sdf': dict(it['spec']['root_volume'], size_gib=9)}", "volumes"),
+        ("/fleet.json", "it['spec']['requirements'] = {'vcpu': '2', 'architecture': 'x86_64', 'exclude': []}", "requirements"),
         ("/payload.json", "it['files'] = {'work': 'another'}", "files"),
     ] {
         let undo = world.python(&format!(

@@ -11,5 +11,6 @@ mod examples;
 mod lease;
 mod lifecycle;
 mod markets;
+mod places;
 mod rerun;
 mod workload;
