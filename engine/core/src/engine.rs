@@ -17,6 +17,7 @@ use spawn_model::status::WaitFor;
 use crate::artifacts;
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
 use crate::fleet::{self, Fleet};
+use crate::full::Full;
 use crate::image;
 use crate::launch::Launcher;
 use crate::lease;
@@ -44,6 +45,8 @@ pub struct Engine {
     artifacts: Option<PathBuf>,
     /// Read once: it changes with a new version of spawn, not within a process.
     setup: Arc<OnceCell<Setup>>,
+    /// What was full lately.
+    pub(crate) full: Arc<Full>,
 }
 
 /// A fleet that was just launched.
@@ -62,7 +65,7 @@ impl Engine {
     /// An engine on `aws`. `artifacts` is the directory with the agents; nothing means `SPAWN_ARTIFACTS`, else beside the program.
     #[must_use]
     pub fn new(aws: Aws, artifacts: Option<PathBuf>) -> Self {
-        Self { aws, artifacts, setup: Arc::default() }
+        Self { aws, artifacts, setup: Arc::default(), full: Arc::default() }
     }
 
     pub(crate) fn aws(&self) -> &Aws {
@@ -237,7 +240,8 @@ impl Engine {
                 crate::end::end(&self.aws, &ledger, &setup, &record.fleet, UNDO_TIMEOUT, operation).await?;
                 continue;
             }
-            let launcher = Launcher { aws: &self.aws, ledger: &ledger, setup: &setup, plan: &plan, record: &record, operation, first };
+            let (aws, full) = (&self.aws, &*self.full);
+            let launcher = Launcher { aws, full, ledger: &ledger, setup: &setup, plan: &plan, record: &record, operation, first };
             return match launcher.launch(&payload(spec)).await {
                 Ok(()) => Ok(Launch { record, claim, kept_alive, warnings }),
                 Err(error) => Err(self.undo(&ledger, &setup, &record, error, operation).await),

@@ -12,6 +12,7 @@ use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Le
 use spawn_model::tag;
 
 use crate::bucket::Bucket;
+use crate::full::Full;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
@@ -25,6 +26,7 @@ use crate::user_data::UserData;
 /// A launch under way.
 pub(crate) struct Launcher<'a> {
     pub(crate) aws: &'a Aws,
+    pub(crate) full: &'a Full,
     pub(crate) ledger: &'a Ledger,
     pub(crate) setup: &'a Setup,
     pub(crate) plan: &'a Plan,
@@ -128,18 +130,19 @@ impl Launcher<'_> {
     /// Asks pool after pool until every rank has an instance.
     async fn batches(&self, group_id: &str) -> Result<()> {
         let (fleet, run) = (&self.record.fleet, &self.record.run);
-        let (mut base, mut pool) = self.progress().await?;
+        let (mut base, mut turn) = self.progress().await?;
         let mut refusals: Vec<(Pool, Error)> = Vec::new();
+        let mut exhausted: Vec<Pool> = Vec::new();
         let mut bucket = Bucket::of_launches(self.aws.clock.now());
         while base < self.plan.size {
             self.operation.go_on()?;
             self.in_time()?;
-            let Some(place) = self.plan.pools.of_rank(base).nth(pool) else {
+            let Some(place) = self.asked_at(base, &mut turn, &exhausted) else {
                 return Err(no_capacity(self.plan.size - base, &refusals, self.plan.gang));
             };
             // The first pool of a fleet goes without saying, and no other.
-            if !refusals.is_empty() || pool > 0 || self.plan.pools.change_at(base) {
-                self.ledger.attempt_write(fleet, run, &Attempt { schema: SCHEMA, base, pool }).await?;
+            if !refusals.is_empty() || turn > 0 || self.plan.pools.change_at(base) {
+                self.ledger.attempt_write(fleet, run, &Attempt { schema: SCHEMA, base, turn }).await?;
             }
             let asked = batch_size(base, self.plan.pools.change_after(base, self.plan.size));
             self.operation.say(&format!("asking for {asked} × {}", place.title()));
@@ -152,17 +155,42 @@ impl Launcher<'_> {
                     let batch = Batch { schema: SCHEMA, base, instances };
                     self.ledger.batch_write(fleet, run, &batch).await.map_err(|e| e.leaving(Leftover::Remaining(ids)))?;
                     base += given;
-                    pool = if self.plan.pools.change_at(base) { 0 } else { pool + usize::from(given < asked) };
+                    if given < asked {
+                        self.full.refused(place, self.aws.clock.now());
+                        exhausted.push(place.clone());
+                    }
+                    turn = if self.plan.pools.change_at(base) { 0 } else { turn + usize::from(given < asked) };
                 }
                 Err(error) if matches!(error.class, Class::Capacity | Class::Quota) => {
                     self.operation.say(&format!("{}: {}", place.title(), error.message));
+                    if error.class == Class::Capacity {
+                        self.full.refused(place, self.aws.clock.now());
+                    }
+                    exhausted.push(place.clone());
                     refusals.push((place.clone(), error));
-                    pool += 1;
+                    turn += 1;
                 }
                 Err(error) => return Err(error.context(&format!("launching {asked} × {}", place.title()))),
             }
         }
         Ok(())
+    }
+
+    /// The pool whose turn it is for a rank, from `turn` on. Every pool has two: what was full a moment ago is passed over in the first
+    /// round, and asked in the second. Turns only go up, and each is recorded before it is taken: whoever goes on for a dead launcher
+    /// never asks a pool again that might by now give what a later one has given already.
+    fn asked_at(&self, base: u32, turn: &mut usize, exhausted: &[Pool]) -> Option<&Pool> {
+        let pools: Vec<&Pool> = self.plan.pools.of_rank(base).collect();
+        while *turn < 2 * pools.len() {
+            let place = pools[*turn % pools.len()];
+            let takes_turn =
+                if *turn < pools.len() { !self.full.contains(place, self.aws.clock.now()) } else { !exhausted.contains(place) };
+            if takes_turn {
+                return Some(place);
+            }
+            *turn += 1;
+        }
+        None
     }
 
     /// Nothing is launched that the lease would end at once.
@@ -186,7 +214,7 @@ impl Launcher<'_> {
         let base = batches.iter().map(|batch| batch.base + u32::try_from(batch.instances.len()).unwrap_or(0)).max().unwrap_or(0);
         let attempt = self.ledger.attempt(fleet, run).await?;
         if let Some(attempt) = attempt.filter(|attempt| attempt.base == base) {
-            return Ok((base, attempt.pool));
+            return Ok((base, attempt.turn));
         }
         if self.plan.pools.change_at(base) {
             return Ok((base, 0));

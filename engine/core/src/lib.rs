@@ -28,6 +28,7 @@ pub mod classes;
 pub mod end;
 pub mod engine;
 pub mod fleet;
+mod full;
 mod image;
 mod launch;
 pub mod lease;

@@ -93,8 +93,8 @@ impl Engine {
         };
         let kept_alive = begun.keep_alive();
         let plan = plan.booting(&begun.run.image);
-        let launcher =
-            Launcher { aws: stage.aws, ledger: &stage.ledger, setup: &stage.setup, plan: &plan, record: &begun.run, operation, first };
+        let Stage { aws, ledger, setup, .. } = &stage;
+        let launcher = Launcher { aws, full: &self.full, ledger, setup, plan: &plan, record: &begun.run, operation, first };
         let launched = stage.launch(&begun, &launcher, spec).await;
         drop(kept_alive);
         match launched {

@@ -144,8 +144,8 @@ pub struct Attempt {
     pub schema: u32,
     /// The rank of the next launch's index 0.
     pub base: u32,
-    /// The pool's place in the plan.
-    pub pool: usize,
+    /// Whose turn it is: the pool's place in the plan, or that and the number of pools for its second turn.
+    pub turn: usize,
 }
 
 /// That a fleet was ended for good, by destroy or `spawn down`.

@@ -1,10 +1,13 @@
 //! Where instances come from when not every pool has them, and what is said when none has.
 
+use std::sync::{Arc, Mutex};
+
 use jiff::SignedDuration;
 use sandbox_cloud::{Config, Fault};
+use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_model::error::{Class, Error, Leftover};
-use spawn_model::spec::FleetKind;
+use spawn_model::spec::{FleetKind, FleetSpec};
 use tokio_util::sync::CancellationToken;
 
 use crate::simulated::door::Trouble;
@@ -241,4 +244,74 @@ fn nothing_is_left_though_reads_are_late() {
             world.assert_lawful();
         });
     }
+}
+
+/// Which pools a launch asked, by what it said.
+async fn asked(engine: &Engine, name: &str, size: u32) -> Result<Vec<String>, Error> {
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = said.clone();
+    let operation = Operation::new(CancellationToken::new(), move |line: &str| heard.lock().unwrap().push(line.to_owned()));
+    let spec = FleetSpec { name: name.to_owned(), ..array(size) };
+    let launched = engine.launch(FleetKind::JobArray, &spec, &operation).await.map(drop);
+    let said = said.lock().unwrap().clone();
+    let places = said.iter().filter_map(|line| line.strip_prefix("asking for ")).map(str::to_owned).collect();
+    launched.map(|()| places)
+}
+
+#[test]
+fn what_was_full_a_moment_ago_is_asked_last() {
+    run(async {
+        let world = warm().await;
+        world.state().cloud.fault(Fault::no_capacity("c7i.large"));
+        let engine = world.engine();
+        let first = asked(&engine, "tiles", 2).await.unwrap();
+        assert_eq!(
+            first,
+            ["2 × c7i.large in us-east-1a", "2 × c7i.large in us-east-1b", "2 × c7i.large in us-east-1c", "2 × c7a.large in us-east-1a"]
+        );
+        assert_eq!(asked(&engine, "second", 2).await.unwrap(), first[3..], "the same process remembers");
+        assert_eq!(asked(&world.engine(), "third", 2).await.unwrap(), first, "another one does not know");
+        world.pass(200).await;
+        assert_eq!(asked(&engine, "fourth", 2).await.unwrap(), first, "and nothing is remembered for long");
+
+        // The room is back, and gone from where there was some: what is passed over is asked in the end.
+        world.state().cloud.clear_faults();
+        world.state().cloud.fault(Fault::no_capacity("c7a.large"));
+        let places = asked(&engine, "fifth", 2).await.unwrap();
+        assert_eq!((places.len(), places[3].as_str()), (4, "2 × c7i.large in us-east-1a"), "{places:?}");
+        world.assert_lawful();
+    });
+}
+
+/// Dies after each call of a launch that takes second turns, and goes on in another process.
+#[test]
+fn a_launch_that_takes_second_turns_is_gone_on_with() {
+    let calls = run(second_turns(None));
+    for n in 0..calls {
+        run(second_turns(Some(n)));
+    }
+}
+
+async fn second_turns(dies_after: Option<usize>) -> usize {
+    let world = warm().await;
+    world.state().cloud.fault(Fault::no_capacity("c7i.large"));
+    let process = world.process();
+    let engine = process.engine();
+    asked(&engine, "other", 1).await.unwrap();
+    world.state().cloud.clear_faults();
+    world.state().cloud.fault(Fault::no_capacity("c7a.large"));
+    let before = process.calls().len();
+    let process = match dies_after {
+        None => process,
+        Some(n) => process.with(before + n, Trouble::DiesAfter),
+    };
+    drop(process.live(asked(&engine, "tiles", 2)).await);
+    let calls = process.calls().len() - before;
+    process.kill();
+    world.state().bury_launchers();
+    asked(&world.engine(), "tiles", 2).await.unwrap();
+    world.pass(60).await;
+    assert_eq!(pools(&world).await, ["0 c7i.large us-east-1a", "1 c7i.large us-east-1a"], "dead after call {dies_after:?}");
+    world.assert_lawful();
+    calls
 }
