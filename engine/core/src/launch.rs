@@ -133,11 +133,13 @@ impl Launcher<'_> {
         let (mut base, mut turn) = self.progress().await?;
         let mut refusals: Vec<(Pool, Error)> = Vec::new();
         let mut exhausted: Vec<Pool> = Vec::new();
+        // Where a dead launcher may have launched: asked in any case, and with the same token.
+        let mut resumed = !self.first;
         let mut bucket = Bucket::of_launches(self.aws.clock.now());
         while base < self.plan.size {
             self.operation.go_on()?;
             self.in_time()?;
-            let Some(place) = self.asked_at(base, &mut turn, &exhausted) else {
+            let Some(place) = self.asked_at(base, &mut turn, std::mem::take(&mut resumed), &exhausted) else {
                 return Err(no_capacity(self.plan.size - base, &refusals, self.plan.gang));
             };
             // The first pool of a fleet goes without saying, and no other.
@@ -179,13 +181,13 @@ impl Launcher<'_> {
     /// The pool whose turn it is for a rank, from `turn` on. Every pool has two: what was full a moment ago is passed over in the first
     /// round, and asked in the second. Turns only go up, and each is recorded before it is taken: whoever goes on for a dead launcher
     /// never asks a pool again that might by now give what a later one has given already.
-    fn asked_at(&self, base: u32, turn: &mut usize, exhausted: &[Pool]) -> Option<&Pool> {
+    fn asked_at(&self, base: u32, turn: &mut usize, resumed: bool, exhausted: &[Pool]) -> Option<&Pool> {
         let pools: Vec<&Pool> = self.plan.pools.of_rank(base).collect();
         while *turn < 2 * pools.len() {
             let place = pools[*turn % pools.len()];
             let takes_turn =
                 if *turn < pools.len() { !self.full.contains(place, self.aws.clock.now()) } else { !exhausted.contains(place) };
-            if takes_turn {
+            if resumed || takes_turn {
                 return Some(place);
             }
             *turn += 1;

@@ -315,3 +315,24 @@ async fn second_turns(dies_after: Option<usize>) -> usize {
     world.assert_lawful();
     calls
 }
+
+/// Whoever goes on for a dead launcher asks where that one may have launched, even if it knows better.
+#[test]
+fn what_a_dead_launcher_asked_is_asked_again_though_it_was_full() {
+    run(async {
+        let world = warm().await;
+        let process = world.process();
+        launch(&process, &FleetSpec { name: "first".to_owned(), ..array(2) }).await.unwrap();
+        let n = process.calls().iter().position(|call| *call == "ec2:RunInstances").unwrap();
+        let dying = world.process().with(n, Trouble::DiesAfter);
+        assert!(dying.live(launch(&dying, &array(2))).await.is_none());
+        let engine = world.engine();
+        world.state().cloud.fault(Fault::no_capacity("c7i.large"));
+        asked(&engine, "other", 1).await.unwrap();
+        world.state().cloud.clear_faults();
+        asked(&engine, "tiles", 2).await.unwrap();
+        world.pass(60).await;
+        assert_eq!(world.view().count("instance "), 5, "{}", world.view());
+        world.assert_lawful();
+    });
+}
