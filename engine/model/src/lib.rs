@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
-//! | [`image`], [`market`] | which image a fleet boots, and how its instances are bought |
+//! | [`image`], [`market`], [`idle`] | which image a fleet boots, how its instances are bought, and when they are idle |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -16,6 +16,7 @@ pub mod codes;
 pub mod duration;
 pub mod error;
 pub mod field;
+pub mod idle;
 pub mod ids;
 pub mod image;
 pub mod layout;

@@ -64,6 +64,10 @@ fn every_field_counts_in_the_hash() {
     others[11].triggers.insert("version".into(), "2".into());
     others[12].market.r#type = spawn_model::market::MarketType::Spot;
     others[13].gang = true;
+    let mut idle = spec.clone();
+    idle.lease.idle = from_yaml(&TILES.replace("20m", "20m, idle: { after: 5m }")).lease.idle;
+    assert!(idle.lease.idle.is_some());
+    assert_ne!(idle.hash(FleetKind::JobArray), hash, "idle");
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
         let kind = if place == 14 { FleetKind::Instance } else { FleetKind::JobArray };
