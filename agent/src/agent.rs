@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use spawn_model::idle::IdleSpec;
 use spawn_model::layout::{RunKeys, log_stream};
 use spawn_model::record::{AgentConfig, Completion, Exit, Payload, RankClaim, SCHEMA};
 use tokio::sync::{oneshot, watch};
@@ -20,6 +21,7 @@ use crate::ending::{Ending, Endings};
 use crate::environment::{self, Facts};
 use crate::exec::Job;
 use crate::http::Http;
+use crate::idle::Findings;
 use crate::metadata::{Identity, Metadata};
 use crate::output::{self, Progress};
 use crate::peers::{self, Peer};
@@ -27,7 +29,7 @@ use crate::rank::{self, BucketClaims, Claims};
 use crate::results::{self, Uploaded};
 use crate::retry::{Patience, retry};
 use crate::workload::{self, Account, Workload};
-use crate::{completion, config, lease, payload, power};
+use crate::{Intervals, completion, config, idle, lease, payload, power, spot};
 
 /// How long to try for what nothing can be done without.
 const START_WITHIN: Duration = Duration::from_secs(180);
@@ -77,6 +79,9 @@ struct Agent {
     bucket: Rc<Bucket>,
     metadata: Rc<Metadata>,
     deadline: watch::Receiver<Timestamp>,
+    idle: watch::Receiver<Option<IdleSpec>>,
+    findings: Rc<Findings>,
+    intervals: Intervals,
     endings: Endings,
     identity: OnceCell<Identity>,
     rank: OnceCell<u32>,
@@ -84,8 +89,8 @@ struct Agent {
 }
 
 /// Serves until there is nothing left to do, and ends the machine.
-pub(crate) async fn run(config: &Path, lease_interval: Duration) -> ExitCode {
-    let after = match Agent::start(config, lease_interval) {
+pub(crate) async fn run(config: &Path, intervals: Intervals) -> ExitCode {
+    let after = match Agent::start(config, intervals) {
         Ok(agent) => agent.serve().await,
         Err(reason) => {
             eprintln!("spored: {reason}; the machine ends now");
@@ -100,24 +105,52 @@ pub(crate) async fn run(config: &Path, lease_interval: Duration) -> ExitCode {
 
 impl Agent {
     /// Reads the configuration and starts the second hand, before anything that takes time.
-    fn start(path: &Path, lease_interval: Duration) -> Result<Self, String> {
+    fn start(path: &Path, intervals: Intervals) -> Result<Self, String> {
         let config = config::load(path)?;
         let state = State::beside(path);
-        let (sender, deadline) = watch::channel(lease::known(&state, config.deadline));
-        let endings = Endings::watch(deadline.clone()).map_err(|error| format!("signals cannot be received: {error}"))?;
+        let (deadline_sender, deadline) = watch::channel(lease::known(&state, config.deadline));
+        let (idle_sender, idle) = watch::channel(None);
+        let endings = Endings::watch().map_err(|error| format!("signals cannot be received: {error}"))?;
+        endings.when(lease::over(deadline.clone()), Ending::Lease);
         let http = Rc::new(Http::new());
         let metadata = Rc::new(Metadata::new(Rc::clone(&http)));
         let session = Rc::new(Session::new(http, Rc::clone(&metadata), &config.region));
         let bucket = Rc::new(Bucket::new(Rc::clone(&session), &config.bucket, &config.account));
         let keys = RunKeys::new(&config.fleet, &config.run);
-        tokio::task::spawn_local(lease::follow(Rc::clone(&bucket), keys.clone(), state.clone(), sender, lease_interval));
-        let (identity, rank, started_at) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
-        Ok(Self { config, state, keys, session, bucket, metadata, deadline, endings, identity, rank, started_at })
+        let told = lease::Told { deadline: deadline_sender, idle: idle_sender };
+        tokio::task::spawn_local(lease::follow(Rc::clone(&bucket), keys.clone(), state.clone(), told, intervals.lease));
+        let (findings, identity, rank, started_at) = (Rc::default(), OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Ok(Self {
+            config,
+            state,
+            keys,
+            session,
+            bucket,
+            metadata,
+            deadline,
+            idle,
+            findings,
+            intervals,
+            endings,
+            identity,
+            rank,
+            started_at,
+        })
     }
 
-    async fn serve(mut self) -> After {
+    /// Has idleness end the machine from now on.
+    fn watch_idleness(&self) {
+        let (idle, findings, interval) = (self.idle.clone(), Rc::clone(&self.findings), self.intervals.look);
+        self.endings.when(async move { idle::over(idle, &findings, interval).await }, Ending::Idle);
+    }
+
+    async fn serve(self) -> After {
         if let Some(done) = completion::kept(&self.state) {
             self.write(&done).await;
+            if done.idle.is_some() {
+                return After::PowerOff;
+            }
+            self.watch_idleness();
             return self.stay().await;
         }
         let ready = tokio::select! {
@@ -128,8 +161,10 @@ impl Agent {
         match ready {
             Ok(Some(ready)) => {
                 if ready.identity.spot {
-                    self.endings = self.endings.watch_spot(Rc::clone(&self.metadata));
+                    let metadata = Rc::clone(&self.metadata);
+                    self.endings.when(async move { spot::notice(&metadata).await }, Ending::Spot);
                 }
+                self.watch_idleness();
                 if ready.payload.command.is_empty() && !self.config.kind.ends_with_command() {
                     let ending = self.endings.any().await;
                     return self.ended_early(ending).await;
@@ -283,6 +318,7 @@ impl Agent {
             ending = self.endings.any() => (false, ending),
         };
         let exit = match ending {
+            Ending::Idle => Exit::Idle,
             Ending::Lease => Exit::LeaseEnded,
             Ending::Spot => Exit::Interrupted,
             Ending::Shutdown => return Ok(Err(self.lease_over().then_some(Exit::LeaseEnded))),
@@ -321,6 +357,7 @@ impl Agent {
     /// The machine ends and the command never started, or there is none.
     async fn ended_early(&self, ending: Ending) -> After {
         let exit = match ending {
+            Ending::Idle => Some(Exit::Idle),
             Ending::Lease => Some(Exit::LeaseEnded),
             Ending::Spot => Some(Exit::Interrupted),
             Ending::Shutdown => self.lease_over().then_some(Exit::LeaseEnded),
@@ -366,6 +403,7 @@ impl Agent {
         let (Some(rank), Some(identity)) = (self.rank.get(), self.identity.get()) else { return };
         let started = !matches!(exit, Exit::NotStarted { .. });
         let started_at = self.started_at.get().copied().filter(|_| started);
+        let idle = self.findings.idleness.get().cloned().filter(|_| exit == Exit::Idle);
         let completion = Completion {
             schema: SCHEMA,
             rank: *rank,
@@ -374,7 +412,8 @@ impl Agent {
             started_at,
             ended_at: Timestamp::now(),
             results: uploaded.files,
-            notes: uploaded.notes,
+            notes: uploaded.notes.into_iter().chain(self.findings.notes()).collect(),
+            idle,
         };
         self.write(&completion).await;
     }
@@ -394,6 +433,14 @@ impl Agent {
         match self.endings.any().await {
             Ending::Shutdown => After::Leave,
             Ending::Lease | Ending::Spot => After::PowerOff,
+            Ending::Idle => {
+                if let Some(done) = completion::kept(&self.state) {
+                    let idle = self.findings.idleness.get().cloned();
+                    let notes = done.notes.into_iter().chain(self.findings.notes()).collect();
+                    self.write(&Completion { idle, notes, ..done }).await;
+                }
+                After::PowerOff
+            }
         }
     }
 
@@ -403,7 +450,7 @@ impl Agent {
 
     /// Waits until the machine's end leaves no time for what is being done. `moment` is what there is once the system goes down.
     async fn out_of_time(&self, moment: Duration) {
-        if self.endings.any().await != Ending::Shutdown {
+        if self.endings.pressing().await != Ending::Shutdown {
             tokio::select! { () = sleep(LAST_WORK) => return, () = self.endings.shutdown() => {} }
         }
         sleep(moment).await;

@@ -1,18 +1,16 @@
-//! Why the machine is about to end: three watchers, one signal.
+//! Why the machine is about to end: several watchers, one signal.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-
-use crate::metadata::Metadata;
-use crate::{lease, spot};
 
 /// Why the machine ends before everything is done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Ending {
+    /// Nothing has happened on it for as long as its lease allows.
+    Idle,
     /// The lease is over.
     Lease,
     /// EC2 takes the machine back, in two minutes at the latest.
@@ -21,52 +19,56 @@ pub(crate) enum Ending {
     Shutdown,
 }
 
+impl Ending {
+    /// How much it presses. Of what presses equally, the first to come counts.
+    fn urgency(self) -> u8 {
+        match self {
+            Self::Idle => 0,
+            Self::Lease | Self::Spot => 1,
+            Self::Shutdown => 2,
+        }
+    }
+}
+
 /// The signal that the machine ends.
 #[derive(Clone)]
-pub(crate) struct Endings(watch::Receiver<Option<Ending>>);
+pub(crate) struct Endings(Rc<watch::Sender<Option<Ending>>>);
 
 impl Endings {
-    /// Starts the watchers. `deadline` is told every change of the lease.
-    pub(crate) fn watch(deadline: watch::Receiver<Timestamp>) -> std::io::Result<Self> {
-        let (sender, receiver) = watch::channel(None);
+    /// Begins with the system's own end.
+    pub(crate) fn watch() -> std::io::Result<Self> {
         let mut terminate = signal(SignalKind::terminate())?;
-        let sender = Rc::new(sender);
-        let shutdown = Rc::clone(&sender);
-        tokio::task::spawn_local(async move {
+        let endings = Self(Rc::new(watch::Sender::new(None)));
+        let told = async move {
             terminate.recv().await;
-            shutdown.send_replace(Some(Ending::Shutdown));
-        });
-        tokio::task::spawn_local(async move {
-            lease::over(deadline).await;
-            tell(&sender, Ending::Lease);
-            // Kept, so that the channel stays open.
-            std::future::pending::<()>().await;
-        });
-        Ok(Self(receiver))
+        };
+        endings.when(told, Ending::Shutdown);
+        Ok(endings)
     }
 
-    /// As [`Endings::watch`], and EC2's notices too.
-    pub(crate) fn watch_spot(&self, metadata: Rc<Metadata>) -> Self {
-        let (sender, receiver) = watch::channel(*self.0.borrow());
-        let sender = Rc::new(sender);
-        let (mut others, forward) = (self.0.clone(), Rc::clone(&sender));
+    /// Has what `watcher` waits for be an ending.
+    pub(crate) fn when(&self, watcher: impl Future<Output = ()> + 'static, ending: Ending) {
+        let sender = Rc::clone(&self.0);
         tokio::task::spawn_local(async move {
-            while others.changed().await.is_ok() {
-                let ending = *others.borrow_and_update();
-                forward.send_replace(ending);
-            }
+            watcher.await;
+            sender.send_if_modified(|known| {
+                let counts = known.is_none_or(|known| known.urgency() < ending.urgency());
+                if counts {
+                    *known = Some(ending);
+                }
+                counts
+            });
         });
-        tokio::task::spawn_local(async move {
-            spot::notice(&metadata).await;
-            tell(&sender, Ending::Spot);
-            std::future::pending::<()>().await;
-        });
-        Self(receiver)
     }
 
     /// Waits until the machine is to end.
     pub(crate) async fn any(&self) -> Ending {
         self.matching(|_| true).await
+    }
+
+    /// Waits until it is to end and that cannot wait: an idle machine has all the time that its lease leaves it.
+    pub(crate) async fn pressing(&self) -> Ending {
+        self.matching(|ending| ending != Ending::Idle).await
     }
 
     /// Waits until the system goes down.
@@ -80,23 +82,45 @@ impl Endings {
     }
 
     async fn matching(&self, wanted: impl Fn(Ending) -> bool) -> Ending {
-        let mut receiver = self.0.clone();
+        let mut receiver = self.0.subscribe();
         let found = receiver.wait_for(|ending| ending.is_some_and(&wanted)).await.map(|ending| *ending);
         match found {
             Ok(Some(ending)) => ending,
-            // The watchers live as long as the agent.
+            // The sender is this one's own.
             _ => std::future::pending().await,
         }
     }
 }
 
-/// Tells an ending, unless one is known already.
-fn tell(sender: &watch::Sender<Option<Ending>>, ending: Ending) {
-    sender.send_if_modified(|known| {
-        let first = known.is_none();
-        if first {
-            *known = Some(ending);
-        }
-        first
-    });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_presses_more_takes_the_place_of_what_presses_less() {
+        let local = tokio::task::LocalSet::new();
+        local
+            .run_until(async {
+                for (told, expected) in [
+                    (&[Ending::Idle, Ending::Lease][..], Ending::Lease),
+                    (&[Ending::Lease, Ending::Idle], Ending::Lease),
+                    (&[Ending::Lease, Ending::Spot], Ending::Lease),
+                    (&[Ending::Spot, Ending::Lease], Ending::Spot),
+                    (&[Ending::Idle, Ending::Shutdown], Ending::Shutdown),
+                    (&[Ending::Shutdown, Ending::Spot], Ending::Shutdown),
+                ] {
+                    let endings = Endings::watch().unwrap();
+                    for ending in told {
+                        endings.when(std::future::ready(()), *ending);
+                        tokio::task::yield_now().await;
+                    }
+                    assert_eq!((endings.any().await, endings.pressing().await), (expected, expected), "{told:?}");
+                }
+                let endings = Endings::watch().unwrap();
+                endings.when(std::future::ready(()), Ending::Idle);
+                assert_eq!(endings.any().await, Ending::Idle);
+                assert!(tokio::time::timeout(Duration::from_millis(1), endings.pressing()).await.is_err());
+            })
+            .await;
+    }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use spawn_model::idle::IdleSpec;
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{Lease, SCHEMA};
 use tokio::sync::watch;
@@ -17,6 +18,8 @@ use crate::power;
 const ARMED: &str = "deadline.json";
 /// The clock is looked at this often at least: a sleep does not count the time in which the machine was suspended, and the clock may be set.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+/// How often the object is read.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 /// The pause before the object is asked for again, as long as it was never read.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -40,8 +43,16 @@ pub(crate) async fn over(mut deadline: watch::Receiver<Timestamp>) {
     }
 }
 
-/// Follows the lease object for ever. What it says is the truth, whether later or earlier; as long as it cannot be read, the last known deadline holds.
-pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, deadline: watch::Sender<Timestamp>, interval: Duration) {
+/// Who is told what the lease says.
+pub(crate) struct Told {
+    /// When the machine ends.
+    pub(crate) deadline: watch::Sender<Timestamp>,
+    /// When it is idle; nothing as long as the lease could not be read.
+    pub(crate) idle: watch::Sender<Option<IdleSpec>>,
+}
+
+/// Follows the lease object for ever. What it says is the truth, whether later or earlier; as long as it cannot be read, what was last known holds.
+pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, told: Told, interval: Duration) {
     let key = keys.lease();
     let mut tag: Option<String> = None;
     let mut pause = FIRST_PAUSE;
@@ -52,7 +63,12 @@ pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, dead
             Ok(Some((content, new_tag))) => match serde_json::from_slice::<Lease>(&content) {
                 Ok(lease) if lease.schema == SCHEMA => {
                     tag = Some(new_tag).filter(|tag| !tag.is_empty());
-                    moved(&state, &deadline, lease.deadline).await;
+                    moved(&state, &told.deadline, lease.deadline).await;
+                    told.idle.send_if_modified(|idle| {
+                        let is_other = *idle != lease.idle;
+                        *idle = lease.idle;
+                        is_other
+                    });
                     None
                 }
                 Ok(lease) => Some(format!("it is of version {}, and this agent reads version {SCHEMA}", lease.schema)),
@@ -66,7 +82,7 @@ pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, dead
         };
         let problem = problem.unwrap_or_default();
         if problem != complaint && !problem.is_empty() {
-            eprintln!("spored: the lease cannot be read, {} holds: {problem}", *deadline.borrow());
+            eprintln!("spored: the lease cannot be read, {} holds: {problem}", *told.deadline.borrow());
         }
         complaint = problem;
         sleep(pause).await;

@@ -6,7 +6,7 @@
 //! | duty | file |
 //! |---|---|
 //! | the order of everything | `agent` |
-//! | when to end, and why | `lease`, `spot`, `ending`, `power` |
+//! | when to end, and why | `lease`, `spot`, `idle`, `ending`, `power` |
 //! | which rank this is, and who the others are | `rank`, `peers` |
 //! | what to run, and running it | `payload`, `environment`, `workload`, `exec` |
 //! | what is kept | `output`, `results`, `completion` |
@@ -21,6 +21,7 @@ mod environment;
 mod exec;
 mod failure;
 mod http;
+mod idle;
 mod lease;
 mod metadata;
 mod output;
@@ -36,12 +37,35 @@ mod workload;
 use std::process::ExitCode;
 use std::time::Duration;
 
-const USAGE: &str = "usage: spored run --config FILE [--lease-interval SECONDS]
+const USAGE: &str = "usage: spored run --config FILE [--lease-interval SECONDS] [--look-interval SECONDS]
        spored exec --job FILE --report FILE
        spored --version";
 
-/// How often the lease object is read.
-const LEASE_INTERVAL: Duration = Duration::from_secs(60);
+/// How often something is looked at.
+#[derive(Clone, Copy, Debug)]
+struct Intervals {
+    /// The lease object.
+    lease: Duration,
+    /// Whether anything happens on the machine.
+    look: Duration,
+}
+
+impl Intervals {
+    /// Reads the options that say so.
+    fn read(options: &[&str]) -> Option<Self> {
+        let mut intervals = Self { lease: lease::INTERVAL, look: idle::INTERVAL };
+        for option in options.chunks(2) {
+            let [name, seconds] = option else { return None };
+            let interval = Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?);
+            match *name {
+                "--lease-interval" => intervals.lease = interval,
+                "--look-interval" => intervals.look = interval,
+                _ => return None,
+            }
+        }
+        Some(intervals)
+    }
+}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -52,9 +76,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         ["exec", "--job", job, "--report", report] => in_runtime(exec::run(job.as_ref(), report.as_ref())),
-        ["run", "--config", config] => in_runtime(agent::run(config.as_ref(), LEASE_INTERVAL)),
-        ["run", "--config", config, "--lease-interval", seconds] => match seconds.parse().ok().filter(|seconds| *seconds > 0) {
-            Some(seconds) => in_runtime(agent::run(config.as_ref(), Duration::from_secs(seconds))),
+        ["run", "--config", config, options @ ..] => match Intervals::read(options) {
+            Some(intervals) => in_runtime(agent::run(config.as_ref(), intervals)),
             None => usage(),
         },
         _ => usage(),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{AgentConfig, Completion, Lease, Payload, SCHEMA};
@@ -118,7 +119,12 @@ impl World {
 
     /// Sets the lease object.
     pub(crate) fn lease(&self, deadline: Timestamp) {
-        let lease = Lease { schema: SCHEMA, deadline, generation: 1 };
+        self.lease_with(deadline, None);
+    }
+
+    /// As [`World::lease`], with what counts as idle.
+    pub(crate) fn lease_with(&self, deadline: Timestamp, idle: Option<IdleSpec>) {
+        let lease = Lease { schema: SCHEMA, deadline, generation: 1, idle };
         self.cloud.put(&self.keys.lease(), serde_json::to_vec(&lease).unwrap());
     }
 
@@ -159,12 +165,12 @@ impl World {
             .stderr(Stdio::piped())
     }
 
-    /// Starts the agent, which reads the lease every second.
+    /// Starts the agent, which reads the lease and looks at the machine every second.
     pub(crate) fn start(&self) -> Child {
         let config = self.state().join("config.json");
         std::fs::write(&config, serde_json::to_vec(&self.config).unwrap()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_spored"));
-        command.arg("run").arg("--config").arg(config).args(["--lease-interval", "1"]);
+        command.arg("run").arg("--config").arg(config).args(["--lease-interval", "1", "--look-interval", "1"]);
         self.environment(&mut command).spawn().unwrap()
     }
 

@@ -31,7 +31,9 @@ impl Plan {
 }
 
 fn text(plan: &FleetPlan) -> String {
-    let ttl = time::length(SignedDuration::from_secs(i64::try_from(plan.ttl_s).unwrap_or(i64::MAX)));
+    let length = |seconds: u64| time::length(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    let ttl = length(plan.ttl_s);
+    let idle = plan.idle_after_s.map_or_else(String::new, |after| format!(", or when it has been idle for {}", length(after)));
     let price = plan.price_usd_per_hour.map_or_else(
         || money::UNKNOWN.to_owned(),
         |price| format!("{} per instance-hour, on demand by the Pricing API", money::price(price)),
@@ -51,7 +53,7 @@ fn text(plan: &FleetPlan) -> String {
         ("image", plan.image.id.clone()),
         ("price", price + &spot),
         ("at most", at_most),
-        ("ends", format!("{ttl} after it is asked for")),
+        ("ends", format!("{ttl} after it is asked for{idle}")),
         ("by", "1. the machine's own shutdown timer".to_owned()),
         ("", "2. the agent on it".to_owned()),
         ("", format!("3. {schedules} outside it, at that time and every 5 minutes for an hour")),
@@ -100,6 +102,7 @@ mod tests {
             image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
             vpc_id: "vpc-0a".into(),
             ttl_s: 1200,
+            idle_after_s: None,
             schedules: 1,
             price_usd_per_hour: Some(0.08925),
             spot_usd_per_hour: None,
@@ -108,6 +111,7 @@ mod tests {
         };
         let unknown = FleetPlan {
             size: 2500,
+            idle_after_s: Some(900),
             schedules: 3,
             price_usd_per_hour: None,
             cost_usd_max: None,

@@ -11,7 +11,7 @@ use spawn_model::ids::{FleetId, RunId};
 use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Payload, SCHEMA};
-use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 use spawn_model::status::WaitFor;
 
 use crate::artifacts;
@@ -360,11 +360,11 @@ impl Engine {
         Ok(ledger.payload(&record.fleet, &record.run).await?.map(|payload| payload.files).unwrap_or_default())
     }
 
-    /// Moves a fleet's deadline, and remembers the ttl that leads to it.
+    /// Moves a fleet's deadline and changes when it is idle, and remembers the lease that says so.
     ///
     /// # Errors
     /// See [`lease::change`]; `FleetOver` if there is nothing left to extend.
-    pub async fn lease_change(&self, fleet: &Fleet, ttl: spawn_model::duration::Seconds) -> Result<Timestamp> {
+    pub async fn lease_change(&self, fleet: &Fleet, wanted: &LeaseSpec) -> Result<Timestamp> {
         if fleet.status.is_over() && fleet.alive.is_empty() {
             let message = format!("{} is over ({}), and a lease cannot bring it back", fleet.record.spec.name, fleet.status);
             let help = format!("`spawn rerun {}` runs it again; in Terraform, change `triggers`, or plan again", fleet.record.spec.name);
@@ -373,10 +373,10 @@ impl Engine {
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
         let mut record = self.undisturbed(&fleet.record).await?;
-        record.spec.lease.ttl = ttl;
+        record.spec.lease.clone_from(wanted);
         let deadline = lease::deadline_of(&record);
         lease::change(&self.aws, &ledger, &setup, &record, deadline).await?;
-        ledger.fleet_edit(&record.fleet, |record| record.spec.lease.ttl = ttl).await?;
+        ledger.fleet_edit(&record.fleet, |record| record.spec.lease.clone_from(wanted)).await?;
         Ok(deadline)
     }
 

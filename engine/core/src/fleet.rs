@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use futures::try_join;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::Error;
+use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{Completion, Exit, FleetRecord, Launched};
 use spawn_model::spec::{FleetReport, Member};
-use spawn_model::status::{Seen, Status, fleet_status, member_status};
+use spawn_model::status::{Seen, Standing, Status, fleet_status, member_status};
 use spawn_model::tag;
 
 use crate::lease;
@@ -33,6 +34,8 @@ pub struct Fleet {
     pub status_reason: String,
     /// Its members by rank.
     pub members: Vec<Member>,
+    /// When its instances are idle, as their agents are told.
+    pub idle: Option<IdleSpec>,
     /// Tags of the user's as they are on the instances that live, if they differ from what was asked for.
     pub tags_seen: Option<BTreeMap<String, String>>,
     /// Where its results are.
@@ -87,9 +90,11 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
     let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> =
         instances.into_iter().filter(|i| i.tags.get(tag::RUN).is_some_and(|run| run == record.run.as_str())).collect();
-    let asked_for = lease::deadline_of(&record);
-    let deadline =
-        instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).fold(lease.map_or(asked_for, |l| l.deadline), Timestamp::min);
+    let (leased_until, idle) = match lease {
+        Some(lease) => (lease.deadline, lease.idle),
+        None => (lease::deadline_of(&record), record.spec.lease.idle.clone()),
+    };
+    let deadline = instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).fold(leased_until, Timestamp::min);
     let now = aws.clock.now();
 
     let mut by_rank: BTreeMap<u32, Launched> = BTreeMap::new();
@@ -113,7 +118,7 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         let unsettled = now < record.asked_at + SETTLE;
         let seen = seen.get(holder).map_or(if unsettled { Seen::Pending } else { Seen::Gone }, |instance| instance.seen);
         let status = member_status(seen, completion, deadline, now);
-        states.push((*rank, status, seen));
+        states.push(Standing { rank: *rank, status, seen, idle: completion.and_then(|c| c.idle.as_ref()) });
         members.push(member(*rank, launched, holder, status, completion));
     }
     let (status, mut status_reason) = fleet_status(record.kind, record.spec.size, &states, deadline, now);
@@ -126,22 +131,25 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         status,
         status_reason,
         members,
+        idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: format!("s3://{}/{results}", ledger.bucket()),
-        notes: completions.iter().flat_map(notes).collect(),
+        notes: completions.iter().flat_map(|completion| notes(completion, record.spec.size)).collect(),
         alive,
         record,
     }))
 }
 
 /// What a rank has to say beside its exit code.
-fn notes(completion: &Completion) -> impl Iterator<Item = String> {
+fn notes(completion: &Completion, size: u32) -> impl Iterator<Item = String> {
     let not_started = match &completion.exit {
         Exit::NotStarted { reason } => Some(reason.clone()),
         _ => None,
     };
+    // Of one alone the reason of its status says so.
+    let idle = completion.idle.as_ref().filter(|_| size > 1).map(ToString::to_string);
     let rank = completion.rank;
-    not_started.into_iter().chain(completion.notes.iter().cloned()).map(move |note| format!("rank {rank}: {note}"))
+    not_started.into_iter().chain(idle).chain(completion.notes.iter().cloned()).map(move |note| format!("rank {rank}: {note}"))
 }
 
 fn tagged_deadline(instance: &Instance) -> Option<Timestamp> {
@@ -162,7 +170,7 @@ fn member(rank: u32, launched: &Launched, holder: &InstanceId, status: Status, c
         Exit::Code { code } => Some(i64::from(code)),
         // As a shell would tell it.
         Exit::Signal { signal } => Some(128 + i64::from(signal)),
-        Exit::NotStarted { .. } | Exit::LeaseEnded | Exit::Interrupted => None,
+        Exit::NotStarted { .. } | Exit::LeaseEnded | Exit::Interrupted | Exit::Idle => None,
     });
     Member {
         rank,

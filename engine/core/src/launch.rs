@@ -51,7 +51,8 @@ impl Launcher<'_> {
     /// What the ranks run, and until when.
     pub(crate) async fn records(&self, payload: &Payload) -> Result<()> {
         let (fleet, run) = (&self.record.fleet, &self.record.run);
-        let lease = Lease { schema: SCHEMA, deadline: lease::deadline_of(self.record), generation: 0 };
+        let lease =
+            Lease { schema: SCHEMA, deadline: lease::deadline_of(self.record), generation: 0, idle: self.record.spec.lease.idle.clone() };
         try_join!(
             self.patiently(|| self.ledger.payload_write(fleet, run, payload)),
             self.patiently(|| self.ledger.lease_write(fleet, run, &lease)),

@@ -63,7 +63,7 @@ pub(crate) async fn schedules_drop(aws: &Aws, setup: &Setup, record: &FleetRecor
     try_join_all(names.map(|name| async move { aws.schedules.delete(&setup.schedule_group, &name).await })).await.map(drop)
 }
 
-/// Moves a run's deadline, on all three places that hold it.
+/// Moves a run's deadline, on all three places that hold it, and tells its agents when they are idle.
 ///
 /// # Errors
 /// `LeaseInPast` if the new deadline is over already; else the first write that failed: what is then promised is the earliest
@@ -76,7 +76,7 @@ pub async fn change(aws: &Aws, ledger: &Ledger, setup: &Setup, record: &FleetRec
     }
     let old = ledger.lease(&record.fleet, &record.run).await?;
     let generation = old.as_ref().map_or(0, |lease| lease.generation) + 1;
-    let lease = Lease { schema: SCHEMA, deadline, generation };
+    let lease = Lease { schema: SCHEMA, deadline, generation, idle: record.spec.lease.idle.clone() };
     if old.is_some_and(|old| deadline < old.deadline) {
         tags_move(aws, record, deadline).await?;
         schedules_put(aws, setup, record, deadline).await?;

@@ -53,6 +53,8 @@ pub struct Plan {
     pub vpc_id: String,
     /// How many seconds the lease runs, from the recorded intent.
     pub ttl_s: u64,
+    /// After how many seconds of idleness an instance ends earlier; nothing if none does.
+    pub idle_after_s: Option<u64>,
     /// Schedules that end it from outside, one for every 1,000 ranks.
     pub schedules: u32,
     /// On-demand price of an instance-hour of the preferred type in US dollars, by the Pricing API; unknown stays unknown.
@@ -107,6 +109,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         image: BootImage { id: observed.image.id.clone(), root_device: observed.image.root_device.clone() },
         vpc_id: observed.subnets[0].vpc_id.clone(),
         ttl_s: spec.lease.ttl.0,
+        idle_after_s: spec.lease.idle.as_ref().map(|idle| idle.after.0),
         schedules: spec.size.div_ceil(SHARD_SIZE),
         price_usd_per_hour: None,
         spot_usd_per_hour: spot_price(observed),

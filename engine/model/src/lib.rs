@@ -7,6 +7,7 @@
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
 //! | [`image`], [`requirements`], [`market`] | which image a fleet boots, on which types, and how its instances are bought |
+//! | [`idle`] | when an instance does nothing |
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
@@ -17,6 +18,7 @@ pub mod codes;
 pub mod duration;
 pub mod error;
 pub mod field;
+pub mod idle;
 pub mod ids;
 pub mod image;
 pub mod layout;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::idle::{IdleSpec, Idleness};
 use crate::ids::{FleetId, InstanceId, RunId};
 use crate::market::MarketType;
 use crate::spec::{FleetKind, FleetSpec};
@@ -98,7 +99,7 @@ pub struct BootImage {
 }
 
 /// The lease: the truth about when a run ends.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lease {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -106,6 +107,9 @@ pub struct Lease {
     pub deadline: Timestamp,
     /// Counts changes, so that a half-made change is seen.
     pub generation: u32,
+    /// When an instance is idle, and ends earlier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<IdleSpec>,
 }
 
 /// What a rank runs.
@@ -210,6 +214,8 @@ pub enum Exit {
     LeaseEnded,
     /// EC2 took the machine back while it ran.
     Interrupted,
+    /// The machine was idle while it ran; [`Completion::idle`] has the rest.
+    Idle,
 }
 
 /// The durable record of a rank: it outlives the instance.
@@ -229,8 +235,11 @@ pub struct Completion {
     pub ended_at: Timestamp,
     /// The results that were uploaded: path below `$SPAWN_RESULTS`, and bytes.
     pub results: Vec<ResultFile>,
-    /// What could not be kept, in a sentence each: a result that failed to upload, output that was cut.
+    /// What could not be kept or looked at, in a sentence each: a result that failed to upload, output that was cut.
     pub notes: Vec<String>,
+    /// That the machine ended for being idle, perhaps long after its command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idleness>,
 }
 
 /// A file that a rank left in `$SPAWN_RESULTS`.

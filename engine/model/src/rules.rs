@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::duration::Seconds;
+use crate::idle::check_idle;
 use crate::image::{Distribution, ImageReference};
 use crate::layout::SHARD_SIZE;
 use crate::market::check_market;
@@ -109,6 +110,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     if let Some(ttl) = value.get("lease").get("ttl").as_str().and_then(Seconds::parse) {
         check_ttl(ttl, value.get("lease").get("ttl").as_str().unwrap_or_default(), problems);
     }
+    check_idle(value.get("lease"), &root.key("lease"), problems);
     if let Value::Map(tags) = value.get("tags") {
         check_tags(tags, &root.key("tags"), problems);
     }

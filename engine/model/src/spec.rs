@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::duration::Seconds;
 use crate::field::Field;
+use crate::idle::IdleSpec;
 use crate::market::MarketSpec;
 use crate::network::NetworkSpec;
 use crate::placement::Placement;
@@ -18,6 +19,9 @@ fields! {
         /// How long the fleet may live, counted from the moment it is asked for, such as `"20m"`, `"6h"` or `"2d"`. At the
         /// deadline its instances are terminated, whatever runs on them. From `60s` to `30d`. Changing it moves the deadline.
         ttl: Seconds => Default("\"1h\""), InPlace;
+        /// Whether an instance ends earlier when nothing happens on it, and what counts as nothing. Its rank is then `expired`, with what
+        /// was seen as the reason. Left out: idle or not, it lives until the deadline.
+        idle: Option<IdleSpec> => Optional, InPlace;
     }
 }
 

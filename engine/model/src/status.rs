@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::idle::Idleness;
 use crate::record::{Completion, Exit};
 use crate::spec::FleetKind;
 use crate::words::words;
@@ -78,6 +79,19 @@ pub enum Seen {
     Gone,
 }
 
+/// A member, as far as the state of its fleet depends on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// Its rank.
+    pub rank: u32,
+    /// Its state.
+    pub status: Status,
+    /// What EC2 says of it.
+    pub seen: Seen,
+    /// That it ended for being idle.
+    pub idle: Option<&'a Idleness>,
+}
+
 /// The state of one member.
 #[must_use]
 pub fn member_status(seen: Seen, completion: Option<&Completion>, deadline: Timestamp, now: Timestamp) -> Status {
@@ -85,7 +99,7 @@ pub fn member_status(seen: Seen, completion: Option<&Completion>, deadline: Time
         return match completion.exit {
             Exit::Code { code: 0 } => Status::Succeeded,
             Exit::Code { .. } | Exit::Signal { .. } | Exit::NotStarted { .. } => Status::Failed,
-            Exit::LeaseEnded => Status::Expired,
+            Exit::LeaseEnded | Exit::Idle => Status::Expired,
             Exit::Interrupted => Status::Interrupted,
         };
     }
@@ -99,19 +113,11 @@ pub fn member_status(seen: Seen, completion: Option<&Completion>, deadline: Time
 
 /// The state of a fleet from those of its members, and why.
 #[must_use]
-pub fn fleet_status(kind: FleetKind, asked: u32, members: &[(u32, Status, Seen)], deadline: Timestamp, now: Timestamp) -> (Status, String) {
+pub fn fleet_status(kind: FleetKind, asked: u32, members: &[Standing<'_>], deadline: Timestamp, now: Timestamp) -> (Status, String) {
     if kind == FleetKind::Instance {
         return instance_status(members, deadline, now);
     }
-    let count = |status: Status| members.iter().filter(|(_, s, _)| *s == status).count();
-    let ranks = |status: Status| {
-        let ranks: Vec<String> = members.iter().filter(|(_, s, _)| *s == status).map(|(rank, ..)| rank.to_string()).collect();
-        match ranks.len() {
-            1 => format!("rank {}", ranks[0]),
-            n if n <= 8 => format!("ranks {}", ranks.join(", ")),
-            n => format!("{n} ranks"),
-        }
-    };
+    let count = |status: Status| with(members, status).len();
     let missing = (asked as usize).saturating_sub(members.len());
     if missing > 0 {
         return if now >= deadline {
@@ -132,14 +138,42 @@ pub fn fleet_status(kind: FleetKind, asked: u32, members: &[(u32, Status, Seen)]
         (Status::Failed, "did not end with exit code 0"),
         (Status::Lost, "vanished before the deadline without a record of why"),
         (Status::Interrupted, "ended when EC2 took the machine back"),
-        (Status::Expired, "ended with the lease"),
     ] {
         if count(status) > 0 {
-            return (status, format!("{} {why}", ranks(status)));
+            return (status, format!("{} {why}", ranks(&with(members, status))));
         }
+    }
+    if count(Status::Expired) > 0 {
+        return (Status::Expired, expiry(members));
     }
     let all = if asked == 1 { "the rank".to_owned() } else { format!("all {asked} ranks") };
     (Status::Succeeded, format!("{all} ended with exit code 0"))
+}
+
+fn with<'a>(members: &[Standing<'a>], status: Status) -> Vec<Standing<'a>> {
+    members.iter().copied().filter(|member| member.status == status).collect()
+}
+
+/// How those members ended that did not live to the end of their work.
+fn expiry(members: &[Standing<'_>]) -> String {
+    let (idle, others): (Vec<Standing<'_>>, Vec<Standing<'_>>) =
+        with(members, Status::Expired).into_iter().partition(|member| member.idle.is_some());
+    match (idle.as_slice(), others.as_slice()) {
+        // Of several the notes have the rest.
+        ([Standing { rank, idle: Some(idle), .. }], []) if members.len() == 1 => format!("rank {rank} was {idle}"),
+        (idle, []) => format!("{} ended for being idle", ranks(idle)),
+        ([], others) => format!("{} ended with the lease", ranks(others)),
+        (idle, others) => format!("{} ended with the lease, and {} for being idle", ranks(others), ranks(idle)),
+    }
+}
+
+fn ranks(members: &[Standing<'_>]) -> String {
+    let ranks: Vec<String> = members.iter().map(|member| member.rank.to_string()).collect();
+    match ranks.len() {
+        1 => format!("rank {}", ranks[0]),
+        n if n <= 8 => format!("ranks {}", ranks.join(", ")),
+        n => format!("{n} ranks"),
+    }
 }
 
 /// So many of all, and the verb for them: `the rank is`, `1 of 3 ranks is`, `2 of 3 ranks are`.
@@ -151,8 +185,8 @@ fn some_of(count: usize, all: u32, noun: &str, [one, several]: [&str; 2]) -> Str
     }
 }
 
-fn instance_status(members: &[(u32, Status, Seen)], deadline: Timestamp, now: Timestamp) -> (Status, String) {
-    let Some((_, status, seen)) = members.first() else {
+fn instance_status(members: &[Standing<'_>], deadline: Timestamp, now: Timestamp) -> (Status, String) {
+    let Some(Standing { status, seen, idle, .. }) = members.first() else {
         return if now >= deadline {
             (Status::Expired, "the lease ended before the instance was launched".to_owned())
         } else {
@@ -163,8 +197,9 @@ fn instance_status(members: &[(u32, Status, Seen)], deadline: Timestamp, now: Ti
         Seen::Pending => (Status::Launching, "the instance is booting".to_owned()),
         Seen::Running => (Status::Running, format!("the instance runs until {deadline}")),
         Seen::Stopped | Seen::Gone if *status == Status::Interrupted => (*status, "EC2 took the instance back".to_owned()),
-        Seen::Stopped | Seen::Gone if now >= deadline || *status == Status::Expired => {
-            (Status::Expired, format!("the lease ended at {deadline}"))
+        Seen::Stopped | Seen::Gone if now >= deadline || *status == Status::Expired || idle.is_some() => {
+            let why = idle.map_or_else(|| format!("the lease ended at {deadline}"), ToString::to_string);
+            (Status::Expired, why)
         }
         Seen::Stopped | Seen::Gone => (Status::Lost, "the instance vanished before the deadline without a record of why".to_owned()),
     }

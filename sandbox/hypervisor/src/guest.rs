@@ -20,6 +20,7 @@ use crate::machine::{Machine, SpotNotice};
 use crate::metadata;
 use crate::process::{Launch, Launched, Mark, Owner};
 use crate::user_data::UserData;
+use crate::view::{self, Used};
 
 /// Where commands are when the host's own search path names too little.
 const STANDARD_PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -105,6 +106,12 @@ impl Guest {
         self.boot().as_ref().is_some_and(|boot| !*boot.asleep.borrow())
     }
 
+    /// Hands out since when the machine runs and what it has used; nothing is done if it does not run.
+    pub(crate) fn using<T>(&self, act: impl FnOnce(Timestamp, &Mutex<Used>) -> T) -> Option<T> {
+        let boot = self.boot().clone().filter(|boot| !*boot.asleep.borrow())?;
+        Some(act(boot.started, &boot.used))
+    }
+
     /// Ends the metadata service and forgets the machine's marks. It must be off.
     pub(crate) fn close(&self) {
         self.closed.cancel();
@@ -155,6 +162,7 @@ impl Guest {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} is already running", self.id)));
         }
         self.layout.prepare(&self.host.command)?;
+        view::begin(&self.layout.proc())?;
         let facts = self.facts();
         self.layout.say(&format!("{} ({}, {}) is booting", facts.id, facts.instance_type, facts.image_id));
         if facts.architecture != std::env::consts::ARCH.replace("aarch64", "arm64") {
@@ -240,6 +248,7 @@ impl Guest {
             ("RUNTIME_DIRECTORY".to_owned(), text(&self.layout.run())),
             ("STATE_DIRECTORY".to_owned(), text(&self.layout.state())),
             ("SYSTEMD_UNIT_PATH".to_owned(), text(&self.layout.units())),
+            ("HOST_PROC".to_owned(), text(&self.layout.proc())),
             ("AWS_EC2_METADATA_SERVICE_ENDPOINT".to_owned(), format!("http://{}", self.metadata)),
         ];
         environment.extend(self.host.environment.iter().cloned());

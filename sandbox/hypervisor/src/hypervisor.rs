@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::guest::Guest;
 use crate::machine::{Credentials, Machine, SpotNotice};
 use crate::process::{Table, Watcher};
+use crate::view;
 
 /// The program behind every command of a machine's init, without its first line.
 const COMMAND: &str = include_str!("shims/command.py");
@@ -162,7 +163,9 @@ impl Hypervisor {
         let ended = CancellationToken::new();
         collect_orphans(Arc::clone(&host), ended.clone())?;
         let watcher = Mutex::new(Some(watcher));
-        Ok(Self { inner: Arc::new(Inner { directory, host, guests: Mutex::default(), watcher, ended }) })
+        let inner = Arc::new(Inner { directory, host, guests: Mutex::default(), watcher, ended });
+        keep_views(&inner);
+        Ok(Self { inner })
     }
 
     /// Boots a machine. The first boot of an id runs its user data; later ones bring up what is enabled.
@@ -304,6 +307,24 @@ fn collect_orphans(host: Arc<Host>, ended: CancellationToken) -> io::Result<()> 
         }
     });
     Ok(())
+}
+
+/// Keeps what machines see of themselves up to date, for as long as there is a hypervisor.
+fn keep_views(inner: &Arc<Inner>) {
+    let (inner, ended) = (Arc::downgrade(inner), inner.ended.clone());
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                () = ended.cancelled() => break,
+                () = tokio::time::sleep(view::REFRESH) => {}
+            }
+            let Some(inner) = inner.upgrade() else { break };
+            let guests: Vec<_> = inner.guests.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+            let table = Arc::clone(&inner.host.table);
+            // A panic in there would have been reported by the runtime.
+            tokio::task::spawn_blocking(move || view::refresh(&table, &guests)).await.ok();
+        }
+    });
 }
 
 fn find_python() -> io::Result<PathBuf> {

@@ -50,6 +50,11 @@ impl Layout {
         self.root.join("etc/passwd")
     }
 
+    /// What the machine sees of itself.
+    pub(crate) fn proc(&self) -> PathBuf {
+        self.root.join("proc")
+    }
+
     pub(crate) fn console(&self) -> PathBuf {
         self.root.join("console.log")
     }

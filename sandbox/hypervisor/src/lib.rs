@@ -11,12 +11,14 @@
 //! - User data runs once in a machine's life. Units that are enabled come up at every boot; what was merely scheduled does not.
 //! - What the init does not understand is refused with an exit code, a line on the console and an entry in [`Hypervisor::gaps`].
 //!   Nothing is accepted and silently dropped.
+//! - A machine's `proc`, which `HOST_PROC` names, tells about this machine alone. The host's own `/proc` tells about all.
 //! - A machine touches nothing of the host's but the files it names itself: this is a simulation of instances, not a jail.
 //!
 //! Deliberately absent: users (every process runs as the hypervisor's own user, and the console says so), packet filters, mounts, images.
 //!
 //! The map: `hypervisor` is the public face, `guest` one machine and its power, `process` finding, starting and ending processes, `init`
-//! what the machine's commands ask for (units, timers, power-off), `metadata` the instance metadata service, `layout` the directory.
+//! what the machine's commands ask for (units, timers, power-off), `metadata` the instance metadata service, `view` what a machine sees of
+//! itself, `layout` the directory.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
 
@@ -28,6 +30,7 @@ mod machine;
 mod metadata;
 mod process;
 mod user_data;
+mod view;
 
 pub use hypervisor::{CredentialSource, Event, Halt, Hypervisor, Options};
 pub use machine::{Credentials, Lifecycle, Machine, MetadataOptions, Profile, SpotAction, SpotNotice};

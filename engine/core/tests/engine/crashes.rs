@@ -12,12 +12,11 @@ use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::ports::{Result, Tags};
 use spawn_core::rerun::Wanted;
-use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::layout;
 use spawn_model::market::Fallback;
 use spawn_model::record::{Exit, FleetRecord};
-use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use crate::markets::{scarce, spot};
 use crate::places::with;
@@ -26,7 +25,7 @@ use crate::simulated::door::Trouble;
 use crate::simulated::identity::Profile;
 use crate::simulated::view::{View, assert_same};
 use crate::simulated::{REGION, State, World, run};
-use crate::{array, launch, scatter, warm};
+use crate::{array, idle_after, lasting, launch, scatter, warm};
 
 const TROUBLES: [Trouble; 5] =
     [Trouble::Refused(Class::Transient), Trouble::Refused(Class::Denied), Trouble::Lost, Trouble::DiesBefore, Trouble::DiesAfter];
@@ -47,6 +46,8 @@ enum Deed {
     Erase(u32),
     Extend(u32),
     Shorten(u32),
+    /// Has its machines end when they are idle.
+    Calm(u32),
     Retag(u32),
     /// While the ranks are at work.
     Rerun(u32),
@@ -78,6 +79,7 @@ impl Deed {
             | Self::Erase(size)
             | Self::Extend(size)
             | Self::Shorten(size)
+            | Self::Calm(size)
             | Self::Retag(size)
             | Self::Rerun(size)
             | Self::RerunOver(size)
@@ -111,8 +113,12 @@ impl Deed {
             Self::Cluster(size) => engine.launch(FleetKind::JobArray, &cluster(size), &quiet).await.map(drop),
             Self::SetUp => engine.setup(&quiet).await.map(drop),
             Self::TearDown => engine.setup_remove(&quiet).await,
-            Self::Extend(_) => engine.lease_change(&engine.find("tiles").await?, Seconds(3600)).await.map(drop),
-            Self::Shorten(_) => engine.lease_change(&engine.find("tiles").await?, Seconds(600)).await.map(drop),
+            Self::Extend(_) => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
+            Self::Shorten(_) => engine.lease_change(&engine.find("tiles").await?, &lasting(600)).await.map(drop),
+            Self::Calm(_) => {
+                let calm = LeaseSpec { idle: Some(idle_after(300)), ..lasting(1200) };
+                engine.lease_change(&engine.find("tiles").await?, &calm).await.map(drop)
+            }
             Self::Retag(size) => {
                 let mut spec = array(size);
                 spec.tags = [("owner".to_owned(), "ada".to_owned())].into();
@@ -293,6 +299,11 @@ fn extending() {
 #[test]
 fn shortening() {
     survives_everything(Deed::Shorten(3), &TROUBLES);
+}
+
+#[test]
+fn a_lease_that_knows_idleness_survives_everything() {
+    survives_everything(Deed::Calm(3), &TROUBLES);
 }
 
 #[test]

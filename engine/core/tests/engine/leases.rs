@@ -8,21 +8,21 @@ use spawn_model::duration::Seconds;
 use spawn_model::error::Class;
 use spawn_model::ids::RunId;
 use spawn_model::record::FleetRecord;
-use spawn_model::spec::{FleetSpec, LeaseSpec};
+use spawn_model::spec::FleetSpec;
 use spawn_model::status::Status;
 use spawn_model::tag;
 
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::{World, run};
-use crate::{array, launch, warm};
+use crate::{array, lasting, launch, warm};
 
 /// A fleet on whose machines nobody ends anything: what ends it comes from outside.
 async fn unattended(size: u32) -> (World, FleetRecord) {
     let world = warm().await;
     world.state().agents.work = Box::new(|_| Work::Absent);
     // EC2's buckets need more than an hour for ten thousand.
-    let spec = FleetSpec { lease: LeaseSpec { ttl: Seconds(2 * 3600) }, ..array(size) };
+    let spec = FleetSpec { lease: lasting(2 * 3600), ..array(size) };
     let record = launch(&world.process(), &spec).await.unwrap().record;
     (world, record)
 }
@@ -77,7 +77,7 @@ fn a_half_made_change_of_the_lease_promises_the_earlier_date() {
             let record = launch(&world.process(), &array(3)).await.unwrap().record;
             let fleet = world.engine().find("tiles").await.unwrap();
             let process = world.process();
-            process.engine().lease_change(&fleet, Seconds(ttl)).await.unwrap();
+            process.engine().lease_change(&fleet, &lasting(ttl)).await.unwrap();
             let n = process.calls().iter().position(|call| *call == first).unwrap();
 
             let world = warm().await;
@@ -85,7 +85,7 @@ fn a_half_made_change_of_the_lease_promises_the_earlier_date() {
             let dying = world.process().with(n, Trouble::DiesAfter);
             let engine = dying.engine();
             let fleet = world.engine().find("tiles").await.unwrap();
-            assert!(dying.live(engine.lease_change(&fleet, Seconds(ttl))).await.is_none());
+            assert!(dying.live(engine.lease_change(&fleet, &lasting(ttl))).await.is_none());
             let earlier = again.asked_at + SignedDuration::from_secs(i64::try_from(ttl).unwrap().min(1200));
             assert_eq!(world.engine().find("tiles").await.unwrap().deadline, earlier, "{ttl} s");
             assert_eq!(record.spec.lease.ttl, Seconds(1200));
@@ -148,7 +148,7 @@ fn a_moved_lease_ends_when_it_says() {
             let record = launch(&world.process(), &array(3)).await.unwrap().record;
             let engine = world.engine();
             world.pass(60).await;
-            let deadline = engine.lease_change(&engine.find("tiles").await.unwrap(), Seconds(ttl)).await.unwrap();
+            let deadline = engine.lease_change(&engine.find("tiles").await.unwrap(), &lasting(ttl)).await.unwrap();
             assert_eq!(deadline, record.asked_at + SignedDuration::from_secs(i64::try_from(ttl).unwrap()));
             assert_eq!(engine.find("tiles").await.unwrap().deadline, deadline);
             until(&world, deadline - SignedDuration::from_secs(5)).await;
@@ -172,13 +172,13 @@ fn a_lease_cannot_end_in_the_past_or_bring_a_fleet_back() {
         world.pass(300).await;
         let engine = world.engine();
         let before = world.view();
-        let error = engine.lease_change(&engine.find("tiles").await.unwrap(), Seconds(120)).await.unwrap_err();
+        let error = engine.lease_change(&engine.find("tiles").await.unwrap(), &lasting(120)).await.unwrap_err();
         assert_eq!((error.class, error.code.as_str(), error.path.to_string().as_str()), (Class::Invalid, "LeaseInPast", "lease.ttl"));
         crate::simulated::view::assert_same("refused", &world.view(), &before);
         world.pass(1200).await;
         let fleet = engine.find("tiles").await.unwrap();
         assert_eq!(fleet.status, Status::Expired);
-        let error = engine.lease_change(&fleet, Seconds(7200)).await.unwrap_err();
+        let error = engine.lease_change(&fleet, &lasting(7200)).await.unwrap_err();
         insta::assert_snapshot!("fleet_over", error.to_string());
     });
 }

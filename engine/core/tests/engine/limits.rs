@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex};
 use jiff::SignedDuration;
 use sandbox_cloud::Config;
 use spawn_core::operation::Operation;
-use spawn_model::duration::Seconds;
-use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
+use spawn_model::spec::{FleetKind, FleetSpec};
 
 use crate::simulated::storm::{Storm, unmendable};
 use crate::simulated::{World, run};
@@ -109,7 +108,7 @@ async fn launching_takes_s(size: u32) -> f64 {
 }
 
 fn lasting(size: u32) -> FleetSpec {
-    FleetSpec { lease: LeaseSpec { ttl: Seconds(4 * 3600) }, ..array(size) }
+    FleetSpec { lease: crate::lasting(4 * 3600), ..array(size) }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod simulated;
 mod adoption;
 mod capacity;
 mod crashes;
+mod idle;
 mod images;
 mod launching;
 mod laws;
@@ -29,10 +30,14 @@ use serde_json::json;
 use spawn_core::engine::Launch;
 use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
+use spawn_model::duration::Seconds;
 use spawn_model::error::Error;
+use spawn_model::idle::IdleSpec;
+use spawn_model::problem::Path;
+use spawn_model::read::FieldType;
 use spawn_model::record::FleetRecord;
 use spawn_model::rules::read_spec;
-use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use simulated::World;
 use simulated::door::Process;
@@ -46,6 +51,17 @@ fn array(size: u32) -> FleetSpec {
     let (spec, problems) = read_spec(FleetKind::JobArray, &value.into());
     assert_eq!(problems, []);
     spec.unwrap()
+}
+
+/// A lease of so many seconds.
+fn lasting(ttl_s: u64) -> LeaseSpec {
+    LeaseSpec { ttl: Seconds(ttl_s), idle: None }
+}
+
+/// Idleness after so many seconds.
+fn idle_after(after_s: u64) -> IdleSpec {
+    let value = json!({ "after": Seconds(after_s).to_string() }).into();
+    IdleSpec::read(&value, &Path::default(), &mut Vec::new()).unwrap()
 }
 
 /// A world whose account is set up.

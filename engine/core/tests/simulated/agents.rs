@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use spawn_core::ports::Condition;
+use spawn_model::idle::Idleness;
 use spawn_model::ids::InstanceId;
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{AgentConfig, Completion, Exit, Lease, RankClaim, SCHEMA};
@@ -126,11 +127,12 @@ impl State {
 
     fn agent_completes(&mut self, at: Timestamp, id: &str, agent: &Agent, exit: Exit) {
         self.agents.at_work.remove(id);
-        let off = exit == Exit::LeaseEnded || agent.config.kind == FleetKind::JobArray;
+        let off = matches!(exit, Exit::LeaseEnded | Exit::Idle) || agent.config.kind == FleetKind::JobArray;
         let completion = Completion {
             schema: SCHEMA,
             rank: agent.rank,
             instance_id: InstanceId(id.to_owned()),
+            idle: (exit == Exit::Idle).then(|| Idleness { since: agent.started_at, signals: Vec::new() }),
             exit,
             started_at: Some(agent.started_at),
             ended_at: at,

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use spawn_model::field::{Field, Kind, Presence};
+use spawn_model::idle::IdleSpec;
 use spawn_model::problem::Path;
 use spawn_model::read::{FieldType, default_value};
 use spawn_model::rules::read_spec;
@@ -10,8 +11,14 @@ use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec, Member};
 use spawn_model::value::Value;
 
 /// Every object that is declared, with those inside it.
-fn objects() -> [(&'static str, &'static [Field]); 4] {
-    [("fleet", FleetSpec::FIELDS), ("lease", LeaseSpec::FIELDS), ("report", FleetReport::FIELDS), ("member", Member::FIELDS)]
+fn objects() -> [(&'static str, &'static [Field]); 5] {
+    [
+        ("fleet", FleetSpec::FIELDS),
+        ("lease", LeaseSpec::FIELDS),
+        ("idle", IdleSpec::FIELDS),
+        ("report", FleetReport::FIELDS),
+        ("member", Member::FIELDS),
+    ]
 }
 
 fn accepts(kind: &Kind, value: &Value) -> bool {

@@ -138,6 +138,53 @@ fn what_a_job_array_may_not_be() {
 }
 
 #[test]
+fn what_idleness_may_not_be() {
+    let lease = |lease: Json| but(json!({ "lease": lease }));
+    let idle = |changes: Json| {
+        let mut idle = json!({ "after": "15m" });
+        for (field, value) in changes.as_object().unwrap() {
+            idle[field] = value.clone();
+        }
+        lease(json!({ "ttl": "8h", "idle": idle }))
+    };
+    let cases = [
+        ("nothing said", lease(json!({ "idle": {} }))),
+        ("a length of time alone", lease(json!({ "idle": "15m" }))),
+        ("a misspelt field", idle(json!({ "port": [8888] }))),
+        ("after nothing", idle(json!({ "after": "0s" }))),
+        ("after too little", idle(json!({ "after": "59s" }))),
+        ("after longer than the lease", idle(json!({ "after": "8h1s" }))),
+        ("after longer than the lease that is not written", lease(json!({ "idle": { "after": "2h" } }))),
+        ("after a number", idle(json!({ "after": 900 }))),
+        ("a process without a name", idle(json!({ "processes": ["jupyter-lab", ""] }))),
+        ("a process by its path", idle(json!({ "processes": ["/usr/bin/rsync"] }))),
+        ("a process that is a number", idle(json!({ "processes": [1] }))),
+        ("port 0", idle(json!({ "ports": [8888, 0] }))),
+        ("port 70000", idle(json!({ "ports": [70000] }))),
+        ("a negative port", idle(json!({ "ports": [-1] }))),
+        ("a port in quotes", idle(json!({ "ports": ["8888"] }))),
+        (
+            "negative thresholds",
+            idle(json!({ "cpu_percent": -1, "network_bytes_per_second": -1, "disk_bytes_per_second": -0.5, "gpu_percent": -1 })),
+        ),
+        ("a threshold beyond all of a GPU", idle(json!({ "gpu_percent": 101 }))),
+        ("a threshold in words", idle(json!({ "cpu_percent": "little" }))),
+    ];
+    insta::assert_snapshot!("idle_problems", table(FleetKind::JobArray, &cases));
+    for (what, value) in [
+        ("the shortest", idle(json!({ "after": "60s" }))),
+        ("as long as the lease", idle(json!({ "after": "8h" }))),
+        ("as long as the lease that is not written", lease(json!({ "idle": { "after": "1h" } }))),
+        ("the first port and the last", idle(json!({ "ports": [1, 65535] }))),
+        ("thresholds of nothing", idle(json!({ "cpu_percent": 0, "network_bytes_per_second": 0, "disk_bytes_per_second": 0 }))),
+        ("no GPU looked at, and many cores", idle(json!({ "gpu_percent": 100, "cpu_percent": 9600 }))),
+        ("turned off", lease(json!({ "idle": null }))),
+    ] {
+        assert_eq!(told(FleetKind::JobArray, &value), "", "{what}");
+    }
+}
+
+#[test]
 fn what_an_instance_may_not_be() {
     let cases = [
         ("a size", json!({ "name": "n", "size": 1, "instance_types": ["t3.micro"] }).into()),
@@ -226,6 +273,13 @@ fn what_is_not_known_yet_is_not_judged() {
     assert_eq!(inside("files", entry("render")), "");
     assert_eq!(inside("tags", entry("team")), "");
     assert_eq!(inside("lease", entry("ttl")), "");
+    assert_eq!(inside("lease", entry("idle")), "");
+    let later = |ttl: Value, after: Value| {
+        let idle = Value::Map([("after".to_owned(), after)].into());
+        inside("lease", Value::Map([("ttl".to_owned(), ttl), ("idle".to_owned(), idle)].into()))
+    };
+    assert_eq!(later(Value::Unknown, "29d".into()), "");
+    assert_eq!(later("20m".into(), Value::Unknown), "");
 }
 
 #[test]

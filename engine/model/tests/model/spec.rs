@@ -73,6 +73,10 @@ fn every_field_counts_in_the_hash() {
     others[19].requirements =
         Some(RequirementsSpec { vcpu: None, memory_gib: None, architecture: Architecture::Arm, gpu: None, exclude: vec![] });
     others[18].volumes.insert("/dev/sdf".into(), spec.root_volume.clone());
+    let mut idle = spec.clone();
+    idle.lease.idle = from_yaml(&TILES.replace("20m", "20m, idle: { after: 5m }")).lease.idle;
+    assert!(idle.lease.idle.is_some());
+    assert_ne!(idle.hash(FleetKind::JobArray), hash, "idle");
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
         let kind = if place == 20 { FleetKind::Instance } else { FleetKind::JobArray };

@@ -1,10 +1,11 @@
 //! What has become of members and fleets.
 
 use jiff::{SignedDuration, Timestamp};
+use spawn_model::idle::{Idleness, Signal};
 use spawn_model::ids::InstanceId;
 use spawn_model::record::{Completion, Exit, SCHEMA};
 use spawn_model::spec::FleetKind;
-use spawn_model::status::{Seen, Status, fleet_status, member_status};
+use spawn_model::status::{Seen, Standing, Status, fleet_status, member_status};
 
 fn deadline() -> Timestamp {
     "2030-01-02T03:04:05Z".parse().unwrap()
@@ -16,8 +17,12 @@ fn before() -> Timestamp {
 
 fn completion(exit: Exit) -> Completion {
     let instance_id = InstanceId("i-0123456789abcdef0".into());
-    Completion { schema: SCHEMA, rank: 0, instance_id, exit, started_at: None, ended_at: before(), results: Vec::new(), notes: Vec::new() }
+    let (results, notes) = (Vec::new(), Vec::new());
+    Completion { schema: SCHEMA, rank: 0, instance_id, exit, started_at: None, ended_at: before(), results, notes, idle: None }
 }
+
+/// A member that ended for being idle.
+const IDLE: (Status, Seen) = (Status::Expired, Seen::Stopped);
 
 const SEEN: [Seen; 4] = [Seen::Pending, Seen::Running, Seen::Stopped, Seen::Gone];
 
@@ -30,6 +35,7 @@ fn a_record_says_more_than_ec2() {
         (Exit::NotStarted { reason: "no such file".into() }, Status::Failed),
         (Exit::LeaseEnded, Status::Expired),
         (Exit::Interrupted, Status::Interrupted),
+        (Exit::Idle, Status::Expired),
     ] {
         let record = completion(exit);
         for seen in SEEN {
@@ -53,9 +59,20 @@ fn without_a_record_ec2_and_the_deadline_decide() {
     }
 }
 
-/// A fleet of members in these states, by rank, told before and at the deadline.
+fn idleness() -> Idleness {
+    let signal = |name: &str, found: &str, busy: &str| Signal { name: name.into(), found: found.into(), busy: busy.into() };
+    let signals = vec![signal("cpu", "at most 0.3 % of a core", "above 10 %"), signal("port 8888", "no connection", "while there is one")];
+    Idleness { since: before() - SignedDuration::from_mins(15), signals }
+}
+
+/// A fleet of members in these states, by rank, told before and at the deadline. What EC2 says of an idle one is [`Seen::Stopped`].
 fn told(kind: FleetKind, asked: u32, states: &[(Status, Seen)]) -> String {
-    let members: Vec<(u32, Status, Seen)> = (0..).zip(states).map(|(rank, (status, seen))| (rank, *status, *seen)).collect();
+    let idleness = idleness();
+    let standing = |(rank, (status, seen)): (u32, &(Status, Seen))| {
+        let idle = Some(&idleness).filter(|_| IDLE.1 == *seen && matches!(status, Status::Expired | Status::Succeeded));
+        Standing { rank, status: *status, seen: *seen, idle }
+    };
+    let members: Vec<Standing> = (0..).zip(states).map(standing).collect();
     [("before", before()), ("after ", deadline())]
         .map(|(when, now)| {
             let (status, why) = fleet_status(kind, asked, &members, deadline(), now);
@@ -82,6 +99,11 @@ fn the_state_of_an_array() {
         ("lost before interrupted", 3, vec![gone(Lost), gone(Interrupted), gone(Expired)]),
         ("interrupted before expired", 2, vec![gone(Interrupted), gone(Expired)]),
         ("expired before succeeded", 2, vec![gone(Expired), gone(Succeeded)]),
+        ("one idle", 3, vec![gone(Succeeded), IDLE, gone(Succeeded)]),
+        ("two idle", 3, vec![gone(Succeeded), IDLE, IDLE]),
+        ("one idle, one expired", 3, vec![IDLE, gone(Expired), gone(Succeeded)]),
+        ("interrupted before idle", 2, vec![gone(Interrupted), IDLE]),
+        ("one alone, idle", 1, vec![IDLE]),
         ("eight failed", 8, vec![gone(Failed); 8]),
         ("nine failed", 9, vec![gone(Failed); 9]),
     ];
@@ -100,6 +122,8 @@ fn the_state_of_an_instance() {
         ("its command has ended well", vec![(Succeeded, Seen::Running)]),
         ("its command has failed", vec![(Failed, Seen::Running)]),
         ("ended by its lease", vec![(Expired, Seen::Gone)]),
+        ("idle", vec![IDLE]),
+        ("idle long after its command", vec![(Succeeded, IDLE.1)]),
         ("taken back", vec![(Interrupted, Seen::Gone)]),
         ("vanished", vec![(Lost, Seen::Gone)]),
         ("stopped by somebody", vec![(Lost, Seen::Stopped)]),

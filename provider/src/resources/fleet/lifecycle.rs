@@ -10,9 +10,11 @@ use spawn_core::wait::Waited;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::FleetId;
+use spawn_model::problem;
+use spawn_model::read::FieldType;
 use spawn_model::record::FleetRecord;
 use spawn_model::rules::read_spec;
-use spawn_model::spec::{FleetKind, FleetReport, FleetSpec};
+use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
 use spawn_model::value::Value;
 
@@ -58,7 +60,7 @@ impl FleetResource {
                 // Not taken out of the state: only who ends it for good removes what else was made of it.
                 response.requires_replace.push(Path::attribute("status"));
                 unknown = Some("status");
-            } else if prior.get("lease") != planned.get("lease") && response.requires_replace.is_empty() {
+            } else if prior.get("lease").get("ttl") != planned.get("lease").get("ttl") && response.requires_replace.is_empty() {
                 unknown = Some("deadline");
             }
             if let (Some(field), Value::Map(entries)) = (unknown, planned) {
@@ -173,9 +175,10 @@ impl FleetResource {
 
     /// Whether a change runs the fleet again: other triggers, or another lease of a machine whose lease has ended.
     fn runs_again(&self, prior: &Value, planned: &Value) -> bool {
-        let ttl = |block: &Value| block.get("lease").get("ttl").as_str().map(Seconds::parse);
+        // However it is spelled.
+        let lease = |block: &Value| LeaseSpec::read(block.get("lease"), &problem::Path::field("lease"), &mut Vec::new());
         let is_over = self.kind == FleetKind::Instance && matches!(prior.get("status").as_str(), Some("expired" | "interrupted"));
-        prior.get("triggers") != planned.get("triggers") || (is_over && ttl(prior) != ttl(planned))
+        prior.get("triggers") != planned.get("triggers") || (is_over && lease(prior) != lease(planned))
     }
 
     async fn try_update(&self, prior: &Value, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
@@ -194,7 +197,7 @@ impl FleetResource {
             Error::new(Class::Conflict, "FleetEnded", format!("{id} is not there any more"), help)
         })?;
         let deadline =
-            if prior.get("lease") == planned.get("lease") { fleet.deadline } else { engine.lease_change(&fleet, spec.lease.ttl).await? };
+            if prior.get("lease") == planned.get("lease") { fleet.deadline } else { engine.lease_change(&fleet, &spec.lease).await? };
         engine.update(&fleet, &spec).await?;
         let report = FleetReport { deadline: deadline.to_string(), ..fleet.report() };
         Ok((state::with_report(planned, &report), Vec::new()))

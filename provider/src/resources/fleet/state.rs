@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
+use spawn_model::idle::IdleSpec;
 use spawn_model::record::FleetRecord;
-use spawn_model::spec::{FleetKind, FleetReport, FleetSpec};
+use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
 use spawn_model::value::Value;
 
@@ -18,6 +19,8 @@ pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, S
     if let Some(tags) = &fleet.tags_seen {
         spec.tags.clone_from(tags);
     }
+    // Not what was asked for, but what the machines go by.
+    spec.lease.idle.clone_from(&fleet.idle);
     let mut entries = of_spec(kind, &spec, known);
     entries.extend(of_report(&fleet.report()));
     entries.insert("timeouts".to_owned(), known.get("timeouts").clone());
@@ -70,7 +73,7 @@ fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
     for field in kind.fields() {
         let before = known.get(field.name);
         let value = match field.name {
-            "lease" => lease(spec.lease.ttl, before),
+            "lease" => lease(&spec.lease, before),
             name => {
                 let mut now = written.get(name).clone();
                 keep_absence(&mut now, before);
@@ -82,11 +85,24 @@ fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
     entries
 }
 
+fn lease(spec: &LeaseSpec, before: &Value) -> Value {
+    let idle = spec.idle.as_ref().map_or(Value::Null, |idle| self::idle(idle, before.get("idle")));
+    Value::Map(Entries::from([("ttl".to_owned(), duration(spec.ttl, before.get("ttl"))), ("idle".to_owned(), idle)]))
+}
+
+fn idle(spec: &IdleSpec, before: &Value) -> Value {
+    let mut now = json(spec);
+    keep_absence(&mut now, before);
+    if let Value::Map(entries) = &mut now {
+        entries.insert("after".to_owned(), duration(spec.after, before.get("after")));
+    }
+    now
+}
+
 /// `60m` stays `60m` as long as it is an hour.
-fn lease(ttl: Seconds, before: &Value) -> Value {
-    let spelled = before.get("ttl").as_str().filter(|text| Seconds::parse(text) == Some(ttl));
-    let ttl = spelled.map_or_else(|| ttl.to_string(), str::to_owned);
-    Value::Map(Entries::from([("ttl".to_owned(), Value::String(ttl))]))
+fn duration(now: Seconds, before: &Value) -> Value {
+    let spelled = before.as_str().filter(|text| Seconds::parse(text) == Some(now));
+    Value::String(spelled.map_or_else(|| now.to_string(), str::to_owned))
 }
 
 /// Left out and empty are the same to a fleet, and different to Terraform.

@@ -29,6 +29,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::guest::Guest;
+use crate::view::Used;
 use unit::Unit;
 
 /// What is true from one power-on to the next power-off.
@@ -45,6 +46,8 @@ pub(crate) struct Boot {
     pub(crate) changed: watch::Sender<()>,
     /// While it does, the system counts as starting.
     pub(crate) user_data_running: AtomicBool,
+    /// What its processes have used.
+    pub(crate) used: Mutex<Used>,
     units: Mutex<BTreeMap<String, Unit>>,
     scheduled: Mutex<Option<shutdown::Scheduled>>,
     /// Numbers the units that were given no name.
@@ -60,6 +63,7 @@ impl Boot {
             asleep: watch::Sender::new(false),
             changed: watch::Sender::new(()),
             user_data_running: AtomicBool::new(false),
+            used: Mutex::default(),
             units: Mutex::default(),
             scheduled: Mutex::default(),
             unnamed: AtomicU32::new(1),

@@ -14,10 +14,12 @@ mod end;
 mod launch;
 mod mark;
 mod table;
+mod usage;
 mod watcher;
 
 pub(crate) use end::{end_of, send};
 pub(crate) use launch::{Launch, Launched};
 pub(crate) use mark::Mark;
-pub(crate) use table::{Owner, Table};
+pub(crate) use table::{Owner, Process, Table};
+pub(crate) use usage::{Usage, sockets};
 pub(crate) use watcher::Watcher;

@@ -6,3 +6,4 @@ mod metadata;
 mod power;
 mod support;
 mod units;
+mod view;

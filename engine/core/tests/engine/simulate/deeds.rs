@@ -10,10 +10,10 @@ use spawn_core::rerun::Wanted;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::market::{Fallback, MarketSpec, MarketType};
-use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use super::dice::Dice;
-use crate::array;
+use crate::{array, idle_after};
 
 /// The names there are. Few, so that deeds meet.
 pub(super) const NAMES: [&str; 3] = ["tiles", "other", "third"];
@@ -47,6 +47,8 @@ pub(super) enum Deed {
     Launch { name: &'static str, kind: FleetKind, size: u32, bought: Bought, keep: bool },
     /// Moves a deadline, either way.
     Lease { name: &'static str, ttl_s: u64 },
+    /// Has machines end after so much idleness, or not any more.
+    Calm { name: &'static str, after_s: Option<u64> },
     /// Changes tags.
     Tag { name: &'static str, turn: u64 },
     /// Runs a fleet again.
@@ -58,7 +60,7 @@ pub(super) enum Deed {
 impl Deed {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let name = dice.of(&NAMES);
-        match dice.below(8) {
+        match dice.below(9) {
             0..=2 => {
                 let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
@@ -67,7 +69,8 @@ impl Deed {
             }
             3 => Self::Lease { name, ttl_s: dice.of(&[600, 1200, 5400, 30_000]) },
             4 => Self::Tag { name, turn: dice.below(1000) },
-            5 | 6 => Self::Rerun { name, turn: dice.below(2) },
+            5 => Self::Calm { name, after_s: dice.of(&[None, Some(60), Some(600)]) },
+            6 | 7 => Self::Rerun { name, turn: dice.below(2) },
             _ => Self::End { name },
         }
     }
@@ -80,7 +83,16 @@ impl Deed {
                 // The fleet is there whether or not its face could say that it stored it.
                 if keep { launched.claim.acknowledge().await.map_err(|e| e.leaving(Leftover::Unknown)) } else { Ok(()) }
             }
-            Self::Lease { name, ttl_s } => engine.lease_change(&engine.find(name).await?, Seconds(ttl_s)).await.map(drop),
+            Self::Lease { name, ttl_s } => {
+                let fleet = engine.find(name).await?;
+                let wanted = LeaseSpec { ttl: Seconds(ttl_s), ..fleet.record.spec.lease.clone() };
+                engine.lease_change(&fleet, &wanted).await.map(drop)
+            }
+            Self::Calm { name, after_s } => {
+                let fleet = engine.find(name).await?;
+                let wanted = LeaseSpec { idle: after_s.map(idle_after), ..fleet.record.spec.lease.clone() };
+                engine.lease_change(&fleet, &wanted).await.map(drop)
+            }
             Self::Tag { name, turn } => {
                 let tags = [("turn".to_owned(), turn.to_string())].into();
                 let fleet = engine.find(name).await?;
@@ -102,6 +114,7 @@ impl fmt::Display for Deed {
         match self {
             Self::Launch { name, kind, size, bought, keep } => write!(f, "launch {name}, {kind:?} of {size}, {bought:?}, keep: {keep}"),
             Self::Lease { name, ttl_s } => write!(f, "move {name} to {ttl_s} s"),
+            Self::Calm { name, after_s } => write!(f, "have {name} end after {after_s:?} s of idleness"),
             Self::Tag { name, .. } => write!(f, "tag {name}"),
             Self::Rerun { name, turn } => write!(f, "run {name} again, turn {turn}"),
             Self::End { name } => write!(f, "end {name}"),

@@ -61,7 +61,7 @@ pub(super) fn claim_of(
     let left: BTreeSet<&InstanceId> = match deed {
         Deed::Launch { .. } | Deed::Rerun { .. } => after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).collect(),
         Deed::End { .. } => after.iter().filter(|(_, fleet)| fleet.is_some() && fleet.as_ref() == target).map(|(id, _)| id).collect(),
-        Deed::Lease { .. } | Deed::Tag { .. } => return None,
+        Deed::Lease { .. } | Deed::Calm { .. } | Deed::Tag { .. } => return None,
     };
     match &error.left {
         Leftover::Clear if !left.is_empty() => Some(format!("{deed} says that nothing is left, and {left:?} live ({error})")),
