@@ -40,10 +40,16 @@ fn text(plan: &FleetPlan) -> String {
     );
     let spot =
         plan.spot_usd_per_hour.map_or_else(String::new, |price| format!("; {} as spot now, by EC2's price history", money::price(price)));
-    let at_most = plan.cost_usd_max.map_or_else(
-        || "unknown".to_owned(),
-        |cost| format!("{}: all {} from the launch to the end of the lease", money::dollars(cost), plan.size),
-    );
+    let at_most = match (plan.cost_usd_max, plan.rate) {
+        (Some(cost), Some(rate)) => format!(
+            "{}: all {} from the launch to the end of the lease, at {} an hour for instances and {} for disks",
+            money::dollars(cost),
+            plan.size,
+            money::dollars(rate.instances_usd_per_hour),
+            money::dollars(rate.disks_usd_per_hour)
+        ),
+        _ => "unknown".to_owned(),
+    };
     let schedules = match plan.schedules {
         1 => "1 schedule".to_owned(),
         n => format!("{n} schedules"),
@@ -76,6 +82,7 @@ fn text(plan: &FleetPlan) -> String {
 
 #[cfg(test)]
 mod tests {
+    use spawn_core::cost::Rate;
     use spawn_core::pools::{Pool, Pools};
     use spawn_model::market::{Fallback, MarketSpec, MarketType};
     use spawn_model::record::BootImage;
@@ -100,13 +107,15 @@ mod tests {
             pools: Pools::new(vec![pool("c7i.large", "a"), pool("c7i.large", "b"), pool("c7a.large", "a")], on_demand),
             gang: false,
             image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
+            root_gib: Some(8),
             vpc_id: "vpc-0a".into(),
             ttl_s: 1200,
             idle_after_s: None,
             schedules: 1,
             price_usd_per_hour: Some(0.08925),
             spot_usd_per_hour: None,
-            cost_usd_max: Some(0.238),
+            rate: Some(Rate { instances_usd_per_hour: 0.714, disks_usd_per_hour: 0.0071 }),
+            cost_usd_max: Some(0.2404),
             notes: Vec::new(),
         };
         let unknown = FleetPlan {
@@ -114,6 +123,7 @@ mod tests {
             idle_after_s: Some(900),
             schedules: 3,
             price_usd_per_hour: None,
+            rate: None,
             cost_usd_max: None,
             notes: vec!["c7g.large is left out: it is arm64, and the image ami-0123456789abcdef0 is x86_64".into()],
             ..plan.clone()

@@ -50,6 +50,8 @@ pub(crate) struct FleetArgs {
     ami: Option<String>,
     #[arg(long, help = first_sentence("lease.ttl"), long_help = doc("lease.ttl"), value_name = "DURATION")]
     ttl: Option<String>,
+    #[arg(long, help = first_sentence("lease.budget"), long_help = doc("lease.budget"), value_name = "USD")]
+    budget: Option<f64>,
     #[arg(long, help = first_sentence("env"), long_help = doc("env"), value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
     /// Files to put into the directory the command starts in: a path, and a name there if it is another
@@ -104,7 +106,6 @@ impl FleetArgs {
             ("instance_types", words(&self.instance_types)),
             ("ami", self.ami.as_ref().map(text)),
             ("command", words(&self.command)),
-            ("lease", self.ttl.as_ref().map(|ttl| Value::Map(BTreeMap::from([("ttl".to_owned(), text(ttl))])))),
             ("wait_for", self.wait.as_ref().map(text)),
             ("gang", self.gang.then_some(Value::Bool(true))),
             ("delete_results", self.delete_results.then_some(Value::Bool(true))),
@@ -114,6 +115,8 @@ impl FleetArgs {
             }
         }
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
+        let lease = [("ttl", self.ttl.as_ref().map(text)), ("budget", self.budget.map(Value::Float))];
+        add(fields, "lease", lease.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect());
         add(fields, "market", self.market());
         self.requirements.apply(fields);
         self.place.apply(fields, problems);
@@ -204,6 +207,7 @@ mod tests {
         ("root_gib", "root_volume.size_gib"),
         ("volume", "volumes"),
         ("ttl", "lease.ttl"),
+        ("budget", "lease.budget"),
         ("wait", "wait_for"),
         ("tag", "tags"),
         ("trigger", "triggers"),

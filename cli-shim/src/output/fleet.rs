@@ -243,6 +243,7 @@ pub(crate) mod tests {
                 price_usd_per_hour: Some(0.08925),
                 ended: false,
                 next: None,
+                rate_usd_per_hour: None,
                 instance_types: vec!["c7i.large".into()],
                 image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
             },

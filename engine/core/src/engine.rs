@@ -16,6 +16,7 @@ use spawn_model::status::WaitFor;
 
 use crate::artifacts;
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
+use crate::cost;
 use crate::fleet::{self, Fleet};
 use crate::full::Full;
 use crate::image;
@@ -113,8 +114,14 @@ impl Engine {
     /// Whatever would keep the launch from succeeding and can be seen before.
     pub async fn plan(&self, kind: FleetKind, spec: &FleetSpec) -> Result<Plan> {
         let plan = self.unpriced(kind, spec, &BTreeSet::new(), By::Price).await?;
-        let price = self.price(&plan.instance_types).await;
-        Ok(plan.priced(price))
+        // An estimate that cannot be made keeps nobody from seeing the plan.
+        let Ok(costs) = cost::costs(&self.aws, spec, &plan).await else { return Ok(plan) };
+        let preferred = plan.instance_types.first().and_then(|name| costs.listed.get(name)).copied();
+        let plan = plan.priced(preferred);
+        Ok(match costs.rate {
+            Ok(rate) if plan.rate.is_none() => plan.rated(rate, &spec.lease),
+            _ => plan,
+        })
     }
 
     /// Says what a launch would leave out, and fails if it could not succeed. It may follow on the end of one of the caller's own
@@ -145,7 +152,7 @@ impl Engine {
                 caller.account, self.aws.region
             ));
         }
-        Ok(plan)
+        cost::budgeted(&self.aws, spec, plan).await
     }
 
     async fn name_free(&self, setup: &Setup, caller: &Caller, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<()> {
@@ -204,7 +211,7 @@ impl Engine {
         let ledger = self.ledger(&setup);
         let names = types::names(&self.aws, spec, By::Price).await?;
         let (price, observed) = join!(self.price(&names), self.observe(spec, &names, setup.architectures()));
-        let plan = plan(kind, spec, &observed?)?.priced(price);
+        let plan = cost::budgeted(&self.aws, spec, plan(kind, spec, &observed?)?.priced(price)).await?;
         warnings.extend(plan.notes.iter().cloned());
         let hash = spec.hash(kind);
         for _ in 0..CLAIMS_MAX {
@@ -277,6 +284,7 @@ impl Engine {
             price_usd_per_hour: plan.price_usd_per_hour,
             ended: false,
             next: None,
+            rate_usd_per_hour: plan.rate.filter(|_| spec.lease.budget.is_some()).map(|rate| rate.usd_per_hour()),
             instance_types: plan.instance_types.clone(),
             image: plan.image.clone(),
         }
@@ -374,10 +382,27 @@ impl Engine {
         let ledger = self.ledger(&setup);
         let mut record = self.undisturbed(&fleet.record).await?;
         record.spec.lease.clone_from(wanted);
+        if record.rate_usd_per_hour.is_none() {
+            record.rate_usd_per_hour = self.rate_of(&record, &setup).await?;
+        }
         let deadline = lease::deadline_of(&record);
         lease::change(&self.aws, &ledger, &setup, &record, deadline).await?;
-        ledger.fleet_edit(&record.fleet, |record| record.spec.lease.clone_from(wanted)).await?;
+        let edit = |edited: &mut FleetRecord| {
+            edited.spec.lease.clone_from(wanted);
+            edited.rate_usd_per_hour = record.rate_usd_per_hour;
+        };
+        ledger.fleet_edit(&record.fleet, edit).await?;
         Ok(deadline)
+    }
+
+    /// What an hour of a fleet costs that gets a budget only now.
+    async fn rate_of(&self, record: &FleetRecord, setup: &Setup) -> Result<Option<f64>> {
+        if record.spec.lease.budget.is_none() {
+            return Ok(None);
+        }
+        let observed = self.observe(&record.spec, &record.instance_types, setup.architectures()).await?;
+        let plan = cost::budgeted(&self.aws, &record.spec, plan(record.kind, &record.spec, &observed)?).await?;
+        Ok(plan.rate.map(|rate| rate.usd_per_hour()))
     }
 
     /// Changes what may change in place besides the lease: tags, and what destroy does with results.

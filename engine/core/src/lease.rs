@@ -13,6 +13,7 @@ use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Lease, SCHEMA};
 use spawn_model::tag;
 
+use crate::cost::lasts;
 use crate::ledger::Ledger;
 use crate::ports::{Aws, Result, Schedule, Tags};
 use crate::setup::Setup;
@@ -25,7 +26,7 @@ const REPEAT_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// When a fleet's lease ends by what was asked for.
 #[must_use]
 pub fn deadline_of(record: &FleetRecord) -> Timestamp {
-    record.asked_at + SignedDuration::from_secs(i64::try_from(record.spec.lease.ttl.0).unwrap_or(i64::MAX))
+    record.asked_at + lasts(&record.spec.lease, record.rate_usd_per_hour)
 }
 
 /// Makes or moves the schedules that end a run's shards.

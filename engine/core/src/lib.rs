@@ -12,7 +12,7 @@
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | [`rerun`] | the same fleet, once more |
 //! | [`claim`] | names and adoption |
-//! | [`lease`] | when a run ends, and the schedules that see to it |
+//! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
 //! | [`fleet`] | a fleet as it is now |
 //! | [`setup`], [`artifacts`] | what every fleet of an account shares |
 //! | [`ledger`] | the bucket as a ledger |
@@ -25,6 +25,7 @@ pub mod artifacts;
 mod bucket;
 pub mod claim;
 pub mod classes;
+pub mod cost;
 pub mod end;
 pub mod engine;
 pub mod fleet;

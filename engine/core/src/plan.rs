@@ -13,6 +13,7 @@ use spawn_model::record::BootImage;
 use spawn_model::spec::{FleetKind, FleetSpec};
 
 use crate::bucket::launching_s;
+use crate::cost::Rate;
 use crate::pools::{Pool, Pools, pools};
 use crate::ports::{Image, InstanceType, Result, SpotPrice, Subnet};
 
@@ -49,6 +50,9 @@ pub struct Plan {
     pub gang: bool,
     /// The image.
     pub image: BootImage,
+    /// How many GiB the image's root volume has.
+    #[serde(skip)]
+    pub root_gib: Option<u32>,
     /// The network of every pool.
     pub vpc_id: String,
     /// How many seconds the lease runs, from the recorded intent.
@@ -61,6 +65,8 @@ pub struct Plan {
     pub price_usd_per_hour: Option<f64>,
     /// What the pool that is asked first costs as spot now, in US dollars an hour, by EC2's price history; nothing without spot.
     pub spot_usd_per_hour: Option<f64>,
+    /// What an hour of the whole fleet costs at most; unknown stays unknown.
+    pub rate: Option<Rate>,
     /// What the whole fleet costs at most, until the lease ends, in US dollars.
     pub cost_usd_max: Option<f64>,
     /// What was left out, and why.
@@ -74,15 +80,10 @@ impl Plan {
         Self { image: image.clone(), ..self }
     }
 
-    /// The same plan, with what it costs.
+    /// The same plan, with the price of its preferred type.
     #[must_use]
     pub fn priced(self, price_usd_per_hour: Option<f64>) -> Self {
-        #[expect(clippy::cast_precision_loss, reason = "seconds of at most 30 days")]
-        let hours = self.ttl_s as f64 / 3600.0;
-        // EC2 never takes more for spot than the on-demand price.
-        let most = self.pools.limit_usd_per_hour().into_iter().chain(price_usd_per_hour).reduce(f64::min);
-        let cost_usd_max = most.map(|price| price * hours * f64::from(self.size));
-        Self { price_usd_per_hour, cost_usd_max, ..self }
+        Self { price_usd_per_hour, ..self }
     }
 }
 
@@ -98,6 +99,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
     }
     let pools = pools(spec, observed, &mut notes)?;
     spread(spec, &pools)?;
+    root_fits(spec, &observed.image)?;
     in_time(spec)?;
     Ok(Plan {
         name: spec.name.clone(),
@@ -107,15 +109,29 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         pools,
         gang: spec.gang,
         image: BootImage { id: observed.image.id.clone(), root_device: observed.image.root_device.clone() },
+        root_gib: observed.image.root_gib,
         vpc_id: observed.subnets[0].vpc_id.clone(),
         ttl_s: spec.lease.ttl.0,
         idle_after_s: spec.lease.idle.as_ref().map(|idle| idle.after.0),
         schedules: spec.size.div_ceil(SHARD_SIZE),
         price_usd_per_hour: None,
         spot_usd_per_hour: spot_price(observed),
+        rate: None,
         cost_usd_max: None,
         notes,
     })
+}
+
+/// The root volume begins as the image's, and cannot be smaller.
+fn root_fits(spec: &FleetSpec, image: &Image) -> Result<()> {
+    match (spec.root_volume.size_gib, image.root_gib) {
+        (Some(asked), Some(least)) if asked < least => {
+            let message = format!("{asked} GiB do not hold the image {}, which has {least} GiB", image.id);
+            let help = format!("Write at least {least}, or leave size_gib out");
+            Err(Error::new(Class::Invalid, "RootTooSmall", message, help).at(Path::field("root_volume").key("size_gib")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What is spread needs zones enough.

@@ -65,13 +65,6 @@ impl Pools {
         })
     }
 
-    /// What no instance may cost more than in an hour, in US dollars: only where every one of them is spot.
-    #[must_use]
-    pub fn limit_usd_per_hour(&self) -> Option<f64> {
-        let all_spot = self.all.iter().all(|pool| pool.market == MarketType::Spot);
-        self.market.max_price.filter(|_| all_spot)
-    }
-
     /// The first rank from `base` on that may have other pools; `size` if there is none.
     #[must_use]
     pub fn change_after(&self, base: u32, size: u32) -> u32 {

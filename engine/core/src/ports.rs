@@ -16,7 +16,7 @@ use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::requirements::Architecture;
 use spawn_model::status::Seen;
-use spawn_model::volume::VolumeSpec;
+use spawn_model::volume::{VolumeSpec, VolumeType};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -165,6 +165,8 @@ pub struct Image {
     pub architecture: String,
     /// Its root device name.
     pub root_device: String,
+    /// How many GiB its root volume has unless told otherwise.
+    pub root_gib: Option<u32>,
 }
 
 /// Which image.
@@ -451,4 +453,6 @@ pub trait Logs: Send + Sync {
 pub trait Prices: Send + Sync {
     /// `GetProducts`: the on-demand price of a Linux instance-hour in US dollars; nothing if it is not known.
     async fn on_demand_usd_per_hour(&self, region: &str, instance_type: &str) -> Result<Option<f64>>;
+    /// `GetProducts`: the price of storing a GiB on a kind of volume for a month in US dollars; nothing if it is not known.
+    async fn volume_usd_per_gib_month(&self, region: &str, kind: VolumeType) -> Result<Option<f64>>;
 }

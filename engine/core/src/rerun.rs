@@ -11,16 +11,17 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
-use spawn_model::record::{BootImage, FleetRecord, Rerun};
+use spawn_model::record::{FleetRecord, Rerun};
 use spawn_model::spec::FleetSpec;
 
+use crate::cost;
 use crate::end;
 use crate::engine::{self, Engine};
 use crate::launch::Launcher;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::plan::plan;
+use crate::plan::{Plan, plan};
 use crate::ports::{Aws, Result};
 use crate::process;
 use crate::retry::patiently;
@@ -82,8 +83,9 @@ impl Engine {
         let (record, etag) = stage.record(fleet).await?;
         let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
+        let plan = cost::budgeted(self.aws(), spec, plan).await?;
         let asked = spec.without_files();
-        let (begun, first) = match stage.begin((record, etag), &asked, &plan.image, wanted).await? {
+        let (begun, first) = match stage.begin((record, etag), &asked, &plan, wanted).await? {
             Beginning::Done(record) => return Ok(RunAgain { record: *record, launched: false, warnings: Vec::new() }),
             Beginning::First(begun) => (begun, true),
             Beginning::GoneOnWith(begun) => {
@@ -128,14 +130,14 @@ impl Stage<'_> {
     }
 
     /// Records the intent, or finds it recorded.
-    async fn begin(&self, found: (FleetRecord, String), asked: &FleetSpec, image: &BootImage, wanted: Wanted) -> Result<Beginning> {
+    async fn begin(&self, found: (FleetRecord, String), asked: &FleetSpec, plan: &Plan, wanted: Wanted) -> Result<Beginning> {
         let (mut record, mut etag) = found;
         for _ in 0..BEGINNINGS_MAX {
             let Some(next) = record.next.clone() else {
                 if wanted == Wanted::ByTriggers && is_the_run(&record.spec, asked) {
                     return Ok(Beginning::Done(Box::new(record)));
                 }
-                let run = self.new_run(&record, asked, image);
+                let run = self.new_run(&record, asked, plan);
                 self.operation.say(&format!("recording the next run: {}, until {}", run.run, lease::deadline_of(&run)));
                 return self.intend(&record, &etag, run).await.map(Beginning::First);
             };
@@ -150,12 +152,13 @@ impl Stage<'_> {
         Err(in_progress(&record.fleet))
     }
 
-    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, image: &BootImage) -> FleetRecord {
+    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, plan: &Plan) -> FleetRecord {
         FleetRecord {
             run: RunId::from_random(engine::random()),
             spec: asked.clone(),
             asked_at: engine::whole_second(self.aws.clock.now()),
-            image: image.clone(),
+            image: plan.image.clone(),
+            rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,
             ..record.clone()
         }

@@ -41,7 +41,7 @@ pub(crate) async fn names(aws: &Aws, spec: &FleetSpec, by: By) -> Result<Vec<Str
     let prices = match by {
         By::Size => BTreeMap::new(),
         By::Price if wants_spot => spot_prices(aws, &fits).await?,
-        By::Price => list_prices(aws, &fits).await,
+        By::Price => list_prices(aws, fits.iter().map(|kind| kind.name.clone()).collect::<Vec<_>>()).await,
     };
     Ok(cheapest(fits, &prices))
 }
@@ -66,8 +66,8 @@ fn cheapest(mut fits: Vec<&InstanceType>, prices: &BTreeMap<String, f64>) -> Vec
 }
 
 /// What each costs on demand, as far as it is known.
-async fn list_prices(aws: &Aws, types: &[&InstanceType]) -> BTreeMap<String, f64> {
-    let asked: Vec<_> = types.iter().map(|kind| list_price(aws, kind.name.clone())).collect();
+pub(crate) async fn list_prices(aws: &Aws, names: impl IntoIterator<Item = String>) -> BTreeMap<String, f64> {
+    let asked: Vec<_> = names.into_iter().map(|name| list_price(aws, name)).collect();
     let told: Vec<Option<(String, f64)>> = stream::iter(asked).buffered(PRICES_AT_ONCE).collect().await;
     told.into_iter().flatten().collect()
 }

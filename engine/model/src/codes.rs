@@ -85,6 +85,13 @@ pub const CODES: &[Code] = &[
         "Wait until the other one is done, and try again.",
     ),
     code(
+        "BudgetTooSmall",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The budget of a lease would not last a minute at the highest price that the fleet could have.",
+        "Raise `lease.budget`, or ask for fewer or cheaper instances.",
+    ),
+    code(
         "Cancelled",
         &[Class::Cancelled],
         Left::Undone,
@@ -232,6 +239,13 @@ pub const CODES: &[Code] = &[
         "Name types of one architecture that the image and the set-up's agent have, and that `placement` allows.",
     ),
     code(
+        "NoPrice",
+        &[Class::Invalid],
+        Left::Nothing,
+        "A lease has a budget, and the Pricing API does not tell what something of the fleet costs. An unknown price is never guessed, so the budget could not be kept.",
+        "Leave `lease.budget` out, or use types and volumes whose price the Pricing API knows.",
+    ),
+    code(
         "NoProfile",
         &[Class::Invalid],
         Left::Nothing,
@@ -353,6 +367,13 @@ pub const CODES: &[Code] = &[
         Left::Undone,
         "Scheduler cannot assume its role two minutes after IAM made it.",
         "Try again; `spawn setup` makes the role anew if somebody deleted it.",
+    ),
+    code(
+        "RootTooSmall",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The root volume that is asked for is smaller than the image.",
+        "Write at least the image's size, or leave `root_volume.size_gib` out.",
     ),
     code(
         "RunLost",

@@ -68,6 +68,9 @@ pub struct FleetRecord {
     pub asked_at: Timestamp,
     /// On-demand price of one instance-hour in US dollars, if the Pricing API told one.
     pub price_usd_per_hour: Option<f64>,
+    /// The most that an hour of the whole fleet can cost, in US dollars, where a budget goes by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_usd_per_hour: Option<f64>,
     /// The instance types it is launched from, in the order in which they are asked.
     pub instance_types: Vec<String>,
     /// What every instance of the run boots, whatever its reference has come to mean since.

@@ -111,6 +111,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
         check_ttl(ttl, value.get("lease").get("ttl").as_str().unwrap_or_default(), problems);
     }
     check_idle(value.get("lease"), &root.key("lease"), problems);
+    check_budget(value.get("lease").get("budget"), &root.key("lease").key("budget"), problems);
     if let Value::Map(tags) = value.get("tags") {
         check_tags(tags, &root.key("tags"), problems);
     }
@@ -223,6 +224,19 @@ fn check_ttl(ttl: Seconds, written: &str, problems: &mut Vec<Problem>) {
     } else if ttl > TTL_MAX {
         let help = "Write less, and extend the lease while the fleet is still wanted";
         problems.push(Problem::new(&path, format!("{written:?} is longer than the longest lease, {TTL_MAX}"), help));
+    }
+}
+
+fn check_budget(budget: &Value, path: &Path, problems: &mut Vec<Problem>) {
+    // What is no number at all is told where the field is read.
+    if let Some(usd) = f64::read(budget, path, &mut Vec::new())
+        && !(usd.is_finite() && usd > 0.0)
+    {
+        problems.push(Problem::new(
+            path,
+            format!("{usd} is no budget"),
+            "Write US dollars, such as 5 or 0.50; left out, the ttl alone ends the fleet",
+        ));
     }
 }
 

@@ -22,6 +22,9 @@ fields! {
         /// Whether an instance ends earlier when nothing happens on it, and what counts as nothing. Its rank is then `expired`, with what
         /// was seen as the reason. Left out: idle or not, it lives until the deadline.
         idle: Option<IdleSpec> => Optional, InPlace;
+        /// The most that one run of the fleet may cost, in US dollars: instances and disks, each at the highest price it could have. The
+        /// lease ends when that much could be spent, if that is before the deadline. Refused where a price is unknown.
+        budget: Option<f64> => Optional, InPlace;
     }
 }
 

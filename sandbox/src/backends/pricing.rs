@@ -1,4 +1,4 @@
-//! The price list: on-demand EC2 of the simulated catalogue, in the shape AWS publishes.
+//! The price list: on-demand EC2 and its storage of the simulated catalogue, in the shape AWS publishes.
 
 use async_trait::async_trait;
 use sandbox_cloud::catalogue;
@@ -45,7 +45,10 @@ struct Filter {
 
 struct Product {
     sku: String,
+    family: &'static str,
     attributes: Value,
+    unit: &'static str,
+    description: String,
     usd: f64,
 }
 
@@ -102,13 +105,47 @@ fn products() -> Vec<Product> {
         for kind in catalogue::instance_types() {
             let Some(usd) = catalogue::on_demand_usd_per_hour(region, &kind.name) else { continue };
             for status in ["Used", "UnusedCapacityReservation"] {
-                let sku = sha256_hex(format!("{region} {} {status}", kind.name).as_bytes())[..16].to_uppercase();
-                products.push(Product { sku, attributes: attributes(region, &kind, status), usd });
+                products.push(Product {
+                    sku: sku(&format!("{region} {} {status}", kind.name)),
+                    family: "Compute Instance",
+                    attributes: attributes(region, &kind, status),
+                    unit: "Hrs",
+                    description: format!("${usd} per On Demand Linux {} Instance Hour", kind.name),
+                    usd,
+                });
             }
+        }
+        for kind in catalogue::volume_types() {
+            let Some(usd) = catalogue::volume_usd_per_gib_month(region, kind) else { continue };
+            products.push(Product {
+                sku: sku(&format!("{region} {kind}")),
+                family: "Storage",
+                attributes: storage_attributes(region, kind),
+                unit: "GB-Mo",
+                description: format!("${usd} per GB-month of {kind} provisioned storage"),
+                usd,
+            });
         }
     }
     products.sort_by(|a, b| a.sku.cmp(&b.sku));
     products
+}
+
+fn sku(of: &str) -> String {
+    sha256_hex(of.as_bytes())[..16].to_uppercase()
+}
+
+fn storage_attributes(region: &str, kind: &str) -> Value {
+    json!({
+        "servicecode": "AmazonEC2",
+        "servicename": "Amazon Elastic Compute Cloud",
+        "location": catalogue::location(region).unwrap_or(region),
+        "locationType": "AWS Region",
+        "regionCode": region,
+        "volumeApiName": kind,
+        "storageMedia": if matches!(kind, "st1" | "sc1" | "standard") { "HDD-backed" } else { "SSD-backed" },
+        "usagetype": format!("EBS:VolumeUsage.{kind}"),
+    })
 }
 
 fn attributes(region: &str, kind: &catalogue::InstanceType, status: &str) -> Value {
@@ -156,6 +193,7 @@ fn family_name(kind: &catalogue::InstanceType) -> &'static str {
 fn known_attribute(field: &str) -> bool {
     field == "ServiceCode"
         || field == "productFamily"
+        || storage_attributes("us-east-1", "gp3").get(field).is_some()
         || catalogue::instance_type("g5.xlarge").is_some_and(|kind| attributes("us-east-1", &kind, "Used").get(field).is_some())
 }
 
@@ -163,7 +201,7 @@ impl Product {
     fn matches(&self, filter: &Filter) -> bool {
         let value = match filter.field.as_str() {
             "ServiceCode" => Some("AmazonEC2"),
-            "productFamily" => Some("Compute Instance"),
+            "productFamily" => Some(self.family),
             field => self.attributes[field].as_str(),
         };
         value.is_some_and(|value| value.eq_ignore_ascii_case(&filter.value))
@@ -172,15 +210,14 @@ impl Product {
     fn render(&self) -> Value {
         // A reservation's unused capacity is billed at the instance's own price; the reservation itself is free.
         let (term, rate) = (format!("{}.{ON_DEMAND}", self.sku), format!("{}.{ON_DEMAND}.{HOURLY}", self.sku));
-        let name = |field: &str| self.attributes[field].as_str().unwrap_or_default().to_owned();
         json!({
-            "product": {"productFamily": "Compute Instance", "attributes": self.attributes, "sku": self.sku},
+            "product": {"productFamily": self.family, "attributes": self.attributes, "sku": self.sku},
             "serviceCode": "AmazonEC2",
             "terms": {"OnDemand": {term: {
                 "priceDimensions": {rate.clone(): {
-                    "unit": "Hrs",
+                    "unit": self.unit,
                     "endRange": "Inf",
-                    "description": format!("${} per On Demand Linux {} Instance Hour", self.usd, name("instanceType")),
+                    "description": self.description,
                     "appliesTo": [],
                     "rateCode": rate,
                     "beginRange": "0",

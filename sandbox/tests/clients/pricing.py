@@ -30,3 +30,9 @@ assert len(pages) > 2 and len(skus) == len(set(skus)), (len(pages), len(skus))
 refused("NotImplemented", pricing.get_products, ServiceCode="AmazonRDS")
 refused("NotImplemented", pricing.get_products, ServiceCode="AmazonEC2", Filters=[term("colour", "blue")])
 refused("NotImplemented", client("pricing", "us-west-2").get_products, ServiceCode="AmazonEC2")
+
+storage = pricing.get_products(ServiceCode="AmazonEC2", Filters=[term("productFamily", "Storage"), term("volumeApiName", "gp3"), term("regionCode", "us-east-1")])["PriceList"]
+equal(len(storage), 1)
+[term_of_gp3] = json.loads(storage[0])["terms"]["OnDemand"].values()
+[gp3] = term_of_gp3["priceDimensions"].values()
+equal((gp3["unit"], float(gp3["pricePerUnit"]["USD"])), ("GB-Mo", 0.08))

@@ -115,6 +115,11 @@ fn image_of(image: &types::Image) -> Option<Image> {
         id: image.image_id()?.to_owned(),
         architecture: image.architecture()?.as_str().to_owned(),
         root_device: image.root_device_name()?.to_owned(),
+        root_gib: image
+            .block_device_mappings()
+            .iter()
+            .find(|mapping| mapping.device_name() == image.root_device_name())
+            .and_then(|mapping| u32::try_from(mapping.ebs()?.volume_size()?).ok()),
     })
 }
 

@@ -10,6 +10,7 @@ use aws_sdk_pricing::types::{Filter, FilterType};
 use serde_json::Value;
 use spawn_core::ports::{Prices, Result};
 use spawn_model::error::{Class, Error};
+use spawn_model::volume::VolumeType;
 
 use crate::endpoint::{Call, Endpoint};
 
@@ -43,7 +44,16 @@ impl Prices for Pricing {
             get = get.filters(equals(field, value)?);
         }
         let answer = self.endpoint.call(GET, || get.clone().send()).await?;
-        Ok(on_demand_usd(answer.price_list()))
+        Ok(on_demand_usd(answer.price_list(), &["Hrs", "Hours"]))
+    }
+
+    async fn volume_usd_per_gib_month(&self, region: &str, kind: VolumeType) -> Result<Option<f64>> {
+        let mut get = self.client.get_products().service_code("AmazonEC2");
+        for (field, value) in [("productFamily", "Storage"), ("volumeApiName", kind.word()), ("regionCode", region)] {
+            get = get.filters(equals(field, value)?);
+        }
+        let answer = self.endpoint.call(GET, || get.clone().send()).await?;
+        Ok(on_demand_usd(answer.price_list(), &["GB-Mo", "GB-month"]))
     }
 }
 
@@ -52,16 +62,16 @@ fn equals(field: &str, value: &str) -> Result<Filter> {
     filter.map_err(|cause| Error::new(Class::Bug, "InvalidRequest", format!("a price filter lacks a part: {cause}"), ""))
 }
 
-/// The one price of an hour in products as the Pricing API lists them, each a JSON text. An unknown price is unknown: several
+/// The one price of a unit in products as the Pricing API lists them, each a JSON text. An unknown price is unknown: several
 /// different ones, none, one that is zero or one in another unit are not made into a number.
-fn on_demand_usd(products: &[String]) -> Option<f64> {
+fn on_demand_usd(products: &[String], units: &[&str]) -> Option<f64> {
     let mut found: Option<f64> = None;
     for product in products {
         let product: Value = serde_json::from_str(product).ok()?;
         for dimension in members(&product["terms"]["OnDemand"]).flat_map(|term| members(&term["priceDimensions"])) {
             let price: f64 = dimension["pricePerUnit"]["USD"].as_str()?.parse().ok()?;
-            let hourly = matches!(dimension["unit"].as_str(), Some("Hrs" | "Hours"));
-            if !hourly || price <= 0.0 || !price.is_finite() || found.is_some_and(|other| other.to_bits() != price.to_bits()) {
+            let is_of_unit = dimension["unit"].as_str().is_some_and(|unit| units.contains(&unit));
+            if !is_of_unit || price <= 0.0 || !price.is_finite() || found.is_some_and(|other| other.to_bits() != price.to_bits()) {
                 return None;
             }
             found = Some(price);
@@ -110,7 +120,7 @@ mod tests {
             (vec![json!({ "terms": { "OnDemand": { "S": { "priceDimensions": { "D": { "unit": "Hrs", "pricePerUnit": { "CNY": "1" } } } } } } }).to_string()], None),
             (vec!["not JSON".to_owned()], None),
         ] {
-            assert_eq!(on_demand_usd(&products), expected, "{products:?}");
+            assert_eq!(on_demand_usd(&products, &["Hrs"]), expected, "{products:?}");
         }
     }
 }

@@ -635,4 +635,9 @@ pub(crate) async fn prices(aws: &Aws) {
     let price = aws.prices.on_demand_usd_per_hour(&aws.region, "c7i.large").await.expect("an answer");
     assert!(price.is_some_and(|usd| usd > 0.0 && usd < 1.0), "{price:?}");
     assert_eq!(aws.prices.on_demand_usd_per_hour(&aws.region, "c99z.enormous").await, Ok(None));
+    for kind in VolumeType::ALL {
+        let price = aws.prices.volume_usd_per_gib_month(&aws.region, *kind).await.expect("an answer");
+        assert!(price.is_some_and(|usd| usd > 0.0 && usd < 1.0), "{kind:?}: {price:?}");
+    }
+    assert_eq!(aws.prices.volume_usd_per_gib_month("mars-north-1", VolumeType::Gp3).await, Ok(None));
 }

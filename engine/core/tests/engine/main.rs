@@ -9,6 +9,7 @@ mod contract;
 mod simulated;
 
 mod adoption;
+mod budgets;
 mod capacity;
 mod crashes;
 mod idle;
@@ -55,7 +56,7 @@ fn array(size: u32) -> FleetSpec {
 
 /// A lease of so many seconds.
 fn lasting(ttl_s: u64) -> LeaseSpec {
-    LeaseSpec { ttl: Seconds(ttl_s), idle: None }
+    LeaseSpec { ttl: Seconds(ttl_s), idle: None, budget: None }
 }
 
 /// Idleness after so many seconds.

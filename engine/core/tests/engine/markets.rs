@@ -7,7 +7,7 @@ use spawn_model::market::{Fallback, MarketSpec, MarketType};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::Status;
 
-use crate::simulated::{World, run};
+use crate::simulated::{REGION, World, run};
 use crate::{array, launch, warm};
 
 /// An array on spot.
@@ -100,10 +100,11 @@ fn a_spot_fleet_costs_no_more_than_its_limit() {
         let plan = engine.plan(FleetKind::JobArray, &spec).await.unwrap();
         let on_demand = plan.price_usd_per_hour.unwrap();
         assert!(plan.spot_usd_per_hour.unwrap() < on_demand);
-        assert_eq!(plan.cost_usd_max, Some(on_demand * 3.0 / 3.0), "20 minutes of three");
+        let dearest = world.process().aws().prices.on_demand_usd_per_hour(REGION, "c7a.large").await.unwrap().unwrap();
+        assert_eq!(plan.rate.unwrap().instances_usd_per_hour, dearest * 3.0);
         spec.market.max_price = Some(on_demand / 2.0);
         let plan = engine.plan(FleetKind::JobArray, &spec).await.unwrap();
-        assert_eq!(plan.cost_usd_max, Some(on_demand / 2.0));
+        assert_eq!(plan.rate.unwrap().instances_usd_per_hour, on_demand / 2.0 * 3.0);
     });
 }
 

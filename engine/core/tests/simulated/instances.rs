@@ -313,7 +313,8 @@ impl Instances for Door {
         let full = reply!(answer, Images).items.into_iter().filter(is_asked_for);
         let newest = full.max_by_key(|image| (image.creation_date.clone(), image.name.clone()));
         let image = newest.ok_or_else(|| Error::new(Class::Invalid, "NoImage", "there is no such image", ""))?;
-        Ok(Image { id: image.id, architecture: image.architecture, root_device: image.root_device_name })
+        let root_gib = u32::try_from(image.volume_size).ok();
+        Ok(Image { id: image.id, architecture: image.architecture, root_device: image.root_device_name, root_gib })
     }
 
     async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>> {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sandbox_cloud::catalogue;
 use spawn_core::ports::{LogEvent, Logs, Prices, Result, Systems};
+use spawn_model::volume::VolumeType;
 
 use super::door::Door;
 use super::refusal;
@@ -85,5 +86,9 @@ impl Logs for Door {
 impl Prices for Door {
     async fn on_demand_usd_per_hour(&self, region: &str, instance_type: &str) -> Result<Option<f64>> {
         self.call("pricing:GetProducts", |s, _| Ok(catalogue::on_demand_usd_per_hour(region, instance_type).filter(|_| s.priced))).await
+    }
+
+    async fn volume_usd_per_gib_month(&self, region: &str, kind: VolumeType) -> Result<Option<f64>> {
+        self.call("pricing:GetProducts", |s, _| Ok(catalogue::volume_usd_per_gib_month(region, kind.word()).filter(|_| s.priced))).await
     }
 }

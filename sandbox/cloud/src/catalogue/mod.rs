@@ -69,9 +69,20 @@ pub fn on_demand_usd_per_hour(region: &str, instance_type: &str) -> Option<f64> 
     Some(round_price(found.base_usd_per_hour * seed.price_factor))
 }
 
-/// US dollars of one GiB of gp3 storage for a month; none for an unknown region.
-pub fn gp3_usd_per_gib_month(region: &str) -> Option<f64> {
-    REGIONS.iter().find(|r| r.name == region).map(|r| round_price(0.08 * r.price_factor))
+/// US dollars of one GiB of storage for a month in us-east-1, by type of volume: list prices of 2025.
+const STORAGE: [(&str, f64); 7] =
+    [("gp2", 0.1), ("gp3", 0.08), ("io1", 0.125), ("io2", 0.125), ("sc1", 0.015), ("st1", 0.045), ("standard", 0.05)];
+
+/// The types of volumes that have a price.
+pub fn volume_types() -> impl Iterator<Item = &'static str> {
+    STORAGE.iter().map(|(name, _)| *name)
+}
+
+/// US dollars of one GiB of storage for a month; none for an unknown region or type of volume.
+pub fn volume_usd_per_gib_month(region: &str, volume_type: &str) -> Option<f64> {
+    let seed = REGIONS.iter().find(|r| r.name == region)?;
+    let (_, usd) = STORAGE.iter().find(|(name, _)| *name == volume_type)?;
+    Some(round_price(usd * seed.price_factor))
 }
 
 /// Prices have six decimals: without this the scaling would leave a trail of binary dust.
