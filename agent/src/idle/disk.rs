@@ -47,13 +47,21 @@ mod tests {
     #[test]
     fn whole_disks_count_once() {
         for (what, devices, counted) in [
-            ("NVMe", &["nvme0n1", "nvme0n1p1", "nvme0n1p127", "nvme1n1", "nvme10n1", "nvme10n1p2"][..], &["nvme0n1", "nvme10n1", "nvme1n1"][..]),
+            (
+                "NVMe",
+                &["nvme0n1", "nvme0n1p1", "nvme0n1p127", "nvme1n1", "nvme10n1", "nvme10n1p2"][..],
+                &["nvme0n1", "nvme10n1", "nvme1n1"][..],
+            ),
             ("Xen", &["xvda", "xvda1", "xvdbb", "xvdbb15"], &["xvda", "xvdbb"]),
             ("Xen without a table", &["xvda1", "xvdf"], &["xvda1", "xvdf"]),
             ("virtio and SCSI", &["vda", "vda1", "sda", "sda14", "sdb"], &["sda", "sdb", "vda"]),
             ("cards", &["mmcblk0", "mmcblk0p1"], &["mmcblk0"]),
             ("a disk whose name ends in p", &["sdp", "sdp1", "nbd0", "nbd0p1"], &["nbd0", "sdp"]),
-            ("what stands on others", &["nvme0n1", "dm-0", "dm-1", "md127", "md127p1", "loop0", "loop12", "zram0", "ram0", "bcache0"], &["nvme0n1"]),
+            (
+                "what stands on others",
+                &["nvme0n1", "dm-0", "dm-1", "md127", "md127p1", "loop0", "loop12", "zram0", "ram0", "bcache0"],
+                &["nvme0n1"],
+            ),
             ("nothing", &[], &[]),
         ] {
             let text: String = devices.iter().map(|name| line(name)).collect();

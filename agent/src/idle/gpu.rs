@@ -50,7 +50,9 @@ mod tests {
     /// Answers as nvidia-smi(1) describes them and bug reports show them. None was recorded here: not run on a GPU.
     #[test]
     fn the_busiest_gpu_counts() {
-        for (said, percent) in [("0\n", Some(0)), ("37\n", Some(37)), ("0\n0\n99\n3\n", Some(99)), (" 100 \n", Some(100)), ("5\n\n", Some(5))] {
+        for (said, percent) in
+            [("0\n", Some(0)), ("37\n", Some(37)), ("0\n0\n99\n3\n", Some(99)), (" 100 \n", Some(100)), ("5\n\n", Some(5))]
+        {
             assert_eq!(busiest(said).ok(), percent, "{said:?}");
         }
         // A GPU that is divided into instances, one that cannot tell, one that has fallen off, none, and an older header.

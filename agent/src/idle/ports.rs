@@ -23,15 +23,18 @@ pub(super) fn read(text: &str) -> Result<BTreeSet<u32>, String> {
 mod tests {
     use super::*;
 
-    const HEADING: &str =
-        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n";
+    const HEADING: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode                                                     \n";
 
     #[test]
     fn only_established_connections_to_own_ports_count() {
         for (what, line, port) in [
             ("listening", "   0: 00000000:22B8 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 489 1", None),
             ("established", "   1: 0100007F:22B8 0100007F:D02E 01 00000000:00000000 00:00000000 00000000     0        0 490 1", Some(8888)),
-            ("the other end", "   2: 020200C0:D02E 507100CB:22B8 01 00000000:00000000 02:00000A2B 00000000     0        0 491 2", Some(53294)),
+            (
+                "the other end",
+                "   2: 020200C0:D02E 507100CB:22B8 01 00000000:00000000 02:00000A2B 00000000     0        0 491 2",
+                Some(53294),
+            ),
             ("over", "   3: 0100007F:22B8 0100007F:D02E 06 00000000:00000000 03:00000A2B 00000000     0        0 0 3", None),
             (
                 "IPv6",

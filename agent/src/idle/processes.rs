@@ -52,7 +52,12 @@ mod tests {
         for (comm, cmdline, names, others) in [
             ("sshd", &b"sshd: ubuntu@pts/0\0"[..], &["sshd"][..], &["ssh", "ubuntu@pts", ""][..]),
             // A script that names its interpreter has the script's name.
-            ("jupyter-lab", b"/usr/bin/python3\0/usr/local/bin/jupyter-lab\0--no-browser\0", &["jupyter-lab", "python3"], &["jupyter", "/usr/bin/python3"]),
+            (
+                "jupyter-lab",
+                b"/usr/bin/python3\0/usr/local/bin/jupyter-lab\0--no-browser\0",
+                &["jupyter-lab", "python3"],
+                &["jupyter", "/usr/bin/python3"],
+            ),
             // A service may change its name and keep its arguments.
             ("MainThread", b"/opt/render farm/worker\0", &["worker", "MainThread"], &["farm"]),
             ("cut-after-fiftee", b"", &["cut-after-fiftee"], &["cut-after"]),

@@ -10,6 +10,7 @@ use spawn_model::spec::FleetKind;
 use spawn_model::value::Value;
 
 use super::declared::{doc, first_sentence};
+use super::idle::IdleArgs;
 use super::{Fields, name_of, program, read_text};
 
 /// A fleet: from a file, from flags, or from a file with flags over it.
@@ -44,6 +45,8 @@ pub(crate) struct FleetArgs {
     ami: Option<String>,
     #[arg(long, help = first_sentence("lease.ttl"), long_help = doc("lease.ttl"), value_name = "DURATION")]
     ttl: Option<String>,
+    #[command(flatten)]
+    idle: IdleArgs,
     #[arg(long, help = first_sentence("env"), long_help = doc("env"), value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
     /// Files to put into the directory the command starts in: a path, and a name there if it is another
@@ -98,7 +101,6 @@ impl FleetArgs {
             ("instance_types", words(&self.instance_types)),
             ("ami", self.ami.as_ref().map(text)),
             ("command", words(&self.command)),
-            ("lease", self.ttl.as_ref().map(|ttl| Value::Map(BTreeMap::from([("ttl".to_owned(), text(ttl))])))),
             ("wait_for", self.wait.as_ref().map(text)),
             ("gang", self.gang.then_some(Value::Bool(true))),
             ("delete_results", self.delete_results.then_some(Value::Bool(true))),
@@ -109,6 +111,8 @@ impl FleetArgs {
         }
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
         add(fields, "market", self.market());
+        add(fields, "lease", self.ttl.iter().map(|ttl| ("ttl".to_owned(), text(ttl))).collect());
+        self.idle.apply(fields);
         add(fields, "env", texts(&self.env));
         add(fields, "tags", texts(&self.tag));
         add(fields, "triggers", texts(&self.trigger));
@@ -149,7 +153,7 @@ impl FleetArgs {
 }
 
 /// Adds entries to a map field, over those of the same key. What is no map is left for the rules to refuse.
-fn add(fields: &mut Fields, name: &str, entries: Vec<(String, Value)>) {
+pub(super) fn add(fields: &mut Fields, name: &str, entries: Vec<(String, Value)>) {
     if entries.is_empty() {
         return;
     }

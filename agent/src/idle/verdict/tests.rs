@@ -6,7 +6,7 @@ use spawn_model::problem::Path;
 use spawn_model::read::FieldType;
 
 use super::*;
-use crate::idle::look::Moment;
+use crate::idle::look::{Moment, Places, at_once};
 use crate::idle::{cpu, disk, network};
 
 /// As a user writes it: `after` of ten minutes, one process, one port, every other field by default.
@@ -62,7 +62,8 @@ impl Machine {
             network: seen("net/dev").and_then(|()| network::read(&interfaces)),
             disk: seen("diskstats").and_then(|()| disk::read(&disks)),
             gpu: self.gpu.clone(),
-            terminals: seen("terminals").map(|()| self.typed_at.map(|at| ("pts/0".to_owned(), (at, 0))).into_iter().collect::<BTreeMap<_, _>>()),
+            terminals: seen("terminals")
+                .map(|()| self.typed_at.map(|at| ("pts/0".to_owned(), (at, 0))).into_iter().collect::<BTreeMap<_, _>>()),
             processes: seen("processes").map(|()| self.runs.then(|| "jupyter-lab".to_owned()).into_iter().collect()),
             ports: seen("ports").map(|()| self.connected.then_some(8888).into_iter().collect::<BTreeSet<_>>()),
         }
@@ -99,7 +100,11 @@ fn at_minute_3(at: u64) -> bool {
 fn what_keeps_a_machine_and_what_does_not() {
     let cases: &[(&str, Deed, Option<u64>)] = &[
         ("nothing", |_, _| {}, Some(600)),
-        ("background work below each limit", |m, _| (m.busy, m.network, m.disk) = (m.busy + 190, m.network + 190_000, m.disk + 1_900_000), Some(600)),
+        (
+            "background work below each limit",
+            |m, _| (m.busy, m.network, m.disk) = (m.busy + 190, m.network + 190_000, m.disk + 1_900_000),
+            Some(600),
+        ),
         ("a processor", |m, _| m.busy += 210, None),
         ("a processor that waits for its disk", |m, _| m.waiting += 2000, Some(600)),
         ("the network", |m, _| m.network += 210_000, None),
@@ -110,10 +115,42 @@ fn what_keeps_a_machine_and_what_does_not() {
         ("a terminal that nobody touches", |m, _| m.typed_at = Some(1000), Some(600)),
         ("a process", |m, _| m.runs = true, None),
         ("a connection", |m, _| m.connected = true, None),
-        ("a processor, once", |m, at| if at_minute_3(at) { m.busy += 300 }, Some(780)),
-        ("somebody who logs in and leaves", |m, at| if at_minute_3(at) { m.typed_at = Some(2000) }, Some(780)),
-        ("somebody who logs out", |m, at| if at_minute_3(at) { m.typed_at = None }, Some(600)),
-        ("counters that are reset", |m, at| if at_minute_3(at) { (m.network, m.disk) = (0, 0) }, Some(600)),
+        (
+            "a processor, once",
+            |m, at| {
+                if at_minute_3(at) {
+                    m.busy += 300
+                }
+            },
+            Some(780),
+        ),
+        (
+            "somebody who logs in and leaves",
+            |m, at| {
+                if at_minute_3(at) {
+                    m.typed_at = Some(2000)
+                }
+            },
+            Some(780),
+        ),
+        (
+            "somebody who logs out",
+            |m, at| {
+                if at_minute_3(at) {
+                    m.typed_at = None
+                }
+            },
+            Some(600),
+        ),
+        (
+            "counters that are reset",
+            |m, at| {
+                if at_minute_3(at) {
+                    (m.network, m.disk) = (0, 0)
+                }
+            },
+            Some(600),
+        ),
         ("statistics that cannot be read", |m, _| m.broken = Some("stat"), None),
         ("interfaces that cannot be read", |m, _| m.broken = Some("net/dev"), None),
         ("disks that cannot be read", |m, _| m.broken = Some("diskstats"), None),
@@ -123,8 +160,24 @@ fn what_keeps_a_machine_and_what_does_not() {
         ("ports that cannot be read", |m, _| m.broken = Some("ports"), None),
         // The look that fails, and the next one, which has nothing to compare with.
         ("interfaces that cannot be read once", |m, at| m.broken = at_minute_3(at).then_some("net/dev"), Some(800)),
-        ("a clock that is put forward by a day", |m, at| if at_minute_3(at) { m.clock = 86_400 }, Some(600)),
-        ("a clock that is put back by a day", |m, at| if at_minute_3(at) { m.clock = -86_400 }, Some(600)),
+        (
+            "a clock that is put forward by a day",
+            |m, at| {
+                if at_minute_3(at) {
+                    m.clock = 86_400
+                }
+            },
+            Some(600),
+        ),
+        (
+            "a clock that is put back by a day",
+            |m, at| {
+                if at_minute_3(at) {
+                    m.clock = -86_400
+                }
+            },
+            Some(600),
+        ),
     ];
     let rule = rule();
     for (what, deed, expected) in cases {
@@ -216,4 +269,38 @@ fn limits_are_the_users() {
     let nothing = IdleSpec { cpu_percent: 0, network_bytes_per_second: 0, disk_bytes_per_second: 0, ..rule() };
     assert_eq!(watched(&nothing, |_, _| {}).0, Some(600));
     assert_eq!(watched(&nothing, |m, _| m.network += 1).0, None);
+}
+
+/// Machines as kernels told of them, each looked at twice. `fixtures/README.md` says where they are from.
+#[test]
+fn machines_as_their_kernels_tell() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/idle/fixtures");
+    let devices = tempfile::tempdir().unwrap();
+    for name in ["pts/0", "ttyS0", "tty1"] {
+        std::fs::create_dir_all(devices.path().join("pts")).unwrap();
+        std::fs::write(devices.path().join(name), "").unwrap();
+    }
+    let mut told = String::new();
+    for machine in ["microvm-compiling", "microvm-writing-back", "nitro-at-rest", "xen-in-use"] {
+        let look = |when: &str, at: u64| {
+            let places = Places { proc: fixtures.join(machine).join(when), devices: devices.path().to_owned() };
+            let moment = Moment { wall: noon(), steady: Duration::from_secs(at) };
+            Look { moment, ..at_once(&rule(), &places) }
+        };
+        let verdict = Course::begin(look("before", 100)).judge(&rule(), look("now", 120));
+        told += &format!("{machine}: {}\n", if verdict.is_idle { "idle" } else { "busy" });
+        verdict.signals.iter().for_each(|signal| told += &format!("  {signal}\n"));
+        assert_eq!(verdict.unread, Vec::new(), "{machine}");
+    }
+    insta::assert_snapshot!("machines", told);
+}
+
+#[test]
+fn a_place_with_nothing_in_it_is_no_idle_machine() {
+    let nothing = tempfile::tempdir().unwrap();
+    let places = Places { proc: nothing.path().to_owned(), devices: nothing.path().to_owned() };
+    let mut verdict = Course::begin(at_once(&rule(), &places)).judge(&rule(), at_once(&rule(), &places));
+    verdict.unread.iter_mut().for_each(|(_, reason)| *reason = reason.replace(nothing.path().to_str().unwrap(), "/proc"));
+    assert!(!verdict.is_idle);
+    insta::assert_debug_snapshot!("nothing", verdict.unread);
 }

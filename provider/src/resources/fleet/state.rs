@@ -91,7 +91,7 @@ fn lease(spec: &LeaseSpec, before: &Value) -> Value {
 }
 
 fn idle(spec: &IdleSpec, before: &Value) -> Value {
-    let Value::Map(mut entries) = json(spec) else { return Value::Null };
+    let mut entries = spec.written();
     for (name, now) in &mut entries {
         keep_absence(now, before.get(name));
     }
