@@ -1,17 +1,21 @@
 //! The order of everything: from the configuration to the end of the machine.
 
+mod end;
+
 use std::cell::OnceCell;
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use spawn_model::idle::IdleSpec;
 use spawn_model::layout::{RunKeys, log_stream};
-use spawn_model::record::{AgentConfig, Completion, Exit, Payload, RankClaim, SCHEMA};
+use spawn_model::record::{AgentConfig, Exit, Payload, RankClaim, SCHEMA};
 use tokio::sync::{oneshot, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+
+use end::LAST_MOMENTS;
 
 use crate::aws::Session;
 use crate::aws::logs::Stream;
@@ -25,7 +29,7 @@ use crate::idle::Findings;
 use crate::metadata::{Identity, Metadata};
 use crate::output::{self, Progress};
 use crate::peers::{self, Peer};
-use crate::rank::{self, BucketClaims, Claims};
+use crate::rank::{self, BucketClaims};
 use crate::results::{self, Uploaded};
 use crate::retry::{Patience, retry};
 use crate::workload::{self, Account, Workload};
@@ -33,14 +37,8 @@ use crate::{Intervals, completion, config, idle, lease, payload, power, spot};
 
 /// How long to try for what nothing can be done without.
 const START_WITHIN: Duration = Duration::from_secs(180);
-/// What is left to be done when the lease ends or EC2 takes the machine back has to be done within this.
-const LAST_WORK: Duration = Duration::from_secs(10);
-/// When the system goes down: for output and results that are under way, and then for the record.
-const LAST_MOMENTS: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(1100));
 /// A command that was told to end by the system may be gone a moment before the agent is told.
 const SHUTDOWN_FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
-/// The machine's own timers know whole seconds, so they may be ahead of the deadline by one.
-const TIMER_AHEAD: SignedDuration = SignedDuration::from_secs(2);
 /// How long output may stay open after the command has ended.
 const OUTPUT_OPEN: Duration = Duration::from_secs(2);
 /// How long the last output may take to reach Logs.
@@ -352,107 +350,5 @@ impl Agent {
         };
         let env = environment::make(&facts);
         Ok(Job { argv: ready.payload.command.clone(), env, directory, grace: workload::GRACE })
-    }
-
-    /// The machine ends and the command never started, or there is none.
-    async fn ended_early(&self, ending: Ending) -> After {
-        let exit = match ending {
-            Ending::Idle => Some(Exit::Idle),
-            Ending::Lease => Some(Exit::LeaseEnded),
-            Ending::Spot => Some(Exit::Interrupted),
-            Ending::Shutdown => self.lease_over().then_some(Exit::LeaseEnded),
-        };
-        if let Some(exit) = exit {
-            self.record(exit, Uploaded::default()).await;
-        }
-        if ending == Ending::Shutdown { After::Leave } else { After::PowerOff }
-    }
-
-    /// Something keeps the agent from working: it says so wherever it can, and ends the machine.
-    async fn unable(&self, reason: String) -> After {
-        eprintln!("spored: {reason}; the machine ends now");
-        if self.rank.get().is_none()
-            && let Some(identity) = self.identity.get()
-        {
-            let claimed = RankClaim {
-                schema: SCHEMA,
-                instance_id: identity.instance_id.clone(),
-                private_ip: identity.private_ip.clone(),
-                started_at: Timestamp::now(),
-            };
-            let claims = BucketClaims { session: &self.session, bucket: &self.bucket, keys: &self.keys, claim: &claimed };
-            let wanted = self.wanted(identity);
-            let own = async {
-                claims.claim(wanted).await?;
-                Ok::<bool, crate::failure::Failure>(claims.holder(wanted).await? == identity.instance_id)
-            };
-            if let Ok(Ok(true)) = timeout(LAST_WORK, own).await {
-                let _ = self.rank.set(wanted);
-            }
-        }
-        // It is as likely to fail as what failed before.
-        let recorded = timeout(LAST_WORK, self.record(Exit::NotStarted { reason }, Uploaded::default()));
-        if recorded.await.is_err() {
-            eprintln!("spored: and it could not be recorded");
-        }
-        After::PowerOff
-    }
-
-    /// Records how it ended, if this machine has a rank.
-    async fn record(&self, exit: Exit, uploaded: Uploaded) {
-        let (Some(rank), Some(identity)) = (self.rank.get(), self.identity.get()) else { return };
-        let started = !matches!(exit, Exit::NotStarted { .. });
-        let started_at = self.started_at.get().copied().filter(|_| started);
-        let idle = self.findings.idleness.get().cloned().filter(|_| exit == Exit::Idle);
-        let completion = Completion {
-            schema: SCHEMA,
-            rank: *rank,
-            instance_id: identity.instance_id.clone(),
-            exit,
-            started_at,
-            ended_at: Timestamp::now(),
-            results: uploaded.files,
-            notes: uploaded.notes.into_iter().chain(self.findings.notes()).collect(),
-            idle,
-        };
-        self.write(&completion).await;
-    }
-
-    async fn write(&self, record: &Completion) {
-        tokio::select! {
-            () = completion::write(&self.session, &self.bucket, &self.keys, &self.state, record) => {}
-            () = self.out_of_time(LAST_MOMENTS.1) => eprintln!("spored: the completion record did not reach the bucket in time"),
-        }
-    }
-
-    /// Everything is recorded: the machine ends, or is kept until its lease does.
-    async fn stay(&self) -> After {
-        if self.config.kind.ends_with_command() {
-            return After::PowerOff;
-        }
-        match self.endings.any().await {
-            Ending::Shutdown => After::Leave,
-            Ending::Lease | Ending::Spot => After::PowerOff,
-            Ending::Idle => {
-                if let Some(done) = completion::kept(&self.state) {
-                    let idle = self.findings.idleness.get().cloned();
-                    let notes = done.notes.into_iter().chain(self.findings.notes()).collect();
-                    self.write(&Completion { idle, notes, ..done }).await;
-                }
-                After::PowerOff
-            }
-        }
-    }
-
-    fn lease_over(&self) -> bool {
-        Timestamp::now() + TIMER_AHEAD >= *self.deadline.borrow()
-    }
-
-    /// Waits until the machine's end leaves no time for what is being done. `moment` is what there is once the system goes down.
-    async fn out_of_time(&self, moment: Duration) {
-        if self.endings.pressing().await != Ending::Shutdown {
-            tokio::select! { () = sleep(LAST_WORK) => return, () = self.endings.shutdown() => {} }
-        }
-        sleep(moment).await;
     }
 }

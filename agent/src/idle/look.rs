@@ -61,9 +61,9 @@ pub(super) struct Look {
 /// Where the kernel tells about the machine. The environment may name other places, as it does for other programs that look at a machine
 /// from within something that has a view of its own.
 #[derive(Clone, Debug)]
-struct Places {
-    proc: PathBuf,
-    devices: PathBuf,
+pub(super) struct Places {
+    pub(super) proc: PathBuf,
+    pub(super) devices: PathBuf,
 }
 
 impl Places {
@@ -109,7 +109,8 @@ impl Eyes {
     }
 }
 
-fn at_once(rule: &IdleSpec, places: &Places) -> Look {
+/// Reads all that is told by files.
+pub(super) fn at_once(rule: &IdleSpec, places: &Places) -> Look {
     let running = running(places, !rule.processes.is_empty());
     let numbers = running.as_ref().map(|running| running.iter().map(|process| process.terminal).filter(|number| *number != 0).collect());
     Look {

@@ -2,21 +2,21 @@
 
 use super::counters::Counters;
 
-/// Reads `/proc/net/dev`: bytes received and sent by each interface, whatever it is called. Loopback is none: what goes over it is
+/// Reads `/proc/net/dev`: bytes received and bytes sent by each interface, whatever it is called. Loopback is none: what goes over it is
 /// work of processes on this machine, and they are seen by what they do.
 pub(super) fn read(text: &str) -> Result<Counters, String> {
-    let lines = text.lines().filter_map(|line| line.trim_start().rsplit_once(':'));
-    lines
-        .filter(|(name, _)| *name != "lo")
-        .map(|(name, rest)| Ok((name.to_owned(), bytes(rest).ok_or_else(|| unlike(name, rest))?)))
-        .collect()
+    let mut counters = Counters::new();
+    for (name, rest) in text.lines().filter_map(|line| line.trim_start().rsplit_once(':')).filter(|(name, _)| *name != "lo") {
+        let (received, sent) = bytes(rest).ok_or_else(|| unlike(name, rest))?;
+        // Apart, because each of them may run over.
+        counters.extend([(format!("{name} received"), received), (format!("{name} sent"), sent)]);
+    }
+    Ok(counters)
 }
 
-fn bytes(rest: &str) -> Option<u64> {
+fn bytes(rest: &str) -> Option<(u64, u64)> {
     let mut fields = rest.split_whitespace().map(str::parse);
-    let received: u64 = fields.next()?.ok()?;
-    let sent: u64 = fields.nth(7)?.ok()?;
-    Some(received.saturating_add(sent))
+    Some((fields.next()?.ok()?, fields.nth(7)?.ok()?))
 }
 
 fn unlike(name: &str, rest: &str) -> String {
@@ -36,7 +36,7 @@ mod tests {
             for gap in [": ", ":"] {
                 let lines = format!("    lo: 9 1 0 0 0 0 0 0 9 1 0 0 0 0 0 0\n  {name}{gap}100 1 0 0 0 0 0 0 23 1 0 0 0 0 0 0\n");
                 let found = read(&format!("{heading}{lines}")).unwrap();
-                assert_eq!(found, Counters::from([(name.to_owned(), 123)]));
+                assert_eq!(found, Counters::from([(format!("{name} received"), 100), (format!("{name} sent"), 23)]));
             }
         }
         assert_eq!(read(heading), Ok(Counters::new()));

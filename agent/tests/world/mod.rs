@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 pub(crate) mod cloud;
+pub(crate) mod kernel;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -158,6 +159,8 @@ impl World {
             .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", self.cloud.endpoint())
             .env("SYSTEMD_UNIT_PATH", self.path("units"))
             .env("STATE_DIRECTORY", self.path("var"))
+            .env("HOST_PROC", self.path("kernel/proc"))
+            .env("HOST_DEV", self.path("kernel/dev"))
             .env("http_proxy", "http://127.0.0.1:1")
             .env("HTTPS_PROXY", "http://127.0.0.1:1")
             .stdin(Stdio::null())

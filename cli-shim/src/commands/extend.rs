@@ -6,28 +6,36 @@ use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
 use spawn_model::problem::{Path, Problem};
 use spawn_model::rules::read_spec;
-use spawn_model::spec::FleetKind;
+use spawn_model::spec::{FleetKind, LeaseSpec};
 use spawn_model::value::Value;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
+use crate::input::{Fields, IdleArgs};
+use crate::output::fleet::or_idle;
 use crate::output::{Failure, Output, time};
 use crate::session::Session;
 
-/// Move the end of a fleet's lease
+/// Move the end of a fleet's lease, or change when its machines are idle
 ///
 /// Of a fleet that Terraform keeps, change `lease` there as well, or the next apply moves it back.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("how").required(true))]
+#[command(override_usage = "spawn extend [OPTIONS] <NAME>")]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["ttl", "by", "no_idle"]).args(IdleArgs::FLAGS))]
 pub(crate) struct Extend {
     /// The fleet's name or id
     name: String,
     /// How long the fleet may live, counted from the moment it was asked for
-    #[arg(long, group = "how", value_name = "DURATION")]
+    #[arg(long, conflicts_with = "by", value_name = "DURATION")]
     ttl: Option<String>,
     /// How much later than its present deadline it ends
-    #[arg(long, group = "how", value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION")]
     by: Option<String>,
+    #[command(flatten)]
+    idle: IdleArgs,
+    /// Idle or not, its machines live until the deadline
+    #[arg(long, conflicts_with_all = IdleArgs::FLAGS)]
+    no_idle: bool,
 }
 
 /// A moved lease, as programs read it.
@@ -38,30 +46,47 @@ struct Moved {
     ttl_s: u64,
     deadline_before: String,
     deadline: String,
+    /// Null if its machines live until the deadline, idle or not.
+    idle_after_s: Option<u64>,
 }
 
 impl Extend {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Session { engine } = Session::connect(global).await?;
         let fleet = engine.find(&self.name).await?;
-        let ttl = checked(&self.ttl(&fleet)?)?;
-        let deadline = engine.lease_change(&fleet, ttl).await?;
+        let lease = self.lease(&fleet)?;
+        let deadline = engine.lease_change(&fleet, &lease).await?;
         let moved = Moved {
             id: fleet.record.fleet.to_string(),
             name: fleet.record.spec.name.clone(),
-            ttl_s: ttl.0,
+            ttl_s: lease.ttl.0,
             deadline_before: fleet.deadline.to_string(),
             deadline: deadline.to_string(),
+            idle_after_s: lease.idle.as_ref().map(|idle| idle.after.0),
         };
         output.result(&moved, |moved| {
-            format!("{} ends at {}; before, at {}\n", moved.name, time::deadline(deadline, engine.now()), time::moment(fleet.deadline))
+            let (now, before) = (time::deadline(deadline, engine.now()), time::moment(fleet.deadline));
+            format!("{} ends at {now}{}; before, at {before}\n", moved.name, or_idle(lease.idle.as_ref()))
         })?;
         Ok(DONE)
     }
 
+    /// The new lease.
+    fn lease(&self, fleet: &Fleet) -> Result<LeaseSpec, Failure> {
+        let mut lease = Fields::from([("ttl".to_owned(), Value::String(self.ttl(fleet)?))]);
+        if let Some(idle) = fleet.idle.as_ref().filter(|_| !self.no_idle) {
+            lease.insert("idle".to_owned(), Value::Map(idle.written()));
+        }
+        let mut fields = Fields::from([("lease".to_owned(), Value::Map(lease))]);
+        self.idle.apply(&mut fields);
+        checked(fields)
+    }
+
     /// The new ttl as it is written.
     fn ttl(&self, fleet: &Fleet) -> Result<String, Failure> {
-        let Some(by) = &self.by else { return Ok(self.ttl.clone().unwrap_or_default()) };
+        let Some(by) = &self.by else {
+            return Ok(self.ttl.clone().unwrap_or_else(|| fleet.record.spec.lease.ttl.to_string()));
+        };
         let more = Seconds::parse(by).ok_or_else(|| {
             let message = format!("{by:?} is not a duration");
             vec![Problem::new(&Path::field("--by"), message, "Write it like \"90s\", \"20m\", \"1h30m\" or \"2d\"")]
@@ -73,33 +98,68 @@ impl Extend {
     }
 }
 
-/// Judges a ttl by the rules of every fleet: that of the smallest one, for nothing else of a fleet decides about it.
-fn checked(ttl: &str) -> Result<Seconds, Failure> {
-    let smallest = Value::from(serde_json::json!({ "name": "a", "instance_types": ["t3.micro"], "lease": { "ttl": ttl } }));
-    let (spec, problems) = read_spec(FleetKind::Instance, &smallest);
-    spec.map(|spec| spec.lease.ttl).ok_or_else(|| problems.into())
+/// Judges a lease by the rules of every fleet: those of the smallest one, for nothing else of a fleet decides about it.
+fn checked(mut fields: Fields) -> Result<LeaseSpec, Failure> {
+    fields.insert("name".to_owned(), "a".into());
+    fields.insert("instance_types".to_owned(), Value::List(vec!["t3.micro".into()]));
+    let (spec, problems) = read_spec(FleetKind::Instance, &Value::Map(fields));
+    spec.map(|spec| spec.lease).ok_or_else(|| problems.into())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
     use crate::output::fleet::tests::array;
 
-    fn extend(ttl: Option<&str>, by: Option<&str>) -> Result<Seconds, Failure> {
-        let extend = Extend { name: "mandelbrot".into(), ttl: ttl.map(str::to_owned), by: by.map(str::to_owned) };
-        extend.ttl(&array()).and_then(|ttl| checked(&ttl))
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        extend: Extend,
+    }
+
+    fn extend(flags: &[&str], fleet: &Fleet) -> Result<LeaseSpec, Failure> {
+        Line::try_parse_from(["extend", "mandelbrot"].iter().chain(flags)).expect("a command line").extend.lease(fleet)
+    }
+
+    fn calm(after: &str) -> Fleet {
+        let lease = extend(&["--idle-after", after, "--idle-port", "8888"], &array()).expect("a lease");
+        Fleet { idle: lease.idle, ..array() }
     }
 
     #[test]
     fn a_lease_is_told_from_the_beginning_or_from_its_present_end() {
-        assert_eq!(extend(Some("2h"), None).expect("a ttl"), Seconds(7200));
-        assert_eq!(extend(None, Some("30m")).expect("a ttl"), Seconds(50 * 60));
+        assert_eq!(extend(&["--ttl", "2h"], &array()).expect("a lease").ttl, Seconds(7200));
+        assert_eq!(extend(&["--by", "30m"], &array()).expect("a lease").ttl, Seconds(50 * 60));
+    }
+
+    #[test]
+    fn idleness_stays_as_it_was_unless_something_else_is_said() {
+        let lease = extend(&["--ttl", "2h"], &calm("10m")).expect("a lease");
+        assert_eq!(lease.idle, calm("10m").idle);
+        let lease = extend(&["--idle-after", "15m"], &calm("10m")).expect("a lease");
+        let idle = lease.idle.expect("it is told");
+        assert_eq!((lease.ttl, idle.after, idle.ports), (Seconds(20 * 60), Seconds(15 * 60), vec![8888]));
+        assert_eq!(extend(&["--no-idle"], &calm("10m")).expect("a lease").idle, None);
+        assert_eq!(extend(&["--no-idle", "--by", "1h"], &calm("10m")).expect("a lease").ttl, Seconds(80 * 60));
     }
 
     #[test]
     fn a_lease_that_no_fleet_may_have_is_refused() {
-        let refused = [(Some("5 parsecs"), None), (Some("0s"), None), (None, Some("soon")), (None, Some("30d"))];
-        let texts = refused.map(|(ttl, by)| extend(ttl, by).expect_err("a refusal").text());
+        let refused: [(&[&str], &Fleet); 7] = [
+            (&["--ttl", "5 parsecs"], &array()),
+            (&["--ttl", "0s"], &array()),
+            (&["--by", "soon"], &array()),
+            (&["--by", "30d"], &array()),
+            (&["--idle-after", "2h"], &array()),
+            (&["--idle-port", "8888"], &array()),
+            (&["--ttl", "5m"], &calm("10m")),
+        ];
+        let texts = refused.map(|(flags, fleet)| extend(flags, fleet).expect_err("a refusal").text());
         insta::assert_snapshot!("extend-refused", texts.join("\n"));
+        for nothing in [&[][..], &["--no-idle", "--idle-after", "10m"], &["--ttl", "1h", "--by", "1h"]] {
+            assert!(Line::try_parse_from(["extend", "mandelbrot"].iter().chain(nothing)).is_err(), "{nothing:?}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use spawn_model::spec::FleetKind;
 use spawn_model::value::Value;
 
 use super::declared::{doc, first_sentence};
+use super::idle::IdleArgs;
 use super::place::PlaceArgs;
 use super::requirements::RequirementsArgs;
 use super::{Fields, name_of, program, read_text};
@@ -52,6 +53,8 @@ pub(crate) struct FleetArgs {
     ttl: Option<String>,
     #[arg(long, help = first_sentence("lease.budget"), long_help = doc("lease.budget"), value_name = "USD")]
     budget: Option<f64>,
+    #[command(flatten)]
+    idle: IdleArgs,
     #[arg(long, help = first_sentence("env"), long_help = doc("env"), value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
     /// Files to put into the directory the command starts in: a path, and a name there if it is another
@@ -118,6 +121,7 @@ impl FleetArgs {
         let lease = [("ttl", self.ttl.as_ref().map(text)), ("budget", self.budget.map(Value::Float))];
         add(fields, "lease", lease.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect());
         add(fields, "market", self.market());
+        self.idle.apply(fields);
         self.requirements.apply(fields);
         self.place.apply(fields, problems);
         add(fields, "env", texts(&self.env));

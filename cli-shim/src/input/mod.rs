@@ -5,6 +5,7 @@
 
 mod declared;
 mod flags;
+mod idle;
 mod place;
 mod program;
 mod requirements;
@@ -19,11 +20,12 @@ use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::value::Value;
 
 pub(crate) use flags::FleetArgs;
+pub(crate) use idle::IdleArgs;
 
 use crate::output::Failure;
 
 /// The fields of a fleet as they were written, before they are checked.
-type Fields = BTreeMap<String, Value>;
+pub(crate) type Fields = BTreeMap<String, Value>;
 
 impl FleetArgs {
     /// Reads and checks the fleet. `random` makes a name where none was given.
@@ -212,6 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn idleness_is_told_in_a_file_and_by_flags() {
+        let yaml =
+            "name: a\ninstance_types: [c7i.large]\nlease:\n  ttl: 8h\n  idle: {after: 15m, processes: [jupyter-lab], cpu_percent: 20}\n";
+        let flags = ["--idle-after", "1h", "--idle-port", "8888", "--idle-port", "22", "--idle-network", "500"];
+        let line: Vec<&str> = ["-f", "{dir}/fleet.yaml"].into_iter().chain(flags).collect();
+        let (_, spec) = read(&line, &[("fleet.yaml", yaml.as_bytes())]).expect("a fleet");
+        assert_eq!(spec.lease.ttl.0, 8 * 3600);
+        let idle = spec.lease.idle.expect("it is told");
+        assert_eq!((idle.after.0, idle.processes, idle.ports), (3600, vec!["jupyter-lab".to_owned()], vec![8888, 22]));
+        assert_eq!((idle.cpu_percent, idle.network_bytes_per_second, idle.disk_bytes_per_second), (20, 500, 100_000));
+        let line = ["--type", "c7i.large", "--ttl", "2h", "--idle-after", "15m"];
+        let (_, spec) = read(&line, &[]).expect("a fleet");
+        assert_eq!((spec.lease.ttl.0, spec.lease.idle.map(|idle| idle.after.0)), (7200, Some(900)));
+    }
+
+    #[test]
     fn a_size_or_a_command_makes_an_array() {
         for (line, kind, size, name) in [
             (&["--type", "t3.micro"][..], FleetKind::Instance, 1, "instance-abcd"),
@@ -240,6 +258,8 @@ mod tests {
             ("ttl-0s", format!("{good}lease: {{ttl: 0s}}\n")),
             ("ttl-too-long", format!("{good}lease: {{ttl: 31d}}\n")),
             ("ttl-misspelt", format!("{good}lease: {{tll: 20m}}\n")),
+            ("idle-without-after", format!("{good}lease: {{idle: {{ports: [8888]}}}}\n")),
+            ("idle-too-long", format!("{good}lease: {{ttl: 20m, idle: {{after: 21m}}}}\n")),
             ("name", good.replace("name: a", "name: Grüße")),
             ("env-number", format!("{good}env: {{DEPTH: 512}}\n")),
             ("number-as-key", format!("{good}env: {{1: a}}\n")),
@@ -258,10 +278,12 @@ mod tests {
 
     #[test]
     fn flags_are_refused_like_fields() {
-        let cases: [(&str, &[&str]); 7] = [
+        let cases: [(&str, &[&str]); 9] = [
             ("no type", &["--", "true"]),
             ("size", &["--type", "c7i.large", "--size", "-1", "--", "true"]),
             ("ttl", &["--type", "c7i.large", "--ttl", "5 parsecs"]),
+            ("idle after", &["--type", "c7i.large", "--idle-after", "0s"]),
+            ("idle port and no after", &["--type", "c7i.large", "--idle-port", "70000", "--idle-cpu", "-1"]),
             ("no such program", &["--type", "c7i.large", "--", "./nowhere"]),
             ("program elsewhere", &["--type", "c7i.large", "--", "../render"]),
             ("binary file", &["--type", "c7i.large", "--file", "{dir}/binary", "--", "./binary"]),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spawn_core::fleet::Fleet;
+use spawn_model::idle::IdleSpec;
 use spawn_model::spec::{FleetKind, FleetReport, Member};
 use spawn_model::status::Status;
 
@@ -21,8 +22,12 @@ pub(crate) struct FleetView {
     report: FleetReport,
     /// Null if a price is unknown, or a member became another type than the one whose price is known.
     cost_usd_so_far: Option<f64>,
+    /// Null if its machines live until the deadline, idle or not.
+    idle_after_s: Option<u64>,
     alive: Vec<String>,
     notes: Vec<String>,
+    #[serde(skip)]
+    idle: Option<IdleSpec>,
     #[serde(skip)]
     status: Status,
     #[serde(skip)]
@@ -40,6 +45,8 @@ impl FleetView {
             size: fleet.record.spec.size,
             report: fleet.report(),
             cost_usd_so_far: cost_usd_so_far(fleet, now),
+            idle_after_s: fleet.idle.as_ref().map(|idle| idle.after.0),
+            idle: fleet.idle.clone(),
             alive: fleet.alive.iter().map(ToString::to_string).collect(),
             notes: fleet.notes.clone(),
             status: fleet.status,
@@ -53,7 +60,7 @@ impl FleetView {
         let ended = self.status.is_over() && self.alive.is_empty();
         let lease = match ended {
             true => format!("nothing runs any more; it was until {}", time::moment(self.deadline)),
-            false => format!("until {}", time::deadline(self.deadline, self.now)),
+            false => format!("until {}{}", time::deadline(self.deadline, self.now), or_idle(self.idle.as_ref())),
         };
         let mut text = labelled(&[
             ("fleet", format!("{} ({}, {} of {})", self.name, self.report.id, kind(self.kind), self.size)),
@@ -84,6 +91,11 @@ impl FleetView {
             None => format!("unknown: not every member has the type that costs {per_hour}"),
         }
     }
+}
+
+/// That a fleet may end earlier than at its deadline.
+pub(crate) fn or_idle(idle: Option<&IdleSpec>) -> String {
+    idle.map_or_else(String::new, |idle| format!(", or when it has been idle for {}", idle.after))
 }
 
 fn members(members: &[Member]) -> String {
@@ -255,6 +267,7 @@ pub(crate) mod tests {
                 member(1, "failed", Some(3), Some("12:00:24.9")),
                 member(2, "running", None, None),
             ],
+            idle: None,
             tags_seen: None::<BTreeMap<String, String>>,
             results_uri: "s3://spawn-123456789012-us-east-1/fleets/fleet-abababababababab/runs/run-cdcdcdcdcdcdcdcd/results/".into(),
             notes: vec!["rank 1: output was cut at 64 MiB".into()],
@@ -275,7 +288,14 @@ pub(crate) mod tests {
     fn a_fleet_is_shown_whole() {
         let now = at("12:05:00");
         let unknown_price = Fleet { record: FleetRecord { price_usd_per_hour: None, ..array().record }, ..array() };
-        for (name, fleet) in [("fleet-running", array()), ("fleet-over", over(array())), ("fleet-unknown-price", unknown_price)] {
+        let idle = serde_json::from_value(serde_json::json!({
+            "after": 600, "processes": [], "ports": [], "cpu_percent": 10, "network_bytes_per_second": 1,
+            "disk_bytes_per_second": 1, "gpu_percent": 5,
+        }));
+        let idle = Fleet { idle: Some(idle.expect("a rule")), ..array() };
+        for (name, fleet) in
+            [("fleet-running", array()), ("fleet-idle", idle), ("fleet-over", over(array())), ("fleet-unknown-price", unknown_price)]
+        {
             insta::assert_snapshot!(name, FleetView::new(&fleet, now).text());
         }
         insta::assert_json_snapshot!("fleet-json", FleetView::new(&array(), now));

@@ -32,14 +32,27 @@ fields! {
         /// TCP ports of the instance that make it busy as long as somebody is connected to them.
         ports: Vec<u32> => Optional, InPlace;
         /// How much processor time is no work, in percent of one core, whatever number of cores there is. Waiting for disks is no
-        /// work; time that other machines of the host took from this one is.
+        /// work; time that other machines of the host took from this one is. Left out: 10.
         cpu_percent: u32 => Default("10"), InPlace;
-        /// How much traffic is no work, in bytes a second, received and sent, over all interfaces but loopback.
+        /// How much traffic is no work, in bytes a second, received and sent, over all interfaces but loopback. Left out: 10000.
         network_bytes_per_second: u32 => Default("10000"), InPlace;
-        /// How much use of disks is no work, in bytes a second, read and written.
+        /// How much use of disks is no work, in bytes a second, read and written. Left out: 100000.
         disk_bytes_per_second: u32 => Default("100000"), InPlace;
-        /// How much use of the busiest GPU is no work, in percent. Only NVIDIA's are looked at.
+        /// How much use of the busiest GPU is no work, in percent. Only NVIDIA's are looked at, and at 100 none. Left out: 5.
         gpu_percent: u32 => Default("5"), InPlace;
+    }
+}
+
+impl IdleSpec {
+    /// As a user would write it.
+    ///
+    /// # Panics
+    /// Never: a spec is always JSON.
+    #[must_use]
+    pub fn written(&self) -> BTreeMap<String, Value> {
+        let Value::Map(mut fields) = Value::from(serde_json::to_value(self).expect("a spec is JSON")) else { return BTreeMap::new() };
+        fields.insert("after".to_owned(), Value::String(self.after.to_string()));
+        fields
     }
 }
 

@@ -8,6 +8,7 @@ mod bad_input;
 mod clients;
 mod drift;
 mod examples;
+mod idle;
 mod lease;
 mod lifecycle;
 mod markets;

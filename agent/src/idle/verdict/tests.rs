@@ -6,7 +6,7 @@ use spawn_model::problem::Path;
 use spawn_model::read::FieldType;
 
 use super::*;
-use crate::idle::look::Moment;
+use crate::idle::look::{Moment, Places, at_once};
 use crate::idle::{cpu, disk, network};
 
 /// As a user writes it: `after` of ten minutes, one process, one port, every other field by default.
@@ -269,4 +269,38 @@ fn limits_are_the_users() {
     let nothing = IdleSpec { cpu_percent: 0, network_bytes_per_second: 0, disk_bytes_per_second: 0, ..rule() };
     assert_eq!(watched(&nothing, |_, _| {}).0, Some(600));
     assert_eq!(watched(&nothing, |m, _| m.network += 1).0, None);
+}
+
+/// Machines as kernels told of them, each looked at twice. `fixtures/README.md` says where they are from.
+#[test]
+fn machines_as_their_kernels_tell() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/idle/fixtures");
+    let devices = tempfile::tempdir().unwrap();
+    for name in ["pts/0", "ttyS0", "tty1"] {
+        std::fs::create_dir_all(devices.path().join("pts")).unwrap();
+        std::fs::write(devices.path().join(name), "").unwrap();
+    }
+    let mut told = String::new();
+    for machine in ["microvm-compiling", "microvm-writing-back", "nitro-at-rest", "xen-in-use"] {
+        let look = |when: &str, at: u64| {
+            let places = Places { proc: fixtures.join(machine).join(when), devices: devices.path().to_owned() };
+            let moment = Moment { wall: noon(), steady: Duration::from_secs(at) };
+            Look { moment, ..at_once(&rule(), &places) }
+        };
+        let verdict = Course::begin(look("before", 100)).judge(&rule(), look("now", 120));
+        told += &format!("{machine}: {}\n", if verdict.is_idle { "idle" } else { "busy" });
+        verdict.signals.iter().for_each(|signal| told += &format!("  {signal}\n"));
+        assert_eq!(verdict.unread, Vec::new(), "{machine}");
+    }
+    insta::assert_snapshot!("machines", told);
+}
+
+#[test]
+fn a_place_with_nothing_in_it_is_no_idle_machine() {
+    let nothing = tempfile::tempdir().unwrap();
+    let places = Places { proc: nothing.path().to_owned(), devices: nothing.path().to_owned() };
+    let mut verdict = Course::begin(at_once(&rule(), &places)).judge(&rule(), at_once(&rule(), &places));
+    verdict.unread.iter_mut().for_each(|(_, reason)| *reason = reason.replace(nothing.path().to_str().unwrap(), "/proc"));
+    assert!(!verdict.is_idle);
+    insta::assert_debug_snapshot!("nothing", verdict.unread);
 }

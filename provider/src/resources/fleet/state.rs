@@ -86,12 +86,14 @@ fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
 }
 
 fn lease(spec: &LeaseSpec, before: &Value) -> Value {
+    let Value::Map(mut entries) = json(spec) else { return Value::Null };
     let idle = spec.idle.as_ref().map_or(Value::Null, |idle| self::idle(idle, before.get("idle")));
-    Value::Map(Entries::from([("ttl".to_owned(), duration(spec.ttl, before.get("ttl"))), ("idle".to_owned(), idle)]))
+    entries.extend([("ttl".to_owned(), duration(spec.ttl, before.get("ttl"))), ("idle".to_owned(), idle)]);
+    Value::Map(entries)
 }
 
 fn idle(spec: &IdleSpec, before: &Value) -> Value {
-    let mut now = json(spec);
+    let mut now = Value::Map(spec.written());
     keep_absence(&mut now, before);
     if let Value::Map(entries) = &mut now {
         entries.insert("after".to_owned(), duration(spec.after, before.get("after")));
