@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::guest::Guest;
 use crate::machine::{Credentials, Machine, SpotNotice};
 use crate::process::{Table, Watcher};
+use crate::program::{Program, Running};
 
 /// The program behind every command of a machine's init, without its first line.
 const COMMAND: &str = include_str!("shims/command.py");
@@ -229,6 +230,14 @@ impl Hypervisor {
         }
     }
 
+    /// Runs a program beside the machines.
+    ///
+    /// # Errors
+    /// If its id is not fit or the host refuses a process. A program that cannot be executed ends with 126 or 127.
+    pub async fn run(&self, program: Program) -> io::Result<Running> {
+        program.start(&self.inner.host).await
+    }
+
     /// Whether a machine is running.
     #[must_use]
     pub fn is_running(&self, id: &str) -> bool {
@@ -262,7 +271,7 @@ impl Hypervisor {
         self.inner.host.gaps.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Ends every machine at once, and everything the hypervisor itself started. Nothing is left running.
+    /// Ends every machine and program at once, and everything the hypervisor itself started. Nothing is left running.
     pub async fn shutdown(&self) {
         let guests: Vec<_> = self.guests().drain().map(|(_, guest)| guest).collect();
         let mut ending = JoinSet::new();
@@ -273,6 +282,9 @@ impl Hypervisor {
             });
         }
         ending.join_all().await;
+        if let Err(error) = self.inner.host.table.kill(|_| true).await {
+            tracing::error!(%error, "programs not ended completely");
+        }
         self.inner.ended.cancel();
         let watcher = self.inner.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(watcher) = watcher

@@ -16,7 +16,8 @@
 //! Deliberately absent: users (every process runs as the hypervisor's own user, and the console says so), packet filters, mounts, images.
 //!
 //! The map: `hypervisor` is the public face, `guest` one machine and its power, `process` finding, starting and ending processes, `init`
-//! what the machine's commands ask for (units, timers, power-off), `metadata` the instance metadata service, `layout` the directory.
+//! what the machine's commands ask for (units, timers, power-off), `metadata` the instance metadata service, `layout` the directory,
+//! `program` what runs beside the machines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
 
@@ -27,7 +28,9 @@ mod layout;
 mod machine;
 mod metadata;
 mod process;
+mod program;
 mod user_data;
 
 pub use hypervisor::{CredentialSource, Event, Halt, Hypervisor, Options};
 pub use machine::{Credentials, Lifecycle, Machine, MetadataOptions, Profile, SpotAction, SpotNotice};
+pub use program::{Program, Running, Tree};
