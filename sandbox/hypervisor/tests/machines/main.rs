@@ -4,5 +4,6 @@
 
 mod metadata;
 mod power;
+mod programs;
 mod support;
 mod units;

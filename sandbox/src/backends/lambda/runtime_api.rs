@@ -7,9 +7,9 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -149,7 +149,8 @@ async fn converse(stream: TcpStream, peer: SocketAddr, desk: Arc<Desk>, tree: Tr
         let desk = Arc::clone(&desk);
         async move { Ok::<_, Infallible>(desk.answer(request).await) }
     });
-    if let Err(error) = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await {
+    // Names are written as on AWS, for the shell scripts that look for them.
+    if let Err(error) = http1::Builder::new().title_case_headers(true).serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "connection of a function ended early");
     }
 }
@@ -205,14 +206,13 @@ impl Desk {
         if let Some(refused) = self.not_at(id) {
             return refused;
         }
-        match Limited::new(request.into_body(), MOST_ANSWER).collect().await {
-            Ok(body) => self.finish(Said::Response(body.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => {
+        match read(request.into_body()).await {
+            Ok(Some(body)) => self.finish(Said::Response(body)),
+            Ok(None) => {
                 self.finish(Said::TooLarge);
-                let message = format!("Exceeded maximum allowed payload size ({MOST_ANSWER} bytes).");
-                refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
+                too_large()
             }
-            Err(_) => refusal(StatusCode::BAD_REQUEST, "BodyReadError", "The body cannot be read."),
+            Err(refused) => refused,
         }
     }
 
@@ -220,9 +220,10 @@ impl Desk {
         if let Some(refused) = self.not_at(id) {
             return refused;
         }
-        match Limited::new(request.into_body(), MOST_ANSWER).collect().await {
-            Ok(body) => self.finish(Said::Error(body.to_bytes())),
-            Err(_) => refusal(StatusCode::BAD_REQUEST, "BodyReadError", "The body cannot be read."),
+        match read(request.into_body()).await {
+            Ok(Some(body)) => self.finish(Said::Error(body)),
+            Ok(None) => too_large(),
+            Err(refused) => refused,
         }
     }
 
@@ -230,9 +231,10 @@ impl Desk {
         if *self.stage() != Stage::Starting {
             return wrong_stage();
         }
-        match Limited::new(request.into_body(), MOST_ANSWER).collect().await {
-            Ok(body) => self.finish(Said::InitError(body.to_bytes())),
-            Err(_) => refusal(StatusCode::BAD_REQUEST, "BodyReadError", "The body cannot be read."),
+        match read(request.into_body()).await {
+            Ok(Some(body)) => self.finish(Said::InitError(body)),
+            Ok(None) => too_large(),
+            Err(refused) => refused,
         }
     }
 
@@ -255,6 +257,26 @@ impl Desk {
         self.around.record_gap(&format!("lambda: {what}"));
         refusal(StatusCode::NOT_FOUND, "NotImplemented", &format!("The sandbox does not know {what}."))
     }
+}
+
+/// A body, to its end; nothing if it is too large. Whoever sends it hears the refusal only when all of it has been taken.
+async fn read(mut body: Incoming) -> Result<Option<Bytes>, Response<Full<Bytes>>> {
+    let mut bytes = BytesMut::new();
+    let mut size = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| refusal(StatusCode::BAD_REQUEST, "BodyReadError", "The body cannot be read."))?;
+        let Ok(data) = frame.into_data() else { continue };
+        size += data.len();
+        if size <= MOST_ANSWER {
+            bytes.extend_from_slice(&data);
+        }
+    }
+    Ok(Some(bytes.freeze()).filter(|_| size <= MOST_ANSWER))
+}
+
+fn too_large() -> Response<Full<Bytes>> {
+    let message = format!("Exceeded maximum allowed payload size ({MOST_ANSWER} bytes).");
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &message)
 }
 
 fn wrong_stage() -> Response<Full<Bytes>> {

@@ -253,15 +253,16 @@ impl State {
 
     /// Functions by `region/name`.
     pub(super) fn snapshot(&self) -> BTreeMap<String, Value> {
-        let entry = |function: &Function| {
+        let entry = |(region, name): &(String, String), function: &Function| {
             let latest = &function.latest;
+            let waiting = self.events.iter().filter(|event| event.region == *region && event.place.name == *name).count();
             json!({
                 "role": latest.settings.role, "code": latest.code.sha256, "timeout": latest.settings.timeout,
                 "environment": latest.settings.environment, "tags": function.tags, "policy": function.policy,
-                "versions": function.published.keys().collect::<Vec<_>>(),
+                "versions": function.published.keys().collect::<Vec<_>>(), "waiting": waiting,
             })
         };
-        self.functions.iter().map(|((region, name), function)| (format!("{region}/{name}"), entry(function))).collect()
+        self.functions.iter().map(|(key, function)| (format!("{}/{}", key.0, key.1), entry(key, function))).collect()
     }
 }
 
