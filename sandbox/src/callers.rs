@@ -30,6 +30,24 @@ pub(crate) enum Caller {
         /// Name of the session.
         session: String,
     },
+    /// A function, with its role's credentials.
+    Function {
+        /// Its name.
+        name: String,
+        /// Name of its role.
+        role: String,
+        /// Unique id of its role.
+        role_id: String,
+    },
+    /// Lambda, which writes what a function prints with the function's role.
+    FunctionLog {
+        /// The function's name.
+        name: String,
+        /// Name of its role.
+        role: String,
+        /// Unique id of its role.
+        role_id: String,
+    },
     /// EventBridge Scheduler, with the schedule's role.
     Scheduler {
         /// Name of the role.
@@ -51,7 +69,9 @@ impl Caller {
         match self {
             Self::Controller => format!("arn:aws:iam::{account}:user/controller"),
             Self::Instance { id, role, .. } => session(role, id),
-            Self::Role { role, session: name, .. } => session(role, name),
+            Self::Role { role, session: name, .. } | Self::Function { role, name, .. } | Self::FunctionLog { role, name, .. } => {
+                session(role, name)
+            }
             Self::Scheduler { role } => session(role, "EventBridgeScheduler"),
             Self::Automation { role, document } => session(role, &format!("Automation-{document}")),
         }
@@ -62,7 +82,9 @@ impl Caller {
         match self {
             Self::Controller => "AIDASANDBOXCONTROLLER".to_owned(),
             Self::Instance { id, role_id, .. } => format!("{role_id}:{id}"),
-            Self::Role { role_id, session, .. } => format!("{role_id}:{session}"),
+            Self::Role { role_id, session: name, .. } | Self::Function { role_id, name, .. } | Self::FunctionLog { role_id, name, .. } => {
+                format!("{role_id}:{name}")
+            }
             Self::Scheduler { role } | Self::Automation { role, .. } => role.clone(),
         }
     }
@@ -74,6 +96,8 @@ impl fmt::Display for Caller {
             Self::Controller => f.write_str("controller"),
             Self::Instance { id, .. } => write!(f, "instance {id}"),
             Self::Role { role, session, .. } => write!(f, "role {role}/{session}"),
+            Self::Function { name, .. } => write!(f, "function {name}"),
+            Self::FunctionLog { name, .. } => write!(f, "log of function {name}"),
             Self::Scheduler { .. } => f.write_str("scheduler"),
             Self::Automation { document, .. } => write!(f, "automation {document}"),
         }
@@ -143,6 +167,11 @@ impl Callers {
     pub(crate) fn find(&self, access_key_id: &str) -> Option<(Caller, Credentials)> {
         let known = self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         known.get(access_key_id).cloned()
+    }
+
+    /// Takes credentials away.
+    pub(crate) fn forget(&self, access_key_id: &str) {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(access_key_id);
     }
 
     /// Takes a machine's credentials away.

@@ -39,7 +39,7 @@ fn until(due: Timestamp, now: Timestamp) -> Duration {
 
 fn next_due(world: &World) -> Option<Timestamp> {
     let cloud = world.ec2.with(Timestamp::MIN, |cloud, _| cloud.next_due());
-    [cloud, world.iam.next_due(), world.scheduler.next_due(), world.ssm.next_due()].into_iter().flatten().min()
+    [cloud, world.iam.next_due(), world.scheduler.next_due(), world.ssm.next_due(), world.lambda.next_due()].into_iter().flatten().min()
 }
 
 /// Lets everything happen that is due until `now`, each at its own time.
@@ -71,6 +71,7 @@ async fn step(world: &World, at: Timestamp) {
         run(&mut execution, &RouterApi { router: &world.router }, at).await;
         world.ssm.put_back(execution);
     }
+    world.lambda.advance(at);
     apply(world, at);
 }
 
@@ -91,7 +92,7 @@ fn apply(world: &World, at: Timestamp) {
     }
 }
 
-/// Starts the automation a schedule asks for, as its role.
+/// Makes the call a schedule asks for, as its role.
 async fn fire(world: &World, firing: Firing, at: Timestamp) {
     if !world.scheduler.role_usable(&firing.role, at) {
         tracing::warn!(schedule = firing.key.name, role = firing.role, "the schedule's role cannot be assumed");
@@ -99,19 +100,21 @@ async fn fire(world: &World, firing: Firing, at: Timestamp) {
         return;
     }
     let role = firing.role.rsplit('/').next().unwrap_or_default().to_owned();
-    let request = world.router.own_request(
-        "ssm",
-        &firing.key.region,
-        Caller::Scheduler { role },
-        firing.input.clone().into(),
-        Some("AmazonSSM.StartAutomationExecution"),
-        at,
-    );
+    let call = &firing.call;
+    let body = call.body.clone().into();
+    let mut request = world.router.own_request(call.service, &firing.key.region, Caller::Scheduler { role }, body, None, at);
+    request.path.clone_from(&call.path);
+    for (name, value) in &call.headers {
+        if let Ok(value) = http::HeaderValue::from_str(value) {
+            request.headers.insert(*name, value);
+        }
+    }
     let retry = match world.router.dispatch(request).await {
         Outcome::Answer(answer) if answer.status < 300 => false,
         Outcome::Answer(answer) => {
             let code = answer.code.unwrap_or_default();
-            answer.status >= 500 && answer.status != 501 || code.contains("Throttling") || code.contains("LimitExceeded")
+            answer.status >= 500 && answer.status != 501
+                || ["Throttling", "TooManyRequests", "LimitExceeded"].iter().any(|kind| code.contains(kind))
         }
         Outcome::Close | Outcome::Hang => true,
     };

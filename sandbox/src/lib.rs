@@ -1,7 +1,7 @@
 //! The AWS on your own machine.
 //!
 //! A [`Sandbox`] speaks AWS's wire protocols on a loopback port and makes what the API says come true: instances are process trees that
-//! run their user data, schedules fire, automation documents are carried out step by step. Clients are ordinary ones: SDKs, the aws
+//! run their user data, functions run their programs, schedules fire, automation documents are carried out step by step. Clients are ordinary ones: SDKs, the aws
 //! command, Terraform providers; only the endpoint differs.
 //!
 //! Invariants:

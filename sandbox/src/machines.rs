@@ -91,6 +91,11 @@ impl Machines {
         Ok(Self { hypervisor, events: tokio::sync::Mutex::new(events), tails: Mutex::default(), sessions })
     }
 
+    /// What runs machines, and other programs beside them.
+    pub(crate) fn hypervisor(&self) -> Option<Hypervisor> {
+        self.hypervisor.clone()
+    }
+
     /// What a machine did by itself; never comes if none can run.
     pub(crate) async fn next_event(&self) -> Event {
         match self.events.lock().await.recv().await {

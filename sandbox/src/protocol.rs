@@ -16,7 +16,7 @@ pub(crate) enum Protocol {
     Ec2,
     /// JSON with the operation in `X-Amz-Target` (Systems Manager, Logs, Pricing).
     Json,
-    /// JSON with the operation in method and path (Scheduler).
+    /// JSON with the operation in method and path (Scheduler, Lambda).
     RestJson,
     /// XML with the operation in method, path and query (S3).
     RestXml,

@@ -102,8 +102,10 @@ pub(crate) fn throttled(protocol: Protocol, service: &str) -> Failure {
 
 /// IAM's name for an operation, where it differs.
 pub(crate) fn action<'a>(service: &str, operation: &'a str) -> &'a str {
-    if service != "s3" {
-        return operation;
+    match service {
+        "s3" => {}
+        "lambda" if operation == "Invoke" => return "InvokeFunction",
+        _ => return operation,
     }
     match operation {
         "HeadBucket" | "ListObjectsV2" | "ListObjects" => "ListBucket",
@@ -140,6 +142,7 @@ fn resource(request: &Request, account: &str) -> String {
                 .or_else(|| named("PolicyName", "policy"))
                 .unwrap_or_else(|| format!("arn:aws:iam::{account}:*"))
         }
+        "lambda" => crate::backends::lambda::function_arn(request, account),
         "pricing" | "sts" => "*".to_owned(),
         service => format!("arn:aws:{service}:{region}:{account}:*"),
     }

@@ -34,7 +34,7 @@ pub struct Options {
     pub reads_lag_ms: u64,
     /// Whether EC2's token buckets are enforced.
     pub throttle: bool,
-    /// Whether instances really run. Without, they run in name only.
+    /// Whether instances really run, and functions with them. Without, instances run in name only, and functions cannot be invoked.
     pub boot_machines: bool,
     /// How late a new role or profile becomes usable.
     pub iam_delay_ms: u64,
@@ -129,6 +129,7 @@ impl Sandbox {
             // A task that panicked has told so; the rest still has to end.
             task.await.ok();
         }
+        self.world.lambda.stop().await;
         self.world.machines.shutdown().await;
         let dir = &self.world.options.dir;
         let removed =
@@ -167,7 +168,9 @@ impl Drop for Sandbox {
 /// What a sandbox left in its directory is no part of the next one's world: an instance id that comes again is another machine.
 fn forget_predecessor(dir: &Path) -> std::io::Result<()> {
     let gone = |error: std::io::Error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
-    std::fs::remove_dir_all(dir.join("machines")).or_else(gone)?;
+    for name in ["machines", "functions"] {
+        std::fs::remove_dir_all(dir.join(name)).or_else(gone)?;
+    }
     std::fs::remove_file(dir.join("calls.jsonl")).or_else(gone)
 }
 

@@ -1,7 +1,7 @@
 //! Everything a sandbox consists of, held together for the server, the driver and the control API.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::{Cloud, Config, catalogue};
@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::authority::Authority;
 use crate::backends::ec2::Ec2;
 use crate::backends::iam::Iam;
+use crate::backends::lambda::{Lambda, Surroundings};
 use crate::backends::logs::Logs;
 use crate::backends::pricing::Pricing;
 use crate::backends::s3::S3;
@@ -33,16 +34,17 @@ pub(crate) struct World {
     pub(crate) started: Timestamp,
     pub(crate) clock: Arc<Clock>,
     pub(crate) callers: Arc<Callers>,
-    pub(crate) router: Router,
+    pub(crate) router: Arc<Router>,
     pub(crate) ec2: Arc<Ec2>,
     pub(crate) iam: Arc<Iam>,
     pub(crate) s3: Arc<S3>,
     pub(crate) ssm: Arc<Ssm>,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) lambda: Arc<Lambda>,
     pub(crate) machines: Machines,
     /// Something changed that the driver may have to act on.
-    pub(crate) wake: Notify,
+    pub(crate) wake: Arc<Notify>,
     /// Up to when everything that was due has happened.
     pub(crate) caught_up: watch::Sender<Timestamp>,
     pub(crate) stop: CancellationToken,
@@ -62,10 +64,25 @@ impl World {
         let ssm = Arc::new(Ssm::new(&account, Arc::clone(&iam), public_parameters(), started));
         let scheduler = Arc::new(Scheduler::new(&account, Arc::clone(&iam)));
         let logs = Arc::new(Logs::new(&account));
+        let machines = Machines::new(&options, &endpoint, Arc::clone(&iam), Arc::clone(&callers), Arc::clone(&clock)).await?;
+        let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let lambda = Arc::new(Lambda::new(Surroundings {
+            account: account.clone(),
+            endpoint: endpoint.clone(),
+            dir: options.dir.join("functions"),
+            iam: Arc::clone(&iam),
+            callers: Arc::clone(&callers),
+            clock: Arc::clone(&clock),
+            wake: Arc::clone(&wake),
+            hypervisor: machines.hypervisor(),
+            router: OnceLock::new(),
+            stop: stop.clone(),
+        }));
         let calls = CallLog::open(&options.dir.join("calls.jsonl"))?;
         let mut router = Router::new(&account, Arc::clone(&callers), Arc::clone(&clock), calls);
         router.register("ec2", ec2.clone());
         router.register("iam", iam.clone());
+        router.register("lambda", lambda.clone());
         router.register("logs", logs.clone());
         router.register("pricing", Arc::new(Pricing));
         router.register("s3", s3.clone());
@@ -75,9 +92,11 @@ impl World {
         if options.enforce_iam {
             let authority = Arc::new(Authority::new(&account, Arc::clone(&iam), Arc::clone(&ec2)));
             ssm.enforce(Arc::clone(&authority));
+            lambda.enforce(Arc::clone(&authority));
             router.enforce(authority);
         }
-        let machines = Machines::new(&options, &endpoint, Arc::clone(&iam), Arc::clone(&callers), Arc::clone(&clock)).await?;
+        let router = Arc::new(router);
+        lambda.connect(Arc::downgrade(&router));
         Ok(Self {
             options,
             endpoint,
@@ -92,10 +111,11 @@ impl World {
             ssm,
             scheduler,
             logs,
+            lambda,
             machines,
-            wake: Notify::new(),
+            wake,
             caught_up: watch::Sender::new(started),
-            stop: CancellationToken::new(),
+            stop,
         })
     }
 
@@ -114,6 +134,7 @@ impl World {
             "ssm": self.ssm.snapshot(),
             "schedules": self.scheduler.snapshot(),
             "logs": self.logs.snapshot(),
+            "functions": self.lambda.snapshot(),
         })
     }
 }

@@ -48,3 +48,13 @@ async fn pricing() {
 async fn scheduler() {
     script("scheduler.py").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lambda() {
+    insta::assert_snapshot!("lambda", script("lambda.py").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lambda_as_moto_answers() {
+    script("lambda_witness.py").await;
+}

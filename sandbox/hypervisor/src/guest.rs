@@ -260,15 +260,7 @@ impl Guest {
     }
 
     fn search_path(&self) -> String {
-        let own = self.layout.bin().display().to_string();
-        let mut directories = vec![own];
-        let host = std::env::var("PATH").unwrap_or_default();
-        for directory in host.split(':').chain(STANDARD_PATH) {
-            if directory.starts_with('/') && !directories.iter().any(|known| known == directory) {
-                directories.push(directory.to_owned());
-            }
-        }
-        directories.join(":")
+        search_path(Some(&self.layout.bin()))
     }
 
     /// Finds a program the way the machine sees it: its init's commands wherever an image has them, all else as on the host.
@@ -349,4 +341,16 @@ async fn await_user_data(guest: Arc<Guest>, boot: Arc<Boot>, mut process: Launch
 /// Whether a flag of a boot is set.
 pub(crate) fn is_set(flag: &AtomicBool) -> bool {
     flag.load(Ordering::Acquire)
+}
+
+/// Where programs are looked for: in a directory of the machine's own, then where the host looks.
+pub(crate) fn search_path(own: Option<&Path>) -> String {
+    let mut directories: Vec<String> = own.map(|own| own.display().to_string()).into_iter().collect();
+    let host = std::env::var("PATH").unwrap_or_default();
+    for directory in host.split(':').chain(STANDARD_PATH) {
+        if directory.starts_with('/') && !directories.iter().any(|known| known == directory) {
+            directories.push(directory.to_owned());
+        }
+    }
+    directories.join(":")
 }

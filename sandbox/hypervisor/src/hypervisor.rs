@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::guest::Guest;
 use crate::machine::{Credentials, Machine, SpotNotice};
 use crate::process::{Table, Watcher};
+use crate::program::{Program, Running};
 use crate::view;
 
 /// The program behind every command of a machine's init, without its first line.
@@ -232,6 +233,14 @@ impl Hypervisor {
         }
     }
 
+    /// Runs a program beside the machines.
+    ///
+    /// # Errors
+    /// If its id is not fit or the host refuses a process. A program that cannot be executed ends with 126 or 127.
+    pub async fn run(&self, program: Program) -> io::Result<Running> {
+        program.start(&self.inner.host).await
+    }
+
     /// Whether a machine is running.
     #[must_use]
     pub fn is_running(&self, id: &str) -> bool {
@@ -265,7 +274,7 @@ impl Hypervisor {
         self.inner.host.gaps.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    /// Ends every machine at once, and everything the hypervisor itself started. Nothing is left running.
+    /// Ends every machine and program at once, and everything the hypervisor itself started. Nothing is left running.
     pub async fn shutdown(&self) {
         let guests: Vec<_> = self.guests().drain().map(|(_, guest)| guest).collect();
         let mut ending = JoinSet::new();
@@ -276,6 +285,9 @@ impl Hypervisor {
             });
         }
         ending.join_all().await;
+        if let Err(error) = self.inner.host.table.kill(|_| true).await {
+            tracing::error!(%error, "programs not ended completely");
+        }
         self.inner.ended.cancel();
         let watcher = self.inner.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(watcher) = watcher

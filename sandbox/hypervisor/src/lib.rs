@@ -18,7 +18,7 @@
 //!
 //! The map: `hypervisor` is the public face, `guest` one machine and its power, `process` finding, starting and ending processes, `init`
 //! what the machine's commands ask for (units, timers, power-off), `metadata` the instance metadata service, `view` what a machine sees of
-//! itself, `layout` the directory.
+//! itself, `layout` the directory, `program` what runs beside the machines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
 
@@ -29,8 +29,10 @@ mod layout;
 mod machine;
 mod metadata;
 mod process;
+mod program;
 mod user_data;
 mod view;
 
 pub use hypervisor::{CredentialSource, Event, Halt, Hypervisor, Options};
 pub use machine::{Credentials, Lifecycle, Machine, MetadataOptions, Profile, SpotAction, SpotNotice};
+pub use program::{Program, Running, Tree};

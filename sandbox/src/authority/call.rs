@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::backends::lambda::function_arn;
 use crate::backends::s3::place;
 use crate::form::Form;
 use crate::protocol::{Failure, Request};
@@ -32,6 +33,7 @@ pub(super) fn needs(request: &Request, account: &str, tags: TagsOf<'_>) -> Resul
         "logs" => place.logs(),
         "ssm" => place.ssm()?,
         "scheduler" => place.scheduler(),
+        "lambda" => vec![place.need(function_arn(request, account))],
         "iam" => place.iam(),
         "ec2" => place.ec2(tags)?,
         "sts" if request.operation == "GetCallerIdentity" => return Ok(Needs::Nothing),

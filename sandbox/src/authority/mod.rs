@@ -5,6 +5,7 @@
 mod call;
 mod conditions;
 mod evaluate;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::refusals;
 
 use call::{Needs, needs};
 pub(crate) use evaluate::{Decision, Statements};
+pub(crate) use trust::trusts;
 
 /// Condition keys of one call, in lower case; a key may have several values.
 pub(crate) type Context = BTreeMap<String, Vec<String>>;
@@ -132,8 +134,11 @@ impl Authority {
 fn role_of(caller: &Caller) -> Option<&str> {
     match caller {
         Caller::Controller => None,
-        Caller::Instance { role, .. } | Caller::Role { role, .. } | Caller::Scheduler { role } | Caller::Automation { role, .. } => {
-            Some(role)
-        }
+        Caller::Instance { role, .. }
+        | Caller::Role { role, .. }
+        | Caller::Function { role, .. }
+        | Caller::FunctionLog { role, .. }
+        | Caller::Scheduler { role }
+        | Caller::Automation { role, .. } => Some(role),
     }
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod ec2;
 pub(crate) mod iam;
+pub(crate) mod lambda;
 pub(crate) mod logs;
 pub(crate) mod pricing;
 pub(crate) mod s3;

@@ -29,7 +29,7 @@ for change in [{"ScheduleExpression": "rate(5 fortnights)"}, {"EndDate": now + d
                {"Target": {**target, "RoleArn": other}}, {"Target": {**target, "RoleArn": arn + "x"}},
                {"ScheduleExpressionTimezone": "Mars/North"}]:
     refused("ValidationException", scheduler.create_schedule, Name="bad", **{**wanted, **change})
-refused("NotImplemented", scheduler.create_schedule, Name="bad", **{**wanted, "Target": {**target, "Arn": "arn:aws:lambda:us-east-1:1:function:f"}})
+refused("NotImplemented", scheduler.create_schedule, Name="bad", **{**wanted, "Target": {**target, "Arn": "arn:aws:sqs:us-east-1:1:queue"}})
 refused("NotImplemented", scheduler.create_schedule, Name="bad", **{**wanted, "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 5}})
 
 refused("ResourceNotFoundException", scheduler.create_schedule, Name="one", GroupName="team", **wanted)

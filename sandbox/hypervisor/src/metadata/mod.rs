@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::guest::Guest;
+pub(crate) use peer::is_admitted;
 
 const TOKEN_PATH: &str = "/latest/api/token";
 const TOKEN_HEADER: &str = "x-aws-ec2-metadata-token";
@@ -69,7 +70,7 @@ pub(crate) async fn serve(listener: TcpListener, guest: Arc<Guest>, closed: Canc
 async fn converse(stream: TcpStream, peer: SocketAddr, guest: Arc<Guest>, tokens: Arc<Tokens>) {
     let Ok(local) = stream.local_addr() else { return };
     let (table, machine) = (Arc::clone(&guest.host.table), Arc::clone(&guest.id));
-    let admitted = tokio::task::spawn_blocking(move || peer::is_admitted(&table, &machine, peer, local)).await;
+    let admitted = tokio::task::spawn_blocking(move || is_admitted(&table, &machine, peer, local)).await;
     if !admitted.unwrap_or(false) {
         // Without lingering, closing is a reset. Should it fail, the connection is closed without an answer, which refuses as well.
         stream.set_zero_linger().ok();

@@ -8,7 +8,7 @@ use crate::process::Table;
 /// Whether the connection is held by a process of the machine, and by none that is denied the service. Blocking.
 ///
 /// What cannot be found out is refused: the process may have ended, and then nobody waits for an answer.
-pub(super) fn is_admitted(table: &Table, machine: &str, peer: SocketAddr, local: SocketAddr) -> bool {
+pub(crate) fn is_admitted(table: &Table, machine: &str, peer: SocketAddr, local: SocketAddr) -> bool {
     let Some(inode) = inode(peer, local) else { return false };
     let socket = format!("socket:[{inode}]");
     let mut admitted = false;

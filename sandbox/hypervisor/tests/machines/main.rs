@@ -4,6 +4,7 @@
 
 mod metadata;
 mod power;
+mod programs;
 mod support;
 mod units;
 mod view;

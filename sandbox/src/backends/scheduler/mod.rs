@@ -2,6 +2,7 @@
 
 mod groups;
 mod state;
+mod target;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -67,7 +68,7 @@ impl Scheduler {
                 at,
                 planned: at,
                 attempt: 1,
-                input: schedule.asked.target.input.clone().unwrap_or_default(),
+                call: schedule.asked.target.call(&self.arn(key), &self.account, key, at),
                 role: schedule.asked.target.role_arn.clone(),
                 max_age: schedule.asked.target.max_age(),
                 max_retries: schedule.asked.target.max_retries(),

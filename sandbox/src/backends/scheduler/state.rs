@@ -7,14 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::backends::ssm::check_start;
 use crate::json::validation;
 use crate::protocol::Failure;
 use crate::schedules::{Expression, Timing};
 use crate::times::epoch;
 
-/// The universal target the sandbox carries out.
-const START_AUTOMATION: &str = "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution";
+use super::target::{Target, TargetCall};
 
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -61,8 +59,8 @@ pub(crate) struct Firing {
     pub(crate) planned: Timestamp,
     /// From 1.
     pub(crate) attempt: u32,
-    /// The target's input.
-    pub(crate) input: String,
+    /// The call that is made.
+    pub(crate) call: TargetCall,
     /// ARN of the role.
     pub(crate) role: String,
     pub(super) max_age: SignedDuration,
@@ -89,35 +87,8 @@ pub(super) struct Asked {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub(super) struct Target {
-    pub(super) arn: String,
-    pub(super) role_arn: String,
-    pub(super) input: Option<String>,
-    retry_policy: Option<Retry>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Retry {
-    maximum_event_age_in_seconds: Option<i64>,
-    maximum_retry_attempts: Option<u32>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct Window {
     mode: String,
-}
-
-impl Target {
-    pub(super) fn max_age(&self) -> SignedDuration {
-        let seconds = self.retry_policy.as_ref().and_then(|retry| retry.maximum_event_age_in_seconds);
-        SignedDuration::from_secs(seconds.unwrap_or(86_400))
-    }
-
-    pub(super) fn max_retries(&self) -> u32 {
-        self.retry_policy.as_ref().and_then(|retry| retry.maximum_retry_attempts).unwrap_or(185)
-    }
 }
 
 impl Asked {
@@ -144,9 +115,7 @@ impl Asked {
 
     /// Whether the sandbox can carry it out, and AWS would accept it.
     pub(super) fn check(&self) -> Result<(), Failure> {
-        if self.target.arn != START_AUTOMATION {
-            return Err(Failure::gap(format!("scheduler target {}", self.target.arn)));
-        }
+        self.target.check()?;
         match self.flexible_time_window.mode.as_str() {
             "OFF" => {}
             "FLEXIBLE" => return Err(Failure::gap("flexible time windows of scheduler")),
@@ -163,14 +132,7 @@ impl Asked {
             _ => Ok(()),
         };
         one_of(&self.state, ["ENABLED", "DISABLED"], "state")?;
-        one_of(&self.action_after_completion, ["NONE", "DELETE"], "actionAfterCompletion")?;
-        let age = self.target.max_age().as_secs();
-        if !(60..=86_400).contains(&age) || self.target.max_retries() > 185 {
-            return Err(validation(
-                "1 validation error detected: retryPolicy is out of range: MaximumEventAgeInSeconds 60 to 86400, MaximumRetryAttempts 0 to 185",
-            ));
-        }
-        check_start(self.target.input.as_deref().unwrap_or("{}"))
+        one_of(&self.action_after_completion, ["NONE", "DELETE"], "actionAfterCompletion")
     }
 }
 
