@@ -18,8 +18,7 @@ OWN = {"CodeSha256", "CodeSize", "LastModified", "RevisionId", "ResponseMetadata
 def comparable(value):
     """An answer without what nobody could tell beforehand."""
     if isinstance(value, dict):
-        inside = lambda key, inner: json.loads(inner) if key == "Statement" else comparable(inner)
-        return {key: inside(key, inner) for key, inner in value.items() if key not in OWN}
+        return {key: json.loads(inner) if key == "Statement" else comparable(inner) for key, inner in value.items() if key not in OWN}
     return [comparable(inner) for inner in value] if isinstance(value, list) else value
 
 

@@ -67,7 +67,7 @@ impl Environment {
         let now = around.clock.now();
         let hypervisor = around.hypervisor.clone().ok_or_else(|| Failure::gap("invocations of functions where no machines run"))?;
         let role = around
-            .assume(&version.settings.role, &version.arn(), now)?
+            .assume(&version.settings.role, &version.function_arn(), now)?
             .ok_or_else(|| Failure::new(403, "AccessDeniedException", "The role defined for the function cannot be assumed by Lambda."))?;
         let id = uuid::Uuid::new_v4().simple().to_string();
         let directory = around.environment_dir(&id);

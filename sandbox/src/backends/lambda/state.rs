@@ -122,6 +122,11 @@ impl Version {
         arn(&self.region, &self.account, &self.name, label)
     }
 
+    /// The ARN of the function, whatever the version.
+    pub(super) fn function_arn(&self) -> String {
+        arn(&self.region, &self.account, &self.name, None)
+    }
+
     /// Its configuration, as every operation answers it.
     pub(super) fn render(&self, now: Timestamp) -> Value {
         let settings = &self.settings;
