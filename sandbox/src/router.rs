@@ -206,9 +206,7 @@ impl Router {
         let answer = backend.handle(request).await;
         match answer {
             // Who may not list a bucket is not told whether a key is there.
-            Err(failure) if failure.code == "NoSuchKey" && !authority.may_list(request) => {
-                Err(Failure::new(403, "AccessDenied", "Access Denied"))
-            }
+            Err(failure) if failure.code == "NoSuchKey" => authority.check_list(request).and(Err(failure)),
             other => other,
         }
     }

@@ -14,6 +14,7 @@
 //! | [`lease`] | when a run ends, and the schedules that see to it |
 //! | [`fleet`] | a fleet as it is now |
 //! | [`setup`], [`artifacts`] | what every fleet of an account shares |
+//! | [`policies`] | what whoever uses spawn may do |
 //! | [`ledger`] | the bucket as a ledger |
 //! | [`classes`] | what AWS's error codes mean |
 //! | [`user_data`] | what an instance boots with |
@@ -33,6 +34,7 @@ pub mod lease;
 pub mod ledger;
 pub mod operation;
 pub mod plan;
+pub mod policies;
 pub mod pools;
 pub mod ports;
 pub mod process;

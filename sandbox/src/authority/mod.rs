@@ -85,12 +85,12 @@ impl Authority {
         self.check_one(request, &Principal::of(&request.caller, &self.iam, &self.account), need)
     }
 
-    /// What S3 says of an absent key depends on whether the caller might list the bucket.
-    pub(crate) fn may_list(&self, request: &Request) -> bool {
+    /// Refuses to tell that a key is absent to who may not list the bucket.
+    pub(crate) fn check_list(&self, request: &Request) -> Result<(), Failure> {
         let (bucket, key) = crate::backends::s3::place(request);
         let mut need = Need::new("s3:ListBucket", format!("arn:aws:s3:::{}", bucket.unwrap_or_default()));
         need.context.insert("s3:prefix".to_owned(), vec![key.unwrap_or_default()]);
-        self.check_need(request, &need).is_ok()
+        self.check_need(request, &need)
     }
 
     fn check_one(&self, request: &Request, principal: &Principal, need: &Need) -> Result<(), Failure> {

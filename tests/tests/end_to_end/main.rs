@@ -6,10 +6,12 @@
 mod adoption;
 mod bad_input;
 mod clients;
+mod denials;
 mod drift;
 mod examples;
 mod lease;
 mod lifecycle;
 mod markets;
 mod rerun;
+mod rights;
 mod workload;
