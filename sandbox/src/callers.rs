@@ -1,8 +1,8 @@
 //! Who may ask: credentials are random for each sandbox, and each machine has its own.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use jiff::{SignedDuration, Timestamp};
@@ -22,14 +22,7 @@ pub(crate) enum Caller {
         role_id: String,
     },
     /// A session of a role that somebody assumed.
-    Role {
-        /// Name of the role.
-        role: String,
-        /// Unique id of the role.
-        role_id: String,
-        /// Name of the session.
-        session: String,
-    },
+    Role(Arc<RoleSession>),
     /// A function, with its role's credentials.
     Function {
         /// Its name.
@@ -62,16 +55,63 @@ pub(crate) enum Caller {
     },
 }
 
+/// A session of a role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RoleSession {
+    /// Name of the role.
+    pub(crate) role: String,
+    /// Unique id of the role.
+    pub(crate) role_id: String,
+    /// Name of the session.
+    pub(crate) name: String,
+    /// Documents of the policies that limit it, if any do.
+    pub(crate) policies: Option<Vec<String>>,
+    /// Its tags.
+    pub(crate) tags: BTreeMap<String, String>,
+    /// Keys of those tags that go on to the sessions it begins.
+    pub(crate) transitive: BTreeSet<String>,
+}
+
+static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
+
 impl Caller {
+    /// The name of the role it acts as; the controller is no role.
+    pub(crate) fn role(&self) -> Option<&str> {
+        match self {
+            Self::Controller => None,
+            Self::Role(session) => Some(&session.role),
+            Self::Instance { role, .. }
+            | Self::Function { role, .. }
+            | Self::FunctionLog { role, .. }
+            | Self::Scheduler { role }
+            | Self::Automation { role, .. } => Some(role),
+        }
+    }
+
+    /// The tags of its session.
+    pub(crate) fn session_tags(&self) -> &BTreeMap<String, String> {
+        match self {
+            Self::Role(session) => &session.tags,
+            _ => &NO_TAGS,
+        }
+    }
+
+    /// The policies that limit its session, if any do.
+    pub(crate) fn session_policies(&self) -> Option<&[String]> {
+        match self {
+            Self::Role(session) => session.policies.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The ARN that AWS would name in an error.
     pub(crate) fn arn(&self, account: &str) -> String {
         let session = |role: &str, session: &str| format!("arn:aws:sts::{account}:assumed-role/{role}/{session}");
         match self {
             Self::Controller => format!("arn:aws:iam::{account}:user/controller"),
             Self::Instance { id, role, .. } => session(role, id),
-            Self::Role { role, session: name, .. } | Self::Function { role, name, .. } | Self::FunctionLog { role, name, .. } => {
-                session(role, name)
-            }
+            Self::Role(assumed) => session(&assumed.role, &assumed.name),
+            Self::Function { role, name, .. } | Self::FunctionLog { role, name, .. } => session(role, name),
             Self::Scheduler { role } => session(role, "EventBridgeScheduler"),
             Self::Automation { role, document } => session(role, &format!("Automation-{document}")),
         }
@@ -82,9 +122,8 @@ impl Caller {
         match self {
             Self::Controller => "AIDASANDBOXCONTROLLER".to_owned(),
             Self::Instance { id, role_id, .. } => format!("{role_id}:{id}"),
-            Self::Role { role_id, session: name, .. } | Self::Function { role_id, name, .. } | Self::FunctionLog { role_id, name, .. } => {
-                format!("{role_id}:{name}")
-            }
+            Self::Role(session) => format!("{}:{}", session.role_id, session.name),
+            Self::Function { role_id, name, .. } | Self::FunctionLog { role_id, name, .. } => format!("{role_id}:{name}"),
             Self::Scheduler { role } | Self::Automation { role, .. } => role.clone(),
         }
     }
@@ -95,7 +134,7 @@ impl fmt::Display for Caller {
         match self {
             Self::Controller => f.write_str("controller"),
             Self::Instance { id, .. } => write!(f, "instance {id}"),
-            Self::Role { role, session, .. } => write!(f, "role {role}/{session}"),
+            Self::Role(session) => write!(f, "role {}/{}", session.role, session.name),
             Self::Function { name, .. } => write!(f, "function {name}"),
             Self::FunctionLog { name, .. } => write!(f, "log of function {name}"),
             Self::Scheduler { .. } => f.write_str("scheduler"),

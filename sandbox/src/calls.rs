@@ -31,6 +31,9 @@ pub struct CallRecord {
     pub outcome: String,
     /// Real milliseconds it took.
     pub duration_ms: f64,
+    /// The rights it took, such as `ec2:RunInstances` and `iam:PassRole`; none for callers that may do everything.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rights: Vec<String>,
 }
 
 /// What a call was, before its place in the log is known.
@@ -50,6 +53,8 @@ pub(crate) struct Call {
     pub(crate) outcome: String,
     /// Real milliseconds it took.
     pub(crate) duration_ms: f64,
+    /// The rights it took.
+    pub(crate) rights: Vec<String>,
 }
 
 /// A ring in memory and a file of JSON lines.
@@ -87,6 +92,7 @@ impl CallLog {
             caller: call.caller,
             outcome: call.outcome,
             duration_ms: call.duration_ms,
+            rights: call.rights,
         };
         state.next += 1;
         if let Ok(mut line) = serde_json::to_vec(&record) {

@@ -94,7 +94,8 @@ fn apply(world: &World, at: Timestamp) {
 
 /// Makes the call a schedule asks for, as its role.
 async fn fire(world: &World, firing: Firing, at: Timestamp) {
-    if !world.scheduler.role_usable(&firing.role, at) {
+    // What is not known of its trust policy was told when the schedule was made; a policy that was changed since counts as a no.
+    if !world.scheduler.role_usable(&firing.role, &firing.key, at).unwrap_or(false) {
         tracing::warn!(schedule = firing.key.name, role = firing.role, "the schedule's role cannot be assumed");
         world.scheduler.fired(firing, false, at);
         return;

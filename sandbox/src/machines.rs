@@ -10,6 +10,7 @@ use sandbox_hypervisor::{Event, Halt, Hypervisor, SpotAction, SpotNotice};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
+use crate::authority::trust;
 use crate::backends::iam::Iam;
 use crate::callers::{Caller, Callers, Credentials};
 use crate::clock::Clock;
@@ -42,6 +43,10 @@ impl Sessions {
     /// The credentials of a machine's role, if the role has arrived.
     fn of(&self, instance: &str, profile_arn: &str) -> Option<Credentials> {
         let role = self.iam.role_of_profile(profile_arn, self.clock.now())?;
+        // A trust policy that is not understood is no trust.
+        if !trust::lets(&role, "ec2.amazonaws.com", None).unwrap_or(false) {
+            return None;
+        }
         let mut given = self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let real_now = self.clock.real_now();
         let fresh = |credentials: &Credentials| credentials.expires.is_some_and(|end| end.duration_since(real_now) > RENEWAL);

@@ -82,11 +82,25 @@ pub(crate) fn not_authorized(service: &str, arn: &str, action: &str, resource: &
     };
     let message = format!("User: {arn} is not authorized to perform: {action}{on} {because}");
     match Protocol::of(service) {
-        Protocol::Ec2 => Failure::new(403, "UnauthorizedOperation", format!("You are not authorized to perform this operation. {message}")),
+        Protocol::Ec2 => {
+            let encoded = encoded(arn, action, resource, because);
+            let message =
+                format!("You are not authorized to perform this operation. {message}. Encoded authorization failure message: {encoded}");
+            Failure::new(403, "UnauthorizedOperation", message)
+        }
         Protocol::RestXml | Protocol::Query => Failure::new(403, "AccessDenied", message),
         Protocol::Json => Failure::new(400, "AccessDeniedException", message),
         Protocol::RestJson => Failure::new(403, "AccessDeniedException", message),
     }
+}
+
+/// What STS decodes for those who may know: the decision, the action, and on what.
+fn encoded(arn: &str, action: &str, resource: &str, because: &str) -> String {
+    use base64::Engine as _;
+    let explicit = because.starts_with("with an explicit deny");
+    let context = serde_json::json!({"principal": {"arn": arn}, "action": action, "resource": resource});
+    let decision = serde_json::json!({"allowed": false, "explicitDeny": explicit, "context": context});
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(decision.to_string())
 }
 
 /// Too many requests, in the service's words.
@@ -109,6 +123,9 @@ pub(crate) fn action<'a>(service: &str, operation: &'a str) -> &'a str {
     }
     match operation {
         "HeadBucket" | "ListObjectsV2" | "ListObjects" => "ListBucket",
+        "ListMultipartUploads" => "ListBucketMultipartUploads",
+        "GetBucketNotificationConfiguration" => "GetBucketNotification",
+        "PutBucketNotificationConfiguration" => "PutBucketNotification",
         "HeadObject" => "GetObject",
         "DeleteObjects" => "DeleteObject",
         "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "CompleteMultipartUpload" => "PutObject",

@@ -144,7 +144,7 @@ impl Router {
             }
             Err(failure) => {
                 let protocol = Protocol::of(service_name(&signature.service));
-                self.log(&signature.service, "-", &signature.region, "unknown", &failure.code, Instant::now());
+                self.log(&signature.service, &signature.region, &failure.code);
                 Outcome::Answer(failure.answer(protocol, &id, &raw.path))
             }
         }
@@ -160,6 +160,7 @@ impl Router {
             None => operation_by_protocol(&request),
         };
         let caller = request.caller.to_string();
+        let mut rights = Vec::new();
         let fault = self.faults.meet(&request.service, &request.operation, &caller);
         let outcome = match (fault, backend) {
             (Some(Fault::CloseBefore), _) => (Outcome::Close, "connection closed".to_owned()),
@@ -172,7 +173,7 @@ impl Router {
                 self.fail(&request, &failure, protocol)
             }
             (fault, Some(backend)) => {
-                let done = match self.authorized(&request, backend.as_ref()).await {
+                let done = match self.authorized(&request, backend.as_ref(), &mut rights).await {
                     Ok(answer) => {
                         if let Some(gap) = &answer.gap {
                             self.gaps.record(gap);
@@ -185,20 +186,27 @@ impl Router {
                 if fault == Some(Fault::LostReply) { (Outcome::Close, format!("{} (reply lost)", done.1)) } else { done }
             }
         };
-        self.log(&request.service, &request.operation, &request.region, &caller, &outcome.1, started);
+        self.calls.record(Call {
+            time: self.clock.now(),
+            service: request.service,
+            operation: request.operation,
+            region: request.region,
+            caller,
+            outcome: outcome.1,
+            duration_ms: started.elapsed().as_secs_f64() * 1_000.0,
+            rights,
+        });
         outcome.0
     }
 
-    /// Lets a backend do what its caller may do.
-    async fn authorized(&self, request: &Request, backend: &dyn Backend) -> Result<Answer, Failure> {
+    /// Lets a backend do what its caller may do, and tells the rights that this took.
+    async fn authorized(&self, request: &Request, backend: &dyn Backend, rights: &mut Vec<String>) -> Result<Answer, Failure> {
         let Some(authority) = &self.authority else { return backend.handle(request).await };
-        authority.check(request)?;
+        *rights = authority.check(request)?;
         let answer = backend.handle(request).await;
         match answer {
             // Who may not list a bucket is not told whether a key is there.
-            Err(failure) if failure.code == "NoSuchKey" && !authority.may_list(request) => {
-                Err(Failure::new(403, "AccessDenied", "Access Denied"))
-            }
+            Err(failure) if failure.code == "NoSuchKey" => authority.check_list(request).and(Err(failure)),
             other => other,
         }
     }
@@ -224,7 +232,7 @@ impl Router {
         };
         let service = if protocol == Protocol::RestXml { "s3" } else { "-" };
         let failure = refusals::signature(error, protocol);
-        self.log(service, "-", "-", "unknown", &failure.code, Instant::now());
+        self.log(service, "-", &failure.code);
         Outcome::Answer(failure.answer(protocol, id, &raw.path))
     }
 
@@ -261,15 +269,17 @@ impl Router {
         }
     }
 
-    fn log(&self, service: &str, operation: &str, region: &str, caller: &str, outcome: &str, started: Instant) {
+    /// Records a call whose caller is not known.
+    fn log(&self, service: &str, region: &str, outcome: &str) {
         self.calls.record(Call {
             time: self.clock.now(),
             service: service.to_owned(),
-            operation: operation.to_owned(),
+            operation: "-".to_owned(),
             region: region.to_owned(),
-            caller: caller.to_owned(),
+            caller: "unknown".to_owned(),
             outcome: outcome.to_owned(),
-            duration_ms: started.elapsed().as_secs_f64() * 1_000.0,
+            duration_ms: 0.0,
+            rights: Vec::new(),
         });
     }
 

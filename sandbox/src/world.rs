@@ -90,7 +90,7 @@ impl World {
         router.register("ssm", ssm.clone());
         router.register("sts", Arc::new(Sts::new(&account, Arc::clone(&callers), Arc::clone(&iam))));
         if options.enforce_iam {
-            let authority = Arc::new(Authority::new(&account, Arc::clone(&iam), Arc::clone(&ec2)));
+            let authority = Arc::new(Authority::new(&account, Arc::clone(&iam), Arc::clone(&ec2), Arc::clone(&s3)));
             ssm.enforce(Arc::clone(&authority));
             lambda.enforce(Arc::clone(&authority));
             router.enforce(authority);

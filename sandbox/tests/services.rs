@@ -8,7 +8,11 @@ use kit::Fixture;
 
 /// Runs a script of `tests/clients` against a sandbox of its own, and answers what it prints.
 async fn script(name: &str) -> String {
-    let fixture = Fixture::start(|options| options.boot_machines = false).await;
+    let fixture = Fixture::start(|options| {
+        options.boot_machines = false;
+        options.throttle = false;
+    })
+    .await;
     let printed = fixture.python(name).await;
     fixture.sandbox.stop().await;
     printed
@@ -17,6 +21,22 @@ async fn script(name: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn authority() {
     insta::assert_snapshot!("authority", script("authority.py").await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights() {
+    insta::assert_snapshot!("rights", masked(&script("rights.py").await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions() {
+    insta::assert_snapshot!("sessions", script("sessions.py").await);
+}
+
+/// Ids are not the same in every version of the sandbox.
+fn masked(text: &str) -> String {
+    let id = regex_lite::Regex::new("(ami|eni|i|sg|subnet|vpc)-[0-9a-f]{17}").unwrap();
+    id.replace_all(text, "$1-…").into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

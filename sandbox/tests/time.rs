@@ -178,7 +178,7 @@ refused("AutomationDefinitionNotFoundException", ssm.start_automation_execution,
     let ids: Vec<&str> = printed.lines().collect();
     let show = format!(
         "for id in {ids:?}:\n  e = client('ssm').get_automation_execution(AutomationExecutionId=id)['AutomationExecution']\n  \
-         print(e['AutomationExecutionStatus'], [s['StepName'] + ':' + s['StepStatus'] for s in e['StepExecutions']], e.get('FailureMessage', ''))"
+         print(e['AutomationExecutionStatus'], [s['StepName'] + ':' + s['StepStatus'] for s in e['StepExecutions']], e.get('FailureMessage', '').split(' Encoded authorization')[0])"
     );
     control.settled().await;
     control.clock_advance(SignedDuration::from_mins(1)).await;

@@ -9,11 +9,13 @@
 //! | [`mirror`] | where Terraform finds the provider under test |
 //! | [`programs`] | where the programs under test are |
 //! | [`shown`] | text as snapshots keep it: without ids, times, addresses and paths |
+//! | [`identity`] | somebody who may do what a policy says, and no more |
 //! | [`leftovers`] | what the account holds, compared |
 //!
 //! A test waits for events. Timeouts are guards against hanging, never part of what is tested.
 
 pub mod configuration;
+pub mod identity;
 pub mod leftovers;
 pub mod mirror;
 pub mod process;
@@ -22,6 +24,7 @@ pub mod shown;
 pub mod terraform;
 pub mod world;
 
+pub use identity::Identity;
 pub use process::{Ran, Running};
 pub use terraform::Terraform;
 pub use world::World;

@@ -1,13 +1,14 @@
 //! A directory with a Terraform configuration, and real Terraform in it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::process::{Ran, Running};
-use crate::{World, programs};
+use crate::{Identity, World, programs};
 
 /// What every configuration begins with.
 const HEADER: &str = r#"terraform {
@@ -23,6 +24,8 @@ const PROVIDER: &str = "provider \"spawn\" {\n  region = \"us-east-1\"\n}\n";
 /// A configuration, its state, and Terraform.
 pub struct Terraform<'w> {
     world: &'w World,
+    /// Who runs it, if not the account's administrator.
+    identity: Mutex<Option<&'w Identity>>,
     directory: TempDir,
 }
 
@@ -53,7 +56,7 @@ impl<'w> Terraform<'w> {
     }
 
     fn empty(world: &'w World) -> Self {
-        Self { world, directory: TempDir::with_prefix("spawn-test-").expect("a directory can be made") }
+        Self { world, identity: Mutex::default(), directory: TempDir::with_prefix("spawn-test-").expect("a directory can be made") }
     }
 
     #[track_caller]
@@ -72,6 +75,14 @@ impl<'w> Terraform<'w> {
         std::fs::write(self.path(name), text).expect("a file can be written");
     }
 
+    /// From now on somebody runs it.
+    ///
+    /// # Panics
+    /// If a test of another thread has panicked.
+    pub fn run_by(&self, who: &'w Identity) {
+        *self.identity.lock().expect("nobody panicked") = Some(who);
+    }
+
     /// A path in the configuration's directory.
     pub fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
@@ -81,6 +92,9 @@ impl<'w> Terraform<'w> {
     pub fn command<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = self.world.command("terraform");
         command.args(arguments).current_dir(self.directory.path());
+        if let Some(who) = *self.identity.lock().expect("nobody panicked") {
+            command.envs(who.environment());
+        }
         command.env("TF_CLI_CONFIG_FILE", programs::terraform_rc()).env("CHECKPOINT_DISABLE", "1").env("TF_IN_AUTOMATION", "1");
         command
     }

@@ -119,11 +119,15 @@ impl World {
     /// Runs lines of Python in which `client("ec2")` makes a boto3 client, and answers what they print.
     #[track_caller]
     pub fn python(&self, lines: &str) -> String {
+        self.run(self.python_command(lines)).wait().succeeded().stdout
+    }
+
+    pub(crate) fn python_command(&self, lines: &str) -> Command {
         let mut command = self.command("python3");
         let kit = "import boto3, json, sys\nfrom botocore.config import Config\n\
                    def client(name): return boto3.client(name, config=Config(s3={'addressing_style': 'path'}))\n";
         command.arg("-c").arg(format!("{kit}{lines}"));
-        self.run(command).wait().succeeded().stdout
+        command
     }
 
     /// A Terraform configuration in a directory of its own.

@@ -6,6 +6,7 @@ mod extend;
 mod logs;
 mod ls;
 mod plan;
+mod policy;
 mod rerun;
 mod results;
 mod sandbox;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Rerun(rerun::Rerun),
     Down(down::Down),
     Setup(setup::Setup),
+    Policy(policy::Policy),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
 }
@@ -55,6 +57,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Rerun(rerun) => rerun.run(global, output).await,
         Command::Down(down) => down.run(global, output).await,
         Command::Setup(setup) => setup.run(global, output).await,
+        Command::Policy(policy) => policy.run(global, output).await,
         Command::Sandbox(sandbox) => sandbox.run(global, output).await,
         Command::Completions(completions) => completions.run(),
     }

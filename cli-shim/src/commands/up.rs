@@ -6,7 +6,7 @@ use serde::Serialize;
 use spawn_core::engine::{Engine, Launch};
 use spawn_core::operation::Operation;
 use spawn_core::wait::Waited;
-use spawn_model::error::{Class, Error};
+use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::record::FleetRecord;
 use spawn_model::rules::TTL_MAX;
 use spawn_model::status::{Status, WaitFor};
@@ -104,7 +104,13 @@ async fn wait(
     operation: &Operation,
 ) -> Result<Waited, Failure> {
     let until = asked_at + 2 * SignedDuration::from_secs(i64::try_from(TTL_MAX.0).unwrap_or(i64::MAX / 2));
-    engine.wait(fleet, goal, until, operation).await?.ok_or_else(|| {
+    let waited = engine.wait(fleet, goal, until, operation).await.map_err(|error| {
+        // The launch itself is done.
+        error
+            .leaving(Leftover::Unknown)
+            .helped(&format!("The fleet was launched, and goes on until its lease ends; `spawn down {fleet}` ends it"))
+    });
+    waited?.ok_or_else(|| {
         let message = format!("{fleet} was launched, and then ended by somebody else");
         Error::new(Class::Conflict, "EndedMeanwhile", message, "`spawn ls` lists what is left").into()
     })

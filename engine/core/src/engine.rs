@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::network;
 use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
+use crate::policies::{self, Audience};
 use crate::ports::{Aws, Caller, LogEvent, Result, Tags};
 use crate::setup::{self, Setup};
 use crate::tags;
@@ -91,7 +92,7 @@ impl Engine {
     /// See [`setup::ensure`].
     pub async fn setup(&self, operation: &Operation) -> Result<Setup> {
         let caller = self.aws.identity.caller().await?;
-        self.setup_as(&caller, operation).await
+        self.setup_as(&caller, operation).await.map_err(needs_administrator)
     }
 
     async fn setup_as(&self, caller: &Caller, operation: &Operation) -> Result<Setup> {
@@ -106,6 +107,15 @@ impl Engine {
     pub async fn setup_remove(&self, operation: &Operation) -> Result<()> {
         let caller = self.aws.identity.caller().await?;
         setup::remove(&self.aws, &caller, &|line| operation.say(line)).await
+    }
+
+    /// The policy document for somebody, in this account and region.
+    ///
+    /// # Errors
+    /// If it is not known whose account this is.
+    pub async fn policy(&self, audience: Audience) -> Result<serde_json::Value> {
+        let caller = self.aws.identity.caller().await?;
+        Ok(policies::document(audience, &caller.account, self.region()))
     }
 
     /// Plans a launch and creates nothing. Also says if the name is taken.
@@ -540,6 +550,9 @@ fn needs_administrator(error: Error) -> Error {
     if error.class != Class::Denied {
         return error.context("making the account set-up");
     }
-    let help = format!("{}. An administrator makes the set-up once with `spawn setup`", error.help);
+    let help = format!(
+        "{}. An administrator makes the set-up once with `spawn setup`; `spawn policy administrator` prints what that takes",
+        error.help
+    );
     Error { help, ..error }.context("making the account set-up")
 }

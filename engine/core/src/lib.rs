@@ -15,6 +15,7 @@
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
 //! | [`fleet`] | a fleet as it is now |
 //! | [`setup`], [`artifacts`] | what every fleet of an account shares |
+//! | [`policies`] | what whoever uses spawn may do |
 //! | [`ledger`] | the bucket as a ledger |
 //! | [`classes`] | what AWS's error codes mean |
 //! | [`user_data`] | what an instance boots with |
@@ -37,6 +38,7 @@ pub mod ledger;
 mod network;
 pub mod operation;
 pub mod plan;
+pub mod policies;
 pub mod pools;
 pub mod ports;
 pub mod process;

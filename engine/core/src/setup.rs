@@ -21,6 +21,12 @@ pub const PARAMETER: &str = "/spawn/setup/v1";
 /// The automation document that ends a shard of a run. A changed document gets a new name, so that two versions live side by side.
 pub const DOCUMENT: &str = "spawn-end-v1";
 
+/// What the names of that document begin with, in whatever version.
+pub(crate) const DOCUMENT_FAMILY: &str = "spawn-end-";
+
+/// What the names of the set-up's roles and of its boundary begin with.
+pub(crate) const PREFIX: &str = "spawn-setup-";
+
 /// The schedule group of all lease schedules.
 pub const SCHEDULE_GROUP: &str = "spawn";
 
@@ -92,19 +98,19 @@ impl<'a> Names<'a> {
         format!("spawn-{}-{}", self.account, self.region)
     }
 
-    fn scheduler_role(&self) -> String {
-        format!("spawn-setup-scheduler-{}", self.region)
+    pub(crate) fn scheduler_role(&self) -> String {
+        format!("{PREFIX}scheduler-{}", self.region)
     }
 
     fn automation_role(&self) -> String {
-        format!("spawn-setup-automation-{}", self.region)
+        format!("{PREFIX}automation-{}", self.region)
     }
 
     fn boundary(&self) -> String {
-        format!("spawn-setup-boundary-{}", self.region)
+        format!("{PREFIX}boundary-{}", self.region)
     }
 
-    fn boundary_arn(&self) -> String {
+    pub(crate) fn boundary_arn(&self) -> String {
         format!("arn:{}:iam::{}:policy{}{}", self.partition(), self.account, layout::ROLE_PATH, self.boundary())
     }
 

@@ -148,6 +148,9 @@ pub fn log_stream_prefix(fleet: &FleetId, run: &RunId) -> String {
 /// The IAM path of every role and profile that a fleet makes, so that a launcher's rights can be limited to it.
 pub const ROLE_PATH: &str = "/spawn/";
 
+/// What the names of fleets' roles and instance profiles begin with.
+pub const FLEET_ROLE_PREFIX: &str = "spawn-fleet-";
+
 /// The name of a fleet's role and instance profile.
 #[must_use]
 pub fn role_name(fleet: &FleetId) -> String {

@@ -12,7 +12,7 @@ use crate::paging::{USUAL, cut};
 use crate::reply::Listing;
 use crate::request::{CreateTags, DeleteTags, DescribeTags, TagSpecification};
 
-mod places;
+pub(crate) mod places;
 
 use places::{check_exists, read, visit, write};
 

@@ -22,7 +22,7 @@ mod render;
 mod xml;
 
 use jiff::Timestamp;
-use sandbox_cloud::{ApiError, Cloud};
+use sandbox_cloud::{ApiError, Cloud, Request};
 
 pub use xml::escape;
 
@@ -55,6 +55,12 @@ pub struct Answer {
     pub outcome: Outcome,
     /// What was asked that is not simulated, in one sentence.
     pub gap: Option<String>,
+}
+
+/// The request in a form, for whoever decides if it may be done; nothing if it cannot be read, which [`handle`] will tell.
+pub fn read(body: &[u8]) -> Option<Request> {
+    let form = form::Form::read(body).ok()?;
+    parse::parse_tried(&form.action(), &form).ok().map(|(request, _)| request)
 }
 
 /// Does one request: `body` is the form of a POST.

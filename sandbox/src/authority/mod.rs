@@ -1,144 +1,166 @@
-//! What a caller may do: IAM's policies, evaluated with their conditions for every call of a role.
+//! What a caller may do: IAM's policies, evaluated with their conditions for every call.
 //!
-//! The controller may do everything. Policies of resources (of buckets, for example) are kept but not evaluated.
+//! | module | what it knows |
+//! |---|---|
+//! | `needs` | which rights a call takes, on which resources, with which condition keys: one file per service |
+//! | `principal` | whose policies count: of the role, its boundary, its session |
+//! | `statements` | what a policy says of one right: actions, resources, principals |
+//! | `conditions`, `keys`, `pattern` | operators, the keys that are known, wildcards and variables |
+//! | `trust` | which service may assume a role |
+//!
+//! The controller is the account's administrator: all is allowed to it but what the policy of a bucket or a role withholds.
 
-mod call;
 mod conditions;
-mod evaluate;
-mod trust;
+#[cfg(test)]
+mod conditions_tests;
+mod keys;
+mod needs;
+mod pattern;
+mod principal;
+mod statements;
+pub(crate) mod trust;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::backends::ec2::Ec2;
 use crate::backends::iam::Iam;
+use crate::backends::s3::S3;
 use crate::callers::Caller;
 use crate::protocol::{Failure, Request};
 use crate::refusals;
 
-use call::{Needs, needs};
-pub(crate) use evaluate::{Decision, Statements};
-pub(crate) use trust::trusts;
+pub(crate) use needs::Need;
+use needs::{Facts, needs};
+use principal::{Principal, of_every_call};
+use statements::{Decision, Grant, Question, Statements};
 
 /// Condition keys of one call, in lower case; a key may have several values.
 pub(crate) type Context = BTreeMap<String, Vec<String>>;
 
-/// Decides by what IAM holds.
+/// Decides by what IAM and the resources' own policies hold.
 pub(crate) struct Authority {
     account: String,
     iam: Arc<Iam>,
     ec2: Arc<Ec2>,
+    s3: Arc<S3>,
 }
 
-/// One right that a call needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Need {
-    /// Such as `s3:GetObject`.
-    pub(crate) action: String,
-    /// ARN, or `*`.
-    pub(crate) resource: String,
-    /// Keys that come with this resource.
-    pub(crate) context: Context,
+/// The policy of a resource.
+struct ResourcePolicy {
+    document: String,
+    /// Whether it alone can open the resource: nobody assumes a role that does not say so.
+    must_allow: bool,
 }
 
 impl Authority {
     /// Decides for an account.
-    pub(crate) fn new(account: &str, iam: Arc<Iam>, ec2: Arc<Ec2>) -> Self {
-        Self { account: account.to_owned(), iam, ec2 }
+    pub(crate) fn new(account: &str, iam: Arc<Iam>, ec2: Arc<Ec2>, s3: Arc<S3>) -> Self {
+        Self { account: account.to_owned(), iam, ec2, s3 }
     }
 
-    /// Refuses a call its caller has no right to.
-    pub(crate) fn check(&self, request: &Request) -> Result<(), Failure> {
-        let Some(role) = role_of(&request.caller) else { return Ok(()) };
-        let tags = |instance: &str| self.ec2.with(request.now, |cloud, _| cloud.machine(instance).map(|machine| machine.tags));
-        let needs = match needs(request, &self.account, &tags)? {
-            Needs::Nothing => return Ok(()),
-            Needs::All(needs) => needs,
-        };
+    /// Refuses a call its caller has no right to; else the rights it took.
+    pub(crate) fn check(&self, request: &Request) -> Result<Vec<String>, Failure> {
+        // Only buckets and roles have policies of their own.
+        if request.caller == Caller::Controller && !matches!(request.service.as_str(), "s3" | "sts") {
+            return Ok(Vec::new());
+        }
+        let needs = needs(&Facts { request, account: &self.account, iam: &self.iam, ec2: &self.ec2 })?;
+        let principal = Principal::of(&request.caller, &self.iam, &self.account);
+        let mut rights: Vec<String> = Vec::new();
         for need in needs {
-            self.check_one(request, role, &need)?;
+            self.check_one(request, &principal, &need)?;
+            if !rights.contains(&need.action) {
+                rights.push(need.action);
+            }
         }
-        Ok(())
+        Ok(rights)
     }
 
-    /// Whether a caller may hand a role to a service.
-    pub(crate) fn check_pass_role(&self, request: &Request, arn: &str, service: &str) -> Result<(), Failure> {
-        let Some(role) = role_of(&request.caller) else { return Ok(()) };
-        let context = Context::from([("iam:passedtoservice".to_owned(), vec![service.to_owned()])]);
-        let need = Need { action: "iam:PassRole".to_owned(), resource: arn.to_owned(), context };
-        self.check_one(request, role, &need)
+    /// Refuses a right that only the backend knows to be needed.
+    pub(crate) fn check_need(&self, request: &Request, need: &Need) -> Result<(), Failure> {
+        if request.caller == Caller::Controller {
+            return Ok(());
+        }
+        self.check_one(request, &Principal::of(&request.caller, &self.iam, &self.account), need)
     }
 
-    /// What S3 says of an absent key depends on whether the caller might list the bucket.
-    pub(crate) fn may_list(&self, request: &Request) -> bool {
-        let Some(role) = role_of(&request.caller) else { return true };
+    /// Refuses to tell that a key is absent to who may not list the bucket.
+    pub(crate) fn check_list(&self, request: &Request) -> Result<(), Failure> {
         let (bucket, key) = crate::backends::s3::place(request);
-        let need = Need {
-            action: "s3:ListBucket".to_owned(),
-            resource: format!("arn:aws:s3:::{}", bucket.unwrap_or_default()),
-            context: Context::from([("s3:prefix".to_owned(), vec![key.unwrap_or_default()])]),
-        };
-        self.check_one(request, role, &need).is_ok()
+        let mut need = Need::new("s3:ListBucket", format!("arn:aws:s3:::{}", bucket.unwrap_or_default()));
+        need.context.insert("s3:prefix".to_owned(), vec![key.unwrap_or_default()]);
+        self.check_need(request, &need)
     }
 
-    fn check_one(&self, request: &Request, role: &str, need: &Need) -> Result<(), Failure> {
-        let mut context = self.global(request, role);
+    fn check_one(&self, request: &Request, principal: &Principal, need: &Need) -> Result<(), Failure> {
+        let mut context = of_every_call(request, &self.account);
+        context.extend(principal.context.clone());
         context.extend(need.context.clone());
-        let gap = |what: String| Failure::gap(format!("{what} of an IAM policy of role {role}"));
-        let identity = self.iam.documents_of_role(role);
-        let decision = Statements::parse(&identity).decide(&need.action, &need.resource, &context).map_err(gap)?;
-        let kind = request.service.as_str();
-        let because = match decision {
-            Decision::Allow => match self.iam.boundary_of_role(role) {
-                None => return Ok(()),
-                Some(boundary) => match Statements::parse(&[boundary]).decide(&need.action, &need.resource, &context).map_err(gap)? {
-                    Decision::Allow => return Ok(()),
-                    Decision::Deny => "with an explicit deny in a permissions boundary".to_owned(),
-                    Decision::Nothing => format!("because no permissions boundary allows the {} action", need.action),
-                },
-            },
-            Decision::Deny => "with an explicit deny in an identity-based policy".to_owned(),
-            Decision::Nothing => format!("because no identity-based policy allows the {} action", need.action),
+        let question = Question { action: &need.action, resource: &need.resource, context: &context };
+        let who = request.caller.arn(&self.account);
+        match self.refusal(principal, question)? {
+            None => Ok(()),
+            Some(because) => Err(refusals::not_authorized(&request.service, &who, &need.action, need.shown(), &because)),
+        }
+    }
+
+    /// Why a right is refused, in AWS's words; nothing if it is not.
+    ///
+    /// Any denial is one. Else a resource's own policy may allow by itself, as far as role and session are not limited; else the
+    /// identity's policies must, and boundary and session as well.
+    fn refusal(&self, principal: &Principal, question: Question<'_>) -> Result<Option<String>, Failure> {
+        let gap = |what: String| Failure::gap(format!("{what} of an IAM policy"));
+        let action = question.action;
+        let resource = self.resource_policy(question);
+        let kind = if resource.as_ref().is_some_and(|policy| policy.must_allow) { "role trust policy" } else { "resource-based policy" };
+        let grant = match &resource {
+            Some(policy) => Statements::parse(&[&policy.document]).grant(question, &principal.names).map_err(gap)?,
+            None => Grant::Nothing,
         };
-        Err(refusals::not_authorized(kind, &request.caller.arn(&self.account), &need.action, &need.resource, &because))
+        let identity = principal.identity.decide(question).map_err(gap)?;
+        let decide = |statements: &Option<Statements>| statements.as_ref().map_or(Ok(Decision::Allow), |s| s.decide(question));
+        let limits = [
+            ("a permissions boundary", "permissions boundary", decide(&principal.boundary).map_err(gap)?),
+            ("a session policy", "session policy", decide(&principal.session).map_err(gap)?),
+        ];
+        if identity == Decision::Deny {
+            return Ok(Some("with an explicit deny in an identity-based policy".to_owned()));
+        }
+        if grant == Grant::Deny {
+            let article = if kind.starts_with("role") { "the" } else { "a" };
+            return Ok(Some(format!("with an explicit deny in {article} {kind}")));
+        }
+        if let Some((policy, ..)) = limits.iter().find(|(.., decision)| *decision == Decision::Deny) {
+            return Ok(Some(format!("with an explicit deny in {policy}")));
+        }
+        let must_allow = resource.is_some_and(|policy| policy.must_allow);
+        if must_allow && grant == Grant::Nothing {
+            return Ok(Some(format!("because no {kind} allows the {action} action")));
+        }
+        if grant == Grant::Caller {
+            return Ok(None);
+        }
+        if identity == Decision::Nothing && grant != Grant::Role {
+            if let Some(policy) = principal.unknown.first() {
+                return Err(Failure::gap(format!("what the policy {policy} allows")));
+            }
+            return Ok(Some(format!("because no identity-based policy allows the {action} action")));
+        }
+        let limited = limits.iter().find(|(.., decision)| *decision == Decision::Nothing);
+        Ok(limited.map(|(_, policy, _)| format!("because no {policy} allows the {action} action")))
     }
 
-    /// Keys that every call has.
-    fn global(&self, request: &Request, role: &str) -> Context {
-        let one = |key: &str, value: String| (key.to_owned(), vec![value]);
-        let mut context = Context::from([
-            one("aws:currenttime", request.now.to_string()),
-            one("aws:epochtime", request.now.as_second().to_string()),
-            one("aws:principalaccount", self.account.clone()),
-            one("aws:principalarn", self.iam.role_arn(role).unwrap_or_default()),
-            one("aws:principaltype", "AssumedRole".to_owned()),
-            one("aws:requestedregion", request.region.clone()),
-            one("aws:resourceaccount", self.account.clone()),
-            // The sandbox has no TLS, and a policy that asks for it is about the network, which is not here.
-            one("aws:securetransport", "true".to_owned()),
-            one("aws:sourceip", "127.0.0.1".to_owned()),
-            one("aws:userid", request.caller.user_id()),
-        ]);
-        for (key, value) in self.iam.tags_of_role(role) {
-            context.insert(format!("aws:principaltag/{}", key.to_lowercase()), vec![value]);
+    fn resource_policy(&self, question: Question<'_>) -> Option<ResourcePolicy> {
+        if let Some(place) = question.resource.strip_prefix("arn:aws:s3:::") {
+            let bucket = place.split('/').next().unwrap_or_default();
+            return self.s3.policy_of(bucket).map(|document| ResourcePolicy { document, must_allow: false });
         }
-        if let Caller::Instance { id, .. } = &request.caller {
-            let arn = format!("arn:aws:ec2:{}:{}:instance/{id}", request.region, self.account);
-            context.insert("ec2:sourceinstancearn".to_owned(), vec![arn]);
+        if matches!(question.action, "sts:AssumeRole" | "sts:TagSession") {
+            let role = self.iam.role_by_arn(question.resource);
+            // A role that is not there trusts nobody.
+            return Some(ResourcePolicy { document: role.map(|role| role.trust).unwrap_or_default(), must_allow: true });
         }
-        context
-    }
-}
-
-/// The role a caller acts as; the controller is no role.
-fn role_of(caller: &Caller) -> Option<&str> {
-    match caller {
-        Caller::Controller => None,
-        Caller::Instance { role, .. }
-        | Caller::Role { role, .. }
-        | Caller::Function { role, .. }
-        | Caller::FunctionLog { role, .. }
-        | Caller::Scheduler { role }
-        | Caller::Automation { role, .. } => Some(role),
+        None
     }
 }

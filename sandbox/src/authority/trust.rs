@@ -1,66 +1,88 @@
-//! Documents that name whom they speak of: a role's trust policy.
+//! Which service of AWS may assume a role.
 
-use serde_json::{Value, json};
+use super::Context;
+use super::statements::{Grant, Names, Question, Statements};
+use crate::backends::iam::Role;
 
-use super::evaluate::texts;
-use super::{Context, Decision, Statements};
-
-/// Whether a trust policy lets a service assume its role; an error names what is not known.
-pub(crate) fn trusts(document: &str, service: &str, context: &Context) -> Result<bool, String> {
-    let root: Value = serde_json::from_str(document).unwrap_or_default();
-    let statements = match &root["Statement"] {
-        Value::Array(list) => list.clone(),
-        Value::Null => Vec::new(),
-        one => vec![one.clone()],
-    };
-    let mut about = Vec::new();
-    for mut statement in statements {
-        if statement.get("NotPrincipal").is_some() {
-            return Err("element NotPrincipal".to_owned());
-        }
-        let principal = &statement["Principal"];
-        if principal != "*" && !texts(&principal["Service"]).iter().any(|name| name == "*" || name == service) {
-            continue;
-        }
-        // What is left is evaluated like any statement; the role itself is its resource.
-        if let Some(map) = statement.as_object_mut() {
-            map.remove("Principal");
-            map.insert("Resource".to_owned(), json!("*"));
-        }
-        about.push(statement);
+/// Whether a role lets a service assume it on behalf of a resource of its own account; an error names what is not known.
+///
+/// `source` is the ARN of that resource, for services that say for whom they act.
+pub(crate) fn lets(role: &Role, service: &str, source: Option<&str>) -> Result<bool, String> {
+    let mut context = Context::from([("aws:principalisawsservice".to_owned(), vec!["true".to_owned()])]);
+    if let Some(source) = source {
+        let account = source.split(':').nth(4).unwrap_or_default();
+        context.insert("aws:sourcearn".to_owned(), vec![source.to_owned()]);
+        context.insert("aws:sourceaccount".to_owned(), vec![account.to_owned()]);
     }
-    let document = json!({"Statement": about}).to_string();
-    Ok(Statements::parse(&[document]).decide("sts:AssumeRole", "*", context)? == Decision::Allow)
+    let question = Question { action: "sts:AssumeRole", resource: &role.arn, context: &context };
+    let names = Names { service: Some(service.to_owned()), ..Names::default() };
+    Ok(Statements::parse(&[&role.trust]).grant(question, &names)? == Grant::Caller)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    fn role(trust: &Value) -> Role {
+        Role {
+            name: "r".to_owned(),
+            id: "AROA".to_owned(),
+            path: "/".to_owned(),
+            arn: "arn:aws:iam::123456789012:role/r".to_owned(),
+            created: jiff::Timestamp::UNIX_EPOCH,
+            usable: jiff::Timestamp::UNIX_EPOCH,
+            trust: json!({"Version": "2012-10-17", "Statement": trust}).to_string(),
+            description: String::new(),
+            max_session: 3_600,
+            boundary: None,
+            tags: Default::default(),
+            inline: Default::default(),
+            attached: Default::default(),
+        }
+    }
 
     #[test]
-    fn a_service_is_trusted_by_what_names_it_and_under_its_conditions() {
-        let context = Context::from([("aws:sourceaccount".to_owned(), vec!["1".to_owned()])]);
-        let allow = |principal: Value, condition: Value| {
-            let mut statement = json!({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"});
-            if !condition.is_null() {
-                statement["Condition"] = condition;
-            }
-            statement
-        };
-        let lambda = json!({"Service": "lambda.amazonaws.com"});
-        for (statements, expected) in [
-            (json!([allow(lambda.clone(), Value::Null)]), true),
-            (json!(allow(json!({"Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]}), Value::Null)), true),
-            (json!([allow(json!({"Service": "ec2.amazonaws.com"}), Value::Null)]), false),
-            (json!([allow(json!({"AWS": "arn:aws:iam::1:role/lambda.amazonaws.com"}), Value::Null)]), false),
-            (json!([allow(lambda.clone(), json!({"StringEquals": {"aws:SourceAccount": "1"}}))]), true),
-            (json!([allow(lambda.clone(), json!({"StringEquals": {"aws:SourceAccount": "2"}}))]), false),
-            (json!([{"Effect": "Allow", "Principal": lambda, "Action": "sts:TagSession"}]), false),
-            (json!([allow(lambda.clone(), Value::Null), {"Effect": "Deny", "Principal": "*", "Action": "sts:*"}]), false),
-            (json!([]), false),
+    fn a_role_is_for_those_it_names() {
+        let group = "arn:aws:scheduler:us-east-1:123456789012:schedule-group/g";
+        let allow = |service: &str, condition: Value| json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}, "Condition": condition});
+        let account = |id: &str| json!({"StringEquals": {"aws:SourceAccount": id}});
+        for (trust, source, expected) in [
+            (allow("scheduler.amazonaws.com", json!({})), Some(group), true),
+            (allow("ssm.amazonaws.com", json!({})), Some(group), false),
+            (allow("scheduler.amazonaws.com", account("123456789012")), Some(group), true),
+            (allow("scheduler.amazonaws.com", account("999999999999")), Some(group), false),
+            (allow("scheduler.amazonaws.com", account("123456789012")), None, false),
+            (
+                allow("scheduler.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:*:schedule-group/g"}})),
+                Some(group),
+                true,
+            ),
+            (
+                allow("scheduler.amazonaws.com", json!({"ArnLike": {"aws:SourceArn": "arn:aws:scheduler:*:*:schedule-group/h"}})),
+                Some(group),
+                false,
+            ),
+            // The name of a service in another place is no trust.
+            (
+                json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Sid": "scheduler.amazonaws.com", "Principal": {"AWS": "*"}}),
+                Some(group),
+                false,
+            ),
+            (
+                json!({"Effect": "Deny", "Action": "sts:AssumeRole", "Principal": {"Service": "scheduler.amazonaws.com"}}),
+                Some(group),
+                false,
+            ),
+            (
+                json!({"Effect": "Allow", "Action": "sts:TagSession", "Principal": {"Service": "scheduler.amazonaws.com"}}),
+                Some(group),
+                false,
+            ),
         ] {
-            let document = json!({"Statement": statements}).to_string();
-            assert_eq!(trusts(&document, "lambda.amazonaws.com", &context), Ok(expected), "{document}");
+            assert_eq!(lets(&role(&trust), "scheduler.amazonaws.com", source), Ok(expected), "{trust}");
         }
+        let unknown = allow("scheduler.amazonaws.com", json!({"StringEquals": {"aws:Weather": "fine"}}));
+        assert!(lets(&role(&unknown), "scheduler.amazonaws.com", Some(group)).is_err());
     }
 }

@@ -2,13 +2,11 @@
 
 import json
 
-from kit import ACCOUNT, TRUST, allow, client, equal, refused, role
+from kit import ACCOUNT, TRUST, allow, assumed, client, equal, refused, worker
 
 iam, s3, ec2 = client("iam"), client("s3"), client("ec2")
-arn = role(iam, "worker", "ec2.amazonaws.com")
-session = client("sts").assume_role(RoleArn=arn, RoleSessionName="me")["Credentials"]
-keys = {"aws_access_key_id": session["AccessKeyId"], "aws_secret_access_key": session["SecretAccessKey"], "aws_session_token": session["SessionToken"]}
-mine = {service: client(service, **keys) for service in ["s3", "ec2", "logs", "iam", "ssm"]}
+session = assumed(client("sts"), worker(iam, "worker"))
+mine = {service: session(service) for service in ["s3", "ec2", "logs", "iam", "ssm"]}
 s3.create_bucket(Bucket="records")
 s3.put_object(Bucket="records", Key="fleets/a/x", Body=b"x")
 

@@ -2,7 +2,7 @@
 
 import json
 
-from kit import ACCOUNT, TRUST, client, equal, refused
+from kit import ACCOUNT, TRUST, client, equal, refused, trusting
 
 iam, sts = client("iam"), client("sts")
 
@@ -52,7 +52,9 @@ equal(iam.get_instance_profile(InstanceProfileName="worker")["InstanceProfile"][
 equal([p["InstanceProfileName"] for p in iam.list_instance_profiles_for_role(RoleName="worker")["InstanceProfiles"]], ["worker"])
 equal([p["Path"] for p in iam.list_instance_profiles(PathPrefix="/team/")["InstanceProfiles"]], ["/team/"])
 
-# A role is assumed, and its session is somebody else.
+# A role is assumed by those whom it trusts, and its session is somebody else.
+refused("AccessDenied", sts.assume_role, RoleArn=made["Arn"], RoleSessionName="ci-1")
+iam.update_assume_role_policy(RoleName="worker", PolicyDocument=trusting(ACCOUNT))
 session = sts.assume_role(RoleArn=made["Arn"], RoleSessionName="ci-1")["Credentials"]
 keys = {"aws_access_key_id": session["AccessKeyId"], "aws_secret_access_key": session["SecretAccessKey"], "aws_session_token": session["SessionToken"]}
 who = client("sts", **keys).get_caller_identity()

@@ -36,6 +36,29 @@ def role(iam, name, service):
     return iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST % service)["Role"]["Arn"]
 
 
+def document(*statements):
+    """A policy. Every statement allows, on everything, unless it says something else."""
+    whole = [{"Effect": "Allow", **({} if {"Resource", "Principal", "NotPrincipal"} & set(s) else {"Resource": "*"}), **s} for s in statements]
+    return json.dumps({"Version": "2012-10-17", "Statement": whole})
+
+
+def trusting(principal, **more):
+    """The trust policy of a role that a principal of AWS may assume."""
+    return document({"Action": "sts:AssumeRole", "Principal": {"AWS": principal}, **more})
+
+
+def worker(iam, name, **more):
+    """Makes a role that the account's own identities may assume, as far as they are allowed to, and answers its ARN."""
+    return iam.create_role(RoleName=name, AssumeRolePolicyDocument=trusting(ACCOUNT), **more)["Role"]["Arn"]
+
+
+def assumed(sts, arn, name="me", **more):
+    """Begins a session of a role; answers a function that makes its clients."""
+    session = sts.assume_role(RoleArn=arn, RoleSessionName=name, **more)["Credentials"]
+    keys = {"aws_access_key_id": session["AccessKeyId"], "aws_secret_access_key": session["SecretAccessKey"], "aws_session_token": session["SessionToken"]}
+    return lambda service: client(service, **keys)
+
+
 def allow(iam, role, actions, resource="*", **condition):
     """Lets a role do something."""
     statement = {"Effect": "Allow", "Action": actions, "Resource": resource, **({"Condition": condition} if condition else {})}

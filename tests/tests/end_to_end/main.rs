@@ -6,6 +6,7 @@
 mod adoption;
 mod bad_input;
 mod clients;
+mod denials;
 mod drift;
 mod examples;
 mod idle;
@@ -14,4 +15,5 @@ mod lifecycle;
 mod markets;
 mod places;
 mod rerun;
+mod rights;
 mod workload;

@@ -65,6 +65,7 @@ mod tests {
             caller: caller.into(),
             outcome: outcome.into(),
             duration_ms: 1.25,
+            rights: Vec::new(),
         };
         let calls =
             vec![call(1, "RunInstances", "controller", "ok"), call(2, "TerminateInstances", "instance i-0a", "UnauthorizedOperation")];

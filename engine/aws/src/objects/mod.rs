@@ -20,7 +20,8 @@ use crate::identity::Account;
 const PUT: Call = Call::repeatable("s3", "PutObject");
 const PUT_IF: Call = Call::once("s3", "PutObject");
 const GET: Call = Call::repeatable("s3", "GetObject");
-const HEAD: Call = Call::repeatable("s3", "HeadObject").needing("s3:GetObject");
+/// Who may not list a bucket is refused an absent key, and an answer to HEAD does not say which of the two rights is missing.
+const HEAD: Call = Call::repeatable("s3", "HeadObject").needing("s3:GetObject or s3:ListBucket");
 const LIST: Call = Call::repeatable("s3", "ListObjectsV2").needing("s3:ListBucket");
 const DELETE: Call = Call::repeatable("s3", "DeleteObject");
 const DELETE_MANY: Call = Call::repeatable("s3", "DeleteObjects").needing("s3:DeleteObject");

@@ -63,7 +63,7 @@ pub(super) fn check_exists(region: &mut Region, id: &str) -> Result<(), ApiError
 }
 
 /// The tags of a resource.
-pub(super) fn read(region: &Region, id: &str) -> Tags {
+pub(crate) fn read(region: &Region, id: &str) -> Tags {
     let mut tags = None;
     visit(region, |found, _, its| {
         if found == id {

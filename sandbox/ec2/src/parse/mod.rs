@@ -90,8 +90,22 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("TerminateInstances", instances::terminate),
 ];
 
-/// Reads the request of an operation, all of it.
+/// Reads the request of an operation, all of it. One that is only to be tried is refused as such.
 pub(crate) fn parse(operation: &str, form: &Form) -> Result<Request, ApiError> {
+    let (request, dry_run) = parse_tried(operation, form)?;
+    match request {
+        // A launch is checked in full before it answers.
+        Request::RunInstances(mut launch) => {
+            launch.dry_run = dry_run;
+            Ok(Request::RunInstances(launch))
+        }
+        _ if dry_run => Err(ApiError::dry_run()),
+        request => Ok(request),
+    }
+}
+
+/// The same, and whether it is only to be tried.
+pub(crate) fn parse_tried(operation: &str, form: &Form) -> Result<(Request, bool), ApiError> {
     if operation.is_empty() {
         return Err(ApiError::new("MissingAction", "The request is missing an action."));
     }
@@ -105,15 +119,7 @@ pub(crate) fn parse(operation: &str, form: &Form) -> Result<Request, ApiError> {
     let dry_run = form.boolean("DryRun")?.unwrap_or(false);
     let request = parser(form)?;
     form.refuse_leftovers()?;
-    match request {
-        // A launch is checked in full before it answers.
-        Request::RunInstances(mut launch) => {
-            launch.dry_run = dry_run;
-            Ok(Request::RunInstances(launch))
-        }
-        _ if dry_run => Err(ApiError::dry_run()),
-        request => Ok(request),
-    }
+    Ok((request, dry_run))
 }
 
 #[cfg(test)]

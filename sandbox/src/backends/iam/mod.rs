@@ -13,6 +13,7 @@ use crate::form::Form;
 use crate::protocol::{Answer, Failure, Request};
 use crate::router::Backend;
 use crate::xml::element;
+pub(crate) use policies::check_document;
 pub(crate) use state::{Iam, ProfileChange, Role};
 
 impl Iam {

@@ -12,12 +12,15 @@ use super::roles::{check_name, check_path, encoded, render_tags};
 use super::state::{Iam, Policy, State};
 use super::{conflict, exists, no_such, paged};
 
+/// The AWS-managed policy that allows everything.
+const ADMINISTRATOR: &str = "AdministratorAccess";
 /// Characters of a managed policy, white space not counted.
 const MOST: usize = 6_144;
 /// Versions of a policy.
 const MOST_VERSIONS: usize = 5;
-/// AWS-managed policies that may be attached; what they allow is not evaluated.
-const AWS_MANAGED: [&str; 5] = [
+/// AWS-managed policies that may be attached. What they allow is a gap, but for the first one.
+const AWS_MANAGED: [&str; 6] = [
+    ADMINISTRATOR,
     "AmazonSSMManagedInstanceCore",
     "AmazonS3ReadOnlyAccess",
     "CloudWatchAgentServerPolicy",
@@ -148,6 +151,13 @@ impl Iam {
     }
 }
 
+/// The document of one of AWS's own policies, if it is known.
+pub(super) fn aws_document(arn: &str) -> Option<String> {
+    let name = arn.strip_prefix("arn:aws:iam::aws:policy/")?;
+    (name == ADMINISTRATOR)
+        .then(|| r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#.to_owned())
+}
+
 /// Checks that a policy exists and may be attached.
 pub(super) fn managed(state: &State, arn: &str) -> Result<(), Failure> {
     if let Some(name) = arn.strip_prefix("arn:aws:iam::aws:policy/") {
@@ -212,7 +222,7 @@ fn check_size(document: &str) -> Result<(), Failure> {
 }
 
 /// A policy document must be JSON with statements that say what they do.
-pub(super) fn check_document(document: &str) -> Result<(), Failure> {
+pub(crate) fn check_document(document: &str) -> Result<(), Failure> {
     let bad = |why: &str| Failure::new(400, "MalformedPolicyDocument", why.to_owned());
     let json: serde_json::Value = serde_json::from_str(document).map_err(|_| bad("This policy contains invalid Json"))?;
     let statements = match &json["Statement"] {

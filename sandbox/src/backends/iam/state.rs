@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::protocol::Failure;
 
 use super::no_such;
+use super::policies::aws_document;
 
 /// IAM of one account.
 #[derive(Debug)]
@@ -103,6 +104,15 @@ impl Policy {
     }
 }
 
+/// The policies of a role.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RolePolicies {
+    /// Their documents.
+    pub(crate) documents: Vec<String>,
+    /// ARNs of those whose documents are not known.
+    pub(crate) unknown: Vec<String>,
+}
+
 /// What EC2 is told about instance profiles.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ProfileChange {
@@ -150,6 +160,16 @@ impl Iam {
         now.saturating_add(self.delay).unwrap_or(Timestamp::MAX)
     }
 
+    /// A role by its name.
+    pub(crate) fn role(&self, name: &str) -> Option<Role> {
+        self.lock().roles.get(name).cloned()
+    }
+
+    /// An instance profile by its name.
+    pub(crate) fn profile(&self, name: &str) -> Option<Profile> {
+        self.lock().profiles.get(name).cloned()
+    }
+
     /// A role by its ARN.
     pub(crate) fn role_by_arn(&self, arn: &str) -> Option<Role> {
         self.lock().roles.values().find(|role| role.arn == arn).cloned()
@@ -184,15 +204,26 @@ impl Iam {
     pub(crate) fn boundary_of_role(&self, name: &str) -> Option<String> {
         let state = self.lock();
         let arn = state.roles.get(name)?.boundary.as_ref()?;
-        Some(state.policies.get(arn).map(|policy| policy.document().to_owned()).unwrap_or_default())
+        Some(state.document(arn).unwrap_or_default())
     }
 
-    /// The policy documents that a role is allowed by: inline and attached.
-    pub(crate) fn documents_of_role(&self, name: &str) -> Vec<String> {
+    /// The policies that a role is allowed by: inline and attached.
+    pub(crate) fn policies_of_role(&self, name: &str) -> RolePolicies {
         let state = self.lock();
-        let Some(role) = state.roles.get(name) else { return Vec::new() };
-        let attached = role.attached.iter().filter_map(|arn| state.policies.get(arn)).map(|policy| policy.document().to_owned());
-        role.inline.values().cloned().chain(attached).collect()
+        let Some(role) = state.roles.get(name) else { return RolePolicies::default() };
+        let mut policies = RolePolicies { documents: role.inline.values().cloned().collect(), unknown: Vec::new() };
+        for arn in &role.attached {
+            match state.document(arn) {
+                Some(document) => policies.documents.push(document),
+                None => policies.unknown.push(arn.clone()),
+            }
+        }
+        policies
+    }
+
+    /// The document of a managed policy, if it is there and known.
+    pub(crate) fn document_of_policy(&self, arn: &str) -> Option<String> {
+        self.lock().document(arn)
     }
 
     /// What EC2 must be told about profiles and has not been told; the driver takes it.
@@ -239,6 +270,11 @@ impl Iam {
 impl State {
     pub(super) fn role(&mut self, name: &str) -> Result<&mut Role, Failure> {
         self.roles.get_mut(name).ok_or_else(|| no_such("role", name))
+    }
+
+    /// The document of a managed policy, of the account's own or of AWS's.
+    fn document(&self, arn: &str) -> Option<String> {
+        self.policies.get(arn).map(|policy| policy.document().to_owned()).or_else(|| aws_document(arn))
     }
 
     pub(super) fn policy(&mut self, arn: &str) -> Result<&mut Policy, Failure> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::authority::Need;
 use crate::json::{page, read, validation};
 use crate::protocol::{Failure, Request};
 
@@ -78,10 +79,10 @@ impl Lambda {
     /// Whether a caller may hand a role to Lambda, and Lambda may assume it.
     fn check_role(&self, request: &Request, role: &str, name: &str) -> Result<(), Failure> {
         rules::role_arn(role, self.account())?;
-        if let Some(authority) = self.authority.get() {
-            authority.check_pass_role(request, role, "lambda.amazonaws.com")?;
-        }
         let function = route::arn(&request.region, self.account(), name, None);
+        if let Some(authority) = self.authority.get() {
+            authority.check_need(request, &Need::pass_role(role, "lambda.amazonaws.com", Some(function.clone())))?;
+        }
         match self.runner.around.assume(role, &function, request.now)? {
             Some(_) => Ok(()),
             None => Err(invalid("The role defined for the function cannot be assumed by Lambda.")),

@@ -8,7 +8,7 @@ use sandbox_hypervisor::Hypervisor;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use crate::authority::{Context, trusts};
+use crate::authority::trust;
 use crate::backends::iam::{Iam, Role};
 use crate::callers::Callers;
 use crate::clock::Clock;
@@ -53,9 +53,7 @@ impl Surroundings {
     /// The role with this ARN, if Lambda may assume it for a function.
     pub(super) fn assume(&self, arn: &str, function: &str, now: Timestamp) -> Result<Option<Role>, Failure> {
         let Some(role) = self.iam.role_by_arn(arn).filter(|role| role.usable <= now) else { return Ok(None) };
-        let one = |key: &str, value: &str| (key.to_owned(), vec![value.to_owned()]);
-        let context = Context::from([one("aws:sourcearn", function), one("aws:sourceaccount", &self.account)]);
-        let trusted = trusts(&role.trust, "lambda.amazonaws.com", &context);
+        let trusted = trust::lets(&role, "lambda.amazonaws.com", Some(function));
         match trusted.map_err(|what| Failure::gap(format!("{what} of the trust policy of role {}", role.name)))? {
             true => Ok(Some(role)),
             false => Ok(None),

@@ -95,6 +95,13 @@ impl S3 {
         self.lock().buckets.insert(name.to_owned(), bucket);
     }
 
+    /// The policy of a bucket of the account's own. Buckets of others are closed to it anyway.
+    pub(crate) fn policy_of(&self, bucket: &str) -> Option<String> {
+        let state = self.lock();
+        let bucket = state.buckets.get(bucket).filter(|bucket| bucket.owner == self.account)?;
+        bucket.configurations.get("policy").map(|policy| String::from_utf8_lossy(policy).into_owned())
+    }
+
     /// Everything that is stored, without the data.
     pub(crate) fn snapshot(&self) -> BTreeMap<String, StoredBucket> {
         let state = self.lock();

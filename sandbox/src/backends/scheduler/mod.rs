@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
+use crate::authority::trust;
 use crate::backends::iam::Iam;
 use crate::json::{page, read, validation};
 use crate::protocol::{Answer, Failure, Request};
@@ -97,10 +98,12 @@ impl Scheduler {
         }
     }
 
-    /// Whether the role of a firing can still be assumed.
-    pub(crate) fn role_usable(&self, arn: &str, now: Timestamp) -> bool {
-        let usable = |role: &crate::backends::iam::Role| role.usable <= now && role.trust.contains("scheduler.amazonaws.com");
-        self.iam.role_by_arn(arn).is_some_and(|role| usable(&role))
+    /// Whether the role of a schedule can be assumed; an error names what is not known of its trust policy.
+    pub(crate) fn role_usable(&self, arn: &str, key: &Key, now: Timestamp) -> Result<bool, String> {
+        let Some(role) = self.iam.role_by_arn(arn).filter(|role| role.usable <= now) else { return Ok(false) };
+        // Scheduler acts for the group, not for the schedule.
+        let source = format!("arn:aws:scheduler:{}:{}:schedule-group/{}", key.region, self.account, key.group);
+        trust::lets(&role, "scheduler.amazonaws.com", Some(&source))
     }
 
     fn arn(&self, key: &Key) -> String {
@@ -116,10 +119,11 @@ impl Scheduler {
         check_name(name)?;
         let timing = asked.timing(request.now)?;
         asked.check()?;
-        if !self.role_usable(&asked.target.role_arn, request.now) {
+        let key = self.key(request, name, asked.group_name.as_deref());
+        let usable = self.role_usable(&asked.target.role_arn, &key, request.now);
+        if !usable.map_err(|what| Failure::gap(format!("{what} of a role's trust policy")))? {
             return Err(validation("The execution role you provide must allow AWS EventBridge Scheduler to assume the role."));
         }
-        let key = self.key(request, name, asked.group_name.as_deref());
         let mut state = self.lock();
         if !state.has_group(&key.region, &key.group) {
             return Err(no_group(&key.group));

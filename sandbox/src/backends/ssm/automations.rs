@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::authority::{Need, trust};
 use crate::automation;
 use crate::json::{read, validation};
 use crate::protocol::{Failure, Request};
@@ -230,9 +231,9 @@ impl Ssm {
         let parsed = found.parsed.clone();
         let parameters = bind(&parsed, &asked.parameters)
             .map_err(|message| Failure::new(400, "InvalidAutomationExecutionParametersException", message))?;
-        let role = self.assume_role(&parsed, &parameters, request.now)?;
+        let role = self.assume_role(&parsed, &parameters, request)?;
         if let (Some(arn), Some(authority)) = (&role, self.authority.get()) {
-            authority.check_pass_role(request, arn, "ssm.amazonaws.com")?;
+            authority.check_need(request, &Need::pass_role(arn, "ssm.amazonaws.com", None))?;
         }
         if asked.client_token.is_some() && state.executions.values().any(|execution| execution.token == asked.client_token) {
             return Err(Failure::new(400, "IdempotentParameterMismatch", "The client token was used before."));
@@ -278,7 +279,7 @@ impl Ssm {
         &self,
         document: &automation::Document,
         parameters: &BTreeMap<String, Value>,
-        now: Timestamp,
+        request: &Request,
     ) -> Result<Option<String>, Failure> {
         let Some(template) = &document.assume_role else { return Ok(None) };
         let name = template.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).map(str::trim);
@@ -289,9 +290,13 @@ impl Ssm {
         if arn.is_empty() {
             return Ok(None);
         }
-        let trusted = |role: &crate::backends::iam::Role| role.usable <= now && role.trust.contains("ssm.amazonaws.com");
-        if self.iam.role_by_arn(&arn).is_some_and(|role| trusted(&role)) {
-            return Ok(Some(arn));
+        // Automation says for which executions it acts, not yet for which one.
+        let source = format!("arn:aws:ssm:{}:{}:automation-execution/*", request.region, self.account);
+        if let Some(role) = self.iam.role_by_arn(&arn).filter(|role| role.usable <= request.now) {
+            let trusted = trust::lets(&role, "ssm.amazonaws.com", Some(&source));
+            if trusted.map_err(|what| Failure::gap(format!("{what} of a role's trust policy")))? {
+                return Ok(Some(arn));
+            }
         }
         Err(Failure::new(400, "InvalidAutomationExecutionParametersException", "The defined assume role is unable to be assumed."))
     }

@@ -1,0 +1,272 @@
+//! The table of rights.
+
+use super::Audience::{self, Administrator, Launcher, Observer, Reaper};
+
+/// Some actions that somebody may do to some resources, on some conditions.
+pub(super) struct Grant {
+    /// What it is for, in a word.
+    pub(super) sid: &'static str,
+    /// Who has it.
+    pub(super) to: &'static [Audience],
+    /// The actions.
+    pub(super) actions: &'static [&'static str],
+    /// ARNs without `arn:{partition}:`, or `*`. The names in braces are [`super::Filling`]'s.
+    pub(super) on: &'static [&'static str],
+    /// Operator, key and value; all of them must hold.
+    pub(super) when: &'static [(&'static str, &'static str, &'static str)],
+}
+
+const ON_WHAT_IS_OURS: (&str, &str, &str) = ("StringEquals", "aws:ResourceTag/{managed}", "true");
+const MADE_AS_OURS: (&str, &str, &str) = ("StringEquals", "aws:RequestTag/{managed}", "true");
+const WITHIN_THE_BOUNDARY: (&str, &str, &str) = ("StringEquals", "iam:PermissionsBoundary", "{boundary}");
+
+const INSTANCES: &str = "ec2:{region}:{account}:instance/*";
+const VOLUMES: &str = "ec2:{region}:{account}:volume/*";
+const GROUPS: &str = "ec2:{region}:{account}:security-group/*";
+const FLEET_ROLES: &str = "iam::{account}:role{path}{fleet-role}*";
+const FLEET_PROFILES: &str = "iam::{account}:instance-profile{path}{fleet-role}*";
+// IAM knows the path of a role only while it is there. To find one gone must not be forbidden: ending a fleet may be repeated.
+const FLEET_ROLES_GONE: &str = "iam::{account}:role/{fleet-role}*";
+const FLEET_PROFILES_GONE: &str = "iam::{account}:instance-profile/{fleet-role}*";
+const SETUP_ROLES: &str = "iam::{account}:role{path}{setup-role}*";
+const SETUP_ROLES_GONE: &str = "iam::{account}:role/{setup-role}*";
+const SETUP_PROFILES_GONE: &str = "iam::{account}:instance-profile/{setup-role}*";
+const SETUP_POLICIES: &str = "iam::{account}:policy{path}{setup-role}*";
+const BUCKET: &str = "s3:::{bucket}";
+const NAMES: &str = "s3:::{bucket}/names/*";
+const RECORDS: &str = "s3:::{bucket}/fleets/*";
+const SCHEDULES: &str = "scheduler:{region}:{account}:schedule/{schedules}/*";
+const SCHEDULE_GROUPS: &str = "scheduler:{region}:{account}:schedule-group/{schedules}";
+const LOGS: &str = "logs:{region}:{account}:log-group:{logs}";
+const LOG_STREAMS: &str = "logs:{region}:{account}:log-group:{logs}:*";
+const SETUP: &str = "ssm:{region}:{account}:parameter{parameter}";
+const DOCUMENTS: &str = "ssm:{region}:{account}:document/{document}*";
+
+/// Who may do what.
+pub(super) const GRANTS: &[Grant] = &[
+    Grant { sid: "SeeInstances", to: &[Launcher, Observer, Reaper], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
+    Grant {
+        sid: "SeeWhatThereIsToLaunch",
+        to: &[Launcher, Observer],
+        actions: &[
+            "ec2:DescribeImages",
+            "ec2:DescribeInstanceTypes",
+            "ec2:DescribeSpotPriceHistory",
+            "ec2:DescribeSubnets",
+            "pricing:GetProducts",
+        ],
+        on: &["*"],
+        when: &[],
+    },
+    Grant {
+        sid: "SeeWhatFleetsLeave",
+        to: &[Launcher, Reaper],
+        actions: &["ec2:DescribeSecurityGroups", "scheduler:ListSchedules"],
+        on: &["*"],
+        when: &[],
+    },
+    Grant { sid: "SeeVolumes", to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
+    Grant { sid: "SeeRegions", to: &[Reaper], actions: &["ec2:DescribeRegions"], on: &["*"], when: &[] },
+    Grant { sid: "ReadSetup", to: &[Administrator, Launcher, Observer, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
+    // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
+    Grant {
+        sid: "ReadPublicParameters",
+        to: &[Launcher, Observer],
+        actions: &["ssm:GetParameter"],
+        on: &["ssm:{region}::parameter/aws/service/*"],
+        when: &[],
+    },
+    // On the whole bucket, which is spawn's alone: who may not list it is not told that an object is absent.
+    Grant { sid: "ListRecords", to: &[Administrator, Launcher, Observer, Reaper], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
+    Grant { sid: "ReadRecords", to: &[Launcher, Observer, Reaper], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant { sid: "ReadOutput", to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
+    Grant { sid: "WriteRecords", to: &[Launcher], actions: &["s3:PutObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant {
+        sid: "RecordEnds",
+        to: &[Reaper],
+        actions: &["s3:PutObject"],
+        on: &["s3:::{bucket}/fleets/*/fleet.json", "s3:::{bucket}/fleets/*/ended.json"],
+        when: &[],
+    },
+    Grant { sid: "DeleteRecords", to: &[Launcher, Reaper], actions: &["s3:DeleteObject"], on: &[NAMES, RECORDS], when: &[] },
+    // A machine without a deadline is no machine of spawn's.
+    Grant {
+        sid: "LaunchOnlyWithALease",
+        to: &[Launcher],
+        actions: &["ec2:RunInstances"],
+        on: &[INSTANCES],
+        when: &[MADE_AS_OURS, ("Null", "aws:RequestTag/{deadline}", "false"), ("StringEquals", "ec2:MetadataHttpTokens", "required")],
+    },
+    Grant {
+        sid: "LaunchOnlyEncrypted",
+        to: &[Launcher],
+        actions: &["ec2:RunInstances"],
+        on: &[VOLUMES],
+        when: &[MADE_AS_OURS, ("Bool", "ec2:Encrypted", "true")],
+    },
+    Grant { sid: "LaunchInOwnGroups", to: &[Launcher], actions: &["ec2:RunInstances"], on: &[GROUPS], when: &[ON_WHAT_IS_OURS] },
+    Grant {
+        sid: "LaunchAnywhere",
+        to: &[Launcher],
+        actions: &["ec2:RunInstances"],
+        on: &["ec2:{region}::image/*", "ec2:{region}:{account}:network-interface/*", "ec2:{region}:{account}:subnet/*"],
+        when: &[],
+    },
+    Grant { sid: "MakeGroups", to: &[Launcher], actions: &["ec2:CreateSecurityGroup"], on: &[GROUPS], when: &[MADE_AS_OURS] },
+    Grant {
+        sid: "MakeGroupsAnywhere",
+        to: &[Launcher],
+        actions: &["ec2:CreateSecurityGroup"],
+        on: &["ec2:{region}:{account}:vpc/*"],
+        when: &[],
+    },
+    Grant {
+        sid: "TagAtBirth",
+        to: &[Launcher],
+        actions: &["ec2:CreateTags"],
+        on: &[INSTANCES, VOLUMES, GROUPS],
+        when: &[("StringEquals", "ec2:CreateAction", "RunInstances CreateSecurityGroup")],
+    },
+    Grant { sid: "ChangeTags", to: &[Launcher], actions: &["ec2:CreateTags"], on: &[INSTANCES, VOLUMES, GROUPS], when: &[ON_WHAT_IS_OURS] },
+    // What says whose a thing is stays on it. A call that names no key would take them all.
+    Grant {
+        sid: "RemoveOnlyTagsOfUsers",
+        to: &[Launcher],
+        actions: &["ec2:DeleteTags"],
+        on: &[INSTANCES, VOLUMES, GROUPS],
+        when: &[ON_WHAT_IS_OURS, ("ForAllValues:StringNotLike", "aws:TagKeys", "{reserved}*"), ("Null", "aws:TagKeys", "false")],
+    },
+    Grant { sid: "OpenGroups", to: &[Launcher], actions: &["ec2:AuthorizeSecurityGroupIngress"], on: &[GROUPS], when: &[ON_WHAT_IS_OURS] },
+    Grant {
+        sid: "EndWhatIsOurs",
+        to: &[Launcher, Reaper],
+        actions: &["ec2:DeleteSecurityGroup", "ec2:TerminateInstances"],
+        on: &[GROUPS, INSTANCES],
+        when: &[ON_WHAT_IS_OURS],
+    },
+    // No role that could do more than the boundary says, whatever policies it gets.
+    Grant {
+        sid: "MakeRolesWithinTheBoundary",
+        to: &[Launcher],
+        actions: &["iam:CreateRole", "iam:PutRolePolicy"],
+        on: &[FLEET_ROLES],
+        when: &[WITHIN_THE_BOUNDARY],
+    },
+    Grant {
+        sid: "MakeProfiles",
+        to: &[Launcher],
+        actions: &[
+            "iam:AddRoleToInstanceProfile",
+            "iam:CreateInstanceProfile",
+            "iam:GetInstanceProfile",
+            "iam:GetRole",
+            "iam:TagInstanceProfile",
+            "iam:TagRole",
+        ],
+        on: &[FLEET_ROLES, FLEET_PROFILES],
+        when: &[],
+    },
+    Grant {
+        sid: "PassRolesToInstances",
+        to: &[Launcher],
+        actions: &["iam:PassRole"],
+        on: &[FLEET_ROLES],
+        when: &[("StringEquals", "iam:PassedToService", "ec2.amazonaws.com")],
+    },
+    Grant {
+        sid: "PassTheScheduler",
+        to: &[Launcher],
+        actions: &["iam:PassRole"],
+        on: &["iam::{account}:role{path}{scheduler}"],
+        when: &[("StringEquals", "iam:PassedToService", "scheduler.amazonaws.com")],
+    },
+    Grant {
+        sid: "RemoveRoles",
+        to: &[Launcher, Reaper],
+        actions: &[
+            "iam:DeleteInstanceProfile",
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:RemoveRoleFromInstanceProfile",
+        ],
+        on: &[FLEET_ROLES, FLEET_PROFILES, FLEET_ROLES_GONE, FLEET_PROFILES_GONE],
+        when: &[],
+    },
+    Grant {
+        sid: "ScheduleEnds",
+        to: &[Launcher],
+        actions: &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
+        on: &[SCHEDULES],
+        when: &[],
+    },
+    Grant { sid: "RemoveSchedules", to: &[Launcher, Reaper], actions: &["scheduler:DeleteSchedule"], on: &[SCHEDULES], when: &[] },
+    Grant {
+        sid: "MakeAndRemoveTheBucket",
+        to: &[Administrator],
+        actions: &[
+            "s3:CreateBucket",
+            "s3:DeleteBucket",
+            "s3:PutBucketOwnershipControls",
+            "s3:PutBucketPolicy",
+            "s3:PutBucketPublicAccessBlock",
+            "s3:PutEncryptionConfiguration",
+        ],
+        on: &[BUCKET],
+        when: &[],
+    },
+    Grant {
+        sid: "KeepAgents",
+        to: &[Administrator],
+        actions: &["s3:GetObject", "s3:PutObject"],
+        on: &["s3:::{bucket}/agents/*"],
+        when: &[],
+    },
+    Grant { sid: "EmptyTheBucket", to: &[Administrator], actions: &["s3:DeleteObject"], on: &["s3:::{bucket}/*"], when: &[] },
+    Grant {
+        sid: "MakeAndRemoveRoles",
+        to: &[Administrator],
+        actions: &[
+            "iam:CreateRole",
+            "iam:DeleteInstanceProfile",
+            "iam:DeleteRole",
+            "iam:DeleteRolePolicy",
+            "iam:DetachRolePolicy",
+            "iam:GetRole",
+            "iam:ListAttachedRolePolicies",
+            "iam:ListRolePolicies",
+            "iam:PutRolePolicy",
+            "iam:RemoveRoleFromInstanceProfile",
+            "iam:TagRole",
+        ],
+        on: &[SETUP_ROLES, SETUP_ROLES_GONE, SETUP_PROFILES_GONE],
+        when: &[],
+    },
+    Grant {
+        sid: "MakeAndRemoveTheBoundary",
+        to: &[Administrator],
+        actions: &["iam:CreatePolicy", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:ListPolicyVersions"],
+        on: &[SETUP_POLICIES],
+        when: &[],
+    },
+    Grant {
+        sid: "MakeAndRemoveTheRest",
+        to: &[Administrator],
+        actions: &[
+            "logs:CreateLogGroup",
+            "logs:DeleteLogGroup",
+            "logs:PutRetentionPolicy",
+            "scheduler:CreateScheduleGroup",
+            "scheduler:DeleteSchedule",
+            "scheduler:DeleteScheduleGroup",
+            "ssm:CreateDocument",
+            "ssm:DeleteDocument",
+            "ssm:DeleteParameter",
+            "ssm:PutParameter",
+        ],
+        on: &[LOGS, LOG_STREAMS, SCHEDULE_GROUPS, SCHEDULES, DOCUMENTS, SETUP],
+        when: &[],
+    },
+];

@@ -1,0 +1,161 @@
+//! What whoever uses spawn may do: one table of rights, from which every policy document is made.
+//!
+//! The documents are tested for being enough, and for being no more than that, by whole lives of fleets that only they allow.
+//! What the machines and the services of a fleet may do is [`crate::setup`]'s.
+
+mod grants;
+
+use serde_json::{Map, Value, json};
+use spawn_model::{layout, tag};
+
+use self::grants::{GRANTS, Grant};
+use crate::setup::{DOCUMENT_FAMILY, LOG_GROUP, Names, PARAMETER, PREFIX as SETUP_PREFIX, SCHEDULE_GROUP};
+
+/// For whom there is a policy document.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Audience {
+    /// Whoever makes and removes the account set-up.
+    Administrator,
+    /// Whoever launches fleets, changes them, looks at them and ends them.
+    Launcher,
+    /// Whoever only looks, and plans.
+    Observer,
+    /// What ends fleets that are past their lease, in every region, and removes what they leave.
+    Reaper,
+}
+
+impl Audience {
+    /// Everybody there is a document for.
+    pub const ALL: [Audience; 4] = [Audience::Administrator, Audience::Launcher, Audience::Observer, Audience::Reaper];
+}
+
+/// The policy document for somebody, in an account and region; the reaper's is for every region.
+#[must_use]
+pub fn document(audience: Audience, account: &str, region: &str) -> Value {
+    let filling = Filling { names: Names::new(account, region), account, region, audience };
+    let mine = merged(GRANTS.iter().filter(|grant| grant.to.contains(&audience)));
+    json!({ "Version": "2012-10-17", "Statement": mine.iter().map(|grants| filling.statement(grants)).collect::<Vec<_>>() })
+}
+
+/// Rights to the same things on the same conditions make one statement: a policy may have only so many characters.
+fn merged(grants: impl Iterator<Item = &'static Grant>) -> Vec<Vec<&'static Grant>> {
+    let mut statements: Vec<Vec<&Grant>> = Vec::new();
+    for grant in grants {
+        match statements.iter_mut().find(|known| known[0].on == grant.on && known[0].when == grant.when) {
+            Some(known) => known.push(grant),
+            None => statements.push(vec![grant]),
+        }
+    }
+    statements
+}
+
+/// One text as it is, several as a list.
+fn one_or_many(texts: &[&str]) -> Value {
+    if let [one] = texts { json!(one) } else { json!(texts) }
+}
+
+/// What stands for the names in braces.
+struct Filling<'a> {
+    names: Names<'a>,
+    account: &'a str,
+    region: &'a str,
+    audience: Audience,
+}
+
+impl Filling<'_> {
+    fn statement(&self, grants: &[&Grant]) -> Value {
+        let grant = grants[0];
+        let sids: Vec<&str> = grants.iter().map(|grant| grant.sid).collect();
+        let mut actions: Vec<&str> = grants.iter().flat_map(|grant| grant.actions).copied().collect();
+        actions.sort_unstable();
+        let arn = |on: &&str| if *on == "*" { (*on).to_owned() } else { self.fill(&format!("arn:{{partition}}:{on}")) };
+        let resources: Vec<String> = grant.on.iter().map(arn).collect();
+        let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
+        let mut statement = json!({
+            "Sid": sids.join("And"), "Effect": "Allow", "Action": one_or_many(&actions), "Resource": one_or_many(&resources),
+        });
+        let mut conditions: Map<String, Value> = Map::new();
+        for (operator, key, value) in grant.when {
+            let keys = conditions.entry(*operator).or_insert_with(|| json!({}));
+            keys[self.fill(key)] = one_or_many(&self.fill(value).split(' ').collect::<Vec<_>>());
+        }
+        if !conditions.is_empty() {
+            statement["Condition"] = conditions.into();
+        }
+        statement
+    }
+
+    fn fill(&self, template: &str) -> String {
+        // A reaper goes wherever a fleet may be.
+        let everywhere = self.audience == Audience::Reaper;
+        let region = if everywhere { "*" } else { self.region };
+        let bucket = if everywhere { Names::new(self.account, "*").bucket() } else { self.names.bucket() };
+        let fillings = [
+            ("partition", self.names.partition()),
+            ("account", self.account),
+            ("region", region),
+            ("bucket", &bucket),
+            ("boundary", &self.names.boundary_arn()),
+            ("scheduler", &self.names.scheduler_role()),
+            ("path", layout::ROLE_PATH),
+            ("fleet-role", layout::FLEET_ROLE_PREFIX),
+            ("setup-role", SETUP_PREFIX),
+            ("schedules", SCHEDULE_GROUP),
+            ("logs", LOG_GROUP),
+            ("parameter", PARAMETER),
+            ("document", DOCUMENT_FAMILY),
+            ("managed", tag::MANAGED),
+            ("deadline", tag::DEADLINE),
+            ("reserved", tag::RESERVED_PREFIX),
+        ];
+        fillings.iter().fold(template.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Characters of a managed policy, white space not counted.
+    const MANAGED_POLICY_MAX: usize = 6_144;
+
+    #[test]
+    fn every_document_fits_a_managed_policy_wherever_it_is() {
+        for region in ["us-east-1", "ap-southeast-3", "us-gov-east-1", "cn-northwest-1"] {
+            for audience in Audience::ALL {
+                let text = document(audience, "123456789012", region).to_string();
+                let characters = text.chars().filter(|c| !c.is_whitespace()).count();
+                assert!(characters <= MANAGED_POLICY_MAX, "{audience:?} in {region}: {characters} characters");
+                // Braces of JSON stand beside quotes and braces only.
+                let unfilled = text.match_indices('{').find(|(at, _)| !text[at + 1..].starts_with(['"', '}']));
+                assert_eq!(unfilled, None, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_statement_is_without_name_actions_or_resources() {
+        let mut sids = BTreeSet::new();
+        for grant in GRANTS {
+            assert!(sids.insert(grant.sid), "{} twice", grant.sid);
+            assert!(!grant.to.is_empty() && !grant.actions.is_empty() && !grant.on.is_empty(), "{}", grant.sid);
+            assert!(grant.actions.is_sorted(), "{}", grant.sid);
+            // A wildcard would allow what nobody has thought of.
+            assert!(grant.actions.iter().all(|action| !action.contains('*')), "{}", grant.sid);
+        }
+    }
+
+    #[test]
+    fn what_only_reads_is_all_that_an_observer_may_do() {
+        let text = document(Audience::Observer, "123456789012", "us-east-1");
+        for statement in text["Statement"].as_array().expect("statements") {
+            let one = [statement["Action"].clone()];
+            for action in statement["Action"].as_array().map_or(&one[..], Vec::as_slice) {
+                let verb = action.as_str().and_then(|action| action.split_once(':')).map_or("", |(_, verb)| verb);
+                assert!(["Describe", "Filter", "Get", "List"].iter().any(|read| verb.starts_with(read)), "{action}");
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Somebody who may do what a policy says, and no more.
+
+use std::ffi::OsStr;
+
+use serde_json::{Value, json};
+use spawn_sandbox::CallRecord;
+
+use crate::process::Ran;
+use crate::{World, programs};
+
+/// A session of a role, begun as anybody would begin it on AWS.
+pub struct Identity {
+    role: String,
+    environment: Vec<(String, String)>,
+}
+
+impl Identity {
+    /// What points programs at its credentials.
+    pub fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Whether a call is one of its.
+    pub fn made(&self, call: &CallRecord) -> bool {
+        call.caller.strip_prefix("role ").and_then(|caller| caller.split('/').next()) == Some(self.role.as_str())
+    }
+}
+
+impl World {
+    /// A new role with a policy, and a session of it.
+    ///
+    /// # Panics
+    /// If it cannot be made; so for everything here.
+    #[track_caller]
+    pub fn identity(&self, role: &str, policy: &Value) -> Identity {
+        let trust = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "123456789012"}}]});
+        self.python(&format!(
+            "import sys\niam = client('iam')\n\
+             iam.create_role(RoleName={role:?}, AssumeRolePolicyDocument={:?})\n\
+             policy = iam.create_policy(PolicyName={role:?}, PolicyDocument={:?})['Policy']['Arn']\n\
+             iam.attach_role_policy(RoleName={role:?}, PolicyArn=policy)",
+            trust.to_string(),
+            policy.to_string(),
+        ));
+        self.session(role)
+    }
+
+    /// A session of a role that trusts the account.
+    #[track_caller]
+    pub fn session(&self, role: &str) -> Identity {
+        let printed = self.python(&format!(
+            "arn = client('iam').get_role(RoleName={role:?})['Role']['Arn']\n\
+             c = client('sts').assume_role(RoleArn=arn, RoleSessionName='test')['Credentials']\n\
+             print(json.dumps([c['AccessKeyId'], c['SecretAccessKey'], c['SessionToken']]))"
+        ));
+        let keys: [String; 3] = serde_json::from_str(&printed).expect("JSON");
+        let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map(str::to_owned);
+        Identity { role: role.to_owned(), environment: names.into_iter().zip(keys).collect() }
+    }
+
+    /// The policy that spawn prints for somebody.
+    #[track_caller]
+    pub fn policy(&self, who: &str) -> Value {
+        self.spawn(["policy", who]).succeeded().json()
+    }
+
+    /// Runs `spawn` as somebody, to its end.
+    #[track_caller]
+    pub fn spawn_as<A: AsRef<OsStr>>(&self, who: &Identity, arguments: impl IntoIterator<Item = A>) -> Ran {
+        let mut command = self.command(programs::program("spawn"));
+        command.args(arguments).envs(who.environment());
+        self.run(command).wait()
+    }
+
+    /// The same for lines of Python, as [`World::python`].
+    #[track_caller]
+    pub fn python_as(&self, who: &Identity, lines: &str) -> String {
+        let mut command = self.python_command(lines);
+        command.envs(who.environment());
+        self.run(command).wait().succeeded().stdout
+    }
+}

@@ -1,0 +1,309 @@
+//! Least privilege: what each policy of ours allows is enough for whom it is for, is all used, and is no more.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use spawn_tests::configuration::{ARRAY, array};
+use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::{Identity, World, assert_shown, shown};
+
+/// Rights of a launcher that no life without trouble takes, and what each is for.
+const FOR_TROUBLE: [&str; 3] = [
+    // A launch that is repeated finds its role and its profile there, and looks whose they are.
+    "iam:GetRole",
+    "iam:GetInstanceProfile",
+    // Somebody else attached a policy to a fleet's role, which would keep it from being deleted.
+    "iam:DetachRolePolicy",
+];
+
+/// The actions that a policy allows.
+fn allowed(policy: &Value) -> BTreeSet<String> {
+    let texts = |value: &Value| -> Vec<String> {
+        let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+        list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    policy["Statement"].as_array().expect("statements").iter().flat_map(|statement| texts(&statement["Action"])).collect()
+}
+
+/// The rights that somebody's calls took.
+fn used(world: &World, who: &Identity) -> BTreeSet<String> {
+    world.control().calls(0).into_iter().filter(|call| who.made(call)).flat_map(|call| call.rights).collect()
+}
+
+/// Whoever made the set-up, by no more than the administrator's policy.
+pub(crate) fn set_up(world: &World) -> Identity {
+    let administrator = world.identity("administrator", &world.policy("administrator"));
+    world.spawn_as(&administrator, ["setup"]).succeeded();
+    administrator
+}
+
+fn living(world: &World) -> usize {
+    world.instances().iter().filter(|(_, state)| state != "terminated").count()
+}
+
+#[test]
+fn a_launcher_needs_its_policy_and_all_of_it() {
+    let world = World::start();
+    let policy = world.policy("launcher");
+    let launcher = world.identity("launcher", &policy);
+    let untouched = holdings(&world);
+    let administrator = world.identity("administrator", &world.policy("administrator"));
+    let with_roles = holdings(&world);
+    world.spawn_as(&administrator, ["setup"]).succeeded();
+    // Again is as good as once.
+    world.spawn_as(&administrator, ["setup"]).succeeded();
+    let before = holdings(&world);
+
+    // Terraform: apply, nothing to do, update in place, destroy.
+    let fields = [("market", r#"{ type = "spot", fallback = "on_demand" }"#), ("command", r#"["sleep", "600"]"#)];
+    let terraform = world.terraform(&array(&fields));
+    terraform.run_by(&launcher);
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let changed = [("lease", r#"{ ttl = "50m" }"#), ("tags", r#"{ since = "today" }"#)];
+    terraform.configure(&array(&[&fields[..], &changed].concat()));
+    assert_eq!(terraform.planned(ARRAY), "update");
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+
+    // The command: every one that is about a fleet.
+    let spawn = |arguments: &[&str]| world.spawn_as(&launcher, arguments).succeeded();
+    let flags = ["--name", "tiles", "--size", "2", "--type", "c7i.large", "--ttl", "20m"];
+    spawn(&[&["plan"], &flags[..], &["--", "true"]].concat());
+    spawn(
+        &[
+            &["up"],
+            &flags[..],
+            &["--delete-results", "--wait", "ready", "--", "sh", "-c", "echo hello; echo x >$SPAWN_RESULTS/x; sleep 600"],
+        ]
+        .concat(),
+    );
+    assert!(spawn(&["ls"]).stdout.contains("tiles"));
+    spawn(&["status", "tiles"]);
+    spawn(&["extend", "tiles", "--by", "10m"]);
+    world.eventually("the output", || world.spawn_as(&launcher, ["logs", "tiles"]).stdout.contains("hello").then_some(()));
+    spawn(&["rerun", "tiles"]);
+    spawn(&["results", "tiles", "--to", world.directory().join("results").to_str().expect("a plain path")]);
+    spawn(&["down", "tiles"]);
+    assert_same(&before, &holdings(&world));
+
+    let refused: Vec<_> =
+        world.control().calls(0).into_iter().filter(|call| launcher.made(call) && call.outcome.contains("enied")).collect();
+    assert_eq!(refused, []);
+    let needed: BTreeSet<String> = used(&world, &launcher).into_iter().chain(FOR_TROUBLE.map(str::to_owned)).collect();
+    assert_eq!(needed, allowed(&policy), "used, and allowed");
+
+    world.spawn_as(&administrator, ["setup", "--remove"]).succeeded();
+    assert_same(&with_roles, &holdings(&world));
+    assert_ne!(untouched, with_roles);
+    assert_eq!(world.control().gaps(), []);
+}
+
+#[test]
+fn an_observer_plans_and_looks_and_changes_nothing() {
+    let world = World::start();
+    set_up(&world);
+    let policy = world.policy("observer");
+    let observer = world.identity("observer", &policy);
+    let terraform = world.terraform(&array(&[("market", r#"{ type = "spot" }"#)]));
+    terraform.run_by(&observer);
+    terraform.plan().succeeded();
+    let (before, at) = (holdings(&world), world.position());
+    let refused = terraform.apply().ended(1);
+    assert_shown!("apply-of-an-observer", shown::diagnostics(&refused.text()));
+    assert_same(&before, &holdings(&world));
+    let tried: Vec<String> = world
+        .control()
+        .calls(at)
+        .into_iter()
+        .filter(|call| observer.made(call) && call.outcome != "ok")
+        .map(|call| call.operation)
+        .collect();
+    assert!(!tried.iter().any(|operation| operation == "RunInstances" || operation.starts_with("Create")), "{tried:?}");
+
+    world
+        .spawn([
+            "up",
+            "--name",
+            "tiles",
+            "--size",
+            "1",
+            "--type",
+            "c7i.large",
+            "--wait",
+            "ready",
+            "--",
+            "sh",
+            "-c",
+            "echo hello; sleep 600",
+        ])
+        .succeeded();
+    let look = |arguments: &[&str]| world.spawn_as(&observer, arguments).succeeded().stdout;
+    assert!(look(&["ls"]).contains("tiles"));
+    look(&["status", "tiles"]);
+    world.eventually("the output", || look(&["logs", "tiles"]).contains("hello").then_some(()));
+    look(&["results", "tiles", "--to", world.directory().to_str().expect("a plain path")]);
+    look(&["plan", "--name", "other", "--type", "c7i.large", "--spot"]);
+    for arguments in [&["down", "tiles"][..], &["extend", "tiles", "--by", "5m"], &["setup"]] {
+        let refused = world.spawn_as(&observer, arguments).ended(3);
+        assert!(refused.stderr.contains("is missing"), "{}", refused.stderr);
+    }
+    assert_eq!(used(&world, &observer), allowed(&policy), "used, and allowed");
+    world.spawn(["down", "tiles"]).succeeded();
+}
+
+#[test]
+fn a_launcher_is_told_who_makes_the_set_up() {
+    let world = World::start();
+    let launcher = world.identity("launcher", &world.policy("launcher"));
+    let before = holdings(&world);
+    assert_shown!("setup-by-a-launcher", world.spawn_as(&launcher, ["setup"]).ended(3).stderr);
+    let terraform = world.terraform(&array(&[]));
+    terraform.run_by(&launcher);
+    assert_shown!("first-apply-by-a-launcher", shown::diagnostics(&terraform.apply().ended(1).text()));
+    assert_same(&before, &holdings(&world));
+}
+
+#[test]
+fn what_ends_fleets_may_do_just_that() {
+    let world = World::start();
+    set_up(&world);
+    let before = holdings(&world);
+    let up = |name: &str| {
+        world
+            .spawn([
+                "up",
+                "--name",
+                name,
+                "--size",
+                "2",
+                "--type",
+                "c7i.large",
+                "--wait",
+                "running",
+                "--delete-results",
+                "--",
+                "sleep",
+                "600",
+            ])
+            .succeeded();
+    };
+    let reaper = world.identity("reaper", &world.policy("reaper"));
+    up("tiles");
+    world.spawn_as(&reaper, ["down", "tiles"]).succeeded();
+    let with_reaper = holdings(&world);
+    assert_ne!(before, with_reaper, "the reaper's own role");
+    up("tiles");
+    let ids: Vec<String> = world.instances().into_iter().filter(|(_, state)| state == "running").map(|(id, _)| id).collect();
+    world.python_as(&reaper, &format!("client('ec2').describe_regions(); client('ec2').terminate_instances(InstanceIds={})", json!(ids)));
+    let refused = world.spawn_as(&reaper, ["up", "--name", "more", "--type", "c7i.large"]).ended(3);
+    assert!(refused.stderr.contains("is missing"), "{}", refused.stderr);
+    world.spawn_as(&reaper, ["down", "tiles"]).succeeded();
+    assert_same(&with_reaper, &holdings(&world));
+}
+
+/// Whether an error says that an action is missing. Of an absent key S3 does not tell which of two rights it wants.
+fn is_missed(action: &str, text: &str) -> bool {
+    let either = format!("the permission s3:GetObject or {action} is missing");
+    text.contains(&format!("the permission {action} is missing")) || text.contains(&either)
+}
+
+/// The policy without an action.
+fn without(policy: &Value, action: &str) -> Value {
+    let mut policy = policy.clone();
+    let statements = policy["Statement"].as_array_mut().expect("statements");
+    statements.retain(|statement| statement["Action"] != action);
+    for actions in statements.iter_mut().filter_map(|statement| statement["Action"].as_array_mut()) {
+        actions.retain(|other| other != action);
+    }
+    policy
+}
+
+#[test]
+fn each_right_of_a_launcher_is_missed_by_name_and_nothing_runs_on_without_it() {
+    // In name only: what machines do is not what is asked here.
+    let world = World::with(|options| {
+        options.boot_machines = false;
+        options.throttle = false;
+    });
+    set_up(&world);
+    let policy = world.policy("launcher");
+    // A price that is not known keeps nobody from launching.
+    let not_missed = ["pricing:GetProducts"];
+    // Terraform alone changes tags.
+    let of_terraform = ["ec2:DeleteTags", "ec2:DescribeVolumes"];
+    let skipped = || FOR_TROUBLE.iter().chain(&not_missed).chain(&of_terraform);
+    let actions: Vec<String> = allowed(&policy).into_iter().filter(|action| skipped().all(|other| action != other)).collect();
+    let mut wrong = Vec::new();
+    for (number, action) in actions.iter().enumerate() {
+        let name = format!("fleet-{number}");
+        let who = world.identity(&format!("without-{number}"), &without(&policy, action));
+        let up = [
+            "up",
+            "--name",
+            &name,
+            "--type",
+            "c7i.large",
+            "--spot",
+            "--ttl",
+            "30m",
+            "--delete-results",
+            "--wait",
+            "launched",
+            "--",
+            "sleep",
+            "9",
+        ];
+        let to = world.directory().join(&name);
+        let life: [&[&str]; 5] = [
+            &up,
+            &["logs", &name],
+            &["results", &name, "--to", to.to_str().expect("a plain path")],
+            &["extend", &name, "--by", "10m"],
+            &["down", &name],
+        ];
+        let refused = life.iter().map(|arguments| (arguments[0], world.spawn_as(&who, *arguments))).find(|(_, ran)| ran.code != Some(0));
+        match refused {
+            Some((command, ran)) if ran.code == Some(3) && is_missed(action, &ran.stderr) => {
+                // A launch that was refused is undone by itself; what it could not undo says so, and ends with its lease.
+                let told = ran.stderr.contains("left: ");
+                if command == "up" && living(&world) > 0 && !told {
+                    wrong.push(format!("{action}: machines run on, and nobody is told"));
+                }
+            }
+            Some((command, ran)) => wrong.push(format!("{action}: {command} ended with {:?}: {}", ran.code, ran.stderr)),
+            None => wrong.push(format!("{action}: nobody missed it")),
+        }
+        // What a life without the right to end it has left is ended by who may.
+        let left = world.spawn(["down", &name]);
+        assert!([Some(0), Some(2)].contains(&left.code), "{action}: {}", left.text());
+        assert_eq!(living(&world), 0, "{action}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn rights_that_only_terraform_needs_are_missed_by_name() {
+    let world = World::with(|options| options.boot_machines = false);
+    set_up(&world);
+    let policy = world.policy("launcher");
+    let terraform = world.terraform(&array(&[("wait_for", r#""launched""#)]));
+    terraform.apply().succeeded();
+    let identities: Vec<(&str, Identity)> = [("ec2:DescribeVolumes", "blind"), ("ec2:DeleteTags", "tied")]
+        .map(|(action, role)| (action, world.identity(role, &without(&policy, action))))
+        .into_iter()
+        .collect();
+    terraform.configure(&array(&[("wait_for", r#""launched""#), ("tags", r#"{ since = "today" }"#)]));
+    for (action, who) in &identities {
+        terraform.run_by(who);
+        let refused = terraform.apply().ended(1).text().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(refused.contains(&format!("The permission {action} is missing")), "{refused}");
+    }
+    let launcher = world.identity("launcher", &policy);
+    terraform.run_by(&launcher);
+    terraform.apply().succeeded();
+    terraform.destroy().succeeded();
+    assert_eq!(living(&world), 0);
+}
