@@ -6,7 +6,7 @@ use spawn_core::ledger::Ledger;
 use spawn_core::operation::Operation;
 use spawn_model::duration::Seconds;
 use spawn_model::error::Class;
-use spawn_model::record::FleetRecord;
+use spawn_model::record::{FleetRecord, Keeper};
 use spawn_model::spec::FleetSpec;
 
 use crate::simulated::door::Trouble;
@@ -89,7 +89,7 @@ fn a_kept_fleet_keeps_its_name() {
     run(async {
         let world = warm().await;
         let first = launch(&world.process(), &first_spec()).await.unwrap();
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
         let before = world.view();
         drop(first.kept_alive);
         world.state().bury_launchers();
@@ -115,7 +115,7 @@ fn a_living_launcher_keeps_its_name_though_it_is_on_another_host() {
         insta::assert_snapshot!("alive", told(&error, &first.record));
         assert_same("refused", &world.view().only("instance "), &before.only("instance "));
         // It can still say that it has stored the fleet.
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
     });
 }
 
@@ -168,7 +168,7 @@ fn a_name_that_was_given_back_is_free() {
     run(async {
         let world = warm().await;
         let first = launch(&world.process(), &first_spec()).await.unwrap();
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
         let engine = world.engine();
         engine.end(&first.record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
         let second = launch(&world.process(), &first_spec()).await.unwrap();
@@ -206,7 +206,7 @@ fn a_lost_answer_to_a_heartbeat_loses_no_claim() {
         let process = process.clone().with(process.calls().len(), Trouble::Lost);
         world.pass(60).await;
         assert!(process.calls().len() > 20 + 5, "the heart does not beat");
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
         refused(launch(&world.process(), &first_spec()).await);
     });
 }
