@@ -71,9 +71,11 @@ cases! {
     instances_none
     log_groups
     objects_conditions
+    objects_delete_unchanged
     objects_many
     objects_read_back
     parameters
+    regions
     roles
     roles_with_boundary
     schedules

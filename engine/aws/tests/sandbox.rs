@@ -80,11 +80,13 @@ cases! {
     instances_none
     log_groups
     objects_conditions
+    objects_delete_unchanged
     objects_many
     objects_one_winner
     objects_read_back
     parameters
     prices
+    regions
     roles
     roles_with_boundary
     schedule_group_twice
