@@ -13,7 +13,6 @@ use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Payload, SCHEMA};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
-use spawn_model::tag;
 
 use crate::artifacts;
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
@@ -410,7 +409,7 @@ impl Engine {
     }
 
     /// The set-up, if it is there.
-    async fn found(&self) -> Result<Option<Setup>> {
+    pub(crate) async fn found(&self) -> Result<Option<Setup>> {
         if let Some(setup) = self.setup.get() {
             return Ok(Some(setup.clone()));
         }

@@ -10,6 +10,7 @@
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | [`rerun`] | the same fleet, once more |
+//! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
 //! | [`lease`] | when a run ends, and the schedules that see to it |
 //! | [`fleet`] | a fleet as it is now |
@@ -18,7 +19,7 @@
 //! | [`classes`] | what AWS's error codes mean |
 //! | [`user_data`] | what an instance boots with |
 //!
-//! Only `claim`, `end`, `launch`, `rerun` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `claim`, `end`, `launch`, `reap`, `rerun` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod artifacts;
 mod bucket;
@@ -36,6 +37,7 @@ pub mod plan;
 pub mod pools;
 pub mod ports;
 pub mod process;
+pub mod reap;
 pub mod rerun;
 mod retry;
 pub mod setup;

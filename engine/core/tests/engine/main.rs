@@ -18,6 +18,7 @@ mod leases;
 mod limits;
 mod markets;
 mod ports;
+mod reaping;
 mod rerun;
 mod simulate;
 mod watching;
