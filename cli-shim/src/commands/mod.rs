@@ -6,6 +6,7 @@ mod extend;
 mod logs;
 mod ls;
 mod plan;
+mod reap;
 mod rerun;
 mod results;
 mod sandbox;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Extend(extend::Extend),
     Rerun(rerun::Rerun),
     Down(down::Down),
+    Reap(reap::Reap),
     Setup(setup::Setup),
     Sandbox(sandbox::Sandbox),
     Completions(completions::Completions),
@@ -54,6 +56,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Extend(extend) => extend.run(global, output).await,
         Command::Rerun(rerun) => rerun.run(global, output).await,
         Command::Down(down) => down.run(global, output).await,
+        Command::Reap(reap) => reap.run(global, output).await,
         Command::Setup(setup) => setup.run(global, output).await,
         Command::Sandbox(sandbox) => sandbox.run(global, output).await,
         Command::Completions(completions) => completions.run(),

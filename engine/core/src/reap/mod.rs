@@ -122,7 +122,7 @@ impl Reaper<'_> {
         let instances = match described {
             Ok(instances) => instances,
             // Not knowing what lives, it touches nothing.
-            Err(error) => return self.failed(error),
+            Err(error) => return self.failed(error.leaving(Leftover::Unknown)),
         };
         let now = self.aws.clock.now();
         let (late, living) = self.judge(&instances, now).await;

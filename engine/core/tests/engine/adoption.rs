@@ -59,6 +59,23 @@ fn a_dead_launch_of_the_same_spec_is_gone_on_with() {
     });
 }
 
+/// Its next launch has the first one's client token, and so must have its tags.
+#[test]
+fn a_dead_launch_keeps_its_tags_until_somebody_has_gone_on_with_it() {
+    run(async {
+        let (world, _) = abandoned().await;
+        let tags = [("owner".to_owned(), "ada".to_owned())];
+        let spec = FleetSpec { tags: tags.clone().into(), ..first_spec() };
+        let engine = world.engine();
+        let error = engine.update(&engine.find("tiles").await.unwrap(), &spec).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (Class::Conflict, "BeingLaunched"));
+        launch(&world.process(), &first_spec()).await.unwrap();
+        world.assert_lawful();
+        engine.update(&engine.find("tiles").await.unwrap(), &spec).await.unwrap();
+        assert_eq!(engine.find("tiles").await.unwrap().record.spec.tags, tags.into());
+    });
+}
+
 #[test]
 fn a_dead_launch_of_another_spec_is_undone() {
     run(async {
