@@ -11,5 +11,6 @@ mod examples;
 mod lease;
 mod lifecycle;
 mod markets;
+mod reaper;
 mod rerun;
 mod workload;

@@ -202,9 +202,8 @@ impl Reaper<'_> {
             }
             refusals += 1;
             left.extend(batch.into_iter().filter_map(|overdue| overdue.fleet));
-            self.failed(
-                error.context(&format!("ending {} past the lease", end::instances_of(ids.len()))).leaving(Leftover::Remaining(ids)),
-            );
+            let error = error.context(&format!("ending {} past the lease", end::instances_of(ids.len())));
+            self.failed(error.helped("The next reaper tries again").leaving(Leftover::Remaining(ids)));
         }
         left
     }
