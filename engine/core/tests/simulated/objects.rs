@@ -135,12 +135,18 @@ impl Objects for Door {
     }
 
     async fn delete_unchanged(&self, bucket: &str, key: &str, etag: &str) -> Result<bool> {
-        let deleted = self.call("s3:DeleteObject conditional", |s, _| match s.bucket(bucket)?.get(key) {
-            None => Err(refusal("NoSuchKey", 404, "The specified key does not exist")),
-            Some((_, there)) if there != etag => {
-                Err(refusal("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"))
+        let deleted = self.call("s3:DeleteObject conditional", |s, _| {
+            let objects = s.bucket(bucket)?;
+            match objects.get(key) {
+                None => Err(refusal("NoSuchKey", 404, "The specified key does not exist")),
+                Some((_, there)) if there != etag => {
+                    Err(refusal("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"))
+                }
+                Some(_) => {
+                    objects.remove(key);
+                    Ok(())
+                }
             }
-            Some(_) => Ok(drop(s.bucket(bucket)?.remove(key))),
         });
         match deleted.await {
             Err(error) if error.code == "PreconditionFailed" => Ok(false),
