@@ -44,6 +44,11 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// The same options for another region.
+    pub(crate) fn in_region(&self, region: String) -> Self {
+        Self { region: Some(region), ..self.clone() }
+    }
+
     /// How to talk to the user.
     pub(crate) fn output(&self) -> Output {
         Output::new(self.output, self.quiet)

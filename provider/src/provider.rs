@@ -13,6 +13,7 @@ use spawn_model::error::{Class, Error};
 use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::ids::FleetId;
 use spawn_model::problem::Path;
+use spawn_model::record::Keeper;
 use spawn_model::value::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -138,7 +139,7 @@ impl Provider for SpawnProvider {
     /// Terraform has the answers of Create in its state now: acknowledge them, so that nobody adopts these fleets.
     async fn shutdown(&self) {
         let launched = std::mem::take(&mut *self.session.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let acknowledged = join_all(launched.iter().map(|(claim, _)| claim.acknowledge())).await;
+        let acknowledged = join_all(launched.iter().map(|(claim, _)| claim.acknowledge(Keeper::State))).await;
         for error in acknowledged.into_iter().filter_map(Result::err) {
             tracing::warn!("a fleet could not be acknowledged; the next refresh does it: {error}");
         }

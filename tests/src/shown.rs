@@ -10,6 +10,7 @@ const FILTERS: &[(&str, &str)] = &[
     (r"\b(fleet|run)-[0-9a-f]{16}\b", "[$1]"),
     (r"\b(i|ami|eni|r|rtb|sg|subnet|vol|vpc)-[0-9a-f]{8,17}\b", "[$1]"),
     (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
+    (r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC \([\dms. ]+ ago\)", "[ago]"),
     (r"\b172\.31\.\d+\.\d+\b", "[address]"),
     (r"\b[0-9a-f]{64}\b", "[sha256]"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[request]"),

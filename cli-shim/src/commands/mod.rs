@@ -7,6 +7,7 @@ mod logs;
 mod ls;
 mod plan;
 mod policy;
+mod reap;
 mod rerun;
 mod results;
 mod sandbox;
@@ -37,6 +38,7 @@ pub(crate) enum Command {
     Extend(extend::Extend),
     Rerun(rerun::Rerun),
     Down(down::Down),
+    Reap(reap::Reap),
     Setup(setup::Setup),
     Policy(policy::Policy),
     Sandbox(sandbox::Sandbox),
@@ -56,6 +58,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Extend(extend) => extend.run(global, output).await,
         Command::Rerun(rerun) => rerun.run(global, output).await,
         Command::Down(down) => down.run(global, output).await,
+        Command::Reap(reap) => reap.run(global, output).await,
         Command::Setup(setup) => setup.run(global, output).await,
         Command::Policy(policy) => policy.run(global, output).await,
         Command::Sandbox(sandbox) => sandbox.run(global, output).await,

@@ -7,7 +7,7 @@ use spawn_core::engine::{Engine, Launch};
 use spawn_core::operation::Operation;
 use spawn_core::wait::Waited;
 use spawn_model::error::{Class, Error, Leftover};
-use spawn_model::record::FleetRecord;
+use spawn_model::record::{FleetRecord, Keeper};
 use spawn_model::rules::TTL_MAX;
 use spawn_model::status::{Status, WaitFor};
 
@@ -59,8 +59,8 @@ impl Up {
         let operation = operation(output)?;
         let began = engine.now();
         let Launch { record, claim, kept_alive, mut warnings } = engine.launch(kind, &spec, &operation).await?;
-        // There is no state of ours to store the fleet in: from here on it is the user's, and nobody may adopt it.
-        if let Err(error) = claim.acknowledge().await {
+        // There is no state of ours to store the fleet in: from here on it is the user's by its name, and nobody may adopt it.
+        if let Err(error) = claim.acknowledge(Keeper::Person).await {
             warnings.push(format!("the name is not marked as kept, so an equal `spawn up` may take the fleet over: {}", error.message));
         }
         drop(kept_alive);

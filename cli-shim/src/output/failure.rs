@@ -71,7 +71,7 @@ fn one(error: &Error, indent: &str) -> String {
         Leftover::Clear => {}
         Leftover::Remaining(ids) => {
             let ids: Vec<&str> = ids.iter().map(|id| id.0.as_str()).collect();
-            text.push_str(&format!("{indent}left: {}, until the lease ends\n", ids.join(", ")));
+            text.push_str(&format!("{indent}left: {}, until their lease ends them\n", ids.join(", ")));
         }
         Leftover::Unknown => text.push_str(&format!("{indent}left: unknown; whatever there is ends with its lease\n")),
     }

@@ -3,6 +3,7 @@
 mod failure;
 pub(crate) mod fleet;
 pub(crate) mod money;
+pub(crate) mod reaped;
 pub(crate) mod table;
 pub(crate) mod time;
 
@@ -10,6 +11,7 @@ use std::io::Write;
 
 use clap::ValueEnum;
 use serde::Serialize;
+use serde_json::Value;
 use spawn_model::error::{Class, Error};
 
 pub(crate) use failure::Failure;
@@ -48,6 +50,25 @@ impl Output {
             Format::Table => print(&text(value)),
             Format::Json => print(&pretty(value)?),
         }
+    }
+
+    /// Writes a result that there is although something failed, reports what did, and answers the exit code.
+    pub(crate) fn result_with_errors<T: Serialize>(
+        &self,
+        value: &T,
+        errors: Vec<Error>,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<u8, Failure> {
+        if errors.is_empty() {
+            return self.result(value, text).map(|()| 0);
+        }
+        let failure = Failure::several(errors);
+        match self.format {
+            Format::Table => print(&text(value))?,
+            Format::Json => print(&pretty(&with_errors(value, &failure)?)?)?,
+        }
+        say(failure.text().trim_end());
+        Ok(failure.exit_code())
     }
 
     /// Writes one of many results as it comes: `value` as a line of JSON, or `text`.
@@ -95,6 +116,15 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         std::io::ErrorKind::BrokenPipe => Failure::reader_gone(),
         _ => Error::new(Class::Transient, "OutputFailed", format!("standard output cannot be written: {error}"), "").into(),
     })
+}
+
+/// A result and what failed beside it, for programs: one document, in the shape that each has alone.
+fn with_errors<T: Serialize>(value: &T, failure: &Failure) -> Result<Value, Failure> {
+    let mut document = serde_json::to_value(value).map_err(not_json)?;
+    if let (Value::Object(document), Value::Object(errors)) = (&mut document, failure.json()) {
+        document.extend(errors);
+    }
+    Ok(document)
 }
 
 fn pretty<T: Serialize>(value: &T) -> Result<String, Failure> {

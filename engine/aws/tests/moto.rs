@@ -72,10 +72,12 @@ cases! {
     key_pair_of_nobody
     log_groups
     objects_conditions
+    objects_delete_unchanged
     objects_many
     objects_read_back
     parameters
     placement_groups
+    regions
     roles
     roles_with_boundary
     schedules

@@ -82,12 +82,14 @@ cases! {
     key_pair_of_nobody
     log_groups
     objects_conditions
+    objects_delete_unchanged
     objects_many
     objects_one_winner
     objects_read_back
     parameters
     placement_groups
     prices
+    regions
     roles
     roles_with_boundary
     schedule_group_twice

@@ -1,14 +1,14 @@
 //! Names and adoption: who may have a name, and what becomes of a launch whose launcher died.
 //!
 //! A claim is one S3 object, made with `If-None-Match` and changed with `If-Match`, so that at most one caller wins. While a
-//! face has not yet stored the fleet in its own state, the claim carries the launcher's heartbeat; when it has, the claim is
-//! *acknowledged* and nobody may adopt the fleet any more.
+//! nobody keeps the fleet yet, the claim carries the launcher's heartbeat; when somebody does, the claim is *acknowledged*, says
+//! who it is, and nobody may adopt the fleet any more.
 
 use std::sync::Arc;
 
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{FleetId, RunId};
-use spawn_model::record::{NameClaim, SCHEMA};
+use spawn_model::record::{Keeper, NameClaim, SCHEMA};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -57,7 +57,7 @@ pub(crate) async fn claim_name(aws: &Aws, ledger: &Ledger, name: &str, claimant:
         run: claimant.run,
         caller: claimant.caller,
         spec_hash: claimant.spec_hash,
-        acknowledged: false,
+        kept_by: Keeper::Launcher,
         heartbeat: process::heartbeat(aws.clock.now()),
     };
     let mut attempt = Attempt { aws, ledger, name, mine, taken: None };
@@ -152,7 +152,7 @@ impl Attempt<'_> {
 
 /// Refuses a claim that no other launch can ever have. What is left is a matter of heartbeat and spec.
 pub(crate) fn never_adoptable(name: &str, theirs: &NameClaim, caller: &str) -> Result<()> {
-    if theirs.acknowledged {
+    if theirs.is_acknowledged() {
         return Err(in_use(name, Some(theirs), "it is kept by the configuration or person that made it"));
     }
     if theirs.caller != caller {
@@ -175,12 +175,12 @@ impl Claim {
         (held.0.fleet.clone(), held.0.run.clone())
     }
 
-    /// Says that a face has stored the fleet. From now on nobody adopts it.
+    /// Says who keeps the fleet from now on. Nobody adopts it any more.
     ///
     /// # Errors
     /// If the claim cannot be written, or is not ours any more.
-    pub async fn acknowledge(&self) -> Result<()> {
-        self.change(|claim| claim.acknowledged = true).await
+    pub async fn acknowledge(&self, keeper: Keeper) -> Result<()> {
+        self.change(|claim| claim.kept_by = keeper).await
     }
 
     /// Gives a sign of life.
@@ -196,7 +196,7 @@ impl Claim {
         let mut held = self.held.lock().await;
         let mut claim = held.0.clone();
         edit(&mut claim);
-        if claim.acknowledged && held.0.acknowledged {
+        if held.0.is_acknowledged() {
             return Ok(());
         }
         if self.replace(&mut held, &claim).await? {
@@ -263,16 +263,17 @@ impl Drop for KeptAlive {
     }
 }
 
-/// Acknowledges a fleet that a face finds in its own state: best effort, because a plan-only role may not write.
+/// Says that a face has the fleet in its own state, where it may have come by an import: best effort, because a plan-only role may
+/// not write.
 ///
 /// # Errors
 /// If the claim cannot be read or written.
 pub async fn acknowledge_seen(ledger: &Ledger, name: &str, fleet: &FleetId) -> Result<()> {
     let Some((claim, etag)) = ledger.claim(name).await? else { return Ok(()) };
-    if claim.acknowledged || claim.fleet != *fleet {
+    if claim.kept_by == Keeper::State || claim.fleet != *fleet {
         return Ok(());
     }
-    ledger.claim_write(name, &NameClaim { acknowledged: true, ..claim }, Condition::Unchanged(etag)).await.map(drop)
+    ledger.claim_write(name, &NameClaim { kept_by: Keeper::State, ..claim }, Condition::Unchanged(etag)).await.map(drop)
 }
 
 #[cfg(test)]

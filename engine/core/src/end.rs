@@ -18,7 +18,7 @@ use crate::setup::Setup;
 use crate::tags;
 
 /// `TerminateInstances` draws on a bucket of 1,000 (EC2's published limits).
-const TERMINATE_MAX: usize = 1000;
+pub(crate) const TERMINATE_MAX: usize = 1000;
 
 /// EC2 lists an instance for about an hour after it has terminated.
 pub(crate) const LISTED: SignedDuration = SignedDuration::from_mins(50);
@@ -36,13 +36,7 @@ const PAUSE_MS_MAX: u64 = 5_000;
 /// # Errors
 /// The first step that failed, with the instances that are left; `Timeout` if instances do not go away in `timeout`.
 pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
-    let record = instances_end(aws, ledger, fleet, timeout, operation).await.map_err(unproven)?;
-    placement_group_delete(aws, record.as_ref(), timeout).await?;
-    // After the group, whose going proves that no instance is left that a schedule would have to end.
-    for run in record.iter().chain(next(record.as_ref())) {
-        lease::schedules_delete(aws, setup, run).await?;
-    }
-    aws.identity.role_delete(&layout::role_name(fleet)).await?;
+    let record = remove(aws, ledger, setup, fleet, timeout, operation).await?;
     let Some(record) = record else { return release_unrecorded(ledger, fleet).await };
     if record.spec.delete_results {
         operation.say("deleting results and records");
@@ -53,6 +47,25 @@ pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, tim
         ledger.fleet_forget(fleet).await?;
     }
     Ok(())
+}
+
+/// Removes what costs money and what was made for it. Records and name are left: by them a repetition finds what this one left.
+pub(crate) async fn remove(
+    aws: &Aws,
+    ledger: &Ledger,
+    setup: &Setup,
+    fleet: &FleetId,
+    timeout: SignedDuration,
+    operation: &Operation,
+) -> Result<Option<FleetRecord>> {
+    let record = instances_end(aws, ledger, fleet, timeout, operation).await.map_err(unproven)?;
+    placement_group_delete(aws, record.as_ref(), timeout).await?;
+    // After the group, whose going proves that no instance is left that a schedule would have to end.
+    for run in record.iter().chain(next(record.as_ref())) {
+        lease::schedules_delete(aws, setup, run).await?;
+    }
+    aws.identity.role_delete(&layout::role_name(fleet)).await?;
+    Ok(record)
 }
 
 /// Ends the instances, and proves by the going of the fleet's group that none is left.
@@ -86,8 +99,7 @@ async fn instances_end(
 async fn forbid(ledger: &Ledger, fleet: &FleetId) -> Result<Option<FleetRecord>> {
     loop {
         let Some((record, etag)) = ledger.fleet_held(fleet).await? else { return Ok(None) };
-        let next = record.next.clone().map(|next| Rerun { heartbeat: None, ..next });
-        let forbidden = FleetRecord { ended: true, next, ..record.clone() };
+        let forbidden = forbidden(&record);
         if forbidden == record {
             return Ok(Some(record));
         }
@@ -95,6 +107,12 @@ async fn forbid(ledger: &Ledger, fleet: &FleetId) -> Result<Option<FleetRecord>>
             return Ok(Some(forbidden));
         }
     }
+}
+
+/// A fleet's record with its end begun.
+pub(crate) fn forbidden(record: &FleetRecord) -> FleetRecord {
+    let next = record.next.clone().map(|next| Rerun { heartbeat: None, ..next });
+    FleetRecord { ended: true, next, ..record.clone() }
 }
 
 /// What an operation has left that failed, and could not be undone either: whatever one of the two knows of.
@@ -115,11 +133,15 @@ pub(crate) fn unproven(error: Error) -> Error {
 }
 
 /// Gives the name back last: until then nobody else can begin under it, and a repetition finds the fleet by it.
-async fn release(ledger: &Ledger, name: &str, fleet: &FleetId) -> Result<()> {
-    match ledger.claim(name).await? {
-        Some((claim, _)) if claim.fleet == *fleet => ledger.claim_delete(name).await,
-        _ => Ok(()),
+///
+/// Whoever else ends the fleet at the same time may have done so, and somebody may have the name since.
+pub(crate) async fn release(ledger: &Ledger, name: &str, fleet: &FleetId) -> Result<()> {
+    while let Some((_, etag)) = ledger.claim(name).await?.filter(|(claim, _)| claim.fleet == *fleet) {
+        if ledger.claim_delete(name, &etag).await? {
+            break;
+        }
     }
+    Ok(())
 }
 
 /// Gives back the name of a launch that died, or failed, before it could record what it was about to make.
@@ -197,7 +219,7 @@ pub(crate) async fn terminate(
 }
 
 /// Terminates at most as many as one call takes, as soon as EC2 lets so many through.
-async fn terminate_paced(aws: &Aws, ids: &[InstanceId], bucket: &mut Bucket, operation: &Operation) -> Result<()> {
+pub(crate) async fn terminate_paced(aws: &Aws, ids: &[InstanceId], bucket: &mut Bucket, operation: &Operation) -> Result<()> {
     let count = u32::try_from(ids.len()).unwrap_or(u32::MAX);
     let mut patience = Patience::new(aws, operation);
     loop {
@@ -259,6 +281,6 @@ async fn placement_group_delete(aws: &Aws, record: Option<&FleetRecord>, timeout
     }
 }
 
-fn instances_of(count: usize) -> String {
+pub(crate) fn instances_of(count: usize) -> String {
     if count == 1 { "1 instance".to_owned() } else { format!("{count} instances") }
 }

@@ -435,10 +435,19 @@ impl Engine {
     }
 
     async fn retag(&self, fleet: &Fleet, old: &Tags, new: &Tags) -> Result<()> {
+        self.wholly_launched(&fleet.record).await?;
         let mine = tags::of_fleet(&fleet.record.fleet);
         let (volumes, groups) = try_join!(self.aws.instances.volumes(&mine), self.aws.instances.groups(&mine))?;
         let ids: Vec<String> = fleet.alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();
         tags::change(&self.aws, &ids, old, new).await
+    }
+
+    /// Fails for a fleet that a launcher may still go on with: its next launch has to have the tags of the first one, whose client
+    /// token it has.
+    async fn wholly_launched(&self, record: &FleetRecord) -> Result<()> {
+        let batches = self.ledger(&self.warm().await?).batches(&record.fleet, &record.run).await?;
+        let launched: usize = batches.iter().map(|batch| batch.instances.len()).sum();
+        if launched < record.spec.size as usize { Err(crate::rerun::in_progress(&record.fleet)) } else { Ok(()) }
     }
 
     /// Ends a fleet for good.
@@ -470,7 +479,7 @@ impl Engine {
     }
 
     /// The set-up, if it is there.
-    async fn found(&self) -> Result<Option<Setup>> {
+    pub(crate) async fn found(&self) -> Result<Option<Setup>> {
         if let Some(setup) = self.setup.get() {
             return Ok(Some(setup.clone()));
         }

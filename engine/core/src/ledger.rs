@@ -13,7 +13,7 @@ use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease,
 use crate::ports::{Condition, Objects, Result, Written};
 
 /// How many objects are read at once: enough to hide the round trips of a thousand records, few enough for S3 and one laptop.
-const READS_AT_ONCE: usize = 32;
+pub(crate) const READS_AT_ONCE: usize = 32;
 
 /// How often a change of a record is made anew because somebody else was faster.
 const EDITS_MAX: u32 = 5;
@@ -72,9 +72,9 @@ impl Ledger {
         self.write(&layout::name_key(name), claim, condition).await
     }
 
-    /// Gives a name back.
-    pub async fn claim_delete(&self, name: &str) -> Result<()> {
-        self.objects.delete(&self.bucket, &[layout::name_key(name)]).await
+    /// Gives a name back if its claim is still the one with this ETag; says whether it was.
+    pub async fn claim_delete(&self, name: &str, etag: &str) -> Result<bool> {
+        self.objects.delete_unchanged(&self.bucket, &layout::name_key(name), etag).await
     }
 
     /// The names of all fleets.

@@ -11,6 +11,7 @@
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | [`rerun`] | the same fleet, once more |
+//! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
 //! | [`fleet`] | a fleet as it is now |
@@ -20,7 +21,7 @@
 //! | [`classes`] | what AWS's error codes mean |
 //! | [`user_data`] | what an instance boots with |
 //!
-//! Only `claim`, `end`, `launch`, `rerun` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `claim`, `end`, `launch`, `reap`, `rerun` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod artifacts;
 mod bucket;
@@ -42,6 +43,7 @@ pub mod policies;
 pub mod pools;
 pub mod ports;
 pub mod process;
+pub mod reap;
 pub mod rerun;
 mod retry;
 pub mod setup;

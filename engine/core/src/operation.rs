@@ -27,6 +27,13 @@ impl Operation {
         Self::new(CancellationToken::new(), |_| {})
     }
 
+    /// The same operation, about a part of what it does: its lines begin with that.
+    #[must_use]
+    pub fn about(&self, part: &str) -> Self {
+        let (say, part) = (self.say.clone(), part.to_owned());
+        Self::new(self.cancel.clone(), move |line| say(&format!("{part}: {line}")))
+    }
+
     /// Tells a line of progress.
     pub fn say(&self, line: &str) {
         (self.say)(line);

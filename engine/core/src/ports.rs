@@ -133,6 +133,8 @@ pub struct Instance {
     pub alive: bool,
     /// Whether it is terminated: no longer even shutting down.
     pub gone: bool,
+    /// When it was launched, or started again after a stop.
+    pub launched_at: Timestamp,
     /// Its tags.
     pub tags: Tags,
 }
@@ -274,6 +276,8 @@ pub trait Instances: Send + Sync {
     async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()>;
     /// `DescribeVolumes` by tag: ids of those that still exist.
     async fn volumes(&self, tags: &Tags) -> Result<Vec<String>>;
+    /// `DescribeRegions`: the names of those that the account has enabled.
+    async fn regions(&self) -> Result<Vec<String>>;
     /// `DescribeSpotPriceHistory`: what Linux instances of these types cost now, in each zone that sells them; one call a page.
     async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>>;
 }
@@ -324,6 +328,8 @@ pub trait Objects: Send + Sync {
     async fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<String>>;
     /// `DeleteObject` for one, `DeleteObjects` for up to 1,000 a call. Gone is gone.
     async fn delete(&self, bucket: &str, keys: &[String]) -> Result<()>;
+    /// `DeleteObject`, only if it is still this one (`If-Match`). Says whether it is gone; it was before is as good.
+    async fn delete_unchanged(&self, bucket: &str, key: &str, etag: &str) -> Result<bool>;
     /// Makes the bucket, private, encrypted and TLS-only; it exists and is ours counts as done. Several calls.
     async fn bucket_ensure(&self, bucket: &str, policy: &str) -> Result<()>;
     /// Empties and deletes the bucket. Several calls; gone is gone.

@@ -318,7 +318,7 @@ fn ended(fleet: &FleetId) -> Error {
     Error::new(Class::Conflict, "FleetEnded", message, "Plan again: the next plan launches another one")
 }
 
-fn in_progress(fleet: &FleetId) -> Error {
+pub(crate) fn in_progress(fleet: &FleetId) -> Error {
     let help = "Wait until it is done, and try again";
     Error::new(Class::Conflict, "BeingLaunched", format!("another process is launching {fleet} at this moment"), help)
 }

@@ -144,7 +144,7 @@ impl fmt::Display for Error {
             Leftover::Clear => Ok(()),
             Leftover::Remaining(ids) => {
                 let ids: Vec<&str> = ids.iter().map(|id| id.0.as_str()).collect();
-                write!(f, ". Left until the lease ends: {}", ids.join(", "))
+                write!(f, ". Left until their lease ends them: {}", ids.join(", "))
             }
             Leftover::Unknown => write!(f, ". What is left, if anything, ends with its lease"),
         }

@@ -26,6 +26,18 @@ pub struct Heartbeat {
     pub start_ticks: u64,
 }
 
+/// Who keeps a fleet once it is launched, and so who sees to what it leaves when its lease is over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeper {
+    /// Nobody yet: it is being launched, or its launcher died over it. An equal launch may adopt it.
+    Launcher,
+    /// A person who knows its name, until its lease is over.
+    Person,
+    /// A face with a state of its own, such as Terraform's: it is there until that ends it, whatever became of its lease.
+    State,
+}
+
 /// Who holds a name. The object's existence is the claim; it is made with `If-None-Match: *` and changed with `If-Match`.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct NameClaim {
@@ -39,10 +51,18 @@ pub struct NameClaim {
     pub caller: String,
     /// [`crate::spec::FleetSpec`]'s hash: an equal one may be adopted.
     pub spec_hash: String,
-    /// Whether a face has stored the fleet in its own state, so that nobody may adopt it.
-    pub acknowledged: bool,
+    /// Who keeps the fleet.
+    pub kept_by: Keeper,
     /// The creator's sign of life.
     pub heartbeat: Heartbeat,
+}
+
+impl NameClaim {
+    /// Whether somebody keeps the fleet, so that nobody may adopt it.
+    #[must_use]
+    pub fn is_acknowledged(&self) -> bool {
+        self.kept_by != Keeper::Launcher
+    }
 }
 
 /// A fleet for its whole life. Written before anything is made: it is the intent.

@@ -27,6 +27,8 @@ pub const GANG_MAX: u32 = SHARD_SIZE;
 pub const TTL_MIN: Seconds = Seconds(60);
 /// The longest lease.
 pub const TTL_MAX: Seconds = Seconds(30 * 86_400);
+/// The lease of what says nothing else: a setting that is missing or cannot be read is never one without limit.
+pub const TTL_DEFAULT: Seconds = Seconds(3600);
 /// The most bytes of files, names and contents together.
 pub const FILES_BYTES_MAX: usize = 1 << 20;
 /// EC2 takes 50 tags on a resource; spawn needs some, and keeps room for more.

@@ -9,9 +9,9 @@ use spawn_tests::terraform::instance_ids;
 use spawn_tests::{Running, Terraform, World, assert_shown, shown};
 
 /// Where a launcher is killed: a call that never returns, and how many calls of that operation pass before it.
-type Point = (&'static str, &'static str, u64);
+pub(super) type Point = (&'static str, &'static str, u64);
 
-const POINTS: [Point; 4] = [
+pub(super) const POINTS: [Point; 4] = [
     ("iam", "CreateRole", 0),
     ("scheduler", "CreateSchedule", 0),
     ("ec2", "RunInstances", 0),
@@ -20,7 +20,7 @@ const POINTS: [Point; 4] = [
 ];
 
 #[derive(Clone, Copy, Debug)]
-enum Victim {
+pub(super) enum Victim {
     Provider,
     Terraform,
 }
@@ -28,7 +28,7 @@ enum Victim {
 const THREE: &[(&str, &str)] = &[("size", "3")];
 
 /// Starts an apply and waits until it hangs at a point.
-fn apply_until<'w>(world: &'w World, point: Point, fields: &[(&str, &str)]) -> (Terraform<'w>, Running) {
+pub(super) fn apply_until<'w>(world: &'w World, point: Point, fields: &[(&str, &str)]) -> (Terraform<'w>, Running) {
     let (service, operation, skip) = point;
     let terraform = world.terraform(&array(fields));
     world.fault_after(skip, "controller", service, operation, Some(1), Fault::Hang);
@@ -37,7 +37,7 @@ fn apply_until<'w>(world: &'w World, point: Point, fields: &[(&str, &str)]) -> (
     (terraform, apply)
 }
 
-fn kill(apply: Running, victim: Victim) {
+pub(super) fn kill(apply: Running, victim: Victim) {
     match victim {
         Victim::Terraform => kill_process(apply.id(), Signal::KILL).expect("terraform runs"),
         Victim::Provider => {

@@ -11,16 +11,19 @@ use spawn_tests::leftovers::{assert_same, holdings};
 const NAME: &str = "tiles";
 
 /// A fleet of one whose command has started, and what is needed to take hands away from it.
-struct Patient {
-    world: World,
-    instance: String,
+pub(super) struct Patient {
+    pub(super) world: World,
+    pub(super) instance: String,
     run: String,
-    deadline: Timestamp,
+    pub(super) deadline: Timestamp,
+    /// What the account held before it.
+    pub(super) before: Value,
 }
 
 impl Patient {
-    fn new(ttl: &str) -> Self {
+    pub(super) fn new(ttl: &str) -> Self {
         let world = World::with_setup();
+        let before = holdings(&world);
         let up = [
             "up",
             "--name",
@@ -42,7 +45,7 @@ impl Patient {
         let fleet = world.spawn(up).succeeded().json();
         let text = |value: &Value| value.as_str().expect("text").to_owned();
         let instance = text(&fleet["members"][0]["instance_id"]);
-        Self { instance, run: text(&fleet["run_id"]), deadline: text(&fleet["deadline"]).parse().expect("a time"), world }
+        Self { instance, run: text(&fleet["run_id"]), deadline: text(&fleet["deadline"]).parse().expect("a time"), world, before }
     }
 
     /// A command as root on the machine.
@@ -53,19 +56,19 @@ impl Patient {
         assert!(output.status.success(), "{program} {arguments:?}: {output:?}");
     }
 
-    fn without_shutdown(&self) {
+    pub(super) fn without_shutdown(&self) {
         self.on_the_machine("shutdown", &["-c"]);
     }
 
-    fn without_timer(&self) {
+    pub(super) fn without_timer(&self) {
         self.on_the_machine("systemctl", &["disable", "--now", "spawn-deadline.timer"]);
     }
 
-    fn without_agent(&self) {
+    pub(super) fn without_agent(&self) {
         self.on_the_machine("systemctl", &["disable", "--now", "spored.service"]);
     }
 
-    fn without_schedule(&self) {
+    pub(super) fn without_schedule(&self) {
         self.world.python(&format!("client('scheduler').delete_schedule(GroupName='spawn', Name='spawn-{}-0')", self.run));
     }
 
@@ -82,7 +85,7 @@ impl Patient {
     }
 
     /// Who did what after a position, without what only looks.
-    fn acts(&self, since: u64) -> Vec<String> {
+    pub(super) fn acts(&self, since: u64) -> Vec<String> {
         let calls = self.world.control().calls(since).into_iter();
         let acts = calls.filter(|call| !["Describe", "Get", "List", "Head"].iter().any(|look| call.operation.starts_with(look)));
         acts.map(|call| format!("{} {}", call.caller.split(' ').next().unwrap_or_default(), call.operation)).collect()

@@ -14,6 +14,7 @@ mod lease;
 mod lifecycle;
 mod markets;
 mod places;
+mod reaper;
 mod rerun;
 mod rights;
 mod workload;

@@ -148,6 +148,10 @@ impl Instances for Ec2 {
         Ok(())
     }
 
+    async fn regions(&self) -> Result<Vec<String>> {
+        self.regions_enabled().await
+    }
+
     async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>> {
         self.spot_prices_now(types, now).await
     }

@@ -1,6 +1,7 @@
 //! What there is.
 
 use aws_sdk_ec2::types::{self, InstanceStateName, VolumeState};
+use jiff::Timestamp;
 use spawn_core::ports::{Instance, Result, Tags};
 use spawn_model::ids::InstanceId;
 use spawn_model::market::MarketType;
@@ -12,6 +13,7 @@ use crate::endpoint::Call;
 
 const DESCRIBE: Call = Call::repeatable("ec2", "DescribeInstances");
 const VOLUMES: Call = Call::repeatable("ec2", "DescribeVolumes");
+const REGIONS: Call = Call::repeatable("ec2", "DescribeRegions");
 
 impl Ec2 {
     pub(super) async fn instances_tagged(&self, tags: &Tags) -> Result<Vec<Instance>> {
@@ -27,6 +29,13 @@ impl Ec2 {
                 return Ok(found);
             }
         }
+    }
+
+    /// Left to itself, EC2 tells only the regions that are enabled.
+    pub(super) async fn regions_enabled(&self) -> Result<Vec<String>> {
+        let describe = self.client.describe_regions();
+        let answer = self.endpoint.call(REGIONS, || describe.clone().send()).await?;
+        Ok(answer.regions().iter().filter_map(|region| region.region_name()).map(str::to_owned).collect())
     }
 
     pub(super) async fn volumes_tagged(&self, tags: &Tags) -> Result<Vec<String>> {
@@ -56,6 +65,8 @@ fn instance(described: &types::Instance) -> Instance {
         seen,
         alive: seen != Seen::Gone,
         gone: state == Some(&InstanceStateName::Terminated),
+        // EC2 always tells it. Were it not told, an instance without a deadline would be long past one.
+        launched_at: described.launch_time().and_then(|at| Timestamp::from_second(at.secs()).ok()).unwrap_or_default(),
         tags: tags_of(described.tags()),
     }
 }

@@ -24,6 +24,7 @@ const GET: Call = Call::repeatable("s3", "GetObject");
 const HEAD: Call = Call::repeatable("s3", "HeadObject").needing("s3:GetObject or s3:ListBucket");
 const LIST: Call = Call::repeatable("s3", "ListObjectsV2").needing("s3:ListBucket");
 const DELETE: Call = Call::repeatable("s3", "DeleteObject");
+const DELETE_IF: Call = Call::once("s3", "DeleteObject");
 const DELETE_MANY: Call = Call::repeatable("s3", "DeleteObjects").needing("s3:DeleteObject");
 
 /// The most keys that `DeleteObjects` takes.
@@ -136,6 +137,16 @@ impl Objects for S3 {
             self.delete_many(bucket, batch, owner).await?;
         }
         Ok(())
+    }
+
+    async fn delete_unchanged(&self, bucket: &str, key: &str, etag: &str) -> Result<bool> {
+        let owner = self.account.id().await?;
+        let delete = self.client.delete_object().bucket(bucket).key(key).expected_bucket_owner(owner).if_match(etag);
+        let deleted = self.endpoint.call(DELETE_IF, || delete.clone().send()).await;
+        match deleted.map(drop) {
+            Err(error) if ["PreconditionFailed", "ConditionalRequestConflict"].contains(&error.code.as_str()) => Ok(false),
+            deleted => deleted.tolerate(&["NoSuchKey"]).map(|_| true),
+        }
     }
 
     async fn bucket_ensure(&self, bucket: &str, policy: &str) -> Result<()> {

@@ -144,6 +144,9 @@ pub(crate) async fn instances_launch_and_end(aws: &Aws) {
     seen.sort_by_key(|one| one.launched.launch_index);
     assert_eq!(seen.iter().map(|one| one.launched.clone()).collect::<Vec<_>>(), launched);
     assert!(seen.iter().all(|one| one.alive && !one.gone && matches!(one.seen, Seen::Pending | Seen::Running)), "{seen:?}");
+    // EC2 tells whole seconds.
+    let just_now = |at: Timestamp| aws.clock.now().duration_since(at).as_secs().unsigned_abs() < 60;
+    assert!(seen.iter().all(|one| just_now(one.launched_at)), "{seen:?}");
     for (key, value) in &request.tags {
         assert!(seen.iter().all(|one| one.tags.get(key) == Some(value)), "{key} on {seen:?}");
     }
@@ -262,6 +265,13 @@ pub(crate) async fn images(aws: &Aws) {
     let error = aws.instances.image(&ImageQuery::Id("ami-0123456789abcdef0".to_owned())).await.expect_err("no such image");
     assert_eq!((error.class, error.path.to_string().as_str()), (Class::Invalid, "ami"));
     assert!(error.message.contains("ami-0123456789abcdef0"), "{}", error.message);
+}
+
+/// The regions of an account are told without those that it has not enabled, and this one is among them.
+pub(crate) async fn regions(aws: &Aws) {
+    let regions = aws.instances.regions().await.expect("regions");
+    let once: BTreeSet<&String> = regions.iter().collect();
+    assert!(once.len() == regions.len() && once.contains(&aws.region) && regions.len() > 1, "{regions:?}");
 }
 
 /// The default network has one subnet in each of several zones.
@@ -436,6 +446,21 @@ pub(crate) async fn objects_conditions(aws: &Aws) {
     assert_eq!(aws.objects.get(&name, "claim").await, Ok(Some((b"3".to_vec(), second.clone()))));
     aws.objects.delete(&name, &["claim".to_owned()]).await.expect("gone");
     assert_eq!(put("5", Condition::Unchanged(second)).await, Ok(Written::Refused));
+    assert_eq!(aws.objects.get(&name, "claim").await, Ok(None));
+    aws.objects.bucket_delete(&name).await.expect("gone");
+}
+
+/// A deletion on condition takes nothing away that was written since.
+pub(crate) async fn objects_delete_unchanged(aws: &Aws) {
+    let name = bucket(aws).await;
+    let put = |body: &str| aws.objects.put(&name, "claim", body.as_bytes().to_vec(), Condition::Always);
+    let Written::Done(first) = put("1").await.expect("a write") else { panic!("it was written") };
+    let Written::Done(second) = put("2").await.expect("a write") else { panic!("it was written") };
+    assert_eq!(aws.objects.delete_unchanged(&name, "claim", &first).await, Ok(false));
+    assert_eq!(aws.objects.get(&name, "claim").await, Ok(Some((b"2".to_vec(), second.clone()))));
+    for _ in 0..2 {
+        assert_eq!(aws.objects.delete_unchanged(&name, "claim", &second).await, Ok(true), "gone, or so already");
+    }
     assert_eq!(aws.objects.get(&name, "claim").await, Ok(None));
     aws.objects.bucket_delete(&name).await.expect("gone");
 }

@@ -6,7 +6,7 @@ use spawn_core::ledger::Ledger;
 use spawn_core::operation::Operation;
 use spawn_model::duration::Seconds;
 use spawn_model::error::Class;
-use spawn_model::record::FleetRecord;
+use spawn_model::record::{FleetRecord, Keeper};
 use spawn_model::spec::FleetSpec;
 
 use crate::simulated::door::Trouble;
@@ -59,6 +59,23 @@ fn a_dead_launch_of_the_same_spec_is_gone_on_with() {
     });
 }
 
+/// Its next launch has the first one's client token, and so must have its tags.
+#[test]
+fn a_dead_launch_keeps_its_tags_until_somebody_has_gone_on_with_it() {
+    run(async {
+        let (world, _) = abandoned().await;
+        let tags = [("owner".to_owned(), "ada".to_owned())];
+        let spec = FleetSpec { tags: tags.clone().into(), ..first_spec() };
+        let engine = world.engine();
+        let error = engine.update(&engine.find("tiles").await.unwrap(), &spec).await.unwrap_err();
+        assert_eq!((error.class, error.code.as_str()), (Class::Conflict, "BeingLaunched"));
+        launch(&world.process(), &first_spec()).await.unwrap();
+        world.assert_lawful();
+        engine.update(&engine.find("tiles").await.unwrap(), &spec).await.unwrap();
+        assert_eq!(engine.find("tiles").await.unwrap().record.spec.tags, tags.into());
+    });
+}
+
 #[test]
 fn a_dead_launch_of_another_spec_is_undone() {
     run(async {
@@ -89,7 +106,7 @@ fn a_kept_fleet_keeps_its_name() {
     run(async {
         let world = warm().await;
         let first = launch(&world.process(), &first_spec()).await.unwrap();
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
         let before = world.view();
         drop(first.kept_alive);
         world.state().bury_launchers();
@@ -115,7 +132,7 @@ fn a_living_launcher_keeps_its_name_though_it_is_on_another_host() {
         insta::assert_snapshot!("alive", told(&error, &first.record));
         assert_same("refused", &world.view().only("instance "), &before.only("instance "));
         // It can still say that it has stored the fleet.
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
     });
 }
 
@@ -168,7 +185,7 @@ fn a_name_that_was_given_back_is_free() {
     run(async {
         let world = warm().await;
         let first = launch(&world.process(), &first_spec()).await.unwrap();
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
         let engine = world.engine();
         engine.end(&first.record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
         let second = launch(&world.process(), &first_spec()).await.unwrap();
@@ -206,7 +223,7 @@ fn a_lost_answer_to_a_heartbeat_loses_no_claim() {
         let process = process.clone().with(process.calls().len(), Trouble::Lost);
         world.pass(60).await;
         assert!(process.calls().len() > 20 + 5, "the heart does not beat");
-        first.claim.acknowledge().await.unwrap();
+        first.claim.acknowledge(Keeper::State).await.unwrap();
         refused(launch(&world.process(), &first_spec()).await);
     });
 }

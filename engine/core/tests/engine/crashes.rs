@@ -15,7 +15,7 @@ use spawn_core::rerun::Wanted;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::layout;
 use spawn_model::market::Fallback;
-use spawn_model::record::{Exit, FleetRecord};
+use spawn_model::record::{Exit, FleetRecord, Keeper};
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use crate::markets::{scarce, spot};
@@ -55,6 +55,10 @@ enum Deed {
     RerunOver(u32),
     /// With other tags at the same time, where no pool has room for all.
     RerunScattered(u32),
+    /// What a person has let run past its lease, and no other hand has ended.
+    Reap(u32),
+    /// The same, of a launcher that died.
+    ReapDead(u32),
     SetUp,
     TearDown,
 }
@@ -73,6 +77,19 @@ impl Deed {
             Self::Mixed(_) => {
                 let world = warm().await;
                 scarce(&world, Market::Spot, 1);
+                world
+            }
+            Self::Reap(size) | Self::ReapDead(size) => {
+                let world = warm().await;
+                world.state().agents.work = Box::new(|_| Work::Absent);
+                let launched = launch(&world.process(), &array(size)).await.unwrap();
+                if matches!(self, Self::Reap(_)) {
+                    launched.claim.acknowledge(Keeper::Person).await.unwrap();
+                }
+                drop(launched.kept_alive);
+                world.state().bury_launchers();
+                world.state().silence_schedules();
+                world.pass(25 * 60).await;
                 world
             }
             Self::End(size)
@@ -129,6 +146,7 @@ impl Deed {
                 rerun(engine, &FleetSpec { tags: [("owner".to_owned(), "ada".to_owned())].into(), ..again(size) }).await
             }
             Self::End(_) | Self::Erase(_) => end(engine).await,
+            Self::Reap(_) | Self::ReapDead(_) => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
         }
     }
 }
@@ -324,6 +342,16 @@ fn running_again_what_is_over() {
 #[test]
 fn running_again_with_other_tags_where_every_pool_gives_a_little() {
     survives_everything(Deed::RerunScattered(8), &TROUBLES);
+}
+
+#[test]
+fn reaping() {
+    survives_everything(Deed::Reap(3), &TROUBLES);
+}
+
+#[test]
+fn reaping_a_launch_that_died() {
+    survives_everything(Deed::ReapDead(3), &TROUBLES);
 }
 
 #[test]

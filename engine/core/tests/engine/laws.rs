@@ -2,6 +2,7 @@
 
 use jiff::SignedDuration;
 use spawn_core::ports::{LaunchRequest, Tags};
+use spawn_model::ids::InstanceId;
 use spawn_model::layout;
 use spawn_model::record::FleetRecord;
 use spawn_model::tag;
@@ -51,6 +52,22 @@ fn an_instance_too_many_is_seen() {
         // Their agents find their ranks taken.
         world.pass(60).await;
         assert!(broken(&world).contains("is claimed twice"), "{}", broken(&world));
+    });
+}
+
+#[test]
+fn an_instance_that_is_reaped_too_early_is_seen() {
+    run(async {
+        let (world, _) = lawful().await;
+        let ids: Vec<InstanceId> = world.state().cloud.machine_ids().into_iter().map(InstanceId).collect();
+        let reaper = world.process().reaping();
+        reaper.aws().instances.terminate(&ids[..1]).await.unwrap();
+        assert!(broken(&world).contains(&format!("the reaper ended {}, whose lease ends at", ids[0])), "{}", broken(&world));
+        // What was past its lease when the reaper began is its own, whoever has extended it since.
+        world.state().violations.clear();
+        world.pass(3600).await;
+        assert_eq!(world.process().reaping().aws().instances.terminate(&ids[1..]).await, Ok(()));
+        world.assert_lawful();
     });
 }
 

@@ -21,6 +21,7 @@ mod limits;
 mod markets;
 mod places;
 mod ports;
+mod reaping;
 mod requirements;
 mod rerun;
 mod simulate;

@@ -8,7 +8,7 @@ use spawn_core::rerun::{RunAgain, Wanted};
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{Exit, FleetRecord};
+use spawn_model::record::{Exit, FleetRecord, Keeper};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::Status;
 
@@ -28,7 +28,7 @@ async fn over() -> (World, FleetRecord) {
     let world = warm().await;
     world.state().agents.work = Box::new(|_| Work::Ends { after_s: 20, exit: Exit::Code { code: 0 } });
     let launched = launch(&world.process(), &version("1")).await.unwrap();
-    launched.claim.acknowledge().await.unwrap();
+    launched.claim.acknowledge(Keeper::State).await.unwrap();
     world.pass(60).await;
     assert_eq!(world.engine().find("tiles").await.unwrap().status, Status::Succeeded);
     (world, launched.record)

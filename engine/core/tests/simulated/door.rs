@@ -1,6 +1,6 @@
 //! The one way from a process to the world: every call of AWS is counted here, and can go wrong here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::pending;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use spawn_core::engine::Engine;
 use spawn_core::ports::{Aws, Caller, Clock, Result};
 use spawn_model::error::{Class, Error};
+use spawn_model::ids::InstanceId;
 use tokio_util::sync::CancellationToken;
 
 use super::storm::Storm;
 use super::{REGION, State, World, artifacts};
 
 /// How long an answer takes.
-const LATENCY: Duration = Duration::from_millis(20);
+pub(crate) const LATENCY: Duration = Duration::from_millis(20);
 
 /// What goes wrong with one call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,6 +39,8 @@ pub(crate) struct Process {
     caller: Caller,
     record: Arc<Mutex<Record>>,
     dead: CancellationToken,
+    /// What a reaper may end; nothing if this process is none.
+    pub(super) reaps: Option<Arc<BTreeSet<InstanceId>>>,
     storm: Option<Arc<Mutex<Storm>>>,
 }
 
@@ -49,7 +52,7 @@ struct Record {
 
 impl Process {
     pub(super) fn new(world: World, caller: Caller) -> Self {
-        Self { world, caller, record: Arc::default(), dead: CancellationToken::new(), storm: None }
+        Self { world, caller, record: Arc::default(), dead: CancellationToken::new(), reaps: None, storm: None }
     }
 
     /// The same process with trouble at its n-th call, from 0.
@@ -63,6 +66,18 @@ impl Process {
     #[must_use]
     pub(crate) fn in_storm(self, storm: Arc<Mutex<Storm>>) -> Self {
         Self { storm: Some(storm), ..self }
+    }
+
+    /// The same process as one that ends nothing but what is past its lease now, or when it ends it.
+    #[must_use]
+    pub(crate) fn reaping(self) -> Self {
+        let past = self.world.state().past_their_lease(self.world.now());
+        Self { reaps: Some(Arc::new(past)), ..self }
+    }
+
+    /// Whether something goes wrong in it.
+    pub(super) fn is_beset(&self) -> bool {
+        self.storm.is_some() || !self.record.lock().unwrap().troubles.is_empty()
     }
 
     /// The calls it has made.

@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use sandbox_cloud::model::{self, IpPermission, MetadataOptionsRequest, PermissionTarget, RuleTarget, ShutdownBehavior, Tag};
 use sandbox_cloud::request::{
     AuthorizeRules, BlockDevice, CreatePlacementGroup, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById,
-    DescribeImages, DescribeInstanceTypes, DescribeInstances, DescribeKeyPairs, DescribeSecurityGroups, DescribeSpotPriceHistory, Filter,
-    InstanceIds, NetworkInterface, OneId, Page, Placement as RequestPlacement, ProfileSpecification, RunInstances, SpotOptions, TagRemoval,
-    TagSpecification,
+    DescribeImages, DescribeInstanceTypes, DescribeInstances, DescribeKeyPairs, DescribeRegions, DescribeSecurityGroups,
+    DescribeSpotPriceHistory, Filter, InstanceIds, NetworkInterface, OneId, Page, Placement as RequestPlacement, ProfileSpecification,
+    RunInstances, SpotOptions, TagRemoval, TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
 use spawn_core::ports::{Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
@@ -185,7 +185,8 @@ fn described(instance: &model::Instance) -> Instance {
         model::InstanceState::ShuttingDown | model::InstanceState::Terminated => Seen::Gone,
     };
     let gone = instance.state == model::InstanceState::Terminated;
-    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, tags: instance.tags.clone() }
+    let (launched_at, tags) = (instance.launch_time, instance.tags.clone());
+    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, tags }
 }
 
 fn profile_not_ready(error: Error, profile: &str) -> Error {
@@ -245,7 +246,13 @@ impl Instances for Door {
             let mut instance_ids: Vec<String> = batch.iter().map(|id| id.0.clone()).collect();
             loop {
                 let request = Request::TerminateInstances(InstanceIds { instance_ids: instance_ids.clone() });
-                match self.ec2("ec2:TerminateInstances", request).await {
+                let terminated = self.call("ec2:TerminateInstances", |s, now| {
+                    if let Some(past) = &self.0.reaps {
+                        s.check_reaped(&instance_ids, past, self.0.is_beset(), now);
+                    }
+                    s.cloud.call(now, REGION, request).map_err(translated)
+                });
+                match terminated.await {
                     Ok(_) => break,
                     // One unknown id fails the whole call: it is left out, and the rest asked for again.
                     Err(error) if error.code == "InvalidInstanceID.NotFound" => {
@@ -315,6 +322,11 @@ impl Instances for Door {
         let image = newest.ok_or_else(|| Error::new(Class::Invalid, "NoImage", "there is no such image", ""))?;
         let root_gib = u32::try_from(image.volume_size).ok();
         Ok(Image { id: image.id, architecture: image.architecture, root_device: image.root_device_name, root_gib })
+    }
+
+    async fn regions(&self) -> Result<Vec<String>> {
+        let regions = reply!(self.ec2("ec2:DescribeRegions", Request::DescribeRegions(DescribeRegions::default())).await?, Regions);
+        Ok(regions.into_iter().map(|region| region.name).collect())
     }
 
     async fn spot_prices(&self, types: &[String], now: Timestamp) -> Result<Vec<SpotPrice>> {

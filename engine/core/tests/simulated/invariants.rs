@@ -1,13 +1,14 @@
 //! What must hold at every moment, whoever dies when.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use sandbox_cloud::Machine;
 use sandbox_cloud::model::InstanceState;
 use spawn_core::setup::SCHEDULE_GROUP;
-use spawn_model::ids::{FleetId, RunId};
-use spawn_model::layout;
-use spawn_model::record::FleetRecord;
+use spawn_model::ids::{FleetId, InstanceId, RunId};
+use spawn_model::layout::{self, RunKeys};
+use spawn_model::record::{FleetRecord, Lease};
 use spawn_model::tag;
 
 use super::State;
@@ -64,6 +65,40 @@ impl State {
             }
         }
         broken
+    }
+
+    /// When an instance's lease ends: by its tag, and by its run's lease object.
+    pub(crate) fn lease_of_instance(&self, tags: &BTreeMap<String, String>) -> (Option<Timestamp>, Option<Timestamp>) {
+        let tagged = tags.get(tag::DEADLINE).and_then(|date| date.parse().ok());
+        let fleet = tags.get(tag::FLEET).and_then(|id| FleetId::parse(id));
+        let run = tags.get(tag::RUN).and_then(|id| RunId::parse(id));
+        let key = fleet.zip(run).map(|(fleet, run)| RunKeys::new(&fleet, &run).lease());
+        let object = key.and_then(|key| self.buckets.values().find_map(|objects| objects.get(&key)));
+        (tagged, object.and_then(|(body, _)| serde_json::from_slice::<Lease>(body).ok()).map(|lease| lease.deadline))
+    }
+
+    /// The instances whose lease is over by every word there is.
+    pub(crate) fn past_their_lease(&self, now: Timestamp) -> BTreeSet<InstanceId> {
+        let machines = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id));
+        let past = |machine: &Machine| {
+            let (tagged, object) = self.lease_of_instance(&machine.tags);
+            !machine.state.is_ending() && tagged.max(object).is_some_and(|latest| latest <= now)
+        };
+        machines.filter(past).map(|machine| InstanceId(machine.id)).collect()
+    }
+
+    /// A reaper ends nothing that is within its lease, unless somebody has begun to end its fleet. One that cannot read goes by tags.
+    pub(super) fn check_reaped(&mut self, ids: &[String], past_before: &BTreeSet<InstanceId>, unsure: bool, now: Timestamp) {
+        for id in ids.iter().filter(|id| !past_before.contains(&InstanceId((*id).clone()))) {
+            let Some(machine) = self.cloud.machine(id).filter(|machine| !machine.state.is_ending()) else { continue };
+            let (tagged, object) = self.lease_of_instance(&machine.tags);
+            let latest = if unsure { tagged } else { tagged.max(object) };
+            let fleet = machine.tags.get(tag::FLEET).and_then(|id| FleetId::parse(id));
+            let ended = fleet.and_then(|fleet| self.record(&fleet)).is_some_and(|record| record.ended);
+            if !ended && latest.is_none_or(|latest| latest > now) {
+                self.violations.push(format!("at {now} the reaper ended {id}, whose lease ends at {latest:?}"));
+            }
+        }
     }
 
     /// What was recorded of a fleet.

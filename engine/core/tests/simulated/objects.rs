@@ -134,6 +134,26 @@ impl Objects for Door {
         Ok(())
     }
 
+    async fn delete_unchanged(&self, bucket: &str, key: &str, etag: &str) -> Result<bool> {
+        let deleted = self.call("s3:DeleteObject conditional", |s, _| {
+            let objects = s.bucket(bucket)?;
+            match objects.get(key) {
+                None => Err(refusal("NoSuchKey", 404, "The specified key does not exist")),
+                Some((_, there)) if there != etag => {
+                    Err(refusal("PreconditionFailed", 412, "At least one of the pre-conditions you specified did not hold"))
+                }
+                Some(_) => {
+                    objects.remove(key);
+                    Ok(())
+                }
+            }
+        });
+        match deleted.await {
+            Err(error) if error.code == "PreconditionFailed" => Ok(false),
+            deleted => tolerate(deleted, &["NoSuchKey"]).map(|_| true),
+        }
+    }
+
     async fn bucket_ensure(&self, bucket: &str, policy: &str) -> Result<()> {
         self.call("s3:CreateBucket", |s, _| {
             s.buckets.entry(bucket.to_owned()).or_default();

@@ -114,6 +114,11 @@ impl State {
         (place, Alarm { next: schedule.start, schedule })
     }
 
+    /// Takes hand 3 away: the schedules that are there never strike.
+    pub(crate) fn silence_schedules(&mut self) {
+        self.schedules.values_mut().for_each(|alarm| alarm.next = Timestamp::MAX);
+    }
+
     /// Does what schedules do whose moment has come.
     pub(super) fn schedules_fire(&mut self, at: Timestamp) {
         let due: Vec<(String, String)> =

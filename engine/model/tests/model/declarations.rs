@@ -6,7 +6,7 @@ use spawn_model::field::{Field, Kind, Presence};
 use spawn_model::idle::IdleSpec;
 use spawn_model::problem::Path;
 use spawn_model::read::{FieldType, default_value};
-use spawn_model::rules::read_spec;
+use spawn_model::rules::{TTL_DEFAULT, read_spec};
 use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec, Member};
 use spawn_model::value::Value;
 
@@ -46,6 +46,13 @@ fn every_default_is_json_of_its_field() {
         }
     }
     assert!(defaults >= 5, "the table is not read: {defaults} defaults");
+}
+
+#[test]
+fn a_lease_that_says_nothing_is_the_one_that_is_meant_everywhere() {
+    let ttl = LeaseSpec::FIELDS.iter().find(|field| field.name == "ttl").expect("a field");
+    let declared = format!("\"{TTL_DEFAULT}\"");
+    assert!(matches!(ttl.presence, Presence::Default(json) if json == declared), "{:?} is not {declared}", ttl.presence);
 }
 
 #[test]

@@ -10,9 +10,11 @@ use spawn_core::rerun::Wanted;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::market::{Fallback, MarketSpec, MarketType};
+use spawn_model::record::Keeper;
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use super::dice::Dice;
+use crate::simulated::door::Process;
 use crate::{array, idle_after};
 
 /// The names there are. Few, so that deeds meet.
@@ -43,8 +45,8 @@ impl Bought {
 /// One thing that somebody does.
 #[derive(Clone, Debug)]
 pub(super) enum Deed {
-    /// Launches a fleet; `keep` says that its face has a state and stored it.
-    Launch { name: &'static str, kind: FleetKind, size: u32, bought: Bought, keep: bool },
+    /// Launches a fleet; who keeps it, if its launcher comes to say so.
+    Launch { name: &'static str, kind: FleetKind, size: u32, bought: Bought, keeper: Keeper },
     /// Moves a deadline, either way.
     Lease { name: &'static str, ttl_s: u64 },
     /// Has machines end after so much idleness, or not any more.
@@ -55,33 +57,45 @@ pub(super) enum Deed {
     Rerun { name: &'static str, turn: u64 },
     /// Ends a fleet for good, perhaps with its results.
     End { name: &'static str },
+    /// Ends what is past its lease, and removes what nobody keeps.
+    Reap,
 }
 
 impl Deed {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let name = dice.of(&NAMES);
-        match dice.below(9) {
+        match dice.below(10) {
             0..=2 => {
                 let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
                 let bought = dice.of(&[Bought::OnDemand, Bought::OnDemand, Bought::Spot, Bought::Mixed, Bought::Gang]);
-                Self::Launch { name, kind, size, bought, keep: dice.one_in(3) }
+                let keeper = dice.of(&[Keeper::Launcher, Keeper::Launcher, Keeper::Person, Keeper::State]);
+                Self::Launch { name, kind, size, bought, keeper }
             }
             3 => Self::Lease { name, ttl_s: dice.of(&[600, 1200, 5400, 30_000]) },
             4 => Self::Tag { name, turn: dice.below(1000) },
             5 => Self::Calm { name, after_s: dice.of(&[None, Some(60), Some(600)]) },
             6 | 7 => Self::Rerun { name, turn: dice.below(2) },
-            _ => Self::End { name },
+            8 => Self::End { name },
+            _ => Self::Reap,
         }
+    }
+
+    /// The process that does it: one that reaps is watched.
+    pub(super) fn done_by(&self, process: Process) -> Process {
+        if matches!(self, Self::Reap) { process.reaping() } else { process }
     }
 
     pub(super) async fn perform(&self, engine: &Engine) -> Result<()> {
         let quiet = Operation::quiet();
         match *self {
-            Self::Launch { name, kind, size, bought, keep } => {
+            Self::Launch { name, kind, size, bought, keeper } => {
                 let launched = engine.launch(kind, &bought.of(spec(name, size)), &quiet).await?;
                 // The fleet is there whether or not its face could say that it stored it.
-                if keep { launched.claim.acknowledge().await.map_err(|e| e.leaving(Leftover::Unknown)) } else { Ok(()) }
+                if keeper == Keeper::Launcher {
+                    return Ok(());
+                }
+                launched.claim.acknowledge(keeper).await.map_err(|e| e.leaving(Leftover::Unknown))
             }
             Self::Lease { name, ttl_s } => {
                 let fleet = engine.find(name).await?;
@@ -105,6 +119,7 @@ impl Deed {
                 engine.rerun(&fleet.record.fleet, &spec, Wanted::ByTriggers, &quiet).await.map(drop)
             }
             Self::End { name } => end(engine, name).await,
+            Self::Reap => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
         }
     }
 }
@@ -112,12 +127,15 @@ impl Deed {
 impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Launch { name, kind, size, bought, keep } => write!(f, "launch {name}, {kind:?} of {size}, {bought:?}, keep: {keep}"),
+            Self::Launch { name, kind, size, bought, keeper } => {
+                write!(f, "launch {name}, {kind:?} of {size}, {bought:?}, kept by {keeper:?}")
+            }
             Self::Lease { name, ttl_s } => write!(f, "move {name} to {ttl_s} s"),
             Self::Calm { name, after_s } => write!(f, "have {name} end after {after_s:?} s of idleness"),
             Self::Tag { name, .. } => write!(f, "tag {name}"),
             Self::Rerun { name, turn } => write!(f, "run {name} again, turn {turn}"),
             Self::End { name } => write!(f, "end {name}"),
+            Self::Reap => write!(f, "reap"),
         }
     }
 }

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use spawn_core::ports::Result;
 use spawn_model::error::Leftover;
 use spawn_model::ids::{FleetId, InstanceId};
-use spawn_model::layout::RunKeys;
-use spawn_model::record::{FleetRecord, Lease};
 use spawn_model::tag;
 
 use super::deeds::Deed;
-use crate::simulated::{State, World};
+use crate::simulated::World;
 
 /// Hand 3 strikes at the deadline and every five minutes after it. A life's trouble lets three strikes in a row fail at most.
 const MERCY: SignedDuration = SignedDuration::from_mins(16);
@@ -31,9 +29,7 @@ pub(super) fn overdue(world: &World) -> Vec<String> {
     let mut broken = Vec::new();
     for id in state.cloud.machine_ids() {
         let Some(machine) = state.cloud.machine(&id).filter(|m| !m.state.is_ending()) else { continue };
-        let tagged = machine.tags.get(tag::DEADLINE).and_then(|date| date.parse::<Timestamp>().ok());
-        let fleet = machine.tags.get(tag::FLEET).and_then(|id| FleetId::parse(id));
-        let leased = fleet.and_then(|fleet| state.record(&fleet)).and_then(|record| lease_of(&state, &record));
+        let (tagged, leased) = state.lease_of_instance(&machine.tags);
         let latest = tagged.max(leased);
         if latest.is_none_or(|latest| latest + MERCY < now) {
             broken.push(format!("{id} lives at {now}, and its lease ended at {latest:?}"));
@@ -42,10 +38,14 @@ pub(super) fn overdue(world: &World) -> Vec<String> {
     broken
 }
 
-fn lease_of(state: &State, record: &FleetRecord) -> Option<Timestamp> {
-    let key = RunKeys::new(&record.fleet, &record.run).lease();
-    let (body, _) = state.buckets.values().find_map(|objects| objects.get(&key))?;
-    serde_json::from_slice::<Lease>(body).ok().map(|lease| lease.deadline)
+/// A reaper that says that all went well has left nothing of what was past its lease.
+pub(super) fn unreaped(deed: &Deed, outcome: &Result<()>, past: &BTreeSet<InstanceId>, world: &World) -> Option<String> {
+    if !matches!(deed, Deed::Reap) || outcome.is_err() {
+        return None;
+    }
+    let living: BTreeSet<InstanceId> = living(world).into_iter().map(|(id, _)| id).collect();
+    let left: Vec<_> = past.intersection(&living).collect();
+    (!left.is_empty()).then(|| format!("the reaper has left {left:?}, which were past their lease"))
 }
 
 /// Whether an error says the truth about what it left behind.
@@ -61,7 +61,7 @@ pub(super) fn claim_of(
     let left: BTreeSet<&InstanceId> = match deed {
         Deed::Launch { .. } | Deed::Rerun { .. } => after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).collect(),
         Deed::End { .. } => after.iter().filter(|(_, fleet)| fleet.is_some() && fleet.as_ref() == target).map(|(id, _)| id).collect(),
-        Deed::Lease { .. } | Deed::Calm { .. } | Deed::Tag { .. } => return None,
+        Deed::Lease { .. } | Deed::Calm { .. } | Deed::Tag { .. } | Deed::Reap => return None,
     };
     match &error.left {
         Leftover::Clear if !left.is_empty() => Some(format!("{deed} says that nothing is left, and {left:?} live ({error})")),

@@ -11,7 +11,7 @@ use spawn_model::spec::FleetKind;
 
 use super::deeds::{Deed, NAMES, end, spec};
 use super::dice::Dice;
-use super::laws::{claim_of, living, overdue};
+use super::laws::{claim_of, living, overdue, unreaped};
 use crate::simulated::World;
 use crate::simulated::agents::Work;
 use crate::simulated::door::{Process, Trouble};
@@ -86,21 +86,25 @@ impl Life {
         let together = dice.one_in(5);
         let (first, told) = beset(world.process(), dice, together);
         let deed = Deed::random(dice);
+        let first = deed.done_by(first);
         let target = target_of(world, &deed).await;
         let living_before = living(world);
         if together {
             let (second, told_too) = beset(world.process(), dice, true);
             let other = Deed::random(dice);
+            let second = other.done_by(second);
             let (engine, engine_too) = (first.engine(), second.engine());
             let (one, two) = futures::join!(first.live(deed.perform(&engine)), second.live(other.perform(&engine_too)));
             self.story.push(format!("{deed}{told}: {}; at once {other}{told_too}: {}", outcome(&one), outcome(&two)));
             second.kill();
         } else {
             let engine = first.engine();
+            let past = world.state().past_their_lease(world.now());
             let done = first.live(deed.perform(&engine)).await;
             self.story.push(format!("{deed}{told}: {}", outcome(&done)));
             if let Some(done) = done {
                 self.wrong.extend(claim_of(&deed, &done, &living_before, target.as_ref(), world));
+                self.wrong.extend(unreaped(&deed, &done, &past, world));
             }
         }
         first.kill();

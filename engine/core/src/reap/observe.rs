@@ -1,0 +1,121 @@
+//! What the reaper looks at: instances by tag, and the records of fleets, in as few calls as there can be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
+use spawn_model::error::Error;
+use spawn_model::ids::{FleetId, RunId};
+use spawn_model::record::{FleetRecord, NameClaim};
+use spawn_model::tag;
+
+use super::decide::{Case, run_of, tagged};
+use crate::lease;
+use crate::ledger::{Ledger, READS_AT_ONCE};
+use crate::ports::{Instance, Result, Tags};
+use crate::process;
+
+/// The claim of a fleet's name.
+#[derive(Clone, Debug)]
+pub(super) struct Claimed {
+    pub(super) name: String,
+    pub(super) claim: NameClaim,
+    pub(super) etag: String,
+}
+
+/// A fleet as its records tell it.
+#[derive(Clone, Debug)]
+pub(super) struct Recorded {
+    pub(super) fleet: FleetId,
+    /// The claim of its name, if it has one.
+    pub(super) claimed: Option<Claimed>,
+    /// Its record and that one's ETag, if there is one.
+    pub(super) record: Option<(FleetRecord, String)>,
+    /// When the last of its leases ends, by everything that could be read.
+    pub(super) leased_until: Timestamp,
+}
+
+impl Recorded {
+    /// What its fate depends on.
+    pub(super) fn case(&self, lives: bool, now: Timestamp) -> Case<'_> {
+        let record = self.record.as_ref().map(|(record, _)| record);
+        let claim = self.claimed.as_ref().map(|claimed| &claimed.claim);
+        let launched = claim.filter(|claim| !claim.is_acknowledged()).map(|claim| &claim.heartbeat);
+        let begun = record.and_then(|record| record.next.as_ref()).and_then(|next| next.heartbeat.as_ref());
+        Case {
+            kept_by: claim.map(|claim| claim.kept_by),
+            record,
+            launcher_lives: [launched, begun].into_iter().flatten().any(|heartbeat| !process::is_dead(heartbeat, now)),
+            leased_until: self.leased_until,
+            lives,
+        }
+    }
+}
+
+/// What finds everything of spawn's.
+pub(super) fn managed() -> Tags {
+    Tags::from([(tag::MANAGED.to_owned(), "true".to_owned())])
+}
+
+/// The lease objects of the runs whose instances are past their tag. Those within it need no other word: the later one counts.
+pub(super) async fn leases(ledger: &Ledger, instances: &[Instance], now: Timestamp) -> BTreeMap<RunId, Timestamp> {
+    let past = |instance: &&Instance| instance.alive && tagged(&instance.tags).is_none_or(|at| at <= now);
+    let runs: BTreeSet<(FleetId, RunId)> = instances.iter().filter(past).filter_map(|instance| run_of(&instance.tags)).collect();
+    stream::iter(runs)
+        .map(|(fleet, run)| async move { leased_until(ledger, &fleet, &run).await.map(|until| (run, until)) })
+        .buffer_unordered(READS_AT_ONCE)
+        .filter_map(|found| async move { found })
+        .collect()
+        .await
+}
+
+/// The fleets that have a name, and those without one in `nameless`. What cannot be read is an error of its own.
+pub(super) async fn fleets(ledger: &Ledger, mut nameless: BTreeSet<FleetId>) -> Result<(Vec<Recorded>, Vec<Error>)> {
+    let mut errors = Vec::new();
+    let names = ledger.names().await?;
+    let claims = stream::iter(names).map(|name| async move { claimed(ledger, name).await });
+    let mut found: Vec<(FleetId, Option<Claimed>)> = Vec::new();
+    for claimed in claims.buffered(READS_AT_ONCE).collect::<Vec<_>>().await {
+        match claimed {
+            Ok(Some(claimed)) => found.push((claimed.claim.fleet.clone(), Some(claimed))),
+            Ok(None) => {}
+            Err(error) => errors.push(error),
+        }
+    }
+    for (fleet, _) in &found {
+        nameless.remove(fleet);
+    }
+    // Where a claim cannot be read, it may be that of any fleet.
+    if errors.is_empty() {
+        found.extend(nameless.into_iter().map(|fleet| (fleet, None)));
+    }
+    let records = stream::iter(found).map(|(fleet, claimed)| async move { recorded(ledger, fleet, claimed).await });
+    let mut fleets = Vec::new();
+    for recorded in records.buffered(READS_AT_ONCE).collect::<Vec<_>>().await {
+        match recorded {
+            Ok(recorded) => fleets.push(recorded),
+            Err(error) => errors.push(error),
+        }
+    }
+    Ok((fleets, errors))
+}
+
+async fn claimed(ledger: &Ledger, name: String) -> Result<Option<Claimed>> {
+    let found = ledger.claim(&name).await.map_err(|error| error.context(&name))?;
+    Ok(found.map(|(claim, etag)| Claimed { name, claim, etag }))
+}
+
+async fn recorded(ledger: &Ledger, fleet: FleetId, claimed: Option<Claimed>) -> Result<Recorded> {
+    let record = ledger.fleet_held(&fleet).await.map_err(|error| error.context(fleet.as_str()))?;
+    let mut until = Timestamp::MIN;
+    for run in record.iter().flat_map(|(record, _)| std::iter::once(record).chain(record.next.as_ref().map(|next| &*next.record))) {
+        let leased = leased_until(ledger, &fleet, &run.run).await;
+        until = until.max(lease::deadline_of(run)).max(leased.unwrap_or(Timestamp::MIN));
+    }
+    Ok(Recorded { fleet, claimed, record, leased_until: until })
+}
+
+/// When a run ends by its lease object; nothing if that is missing or cannot be read, whatever the reason.
+async fn leased_until(ledger: &Ledger, fleet: &FleetId, run: &RunId) -> Option<Timestamp> {
+    ledger.lease(fleet, run).await.ok().flatten().map(|lease| lease.deadline)
+}
