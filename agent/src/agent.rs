@@ -190,7 +190,10 @@ impl Agent {
             retry(patience, async || self.bucket.get(&payload_key).await),
         )
         .map_err(|failure| failure.to_string())?;
-        let payload = payload::read(&content)?;
+        let mut payload = payload::read(&content)?;
+        if payload.fewer_may_do {
+            payload.size = payload::settled(&self.bucket, &self.keys).await;
+        }
         let (account, recorded) = tokio::join!(self.make_place(&payload), async {
             match payload.size {
                 1 => Some(peers::alone(&identity.private_ip, &payload.name)),

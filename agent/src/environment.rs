@@ -83,6 +83,7 @@ mod tests {
             files: BTreeMap::new(),
             env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             size: 8,
+            fewer_may_do: false,
             name: "mandelbrot".to_owned(),
         };
         let facts = Facts {

@@ -2,10 +2,17 @@
 
 use std::io;
 use std::path::{Component, Path};
+use std::time::Duration;
 
-use spawn_model::record::{Payload, SCHEMA};
+use spawn_model::layout::RunKeys;
+use spawn_model::record::{Payload, SCHEMA, Settled};
+use tokio::time::sleep;
 
+use crate::aws::s3::Bucket;
 use crate::workload::Account;
+
+/// How often it is asked whether the launch is over.
+const SETTLED_PAUSE: Duration = Duration::from_secs(2);
 
 /// Reads a payload. One of another version is refused.
 pub(crate) fn read(content: &[u8]) -> Result<Payload, String> {
@@ -14,6 +21,19 @@ pub(crate) fn read(content: &[u8]) -> Result<Payload, String> {
         return Err(format!("the payload is of version {}, and this agent reads version {SCHEMA}", payload.schema));
     }
     Ok(payload)
+}
+
+/// Waits until it is clear how many ranks there are, of which fewer may do than were asked for. The lease ends a wait that nobody ends.
+pub(crate) async fn settled(bucket: &Bucket, keys: &RunKeys) -> u32 {
+    let key = keys.settled();
+    loop {
+        if let Ok(content) = bucket.get(&key).await
+            && let Ok(settled) = serde_json::from_slice::<Settled>(&content)
+        {
+            return settled.size;
+        }
+        sleep(SETTLED_PAUSE).await;
+    }
 }
 
 /// Makes the directory the command starts in, with its files, all of them executable, all belonging to the workload.
@@ -83,6 +103,8 @@ mod tests {
             files: files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
             env: BTreeMap::new(),
             size: 1,
+            fewer_may_do: false,
+            fewer_may_do: false,
             name: "one".to_owned(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::ids::InstanceId;
-use spawn_model::record::{Batch, Exit, Launched, RankClaim, SCHEMA};
+use spawn_model::record::{Batch, Exit, Launched, RankClaim, SCHEMA, Settled};
 use spawn_model::spec::FleetKind;
 use world::{World, finish};
 
@@ -140,7 +140,7 @@ fn batch(world: &World, base: u32, addresses: &[&str]) {
         instance_type: "c7i.large".to_owned(),
         market: spawn_model::market::MarketType::OnDemand,
     };
-    let batch = Batch { schema: SCHEMA, base, instances: addresses.iter().enumerate().map(instance).collect() };
+    let batch = Batch { schema: SCHEMA, base, asked: 4, instances: addresses.iter().enumerate().map(instance).collect() };
     world.cloud.put(&world.keys.batch(base), serde_json::to_vec(&batch).unwrap());
 }
 
@@ -159,6 +159,23 @@ fn a_taken_rank_is_left_to_its_holder() {
     let completion = world.completion(2).unwrap();
     assert_eq!((completion.rank, completion.exit), (2, Exit::Code { code: 0 }));
     insta::assert_snapshot!("peers", world.result(2, "peers").unwrap());
+}
+
+/// Nothing is started before it is clear how many there are.
+#[test]
+fn a_command_waits_until_it_is_clear_how_many_there_are() {
+    let world = World::new();
+    let show = "cd \"$SPAWN_RESULTS\"; echo $SPAWN_SIZE $JOB_ARRAY_SIZE >size; cat \"$SPAWN_PEERS\" >peers";
+    world.payload_or_fewer(3, &["sh", "-c", show]);
+    batch(&world, 0, &["172.31.0.9", "172.31.0.10"]);
+    let child = world.start();
+    world.cloud.until(|requests, _| requests.iter().any(|request| request.ends_with(&world.keys.settled())));
+    assert_eq!(world.cloud.get(&world.keys.rank(0)), None, "no rank begins");
+    world.cloud.put(&world.keys.settled(), serde_json::to_vec(&Settled { schema: SCHEMA, size: 2 }).unwrap());
+    let said = finish(child);
+    assert_eq!(world.completion(0).unwrap_or_else(|| panic!("{said}")).exit, Exit::Code { code: 0 });
+    assert_eq!(world.result(0, "size").unwrap(), "2 2\n");
+    assert_eq!(world.result(0, "peers").unwrap().lines().count(), 2);
 }
 
 #[test]

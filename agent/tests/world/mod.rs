@@ -131,6 +131,15 @@ impl World {
 
     /// Sets what to run.
     pub(crate) fn payload(&self, size: u32, command: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) {
+        self.payload_of(size, false, command, files, env);
+    }
+
+    /// As [`World::payload`], for a fleet of which fewer may do.
+    pub(crate) fn payload_or_fewer(&self, size: u32, command: &[&str]) {
+        self.payload_of(size, true, command, &[], &[]);
+    }
+
+    fn payload_of(&self, size: u32, fewer_may_do: bool, command: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) {
         let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let payload = Payload {
             schema: SCHEMA,
@@ -138,6 +147,7 @@ impl World {
             files: owned(files),
             env: owned(env),
             size,
+            fewer_may_do,
             name: "tiles".to_owned(),
         };
         self.cloud.put(&self.keys.payload(), serde_json::to_vec(&payload).unwrap());

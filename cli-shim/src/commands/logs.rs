@@ -61,7 +61,7 @@ impl Logs {
         let mut reads = 0;
         loop {
             for event in reader.read(&engine, &fleet.record).await? {
-                self.show(&event, fleet.record.spec.size, output)?;
+                self.show(&event, fleet.size, output)?;
             }
             if !self.follow || is_over {
                 return Ok(DONE);

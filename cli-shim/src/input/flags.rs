@@ -31,6 +31,8 @@ pub(crate) struct FleetArgs {
     name: Option<String>,
     #[arg(long, help = first_sentence("size") + "; left out, 1", value_name = "N", allow_negative_numbers = true)]
     size: Option<i64>,
+    #[arg(long, help = first_sentence("min_size"), long_help = doc("min_size"), value_name = "N")]
+    min_size: Option<u32>,
     #[arg(long = "type", help = first_sentence("instance_types") + "; repeat it, or use commas", long_help = doc("instance_types") + " Repeat it, or use commas.", value_name = "TYPE", value_delimiter = ',')]
     instance_types: Vec<String>,
     #[arg(long, help = "Spot instances; left out, on demand", long_help = doc("market.type"))]
@@ -106,6 +108,7 @@ impl FleetArgs {
         for (name, value) in [
             ("name", self.name.as_ref().map(text)),
             ("size", self.size.map(Value::Int)),
+            ("min_size", self.min_size.map(|least| Value::Int(least.into()))),
             ("instance_types", words(&self.instance_types)),
             ("ami", self.ami.as_ref().map(text)),
             ("command", words(&self.command)),
@@ -188,6 +191,7 @@ mod tests {
     const FLAGS: &[(&str, &str)] = &[
         ("name", "name"),
         ("size", "size"),
+        ("min_size", "min_size"),
         ("instance_types", "instance_types"),
         ("ami", "ami"),
         ("command", "command"),

@@ -42,7 +42,7 @@ impl FleetView {
         Self {
             name: fleet.record.spec.name.clone(),
             kind: fleet.record.kind,
-            size: fleet.record.spec.size,
+            size: fleet.size,
             report: fleet.report(),
             cost_usd_so_far: cost_usd_so_far(fleet, now),
             idle_after_s: fleet.idle.as_ref().map(|idle| idle.after.0),
@@ -145,7 +145,7 @@ impl FleetRow {
             name: fleet.record.spec.name.clone(),
             id: fleet.record.fleet.to_string(),
             kind: fleet.record.kind,
-            size: fleet.record.spec.size,
+            size: fleet.size,
             status: fleet.status.to_string(),
             status_reason: fleet.status_reason.clone(),
             deadline: fleet.deadline.to_string(),
@@ -262,6 +262,7 @@ pub(crate) mod tests {
             deadline: at("12:20:00"),
             status: Status::Running,
             status_reason: "1 of 3 ranks is at work".into(),
+            size: 3,
             members: vec![
                 member(0, "succeeded", Some(0), Some("12:02:03")),
                 member(1, "failed", Some(3), Some("12:00:24.9")),

@@ -260,7 +260,10 @@ impl Engine {
             let (aws, full) = (&self.aws, &*self.full);
             let launcher = Launcher { aws, full, ledger: &ledger, setup: &setup, plan: &plan, record: &record, operation, first };
             return match launcher.launch(&payload(spec)).await {
-                Ok(()) => Ok(Launch { record, claim, kept_alive, warnings }),
+                Ok(shortfall) => {
+                    warnings.extend(shortfall);
+                    Ok(Launch { record, claim, kept_alive, warnings })
+                }
                 Err(error) => Err(self.undo(&ledger, &setup, &record, error, operation).await),
             };
         }
@@ -536,6 +539,7 @@ pub(crate) fn payload(spec: &FleetSpec) -> Payload {
         files: spec.files.clone(),
         env: spec.env.clone(),
         size: spec.size,
+        fewer_may_do: spec.min_size.is_some(),
         name: spec.name.clone(),
     }
 }

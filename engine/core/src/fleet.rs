@@ -32,6 +32,8 @@ pub struct Fleet {
     pub status: Status,
     /// Why, in a sentence.
     pub status_reason: String,
+    /// How many ranks it has: fewer than asked for, if fewer may do and its launch is over.
+    pub size: u32,
     /// Its members by rank.
     pub members: Vec<Member>,
     /// When its instances are idle, as their agents are told.
@@ -76,6 +78,7 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
     if ended && ledger.claim(&record.spec.name).await?.is_none_or(|(claim, _)| claim.fleet != *fleet) {
         return Ok(None);
     }
+    let size = size(ledger, &record).await?;
     // While another run is being started, what lives of that one is the fleet's too.
     let tags = match record.next {
         Some(_) => tags::of_fleet(fleet),
@@ -85,7 +88,7 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         ledger.lease(fleet, &record.run),
         ledger.batches(fleet, &record.run),
         aws.instances.describe(&tags),
-        ledger.completions(fleet, &record.run, record.spec.size),
+        ledger.completions(fleet, &record.run, size),
     )?;
     let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> =
@@ -121,7 +124,10 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         states.push(Standing { rank: *rank, status, seen, idle: completion.and_then(|c| c.idle.as_ref()) });
         members.push(member(*rank, launched, holder, status, completion));
     }
-    let (status, mut status_reason) = fleet_status(record.kind, record.spec.size, &states, deadline, now);
+    let (status, mut status_reason) = fleet_status(record.kind, size, &states, deadline, now);
+    if size < record.spec.size {
+        status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));
+    }
     if let Some(next) = &record.next {
         status_reason.push_str(&format!("; {} was begun in its place and is not launched yet", next.record.run));
     }
@@ -130,14 +136,24 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         deadline,
         status,
         status_reason,
+        size,
         members,
         idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: format!("s3://{}/{results}", ledger.bucket()),
-        notes: completions.iter().flat_map(|completion| notes(completion, record.spec.size)).collect(),
+        notes: completions.iter().flat_map(|completion| notes(completion, size)).collect(),
         alive,
         record,
     }))
+}
+
+/// How many ranks a run has: fewer than asked for, if fewer may do and its launch is over.
+pub(crate) async fn size(ledger: &Ledger, record: &FleetRecord) -> Result<u32> {
+    if record.spec.min_size.is_none() {
+        return Ok(record.spec.size);
+    }
+    let settled = ledger.settled(&record.fleet, &record.run).await?;
+    Ok(settled.map_or(record.spec.size, |settled| settled.size))
 }
 
 /// What a rank has to say beside its exit code.

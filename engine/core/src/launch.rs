@@ -8,7 +8,7 @@ use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout;
 use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
-use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Lease, Payload, SCHEMA};
+use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Lease, Payload, SCHEMA, Settled};
 use spawn_model::tag;
 
 use crate::bucket::Bucket;
@@ -36,9 +36,21 @@ pub(crate) struct Launcher<'a> {
     pub(crate) first: bool,
 }
 
+/// Which pools have had their turn.
+#[derive(Default)]
+struct Turns {
+    /// Whose it is: the pool's place in the plan, or that and the number of pools for its second turn.
+    turn: usize,
+    /// The places of those that get a second one.
+    passed_over: Vec<usize>,
+    /// Whether an earlier launcher may have taken this turn already.
+    resumed: bool,
+}
+
 impl Launcher<'_> {
     /// Makes the plan true, from wherever an earlier launcher of the same run left off.
-    pub(crate) async fn launch(&self, payload: &Payload) -> Result<()> {
+    /// If fewer do than were asked for, says so.
+    pub(crate) async fn launch(&self, payload: &Payload) -> Result<Option<String>> {
         let (fleet, deadline) = (&self.record.fleet, lease::deadline_of(self.record));
         self.operation.say(&format!("recording what is asked for: {fleet}, until {deadline}"));
         self.ledger.fleet_write(self.record).await?;
@@ -66,8 +78,8 @@ impl Launcher<'_> {
         Ok(group_id)
     }
 
-    /// The schedules that end the run, and then its instances.
-    pub(crate) async fn instances(&self, group_id: &str) -> Result<()> {
+    /// The schedules that end the run, and then its instances. If fewer do than were asked for, says so.
+    pub(crate) async fn instances(&self, group_id: &str) -> Result<Option<String>> {
         let deadline = lease::deadline_of(self.record);
         self.patiently(|| lease::schedules_put(self.aws, self.setup, self.record, deadline)).await?;
         self.patiently(|| self.placement_group()).await?;
@@ -128,24 +140,30 @@ impl Launcher<'_> {
         std::iter::once(root).chain(others).collect()
     }
 
-    /// Asks pool after pool until every rank has an instance.
-    async fn batches(&self, group_id: &str) -> Result<()> {
+    /// Asks pool after pool until every rank has an instance, or no pool has room and fewer may do.
+    async fn batches(&self, group_id: &str) -> Result<Option<String>> {
         let (fleet, run) = (&self.record.fleet, &self.record.run);
-        let (mut base, mut turn) = self.progress().await?;
+        let least = self.record.spec.min_size;
+        // A launcher that came so far has launched all that there will be.
+        if let Some(settled) = self.settled().await? {
+            return Ok(self.shortfall(settled.size, &[]));
+        }
+        let (mut base, mut next) = self.progress().await?;
         let mut refusals: Vec<(Pool, Error)> = Vec::new();
-        let mut exhausted: Vec<Pool> = Vec::new();
-        // Where a dead launcher may have launched: asked in any case, and with the same token.
-        let mut resumed = !self.first;
         let mut bucket = Bucket::of_launches(self.aws.clock.now());
         while base < self.plan.size {
             self.operation.go_on()?;
             self.in_time()?;
-            let Some(place) = self.asked_at(base, &mut turn, std::mem::take(&mut resumed), &exhausted) else {
+            let Some(place) = self.whose_turn(base, &mut next) else {
+                if least.is_some_and(|least| base >= least) {
+                    break;
+                }
                 return Err(no_capacity(self.plan.size - base, &refusals, self.plan.gang));
             };
             // The first pool of a fleet goes without saying, and no other.
-            if !refusals.is_empty() || turn > 0 || self.plan.pools.change_at(base) {
-                self.ledger.attempt_write(fleet, run, &Attempt { schema: SCHEMA, base, turn }).await?;
+            if !refusals.is_empty() || next.turn > 0 || self.plan.pools.change_at(base) {
+                let attempt = Attempt { schema: SCHEMA, base, turn: next.turn, passed_over: next.passed_over.clone() };
+                self.ledger.attempt_write(fleet, run, &attempt).await?;
             }
             let asked = batch_size(base, self.plan.pools.change_after(base, self.plan.size));
             self.operation.say(&format!("asking for {asked} × {}", place.title()));
@@ -155,43 +173,70 @@ impl Launcher<'_> {
                     self.operation.say(&format!("{given} × {} launched", place.title()));
                     // EC2 may not list them yet to whoever undoes this.
                     let ids = instances.iter().map(|launched| launched.instance_id.clone()).collect();
-                    let batch = Batch { schema: SCHEMA, base, instances };
+                    let batch = Batch { schema: SCHEMA, base, asked, instances };
                     self.ledger.batch_write(fleet, run, &batch).await.map_err(|e| e.leaving(Leftover::Remaining(ids)))?;
                     base += given;
                     if given < asked {
                         self.full.refused(place, self.aws.clock.now());
-                        exhausted.push(place.clone());
+                        next.turn += 1;
                     }
-                    turn = if self.plan.pools.change_at(base) { 0 } else { turn + usize::from(given < asked) };
+                    if self.plan.pools.change_at(base) {
+                        next = Turns::default();
+                    }
                 }
                 Err(error) if matches!(error.class, Class::Capacity | Class::Quota) => {
                     self.operation.say(&format!("{}: {}", place.title(), error.message));
                     if error.class == Class::Capacity {
                         self.full.refused(place, self.aws.clock.now());
                     }
-                    exhausted.push(place.clone());
                     refusals.push((place.clone(), error));
-                    turn += 1;
+                    next.turn += 1;
                 }
                 Err(error) => return Err(error.context(&format!("launching {asked} × {}", place.title()))),
             }
         }
-        Ok(())
+        if least.is_some() {
+            let settled = Settled { schema: SCHEMA, size: base };
+            self.patiently(|| self.ledger.settled_write(fleet, run, &settled)).await?;
+        }
+        Ok(self.shortfall(base, &refusals))
     }
 
-    /// The pool whose turn it is for a rank, from `turn` on. Every pool has two: what was full a moment ago is passed over in the first
-    /// round, and asked in the second. Turns only go up, and each is recorded before it is taken: whoever goes on for a dead launcher
-    /// never asks a pool again that might by now give what a later one has given already.
-    fn asked_at(&self, base: u32, turn: &mut usize, resumed: bool, exhausted: &[Pool]) -> Option<&Pool> {
+    /// How many ranks there are, if an earlier launcher has come so far as to say so.
+    async fn settled(&self) -> Result<Option<Settled>> {
+        if self.first || self.record.spec.min_size.is_none() {
+            return Ok(None);
+        }
+        self.ledger.settled(&self.record.fleet, &self.record.run).await
+    }
+
+    /// That fewer are there than were asked for, and why.
+    fn shortfall(&self, size: u32, refusals: &[(Pool, Error)]) -> Option<String> {
+        (size < self.plan.size).then(|| {
+            let missing = no_capacity(self.plan.size - size, refusals, false).message;
+            format!("{size} of {} instances were launched, which is no fewer than min_size: {missing}", self.plan.size)
+        })
+    }
+
+    /// The pool whose turn it is for a rank, from `next.turn` on. What was full a moment ago is passed over in the first round, and asked
+    /// in the second. Turns only go up, and each is recorded before it is taken: whoever goes on for a dead launcher never asks a pool
+    /// again that might by now give what a later one has given already.
+    fn whose_turn(&self, base: u32, next: &mut Turns) -> Option<&Pool> {
         let pools: Vec<&Pool> = self.plan.pools.of_rank(base).collect();
-        while *turn < 2 * pools.len() {
-            let place = pools[*turn % pools.len()];
+        while next.turn < 2 * pools.len() {
+            let place = next.turn % pools.len();
+            // Where a dead launcher may have launched is asked in any case, and with the same token.
+            let is_resumed = std::mem::take(&mut next.resumed);
+            let is_second = next.turn >= pools.len();
             let takes_turn =
-                if *turn < pools.len() { !self.full.contains(place, self.aws.clock.now()) } else { !exhausted.contains(place) };
-            if resumed || takes_turn {
-                return Some(place);
+                if is_second { next.passed_over.contains(&place) } else { !self.full.contains(pools[place], self.aws.clock.now()) };
+            if is_resumed || takes_turn {
+                return Some(pools[place]);
             }
-            *turn += 1;
+            if !is_second {
+                next.passed_over.push(place);
+            }
+            next.turn += 1;
         }
         None
     }
@@ -207,26 +252,28 @@ impl Launcher<'_> {
         Err(Error::new(Class::Invalid, "LeaseOver", message, help).at(Path::field("lease").key("ttl")))
     }
 
-    /// Where a launcher of this run goes on: the first rank without a recorded instance, and the pool to ask.
-    async fn progress(&self) -> Result<(u32, usize)> {
+    /// Where a launcher of this run goes on: the first rank without a recorded instance, and whose turn it is.
+    async fn progress(&self) -> Result<(u32, Turns)> {
         let (fleet, run) = (&self.record.fleet, &self.record.run);
         if self.first {
-            return Ok((0, 0));
+            return Ok((0, Turns::default()));
         }
         let batches = self.ledger.batches(fleet, run).await?;
         let base = batches.iter().map(|batch| batch.base + u32::try_from(batch.instances.len()).unwrap_or(0)).max().unwrap_or(0);
         let attempt = self.ledger.attempt(fleet, run).await?;
         if let Some(attempt) = attempt.filter(|attempt| attempt.base == base) {
-            return Ok((base, attempt.turn));
+            return Ok((base, Turns { turn: attempt.turn, passed_over: attempt.passed_over, resumed: true }));
         }
         if self.plan.pools.change_at(base) {
-            return Ok((base, 0));
+            return Ok((base, Turns { resumed: true, ..Turns::default() }));
         }
-        let last = batches.last().and_then(|batch| batch.instances.first());
+        let Some(last) = batches.last() else { return Ok((base, Turns { resumed: true, ..Turns::default() })) };
         let is_of =
-            |pool: &Pool, last: &Launched| pool.instance_type == last.instance_type && pool.zone == last.zone && pool.market == last.market;
-        let pool = last.and_then(|last| self.plan.pools.of_rank(base).position(|pool| is_of(pool, last)));
-        Ok((base, pool.unwrap_or(0)))
+            |pool: &Pool, one: &Launched| pool.instance_type == one.instance_type && pool.zone == one.zone && pool.market == one.market;
+        let place = last.instances.first().and_then(|one| self.plan.pools.of_rank(base).position(|pool| is_of(pool, one)));
+        let turn = place.unwrap_or(0) + usize::from(given(&last.instances) < last.asked);
+        // Only the first turn is taken without being recorded.
+        Ok((base, Turns { turn, resumed: turn == 0, ..Turns::default() }))
     }
 
     fn request(&self, pool: &Pool, base: u32, count: u32, group_id: &str) -> Result<LaunchRequest> {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::layout::{self, RunKeys};
-use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim};
+use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim, Settled};
 
 use crate::ports::{Condition, Objects, Result, Written};
 
@@ -163,6 +163,16 @@ impl Ledger {
     /// Records what a launch returned.
     pub async fn batch_write(&self, fleet: &FleetId, run: &RunId, batch: &Batch) -> Result<()> {
         self.write(&RunKeys::new(fleet, run).batch(batch.base), batch, Condition::Always).await.map(drop)
+    }
+
+    /// How many ranks a run has in the end, if fewer than asked for may do and its launch is over.
+    pub async fn settled(&self, fleet: &FleetId, run: &RunId) -> Result<Option<Settled>> {
+        Ok(self.read(&RunKeys::new(fleet, run).settled()).await?.map(|(settled, _)| settled))
+    }
+
+    /// Says how many ranks a run has in the end.
+    pub async fn settled_write(&self, fleet: &FleetId, run: &RunId, settled: &Settled) -> Result<()> {
+        self.write(&RunKeys::new(fleet, run).settled(), settled, Condition::Always).await.map(drop)
     }
 
     /// Where the launcher of a run was about to ask.

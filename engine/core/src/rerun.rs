@@ -17,6 +17,7 @@ use spawn_model::spec::FleetSpec;
 use crate::cost;
 use crate::end;
 use crate::engine::{self, Engine};
+use crate::fleet;
 use crate::launch::Launcher;
 use crate::lease;
 use crate::ledger::Ledger;
@@ -100,7 +101,10 @@ impl Engine {
         let launched = stage.launch(&begun, &launcher, spec).await;
         drop(kept_alive);
         match launched {
-            Ok(()) => Ok(RunAgain { record: begun.run.clone(), launched: true, warnings: plan.notes }),
+            Ok(shortfall) => {
+                let warnings = plan.notes.into_iter().chain(shortfall).collect();
+                Ok(RunAgain { record: begun.run.clone(), launched: true, warnings })
+            }
             Err(error) => Err(stage.take_back(&begun, error).await),
         }
     }
@@ -204,7 +208,7 @@ impl Stage<'_> {
     }
 
     /// Ends what runs of the former run, launches the new one, and makes it the fleet's.
-    async fn launch(&self, begun: &Begun, launcher: &Launcher<'_>, spec: &FleetSpec) -> Result<()> {
+    async fn launch(&self, begun: &Begun, launcher: &Launcher<'_>, spec: &FleetSpec) -> Result<Option<String>> {
         let former = begun.former().await;
         self.end_former(&former).await?;
         launcher.records(&engine::payload(spec)).await?;
@@ -220,12 +224,13 @@ impl Stage<'_> {
             // Somebody has removed it, and perhaps more.
             None => launcher.surroundings().await?,
         };
-        match launcher.instances(&group_id).await {
+        let shortfall = match launcher.instances(&group_id).await {
             // Not new, so it is gone: somebody has removed it.
             Err(error) if error.code == "ProfileNotReady" => launcher.instances(&launcher.surroundings().await?).await?,
             launched => launched?,
-        }
-        patiently(self.aws, self.operation, || begun.commit()).await
+        };
+        patiently(self.aws, self.operation, || begun.commit()).await?;
+        Ok(shortfall)
     }
 
     /// Ends the run that another one takes the place of. Its lease goes first: that is the truth about when it ends, and says
@@ -235,11 +240,12 @@ impl Stage<'_> {
         let seen = patiently(self.aws, self.operation, || self.aws.instances.describe(&run_tags)).await?;
         let now = self.aws.clock.now();
         let all_gone = seen.iter().all(|instance| instance.gone);
-        let all_seen = seen.len() >= former.spec.size as usize || now >= former.asked_at + end::LISTED;
+        let size = fleet::size(&self.ledger, former).await? as usize;
+        let all_seen = seen.len() >= size || now >= former.asked_at + end::LISTED;
         if !(all_gone && all_seen) {
             self.operation.say(&format!("ending what runs of {}", former.run));
             let launched = end::launched_lately(self.aws, &self.ledger, former).await?;
-            let all_known = all_seen || launched.len() >= former.spec.size as usize;
+            let all_known = all_seen || launched.len() >= size;
             if !all_known {
                 self.nobody_launches(former).await?;
             }

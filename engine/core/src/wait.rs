@@ -72,7 +72,7 @@ pub async fn wait(
 }
 
 async fn reached(ledger: &Ledger, fleet: &Fleet, goal: WaitFor) -> Result<bool> {
-    let size = fleet.record.spec.size as usize;
+    let size = fleet.size as usize;
     // Judged by this look: what is answered has to show what was waited for.
     Ok(match goal {
         WaitFor::Launched => true,

@@ -72,6 +72,12 @@ impl RunKeys {
         format!("{}attempt.json", self.prefix)
     }
 
+    /// How many ranks there are in the end, if fewer than asked for may do.
+    #[must_use]
+    pub fn settled(&self) -> String {
+        format!("{}settled.json", self.prefix)
+    }
+
     /// The prefix of launch records.
     #[must_use]
     pub fn batches(&self) -> String {

@@ -148,8 +148,21 @@ pub struct Payload {
     pub env: BTreeMap<String, String>,
     /// Ranks in the fleet.
     pub size: u32,
+    /// Whether fewer may do: then [`Settled`] says how many there are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fewer_may_do: bool,
     /// The fleet's name.
     pub name: String,
+}
+
+/// How many ranks a run has in the end, of which fewer may do than were asked for. Written when the launch is over; nothing is launched after
+/// it, and no command is started before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Settled {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Ranks from 0 on.
+    pub size: u32,
 }
 
 /// Instances that one `RunInstances` call returned.
@@ -159,13 +172,15 @@ pub struct Batch {
     pub schema: u32,
     /// The rank of launch index 0.
     pub base: u32,
+    /// How many were asked for: a pool that gave fewer has no more.
+    pub asked: u32,
     /// What came back, by launch index.
     pub instances: Vec<Launched>,
 }
 
 /// Where a launcher is about to ask, written before it leaves the pool it asked last: a successor goes on from there, and never
 /// asks an earlier pool again that might by now give what a later one has given already.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// [`SCHEMA`].
     pub schema: u32,
@@ -173,6 +188,9 @@ pub struct Attempt {
     pub base: u32,
     /// Whose turn it is: the pool's place in the plan, or that and the number of pools for its second turn.
     pub turn: usize,
+    /// The places of pools that were passed over, and get a second turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<usize>,
 }
 
 /// That a fleet was ended for good, by destroy or `spawn down`.

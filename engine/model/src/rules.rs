@@ -70,6 +70,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
         let help = format!("Write a number from 1 to {SIZE_MAX}; a larger job is several arrays");
         problems.push(Problem::new(&path, format!("{size} instances are not possible"), help));
     }
+    check_min_size(kind, value, &root.key("min_size"), problems);
     if let Value::List(types) = value.get("instance_types") {
         check_instance_types(types, &root.key("instance_types"), problems);
     }
@@ -116,6 +117,26 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     check_budget(value.get("lease").get("budget"), &root.key("lease").key("budget"), problems);
     if let Value::Map(tags) = value.get("tags") {
         check_tags(tags, &root.key("tags"), problems);
+    }
+}
+
+fn check_min_size(kind: FleetKind, value: &Value, path: &Path, problems: &mut Vec<Problem>) {
+    let Value::Int(least) = value.get("min_size") else { return };
+    if kind == FleetKind::Instance {
+        problems.push(Problem::new(path, "an instance has no size", "Make a job array, or leave min_size out"));
+        return;
+    }
+    if let Value::Int(size) = value.get("size")
+        && !(1..=*size).contains(least)
+    {
+        problems.push(Problem::new(
+            path,
+            format!("{least} are not between 1 and the size of {size}"),
+            "Write fewer, or leave min_size out",
+        ));
+    }
+    if matches!(value.get("gang"), Value::Bool(true)) {
+        problems.push(Problem::new(path, "a gang is launched as a whole or not at all", "Leave gang or min_size out"));
     }
 }
 

@@ -36,6 +36,9 @@ fields! {
         name: String => Required, Replace;
         /// How many instances, each with a rank from 0 to `size - 1`: 1 to 10000.
         size: u32 => Default("1"), Replace;
+        /// The fewest instances to be content with, when no pool has room for more. The commands start when it is clear how many there are,
+        /// and `SPAWN_SIZE` is that number. Left out: all of `size`, or none.
+        min_size: Option<u32> => Optional, Replace;
         /// The EC2 instance types to use, in order of preference. A type that has no capacity is passed over. Left out: see
         /// `requirements`.
         instance_types: Vec<String> => Optional, Replace;
@@ -171,7 +174,7 @@ impl FleetKind {
     /// The fields a user may write for this kind.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         FleetSpec::FIELDS.iter().copied().filter_map(move |field| match (self, field.name) {
-            (Self::Instance, "size") => None,
+            (Self::Instance, "size" | "min_size") => None,
             (Self::JobArray, "size" | "command") => Some(Field { presence: crate::field::Presence::Required, ..field }),
             _ => Some(field),
         })

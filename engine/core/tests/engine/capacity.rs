@@ -8,6 +8,7 @@ use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::status::Status;
 use tokio_util::sync::CancellationToken;
 
 use crate::simulated::door::Trouble;
@@ -334,5 +335,59 @@ fn what_a_dead_launcher_asked_is_asked_again_though_it_was_full() {
         world.pass(60).await;
         assert_eq!(world.view().count("instance "), 5, "{}", world.view());
         world.assert_lawful();
+    });
+}
+
+fn at_least(least: u32, size: u32) -> FleetSpec {
+    FleetSpec { min_size: Some(least), ..array(size) }
+}
+
+/// Every pool of one type gives one, those of the other nothing: there are three zones.
+fn three_in_all(world: &World) {
+    world.state().cloud.fault(Fault::no_capacity("c7a.large"));
+    let scarce = Some("c7i.large".to_owned());
+    world.state().cloud.fault(Fault::Capacity { region: None, zone: None, instance_type: scarce, market: None, above: 1 });
+}
+
+#[test]
+fn fewer_do_if_the_fleet_says_so() {
+    run(async {
+        let world = warm().await;
+        three_in_all(&world);
+        let launched = launch(&world.process(), &at_least(2, 5)).await.unwrap();
+        insta::assert_snapshot!("fewer", launched.warnings.join("\n"));
+        world.pass(60).await;
+        let fleet = world.engine().find("tiles").await.unwrap();
+        assert_eq!((fleet.size, fleet.members.len(), fleet.status), (3, 3, Status::Running));
+        assert_eq!(fleet.status_reason, "3 of 3 ranks are at work; of the 5 that were asked for, 3 were launched");
+
+        world.state().cloud.clear_faults();
+        world.pass(600).await;
+        assert_eq!(world.view().count("instance "), 3, "what is settled stays so, even when there is room again");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn too_few_are_none() {
+    run(async {
+        let world = warm().await;
+        three_in_all(&world);
+        let before = world.view();
+        let error = launch(&world.process(), &at_least(4, 5)).await.err().unwrap();
+        assert_eq!((error.class, error.left.clone()), (Class::Capacity, Leftover::Clear), "{error}");
+        assert_same("after a failed launch", &world.view(), &before);
+    });
+}
+
+#[test]
+fn all_are_there_if_there_is_room() {
+    run(async {
+        let world = warm().await;
+        let launched = launch(&world.process(), &at_least(2, 5)).await.unwrap();
+        assert!(launched.warnings.is_empty(), "{:?}", launched.warnings);
+        world.pass(60).await;
+        let fleet = world.engine().find("tiles").await.unwrap();
+        assert_eq!((fleet.size, fleet.members.len(), fleet.status_reason.as_str()), (5, 5, "5 of 5 ranks are at work"));
     });
 }

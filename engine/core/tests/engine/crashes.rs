@@ -42,6 +42,8 @@ enum Deed {
     Gang(u32),
     /// A cluster with disks and public addresses of its own, where the first pools have no room.
     Cluster(u32),
+    /// Of which fewer may do, and no pool has room for all.
+    Fewer(u32),
     End(u32),
     Erase(u32),
     Extend(u32),
@@ -72,6 +74,11 @@ impl Deed {
             Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
                 let world = warm().await;
                 scatter(&world);
+                world
+            }
+            Self::Fewer(_) => {
+                let world = warm().await;
+                scarce(&world, Market::OnDemand, 1);
                 world
             }
             Self::Mixed(_) => {
@@ -128,6 +135,10 @@ impl Deed {
                 engine.launch(FleetKind::JobArray, &gang, &quiet).await.map(drop)
             }
             Self::Cluster(size) => engine.launch(FleetKind::JobArray, &cluster(size), &quiet).await.map(drop),
+            Self::Fewer(size) => {
+                let spec = FleetSpec { min_size: Some(2), ..array(size) };
+                engine.launch(FleetKind::JobArray, &spec, &quiet).await.map(drop)
+            }
             Self::SetUp => engine.setup(&quiet).await.map(drop),
             Self::TearDown => engine.setup_remove(&quiet).await,
             Self::Extend(_) => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
@@ -216,8 +227,11 @@ async fn survive(deed: Deed, n: usize, trouble: Trouble, expected: &Expected) {
     let engine = process.engine();
     let outcome = process.live(deed.perform(&engine)).await;
     let what = format!("{what} ({})", process.calls()[n]);
-    if let (Some(Err(error)), Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_) | Deed::Cluster(_), Trouble::Refused(_)) =
-        (&outcome, deed, trouble)
+    if let (
+        Some(Err(error)),
+        Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_) | Deed::Cluster(_) | Deed::Fewer(_),
+        Trouble::Refused(_),
+    ) = (&outcome, deed, trouble)
     {
         assert_eq!(error.left, Leftover::Clear, "{what}: {error}");
         assert_same(&format!("{what}, undone"), &world.view(), &expected.before);
@@ -297,6 +311,11 @@ fn launching_a_gang() {
 #[test]
 fn launching_a_cluster_with_disks() {
     survives_everything(Deed::Cluster(4), &TROUBLES);
+}
+
+#[test]
+fn launching_of_which_fewer_do() {
+    survives_everything(Deed::Fewer(9), &TROUBLES);
 }
 
 #[test]

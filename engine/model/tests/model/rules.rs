@@ -61,6 +61,9 @@ fn what_a_job_array_may_not_be() {
         ("spot's fields on demand", but(json!({ "market": { "fallback": "on_demand", "on_demand_base": 2, "max_price": 0.05 } }))),
         ("a gang that is too large", but(json!({ "size": 1001, "gang": true }))),
         ("a gang that is bought in two ways", but(json!({ "gang": true, "market": { "type": "spot", "on_demand_base": 2 } }))),
+        ("no rank at all would do", but(json!({ "min_size": 0 }))),
+        ("more than all", but(json!({ "min_size": 9 }))),
+        ("a gang of which fewer may do", but(json!({ "gang": true, "min_size": 4 }))),
         ("neither types nor requirements", but(json!({ "instance_types": null }))),
         ("types and requirements", but(json!({ "requirements": { "vcpu": 2 } }))),
         (
@@ -192,6 +195,7 @@ fn what_an_instance_may_not_be() {
     let cases = [
         ("a size", json!({ "name": "n", "size": 1, "instance_types": ["t3.micro"] }).into()),
         ("nothing", json!({}).into()),
+        ("a least size", json!({ "name": "n", "min_size": 1, "instance_types": ["t3.micro"] }).into()),
         ("an empty command", json!({ "name": "n", "instance_types": ["t3.micro"], "command": [] }).into()),
     ];
     insta::assert_snapshot!("instance_problems", table(FleetKind::Instance, &cases));
