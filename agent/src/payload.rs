@@ -104,7 +104,6 @@ mod tests {
             env: BTreeMap::new(),
             size: 1,
             fewer_may_do: false,
-            fewer_may_do: false,
             name: "one".to_owned(),
         }
     }

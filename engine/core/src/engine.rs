@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use futures::{future, join, try_join};
+use futures::{future, join};
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Payload, SCHEMA};
-use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
+use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
 
 use crate::artifacts;
@@ -27,9 +27,8 @@ use crate::network;
 use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
 use crate::policies::{self, Audience};
-use crate::ports::{Aws, Caller, LogEvent, Result, Tags};
+use crate::ports::{Aws, Caller, LogEvent, Result};
 use crate::setup::{self, Setup};
-use crate::tags;
 use crate::types::{self, By};
 use crate::wait::{self, Waited};
 use tokio::sync::OnceCell;
@@ -379,78 +378,6 @@ impl Engine {
     pub async fn files(&self, record: &FleetRecord) -> Result<std::collections::BTreeMap<String, String>> {
         let ledger = self.ledger(&self.warm().await?);
         Ok(ledger.payload(&record.fleet, &record.run).await?.map(|payload| payload.files).unwrap_or_default())
-    }
-
-    /// Moves a fleet's deadline and changes when it is idle, and remembers the lease that says so.
-    ///
-    /// # Errors
-    /// See [`lease::change`]; `FleetOver` if there is nothing left to extend.
-    pub async fn lease_change(&self, fleet: &Fleet, wanted: &LeaseSpec) -> Result<Timestamp> {
-        if fleet.status.is_over() && fleet.alive.is_empty() {
-            let message = format!("{} is over ({}), and a lease cannot bring it back", fleet.record.spec.name, fleet.status);
-            let help = format!("`spawn rerun {}` runs it again; in Terraform, change `triggers`, or plan again", fleet.record.spec.name);
-            return Err(Error::new(Class::Conflict, "FleetOver", message, help));
-        }
-        let setup = self.warm().await?;
-        let ledger = self.ledger(&setup);
-        let mut record = self.undisturbed(&fleet.record).await?;
-        record.spec.lease.clone_from(wanted);
-        if record.rate_usd_per_hour.is_none() {
-            record.rate_usd_per_hour = self.rate_of(&record, &setup).await?;
-        }
-        let deadline = lease::deadline_of(&record);
-        lease::change(&self.aws, &ledger, &setup, &record, deadline).await?;
-        let edit = |edited: &mut FleetRecord| {
-            edited.spec.lease.clone_from(wanted);
-            edited.rate_usd_per_hour = record.rate_usd_per_hour;
-        };
-        ledger.fleet_edit(&record.fleet, edit).await?;
-        Ok(deadline)
-    }
-
-    /// What an hour of a fleet costs that gets a budget only now.
-    async fn rate_of(&self, record: &FleetRecord, setup: &Setup) -> Result<Option<f64>> {
-        if record.spec.lease.budget.is_none() {
-            return Ok(None);
-        }
-        let observed = self.observe(&record.spec, &record.instance_types, setup.architectures()).await?;
-        let plan = cost::budgeted(&self.aws, &record.spec, plan(record.kind, &record.spec, &observed)?).await?;
-        Ok(plan.rate.map(|rate| rate.usd_per_hour()))
-    }
-
-    /// Changes what may change in place besides the lease: tags, and what destroy does with results.
-    ///
-    /// # Errors
-    /// If a tag or the record cannot be written; the same call again finishes it.
-    pub async fn update(&self, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
-        let ledger = self.ledger(&self.warm().await?);
-        self.undisturbed(&fleet.record).await?;
-        let old = fleet.tags_seen.as_ref().unwrap_or(&fleet.record.spec.tags);
-        if *old != spec.tags || fleet.record.spec.tags != spec.tags {
-            self.retag(fleet, old, &spec.tags).await?;
-        }
-        let edit = |record: &mut FleetRecord| {
-            record.spec.tags.clone_from(&spec.tags);
-            record.spec.wait_for = spec.wait_for;
-            record.spec.delete_results = spec.delete_results;
-        };
-        ledger.fleet_edit(&fleet.record.fleet, edit).await
-    }
-
-    async fn retag(&self, fleet: &Fleet, old: &Tags, new: &Tags) -> Result<()> {
-        self.wholly_launched(&fleet.record).await?;
-        let mine = tags::of_fleet(&fleet.record.fleet);
-        let (volumes, groups) = try_join!(self.aws.instances.volumes(&mine), self.aws.instances.groups(&mine))?;
-        let ids: Vec<String> = fleet.alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();
-        tags::change(&self.aws, &ids, old, new).await
-    }
-
-    /// Fails for a fleet that a launcher may still go on with: its next launch has to have the tags of the first one, whose client
-    /// token it has.
-    async fn wholly_launched(&self, record: &FleetRecord) -> Result<()> {
-        let batches = self.ledger(&self.warm().await?).batches(&record.fleet, &record.run).await?;
-        let launched: usize = batches.iter().map(|batch| batch.instances.len()).sum();
-        if launched < record.spec.size as usize { Err(crate::rerun::in_progress(&record.fleet)) } else { Ok(()) }
     }
 
     /// Ends a fleet for good.

@@ -10,7 +10,7 @@
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
-//! | [`rerun`] | the same fleet, once more |
+//! | `change`, [`rerun`] | what may change of a fleet while it lives, and the same fleet once more |
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
@@ -25,6 +25,7 @@
 
 pub mod artifacts;
 mod bucket;
+mod change;
 pub mod claim;
 pub mod classes;
 pub mod cost;
