@@ -38,7 +38,7 @@ pub struct Options {
     pub boot_machines: bool,
     /// How late a new role or profile becomes usable.
     pub iam_delay_ms: u64,
-    /// Whether roles may only do what their policies allow. The controller may do everything.
+    /// Whether roles may only do what their policies allow, and the policies of buckets and of roles bind everybody.
     pub enforce_iam: bool,
     /// Whether the directory goes away when the sandbox stops.
     pub remove_dir: bool,

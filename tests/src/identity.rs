@@ -33,26 +33,34 @@ impl World {
     /// If it cannot be made; so for everything here.
     #[track_caller]
     pub fn identity(&self, role: &str, policy: &Value) -> Identity {
-        let trust = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "123456789012"}}]});
-        self.python(&format!(
-            "import sys\niam = client('iam')\n\
-             iam.create_role(RoleName={role:?}, AssumeRolePolicyDocument={:?})\n\
-             policy = iam.create_policy(PolicyName={role:?}, PolicyDocument={:?})['Policy']['Arn']\n\
-             iam.attach_role_policy(RoleName={role:?}, PolicyArn=policy)",
-            trust.to_string(),
-            policy.to_string(),
-        ));
-        self.session(role)
+        self.assumed(
+            role,
+            &format!(
+                "iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust)\n\
+                 policy = iam.create_policy(PolicyName=role, PolicyDocument={:?})['Policy']['Arn']\n\
+                 iam.attach_role_policy(RoleName=role, PolicyArn=policy)\n",
+                policy.to_string()
+            ),
+        )
     }
 
-    /// A session of a role that trusts the account.
+    /// A session of a role that only services of AWS assume, once the account's administrator has changed that.
     #[track_caller]
     pub fn session(&self, role: &str) -> Identity {
+        self.assumed(role, "iam.update_assume_role_policy(RoleName=role, PolicyDocument=trust)\n")
+    }
+
+    /// A session of a role that `prepared` lets the account assume.
+    #[track_caller]
+    fn assumed(&self, role: &str, prepared: &str) -> Identity {
+        let trust = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "123456789012"}}]});
         let printed = self.python(&format!(
-            "arn = client('iam').get_role(RoleName={role:?})['Role']['Arn']\n\
+            "iam, role, trust = client('iam'), {role:?}, {:?}\n{prepared}\
+             arn = iam.get_role(RoleName=role)['Role']['Arn']\n\
              c = client('sts').assume_role(RoleArn=arn, RoleSessionName='test')['Credentials']\n\
-             print(json.dumps([c['AccessKeyId'], c['SecretAccessKey'], c['SessionToken']]))"
+             print(json.dumps([c['AccessKeyId'], c['SecretAccessKey'], c['SessionToken']]))",
+            trust.to_string()
         ));
         let keys: [String; 3] = serde_json::from_str(&printed).expect("JSON");
         let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map(str::to_owned);

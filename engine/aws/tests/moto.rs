@@ -3,7 +3,8 @@
 //! Needs a moto server at `MOTO_ENDPOINT`; without one the cases are skipped, and say so. Left out, because moto does something else:
 //! `instances_client_token` (it launches again), `instances_as_many_as_asked` (it launches the minimum), `security_group_in_use` (it
 //! deletes the group), `schedule_group_twice` (it empties the group, and fails when it is deleted
-//! again), `instances_no_such_image` (it launches any), `objects_one_winner` (its threads look and then write: two can win), stream prefixes of `log_events` (it ignores them), `prices` (it has none).
+//! again), `instances_no_such_image` (it launches any), `objects_one_winner` (its threads look and then write: two can win), stream prefixes of `log_events` (it ignores them), `prices` (it has
+//! none), `ways_out` (its default network leads nowhere), `placement_groups` (it makes none).
 
 #[expect(dead_code, reason = "moto is not faithful in all of them")]
 #[path = "../../core/tests/contract/mod.rs"]
@@ -76,7 +77,6 @@ cases! {
     objects_many
     objects_read_back
     parameters
-    placement_groups
     regions
     roles
     roles_with_boundary

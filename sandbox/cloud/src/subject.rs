@@ -14,8 +14,6 @@ pub struct Subject {
     pub tags: Tags,
     /// Condition keys of EC2 with their values, such as `ec2:InstanceType`.
     pub facts: Vec<(&'static str, String)>,
-    /// Whether it belongs to no account, as AWS's images and their snapshots do: their ARNs name none.
-    pub public: bool,
 }
 
 impl Cloud {
@@ -23,8 +21,8 @@ impl Cloud {
     pub fn subject(&self, region: &str, id: &str) -> Subject {
         let Some(here) = self.regions.get(region) else { return Subject::default() };
         let word = kind(id).unwrap_or_default();
-        let (public, facts) = facts(here, &self.config.account_id, word, id);
-        Subject { kind: word.to_owned(), tags: read(here, id), facts, public }
+        let facts = facts(here, &self.config.account_id, word, id).unwrap_or_default();
+        Subject { kind: word.to_owned(), tags: read(here, id), facts }
     }
 
     /// The id that a launch means by `resolve:ssm:` and the name of a public parameter; any other text is an id already.
@@ -66,12 +64,12 @@ impl Cloud {
     }
 }
 
-type Found = (bool, Vec<(&'static str, String)>);
+type Found = Vec<(&'static str, String)>;
 
-fn facts(here: &Region, account: &str, kind: &str, id: &str) -> Found {
-    let found = match kind {
+fn facts(here: &Region, account: &str, kind: &str, id: &str) -> Option<Found> {
+    match kind {
         "instance" => instance(here, account, id),
-        "volume" => volume(here, account, id),
+        "volume" => volume(here, id),
         "image" => image(here, account, id),
         "subnet" => here.network.subnets.get(id).map(|subnet| {
             let mut facts = vpc_of(here, account, &subnet.vpc_id);
@@ -80,14 +78,14 @@ fn facts(here: &Region, account: &str, kind: &str, id: &str) -> Found {
                 ("ec2:AvailabilityZone", subnet.availability_zone.clone()),
                 ("ec2:AvailabilityZoneId", subnet.availability_zone_id.clone()),
             ]);
-            (false, facts)
+            facts
         }),
         "security-group" => here.groups.get(id).map(|group| {
             let mut facts = vpc_of(here, account, &group.vpc_id);
             facts.push(("ec2:SecurityGroupID", id.to_owned()));
-            (false, facts)
+            facts
         }),
-        "vpc" => Some((false, vec![("ec2:VpcID", id.to_owned())])),
+        "vpc" => Some(vec![("ec2:VpcID", id.to_owned())]),
         "snapshot" => here.snapshots.get(id).map(|snapshot| {
             let facts = [
                 ("ec2:SnapshotID", id.to_owned()),
@@ -95,21 +93,19 @@ fn facts(here: &Region, account: &str, kind: &str, id: &str) -> Found {
                 ("ec2:VolumeSize", snapshot.volume_size.to_string()),
                 ("ec2:Encrypted", snapshot.encrypted.to_string()),
             ];
-            (false, facts.to_vec())
+            facts.to_vec()
         }),
         "key-pair" => here
             .key_pairs
             .values()
             .find(|key| key.id == id)
-            .map(|key| (false, vec![("ec2:KeyPairName", key.name.clone()), ("ec2:KeyPairType", key.key_type.to_owned())])),
+            .map(|key| vec![("ec2:KeyPairName", key.name.clone()), ("ec2:KeyPairType", key.key_type.to_owned())]),
         "placement-group" => here.placement_groups.values().find(|group| group.id == id).map(|group| {
             let strategy = group.strategy.name().to_owned();
-            (false, vec![("ec2:PlacementGroupName", group.name.clone()), ("ec2:PlacementGroupStrategy", strategy)])
+            vec![("ec2:PlacementGroupName", group.name.clone()), ("ec2:PlacementGroupStrategy", strategy)]
         }),
         _ => None,
-    };
-    // A snapshot that is not the account's is that of an image.
-    found.unwrap_or((kind == "snapshot", Vec::new()))
+    }
 }
 
 /// Networks are named by their ARN.
@@ -136,10 +132,10 @@ fn instance(here: &Region, account: &str, id: &str) -> Option<Found> {
     facts.extend(instance.profile.iter().map(|profile| ("ec2:InstanceProfile", profile.arn.clone())));
     let group = instance.placement_group.as_ref();
     facts.extend(group.map(|name| ("ec2:PlacementGroup", format!("arn:aws:ec2:{}:{account}:placement-group/{name}", here.name))));
-    Some((false, facts))
+    Some(facts)
 }
 
-fn volume(here: &Region, account: &str, id: &str) -> Option<Found> {
+fn volume(here: &Region, id: &str) -> Option<Found> {
     let volume = here.volumes.get(id)?;
     let mut facts = vec![
         ("ec2:VolumeID", id.to_owned()),
@@ -151,8 +147,8 @@ fn volume(here: &Region, account: &str, id: &str) -> Option<Found> {
     facts.extend(volume.iops.map(|iops| ("ec2:VolumeIops", iops.to_string())));
     facts.extend(volume.throughput.map(|throughput| ("ec2:VolumeThroughput", throughput.to_string())));
     let snapshot = volume.snapshot_id.as_ref();
-    facts.extend(snapshot.map(|id| ("ec2:ParentSnapshot", format!("arn:aws:ec2:{}:{account}:snapshot/{id}", here.name))));
-    Some((false, facts))
+    facts.extend(snapshot.map(|id| ("ec2:ParentSnapshot", format!("arn:aws:ec2:{}::snapshot/{id}", here.name))));
+    Some(facts)
 }
 
 fn image(here: &Region, account: &str, id: &str) -> Option<Found> {
@@ -165,5 +161,5 @@ fn image(here: &Region, account: &str, id: &str) -> Option<Found> {
         ("ec2:Public", public.to_string()),
         ("ec2:RootDeviceType", "ebs".to_owned()),
     ];
-    Some((public, facts.to_vec()))
+    Some(facts.to_vec())
 }

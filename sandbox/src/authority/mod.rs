@@ -6,6 +6,7 @@
 //! | `principal` | whose policies count: of the role, its boundary, its session |
 //! | `statements` | what a policy says of one right: actions, resources, principals |
 //! | `conditions`, `keys`, `pattern` | operators, the keys that are known, wildcards and variables |
+//! | `verdict` | in which order they count |
 //! | `trust` | which service may assume a role |
 //!
 //! The controller is the account's administrator: all is allowed to it but what the policy of a bucket or a role withholds.
@@ -19,6 +20,7 @@ mod pattern;
 mod principal;
 mod statements;
 pub(crate) mod trust;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,6 +36,7 @@ pub(crate) use needs::Need;
 use needs::{Facts, needs};
 use principal::{Principal, of_every_call};
 use statements::{Decision, Grant, Question, Statements};
+use verdict::Said;
 
 /// Condition keys of one call, in lower case; a key may have several values.
 pub(crate) type Context = BTreeMap<String, Vec<String>>;
@@ -44,13 +47,6 @@ pub(crate) struct Authority {
     iam: Arc<Iam>,
     ec2: Arc<Ec2>,
     s3: Arc<S3>,
-}
-
-/// The policy of a resource.
-struct ResourcePolicy {
-    document: String,
-    /// Whether it alone can open the resource: nobody assumes a role that does not say so.
-    must_allow: bool,
 }
 
 impl Authority {
@@ -106,61 +102,36 @@ impl Authority {
     }
 
     /// Why a right is refused, in AWS's words; nothing if it is not.
-    ///
-    /// Any denial is one. Else a resource's own policy may allow by itself, as far as role and session are not limited; else the
-    /// identity's policies must, and boundary and session as well.
     fn refusal(&self, principal: &Principal, question: Question<'_>) -> Result<Option<String>, Failure> {
         let gap = |what: String| Failure::gap(format!("{what} of an IAM policy"));
-        let action = question.action;
+        let limit = |statements: &Option<Statements>| statements.as_ref().map_or(Ok(Decision::Allow), |s| s.decide(question)).map_err(gap);
         let resource = self.resource_policy(question);
-        let kind = if resource.as_ref().is_some_and(|policy| policy.must_allow) { "role trust policy" } else { "resource-based policy" };
-        let grant = match &resource {
-            Some(policy) => Statements::parse(&[&policy.document]).grant(question, &principal.names).map_err(gap)?,
-            None => Grant::Nothing,
+        let said = Said {
+            identity: principal.identity.decide(question).map_err(gap)?,
+            resource: match &resource {
+                Some(document) => Statements::parse(&[document]).grant(question, &principal.names).map_err(gap)?,
+                None => Grant::Nothing,
+            },
+            boundary: limit(&principal.boundary)?,
+            session: limit(&principal.session)?,
+            on_role: is_assuming(question),
         };
-        let identity = principal.identity.decide(question).map_err(gap)?;
-        let decide = |statements: &Option<Statements>| statements.as_ref().map_or(Ok(Decision::Allow), |s| s.decide(question));
-        let limits = [
-            ("a permissions boundary", "permissions boundary", decide(&principal.boundary).map_err(gap)?),
-            ("a session policy", "session policy", decide(&principal.session).map_err(gap)?),
-        ];
-        if identity == Decision::Deny {
-            return Ok(Some("with an explicit deny in an identity-based policy".to_owned()));
+        match principal.unknown.first().filter(|_| said.lacks_identity()) {
+            Some(policy) => Err(Failure::gap(format!("what the policy {policy} allows"))),
+            None => Ok(said.refusal(question.action)),
         }
-        if grant == Grant::Deny {
-            let article = if kind.starts_with("role") { "the" } else { "a" };
-            return Ok(Some(format!("with an explicit deny in {article} {kind}")));
-        }
-        if let Some((policy, ..)) = limits.iter().find(|(.., decision)| *decision == Decision::Deny) {
-            return Ok(Some(format!("with an explicit deny in {policy}")));
-        }
-        let must_allow = resource.is_some_and(|policy| policy.must_allow);
-        if must_allow && grant == Grant::Nothing {
-            return Ok(Some(format!("because no {kind} allows the {action} action")));
-        }
-        if grant == Grant::Caller {
-            return Ok(None);
-        }
-        if identity == Decision::Nothing && grant != Grant::Role {
-            if let Some(policy) = principal.unknown.first() {
-                return Err(Failure::gap(format!("what the policy {policy} allows")));
-            }
-            return Ok(Some(format!("because no identity-based policy allows the {action} action")));
-        }
-        let limited = limits.iter().find(|(.., decision)| *decision == Decision::Nothing);
-        Ok(limited.map(|(_, policy, _)| format!("because no {policy} allows the {action} action")))
     }
 
-    fn resource_policy(&self, question: Question<'_>) -> Option<ResourcePolicy> {
-        if let Some(place) = question.resource.strip_prefix("arn:aws:s3:::") {
-            let bucket = place.split('/').next().unwrap_or_default();
-            return self.s3.policy_of(bucket).map(|document| ResourcePolicy { document, must_allow: false });
+    /// The policy that the resource itself has: a bucket's, or whom a role trusts. A role that is not there trusts nobody.
+    fn resource_policy(&self, question: Question<'_>) -> Option<String> {
+        if is_assuming(question) {
+            return self.iam.role_by_arn(question.resource).map(|role| role.trust);
         }
-        if matches!(question.action, "sts:AssumeRole" | "sts:TagSession") {
-            let role = self.iam.role_by_arn(question.resource);
-            // A role that is not there trusts nobody.
-            return Some(ResourcePolicy { document: role.map(|role| role.trust).unwrap_or_default(), must_allow: true });
-        }
-        None
+        let place = question.resource.strip_prefix("arn:aws:s3:::")?;
+        self.s3.policy_of(place.split('/').next().unwrap_or_default())
     }
+}
+
+fn is_assuming(question: Question<'_>) -> bool {
+    matches!(question.action, "sts:AssumeRole" | "sts:TagSession")
 }

@@ -94,7 +94,7 @@ impl Statements {
         let mut decision = Decision::Nothing;
         for statement in &self.list {
             statement.has_only(&[])?;
-            if !statement.is_about(question)? || !statement.names_resource(question) {
+            if !statement.names_resource(question) || !statement.is_about(question)? {
                 continue;
             }
             if statement.denies() {

@@ -113,6 +113,8 @@ refused("ResourceNotFoundException", functions.remove_permission, FunctionName="
 
 # A role may do what its policies say, and hand over only the roles it may hand over.
 launcher = role(iam, "launcher", "ec2.amazonaws.com")
+iam.update_assume_role_policy(RoleName="launcher", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [
+    {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}]}))
 session = client("sts").assume_role(RoleArn=launcher, RoleSessionName="me")["Credentials"]
 mine = client("lambda", aws_access_key_id=session["AccessKeyId"], aws_secret_access_key=session["SecretAccessKey"], aws_session_token=session["SessionToken"])
 say("AccessDeniedException", mine.invoke, FunctionName="f", InvocationType="DryRun")

@@ -28,15 +28,6 @@ fn assert_table(world: &World, who: &Identity, table: &Value) {
     assert_eq!(wrong, json!([]), "allowed, or not, against what was expected");
 }
 
-/// A role that only its services assume, as the account's administrator may have it.
-#[track_caller]
-fn session_of(world: &World, role: &str) -> Identity {
-    let trust = json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "123456789012"}}]});
-    world.python(&format!("client('iam').update_assume_role_policy(RoleName={role:?}, PolicyDocument={:?})", trust.to_string()));
-    world.session(role)
-}
-
 /// An instance that spawn does not know, with a bucket, a role and a group that it does not know either; the ids.
 fn foreign_things(world: &World) -> (String, String) {
     let printed = world.python(
@@ -64,7 +55,7 @@ fn an_agent_reaches_its_own_fleet_and_nothing_else() {
         (text(&fleet["id"]), text(&fleet["run_id"]), text(&fleet["members"][0]["instance_id"]))
     };
     let ((mine, run, me), (other, other_run, neighbour)) = (launched("mine"), launched("other"));
-    let agent = session_of(&world, &format!("spawn-{mine}"));
+    let agent = world.session(&format!("spawn-{mine}"));
     let key = |fleet: &str, run: &str, rest: &str| format!("fleets/{fleet}/runs/{run}/{rest}");
     let get = |key: String, may: bool| json!(["s3", "get_object", {"Bucket": BUCKET, "Key": key}, may]);
     let put = |key: String, may: bool| json!(["s3", "put_object", {"Bucket": BUCKET, "Key": key, "Body": "x"}, may]);
@@ -130,7 +121,6 @@ fn an_agent_reaches_its_own_fleet_and_nothing_else() {
             ["s3", "delete_object", {"Bucket": BUCKET, "Key": "names/other"}, false],
         ]),
     );
-    world.spawn(["down", "mine", "other"]).succeeded();
 }
 
 #[test]
@@ -226,7 +216,7 @@ fn what_acts_on_behalf_of_fleets_touches_nothing_else() {
             {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "ssm.amazonaws.com"}}]})
         .to_string()
     ));
-    let scheduler = session_of(&world, "spawn-setup-scheduler-us-east-1");
+    let scheduler = world.session("spawn-setup-scheduler-us-east-1");
     assert_table(
         &world,
         &scheduler,
@@ -259,7 +249,7 @@ fn what_acts_on_behalf_of_fleets_touches_nothing_else() {
             ["ssm", "delete_parameter", {"Name": "/spawn/setup/v1"}, false],
         ]),
     );
-    let automation = session_of(&world, "spawn-setup-automation-us-east-1");
+    let automation = world.session("spawn-setup-automation-us-east-1");
     assert_table(
         &world,
         &automation,

@@ -7,14 +7,14 @@ use spawn_tests::terraform::instance_ids;
 use spawn_tests::{World, assert_shown, shown};
 
 /// A network without a way to the internet, and what its owner has put into it.
-struct Network {
+pub(crate) struct Network {
     vpc: String,
-    subnet: String,
+    pub(crate) subnet: String,
     group: String,
 }
 
 impl Network {
-    fn make(world: &World) -> Self {
+    pub(crate) fn make(world: &World) -> Self {
         let told = world.python(
             "ec2 = client('ec2')\n\
              vpc = ec2.create_vpc(CidrBlock='10.0.0.0/16')['Vpc']['VpcId']\n\
@@ -28,7 +28,7 @@ impl Network {
     }
 
     /// Endpoints for what instances need, at work.
-    fn with_endpoints(&self, world: &World) {
+    pub(crate) fn with_endpoints(&self, world: &World) {
         world.python(&format!(
             "ec2 = client('ec2')\n\
              table = ec2.describe_route_tables(Filters=[{{'Name': 'vpc-id', 'Values': ['{0}']}}])['RouteTables'][0]['RouteTableId']\n\
@@ -48,6 +48,12 @@ impl Network {
     fn anonymous(&self, text: &str) -> String {
         text.replace(&self.subnet, "SUBNET").replace(&self.vpc, "VPC").replace(&self.group, "GROUP")
     }
+}
+
+/// Tells EC2 a public key.
+pub(crate) fn import_key(world: &World, name: &str) {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl";
+    world.python(&format!("client('ec2').import_key_pair(KeyName='{name}', PublicKeyMaterial=b'{key} {name}')"));
 }
 
 /// What EC2 says of the instances, by an independent client.
@@ -79,8 +85,7 @@ fn a_fleet_lives_in_a_network_of_its_owner_s() {
     assert_shown!("no-route", network.anonymous(&refused));
 
     network.with_endpoints(&world);
-    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada";
-    world.python(&format!("client('ec2').import_key_pair(KeyName='ada', PublicKeyMaterial=b'{key}')"));
+    import_key(&world, "ada");
     let before = holdings(&world);
     fields.extend([
         ("ssh_key", r#""ada""#),

@@ -22,6 +22,7 @@ const WITHIN_THE_BOUNDARY: (&str, &str, &str) = ("StringEquals", "iam:Permission
 
 const INSTANCES: &str = "ec2:{region}:{account}:instance/*";
 const VOLUMES: &str = "ec2:{region}:{account}:volume/*";
+const PLACEMENTS: &str = "ec2:{region}:{account}:placement-group/*";
 const GROUPS: &str = "ec2:{region}:{account}:security-group/*";
 const FLEET_ROLES: &str = "iam::{account}:role{path}{fleet-role}*";
 const FLEET_PROFILES: &str = "iam::{account}:instance-profile{path}{fleet-role}*";
@@ -51,8 +52,11 @@ pub(super) const GRANTS: &[Grant] = &[
         actions: &[
             "ec2:DescribeImages",
             "ec2:DescribeInstanceTypes",
+            "ec2:DescribeKeyPairs",
+            "ec2:DescribeRouteTables",
             "ec2:DescribeSpotPriceHistory",
             "ec2:DescribeSubnets",
+            "ec2:DescribeVpcEndpoints",
             "pricing:GetProducts",
         ],
         on: &["*"],
@@ -104,15 +108,34 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &[VOLUMES],
         when: &[MADE_AS_OURS, ("Bool", "ec2:Encrypted", "true")],
     },
-    Grant { sid: "LaunchInOwnGroups", to: &[Launcher], actions: &["ec2:RunInstances"], on: &[GROUPS], when: &[ON_WHAT_IS_OURS] },
+    // A security group of the user's own takes a right of one's own: being in it may open what the fleet's group does not.
+    Grant {
+        sid: "LaunchInOwnGroups",
+        to: &[Launcher],
+        actions: &["ec2:RunInstances"],
+        on: &[GROUPS, PLACEMENTS],
+        when: &[ON_WHAT_IS_OURS],
+    },
     Grant {
         sid: "LaunchAnywhere",
         to: &[Launcher],
         actions: &["ec2:RunInstances"],
-        on: &["ec2:{region}::image/*", "ec2:{region}:{account}:network-interface/*", "ec2:{region}:{account}:subnet/*"],
+        on: &[
+            "ec2:{region}::image/*",
+            "ec2:{region}::snapshot/*",
+            "ec2:{region}:{account}:key-pair/*",
+            "ec2:{region}:{account}:network-interface/*",
+            "ec2:{region}:{account}:subnet/*",
+        ],
         when: &[],
     },
-    Grant { sid: "MakeGroups", to: &[Launcher], actions: &["ec2:CreateSecurityGroup"], on: &[GROUPS], when: &[MADE_AS_OURS] },
+    Grant {
+        sid: "MakeGroups",
+        to: &[Launcher],
+        actions: &["ec2:CreatePlacementGroup", "ec2:CreateSecurityGroup"],
+        on: &[GROUPS, PLACEMENTS],
+        when: &[MADE_AS_OURS],
+    },
     Grant {
         sid: "MakeGroupsAnywhere",
         to: &[Launcher],
@@ -124,8 +147,8 @@ pub(super) const GRANTS: &[Grant] = &[
         sid: "TagAtBirth",
         to: &[Launcher],
         actions: &["ec2:CreateTags"],
-        on: &[INSTANCES, VOLUMES, GROUPS],
-        when: &[("StringEquals", "ec2:CreateAction", "RunInstances CreateSecurityGroup")],
+        on: &[INSTANCES, VOLUMES, GROUPS, PLACEMENTS],
+        when: &[("StringEquals", "ec2:CreateAction", "RunInstances CreateSecurityGroup CreatePlacementGroup")],
     },
     Grant { sid: "ChangeTags", to: &[Launcher], actions: &["ec2:CreateTags"], on: &[INSTANCES, VOLUMES, GROUPS], when: &[ON_WHAT_IS_OURS] },
     // What says whose a thing is stays on it. A call that names no key would take them all.
@@ -140,8 +163,8 @@ pub(super) const GRANTS: &[Grant] = &[
     Grant {
         sid: "EndWhatIsOurs",
         to: &[Launcher, Reaper],
-        actions: &["ec2:DeleteSecurityGroup", "ec2:TerminateInstances"],
-        on: &[GROUPS, INSTANCES],
+        actions: &["ec2:DeletePlacementGroup", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances"],
+        on: &[GROUPS, PLACEMENTS, INSTANCES],
         when: &[ON_WHAT_IS_OURS],
     },
     // No role that could do more than the boundary says, whatever policies it gets.

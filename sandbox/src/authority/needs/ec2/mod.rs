@@ -62,15 +62,16 @@ impl Place<'_> {
     /// The right to an operation on a resource that is there.
     fn on(&self, operation: &str, id: &str) -> Need {
         let subject = self.cloud.subject(self.region(), id);
-        let resource = match (subject.kind.as_str(), subject.public) {
-            ("", _) => self.arn("*", id),
-            (kind, true) => format!("arn:aws:ec2:{}::{kind}/{id}", self.region()),
+        let resource = match subject.kind.as_str() {
+            "" => self.arn("*", id),
+            // The ARNs of these name no account, whosever they are.
+            kind @ ("image" | "snapshot") => format!("arn:aws:ec2:{}::{kind}/{id}", self.region()),
             // These two are named, not numbered.
-            (kind @ ("key-pair" | "placement-group"), false) => {
+            kind @ ("key-pair" | "placement-group") => {
                 let name = subject.facts.iter().find(|(key, _)| key.ends_with("Name")).map_or(id, |(_, name)| name);
                 self.arn(kind, name)
             }
-            (kind, false) => self.arn(kind, id),
+            kind => self.arn(kind, id),
         };
         let need = Need { resource, ..self.on_nothing(operation) }.on_tagged("ec2", &subject.tags);
         subject.facts.into_iter().fold(need, |need, (key, value)| need.with(key, value))
