@@ -19,7 +19,7 @@ fn grown(before: u64, now: u64) -> u64 {
     const TURN: u64 = 1 << 32;
     match now.checked_sub(before) {
         Some(grown) => grown,
-        None if before < TURN && before >= TURN / 2 => now + TURN - before,
+        None if (TURN / 2..TURN).contains(&before) => now + TURN - before,
         None => now,
     }
 }

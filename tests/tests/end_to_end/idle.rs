@@ -13,17 +13,14 @@ fn status(world: &World, name: &str) -> Value {
     world.spawn(["status", name, "-o", "json"]).succeeded().json()
 }
 
-/// Waits until a machine has ended by itself, and answers what `spawn status` says then.
-fn until_over(world: &World, name: &str) -> Value {
-    world.eventually(&format!("{name} ends"), || {
-        // Asked of the sandbox, so that looking costs the fleet's account nothing.
+/// Waits until a machine has ended by itself. The sandbox is asked, so that looking is no call of anybody's.
+fn until_gone(world: &World, id: &str) {
+    world.eventually(&format!("{id} ends"), || {
         let snapshot = world.control().snapshot();
         let instances = snapshot["ec2"]["regions"]["us-east-1"]["instances"].as_array().cloned().unwrap_or_default();
-        let named = |instance: &&Value| instance.to_string().contains(&format!("\"{name}\""));
-        let found: Vec<&Value> = instances.iter().filter(named).collect();
-        (!found.is_empty() && found.iter().all(|instance| instance["state"] == "terminated")).then_some(())
+        let lives = |instance: &Value| instance["id"] == id && instance["state"] != "terminated";
+        (!instances.iter().any(lives)).then_some(())
     });
-    status(world, name)
 }
 
 /// What a machine measured differs each time.
@@ -37,15 +34,19 @@ fn idle_machines_end_and_busy_ones_stay() {
     let world = World::with_setup();
     let up = |name: &str, rest: &[&str]| {
         let common = ["up", "--name", name, "--type", "c7i.large", "--ttl", "8h", "--idle-after", AFTER, "--wait", "ready", "-o", "json"];
-        world.spawn(common.iter().chain(rest).copied()).succeeded().json()
+        let fleet = world.spawn(common.iter().chain(rest).copied()).succeeded().json();
+        fleet["members"][0]["instance_id"].as_str().expect("it is launched").to_owned()
     };
     let begun = world.position();
-    up("box", &["--kind", "instance", "--idle-port", "8888"]);
+    let boxed = up("box", &["--kind", "instance", "--idle-port", "8888"]);
     // Its command waits for ever, which is no work.
-    up("hung", &["--size", "1", "--", "sleep", "3600"]);
+    let hung = up("hung", &["--size", "1", "--", "sleep", "3600"]);
     // The same command, of which somebody has said that it is work.
     up("desk", &["--kind", "instance", "--idle-process", "sleep", "--", "sleep", "3600"]);
-    let (boxed, hung) = (until_over(&world, "box"), until_over(&world, "hung"));
+    for id in [boxed, hung] {
+        until_gone(&world, &id);
+    }
+    let (boxed, hung) = (status(&world, "box"), status(&world, "hung"));
     assert_eq!((boxed["status"].as_str(), hung["status"].as_str()), (Some("expired"), Some("expired")));
     let reason = |fleet: &Value| without_numbers(fleet["status_reason"].as_str().unwrap_or_default());
     assert_shown!("idle-reason-of-an-instance", reason(&boxed));
@@ -110,7 +111,7 @@ fn terraform_changes_idleness_in_place_and_keeps_what_was_idle() {
     let last = terraform.state(INSTANCE);
     assert_eq!((instance_ids(&last), &last["deadline"]), (instance_ids(&first), &first["deadline"]));
 
-    until_over(&world, "bench");
+    until_gone(&world, &instance_ids(&last)[0]);
     let plan = terraform.plan().succeeded().stdout;
     assert!(plan.contains("Warning: bench: idle since ") && plan.contains("No action is planned."), "{plan}");
     assert_eq!(terraform.planned(INSTANCE), "no-op");
