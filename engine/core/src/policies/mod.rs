@@ -37,7 +37,7 @@ pub fn document(audience: Audience, account: &str, region: &str) -> Value {
     json!({ "Version": "2012-10-17", "Statement": mine.iter().map(|grants| filling.statement(grants)).collect::<Vec<_>>() })
 }
 
-/// Rights to the same things on the same conditions make one statement: a policy may have only so many characters.
+/// Rights to the same things on the same conditions make one statement, named as the first: a policy may have only so many characters.
 fn merged(grants: impl Iterator<Item = &'static Grant>) -> Vec<Vec<&'static Grant>> {
     let mut statements: Vec<Vec<&Grant>> = Vec::new();
     for grant in grants {
@@ -65,14 +65,13 @@ struct Filling<'a> {
 impl Filling<'_> {
     fn statement(&self, grants: &[&Grant]) -> Value {
         let grant = grants[0];
-        let sids: Vec<&str> = grants.iter().map(|grant| grant.sid).collect();
         let mut actions: Vec<&str> = grants.iter().flat_map(|grant| grant.actions).copied().collect();
         actions.sort_unstable();
         let arn = |on: &&str| if *on == "*" { (*on).to_owned() } else { self.fill(&format!("arn:{{partition}}:{on}")) };
         let resources: Vec<String> = grant.on.iter().map(arn).collect();
         let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
         let mut statement = json!({
-            "Sid": sids.join("And"), "Effect": "Allow", "Action": one_or_many(&actions), "Resource": one_or_many(&resources),
+            "Sid": grant.sid, "Effect": "Allow", "Action": one_or_many(&actions), "Resource": one_or_many(&resources),
         });
         let mut conditions: Map<String, Value> = Map::new();
         for (operator, key, value) in grant.when {
