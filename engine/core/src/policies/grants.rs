@@ -4,8 +4,6 @@ use super::Audience::{self, Administrator, Launcher, Observer, Reaper};
 
 /// Some actions that somebody may do to some resources, on some conditions.
 pub(super) struct Grant {
-    /// What it is for, in a word.
-    pub(super) sid: &'static str,
     /// Who has it.
     pub(super) to: &'static [Audience],
     /// The actions.
@@ -45,9 +43,8 @@ const DOCUMENTS: &str = "ssm:{region}:{account}:document/{document}*";
 
 /// Who may do what.
 pub(super) const GRANTS: &[Grant] = &[
-    Grant { sid: "SeeInstances", to: &[Launcher, Observer, Reaper], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Reaper], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
     Grant {
-        sid: "SeeWhatThereIsToLaunch",
         to: &[Launcher, Observer],
         actions: &[
             "ec2:DescribeImages",
@@ -62,62 +59,35 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &["*"],
         when: &[],
     },
-    Grant {
-        sid: "SeeWhatFleetsLeave",
-        to: &[Launcher, Reaper],
-        actions: &["ec2:DescribeSecurityGroups", "scheduler:ListSchedules"],
-        on: &["*"],
-        when: &[],
-    },
-    Grant { sid: "SeeVolumes", to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
-    Grant { sid: "SeeRegions", to: &[Reaper], actions: &["ec2:DescribeRegions"], on: &["*"], when: &[] },
-    Grant { sid: "ReadSetup", to: &[Administrator, Launcher, Observer, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
+    Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups", "scheduler:ListSchedules"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
+    Grant { to: &[Reaper], actions: &["ec2:DescribeRegions"], on: &["*"], when: &[] },
+    Grant { to: &[Administrator, Launcher, Observer, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
     // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
-    Grant {
-        sid: "ReadPublicParameters",
-        to: &[Launcher, Observer],
-        actions: &["ssm:GetParameter"],
-        on: &["ssm:{region}::parameter/aws/service/*"],
-        when: &[],
-    },
+    Grant { to: &[Launcher, Observer], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
     // On the whole bucket, which is spawn's alone: who may not list it is not told that an object is absent.
-    Grant { sid: "ListRecords", to: &[Administrator, Launcher, Observer, Reaper], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
-    Grant { sid: "ReadRecords", to: &[Launcher, Observer, Reaper], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
-    Grant { sid: "ReadOutput", to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
-    Grant { sid: "WriteRecords", to: &[Launcher], actions: &["s3:PutObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant { to: &[Administrator, Launcher, Observer, Reaper], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
+    Grant { to: &[Launcher, Observer, Reaper], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant { to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
+    Grant { to: &[Launcher], actions: &["s3:PutObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant {
-        sid: "RecordEnds",
         to: &[Reaper],
         actions: &["s3:PutObject"],
         on: &["s3:::{bucket}/fleets/*/fleet.json", "s3:::{bucket}/fleets/*/ended.json"],
         when: &[],
     },
-    Grant { sid: "DeleteRecords", to: &[Launcher, Reaper], actions: &["s3:DeleteObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant { to: &[Launcher, Reaper], actions: &["s3:DeleteObject"], on: &[NAMES, RECORDS], when: &[] },
     // A machine without a deadline is no machine of spawn's.
     Grant {
-        sid: "LaunchOnlyWithALease",
         to: &[Launcher],
         actions: &["ec2:RunInstances"],
         on: &[INSTANCES],
         when: &[MADE_AS_OURS, ("Null", "aws:RequestTag/{deadline}", "false"), ("StringEquals", "ec2:MetadataHttpTokens", "required")],
     },
-    Grant {
-        sid: "LaunchOnlyEncrypted",
-        to: &[Launcher],
-        actions: &["ec2:RunInstances"],
-        on: &[VOLUMES],
-        when: &[MADE_AS_OURS, ("Bool", "ec2:Encrypted", "true")],
-    },
+    Grant { to: &[Launcher], actions: &["ec2:RunInstances"], on: &[VOLUMES], when: &[MADE_AS_OURS, ("Bool", "ec2:Encrypted", "true")] },
     // A security group of the user's own takes a right of one's own: being in it may open what the fleet's group does not.
+    Grant { to: &[Launcher], actions: &["ec2:RunInstances"], on: &[GROUPS, PLACEMENTS], when: &[ON_WHAT_IS_OURS] },
     Grant {
-        sid: "LaunchInOwnGroups",
-        to: &[Launcher],
-        actions: &["ec2:RunInstances"],
-        on: &[GROUPS, PLACEMENTS],
-        when: &[ON_WHAT_IS_OURS],
-    },
-    Grant {
-        sid: "LaunchAnywhere",
         to: &[Launcher],
         actions: &["ec2:RunInstances"],
         on: &[
@@ -130,53 +100,36 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[],
     },
     Grant {
-        sid: "MakeGroups",
         to: &[Launcher],
         actions: &["ec2:CreatePlacementGroup", "ec2:CreateSecurityGroup"],
         on: &[GROUPS, PLACEMENTS],
         when: &[MADE_AS_OURS],
     },
+    Grant { to: &[Launcher], actions: &["ec2:CreateSecurityGroup"], on: &["ec2:{region}:{account}:vpc/*"], when: &[] },
     Grant {
-        sid: "MakeGroupsAnywhere",
-        to: &[Launcher],
-        actions: &["ec2:CreateSecurityGroup"],
-        on: &["ec2:{region}:{account}:vpc/*"],
-        when: &[],
-    },
-    Grant {
-        sid: "TagAtBirth",
         to: &[Launcher],
         actions: &["ec2:CreateTags"],
         on: &[INSTANCES, VOLUMES, GROUPS, PLACEMENTS],
         when: &[("StringEquals", "ec2:CreateAction", "RunInstances CreateSecurityGroup CreatePlacementGroup")],
     },
-    Grant { sid: "ChangeTags", to: &[Launcher], actions: &["ec2:CreateTags"], on: &[INSTANCES, VOLUMES, GROUPS], when: &[ON_WHAT_IS_OURS] },
+    Grant { to: &[Launcher], actions: &["ec2:CreateTags"], on: &[INSTANCES, VOLUMES, GROUPS], when: &[ON_WHAT_IS_OURS] },
     // What says whose a thing is stays on it. A call that names no key would take them all.
     Grant {
-        sid: "RemoveOnlyTagsOfUsers",
         to: &[Launcher],
         actions: &["ec2:DeleteTags"],
         on: &[INSTANCES, VOLUMES, GROUPS],
         when: &[ON_WHAT_IS_OURS, ("ForAllValues:StringNotLike", "aws:TagKeys", "{reserved}*"), ("Null", "aws:TagKeys", "false")],
     },
-    Grant { sid: "OpenGroups", to: &[Launcher], actions: &["ec2:AuthorizeSecurityGroupIngress"], on: &[GROUPS], when: &[ON_WHAT_IS_OURS] },
+    Grant { to: &[Launcher], actions: &["ec2:AuthorizeSecurityGroupIngress"], on: &[GROUPS], when: &[ON_WHAT_IS_OURS] },
     Grant {
-        sid: "EndWhatIsOurs",
         to: &[Launcher, Reaper],
         actions: &["ec2:DeletePlacementGroup", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances"],
         on: &[GROUPS, PLACEMENTS, INSTANCES],
         when: &[ON_WHAT_IS_OURS],
     },
     // No role that could do more than the boundary says, whatever policies it gets.
+    Grant { to: &[Launcher], actions: &["iam:CreateRole", "iam:PutRolePolicy"], on: &[FLEET_ROLES], when: &[WITHIN_THE_BOUNDARY] },
     Grant {
-        sid: "MakeRolesWithinTheBoundary",
-        to: &[Launcher],
-        actions: &["iam:CreateRole", "iam:PutRolePolicy"],
-        on: &[FLEET_ROLES],
-        when: &[WITHIN_THE_BOUNDARY],
-    },
-    Grant {
-        sid: "MakeProfiles",
         to: &[Launcher],
         actions: &[
             "iam:AddRoleToInstanceProfile",
@@ -190,21 +143,18 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[],
     },
     Grant {
-        sid: "PassRolesToInstances",
         to: &[Launcher],
         actions: &["iam:PassRole"],
         on: &[FLEET_ROLES],
         when: &[("StringEquals", "iam:PassedToService", "ec2.amazonaws.com")],
     },
     Grant {
-        sid: "PassTheScheduler",
         to: &[Launcher],
         actions: &["iam:PassRole"],
         on: &["iam::{account}:role{path}{scheduler}"],
         when: &[("StringEquals", "iam:PassedToService", "scheduler.amazonaws.com")],
     },
     Grant {
-        sid: "RemoveRoles",
         to: &[Launcher, Reaper],
         actions: &[
             "iam:DeleteInstanceProfile",
@@ -218,16 +168,9 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &[FLEET_ROLES, FLEET_PROFILES, FLEET_ROLES_GONE, FLEET_PROFILES_GONE],
         when: &[],
     },
+    Grant { to: &[Launcher], actions: &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"], on: &[SCHEDULES], when: &[] },
+    Grant { to: &[Launcher, Reaper], actions: &["scheduler:DeleteSchedule"], on: &[SCHEDULES], when: &[] },
     Grant {
-        sid: "ScheduleEnds",
-        to: &[Launcher],
-        actions: &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"],
-        on: &[SCHEDULES],
-        when: &[],
-    },
-    Grant { sid: "RemoveSchedules", to: &[Launcher, Reaper], actions: &["scheduler:DeleteSchedule"], on: &[SCHEDULES], when: &[] },
-    Grant {
-        sid: "MakeAndRemoveTheBucket",
         to: &[Administrator],
         actions: &[
             "s3:CreateBucket",
@@ -240,16 +183,9 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &[BUCKET],
         when: &[],
     },
+    Grant { to: &[Administrator], actions: &["s3:GetObject", "s3:PutObject"], on: &["s3:::{bucket}/agents/*"], when: &[] },
+    Grant { to: &[Administrator], actions: &["s3:DeleteObject"], on: &["s3:::{bucket}/*"], when: &[] },
     Grant {
-        sid: "KeepAgents",
-        to: &[Administrator],
-        actions: &["s3:GetObject", "s3:PutObject"],
-        on: &["s3:::{bucket}/agents/*"],
-        when: &[],
-    },
-    Grant { sid: "EmptyTheBucket", to: &[Administrator], actions: &["s3:DeleteObject"], on: &["s3:::{bucket}/*"], when: &[] },
-    Grant {
-        sid: "MakeAndRemoveRoles",
         to: &[Administrator],
         actions: &[
             "iam:CreateRole",
@@ -268,14 +204,12 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[],
     },
     Grant {
-        sid: "MakeAndRemoveTheBoundary",
         to: &[Administrator],
         actions: &["iam:CreatePolicy", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:ListPolicyVersions"],
         on: &[SETUP_POLICIES],
         when: &[],
     },
     Grant {
-        sid: "MakeAndRemoveTheRest",
         to: &[Administrator],
         actions: &[
             "logs:CreateLogGroup",
