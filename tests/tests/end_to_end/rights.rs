@@ -115,10 +115,15 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
 #[test]
 fn an_observer_plans_and_looks_and_changes_nothing() {
     let world = World::start();
+    let network = Network::make(&world);
+    network.with_endpoints(&world);
+    import_key(&world, "ada");
     set_up(&world);
     let policy = world.policy("observer");
     let observer = world.identity("observer", &policy);
-    let terraform = world.terraform(&array(&[("market", r#"{ type = "spot" }"#)]));
+    let place = format!("{{ subnets = [\"{}\"] }}", network.subnet);
+    let fields = [("market", r#"{ type = "spot" }"#), ("network", place.as_str()), ("ssh_key", r#""ada""#)];
+    let terraform = world.terraform(&array(&fields));
     terraform.run_by(&observer);
     terraform.plan().succeeded();
     let (before, at) = (holdings(&world), world.position());
