@@ -28,6 +28,23 @@ pub fn program(name: &str) -> PathBuf {
     path
 }
 
+/// A directory with these programs under test and no others, to upload from.
+///
+/// # Panics
+/// If one was not built, or the directory cannot be made.
+pub fn artifacts(names: &[&str]) -> PathBuf {
+    let place = directory().join("tmp/artifacts").join(names.join("+"));
+    std::fs::create_dir_all(&place).expect("a directory beside the programs");
+    for name in names {
+        // Whoever comes second finds it made.
+        match std::os::unix::fs::symlink(program(name), place.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => panic!("{name} cannot be linked: {error}"),
+            _ => {}
+        }
+    }
+    place
+}
+
 /// The configuration by which Terraform takes the provider under test.
 ///
 /// # Panics

@@ -46,7 +46,7 @@ impl World {
         let sandbox = runtime.block_on(Sandbox::start(options)).expect("the sandbox starts");
         let mut environment = sandbox.environment();
         environment.extend([
-            ("SPAWN_ARTIFACTS".to_owned(), programs::program("spored").parent().expect("it is in a directory").display().to_string()),
+            ("SPAWN_ARTIFACTS".to_owned(), programs::artifacts(&["spored"]).display().to_string()),
             ("SPAWN_SANDBOX_DIR".to_owned(), directory.path().join("sandbox").display().to_string()),
         ]);
         let control = sandbox.control();
@@ -58,6 +58,11 @@ impl World {
         let world = Self::start();
         world.spawn(["setup"]).succeeded();
         world
+    }
+
+    /// What set-up uploads from now on. Without a word only the agent: a reaper on a schedule would be one hand more everywhere.
+    pub fn upload(&mut self, programs: &[&str]) {
+        self.environment.push(("SPAWN_ARTIFACTS".to_owned(), programs::artifacts(programs).display().to_string()));
     }
 
     /// The sandbox's control API.

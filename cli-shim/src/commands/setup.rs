@@ -12,8 +12,9 @@ use crate::session::{Session, operation};
 
 /// Make or remove what the fleets of an account and region share
 ///
-/// Bucket, agent, roles, permissions boundary, log group, schedule group and automation document: made once per account and
-/// region, owned by no fleet. Doing it again completes what is missing.
+/// Bucket, agent, roles, permissions boundary, log group, schedule group, automation document and, if it is beside the agents, the
+/// function that reaps every 15 minutes: made once per account and region, owned by no fleet. Doing it again completes what is
+/// missing.
 #[derive(Debug, Args)]
 pub(crate) struct Setup {
     /// Remove it, with all results and records. Refused while a fleet is left
@@ -45,5 +46,6 @@ fn text(setup: &AccountSetup) -> String {
         ("agents", agents.join(", ")),
         ("document", setup.document.clone()),
         ("log group", setup.log_group.clone()),
+        ("reaper", setup.reaper_arn.clone().unwrap_or_else(|| "none; `spawn reap` does the same by hand".to_owned())),
     ])
 }

@@ -21,6 +21,7 @@ use spawn_model::error::{Class, Error};
 use spawn_model::problem::Path;
 
 use crate::clock::SystemClock;
+use crate::functions::Lambda;
 use crate::http;
 use crate::identity::{Account, Iam};
 use crate::instances::Ec2;
@@ -90,6 +91,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
         objects: Arc::new(S3::new(&config, &region, Arc::clone(&account))),
         identity: Arc::new(Iam::new(&config, &region, account)),
         schedules: Arc::new(Scheduler::new(&config, &region)),
+        functions: Arc::new(Lambda::new(&config)),
         systems: Arc::new(Ssm::new(&config)),
         logs: Arc::new(CloudWatchLogs::new(&config)),
         prices: Arc::new(Pricing::new(&pricing_config)),

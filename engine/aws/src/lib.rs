@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod endpoint;
 mod error;
+mod functions;
 mod http;
 mod identity;
 mod instances;

@@ -69,6 +69,7 @@ cases! {
     caller
     default_subnets
     documents
+    functions
     images
     instance_types
     instances_as_many_as_asked

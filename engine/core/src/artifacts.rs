@@ -1,11 +1,19 @@
-//! Finds what set-up uploads: the agent, for the architectures that were built.
+//! Finds what set-up uploads: the agent, for the architectures that were built, and the reaper.
 
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 use spawn_model::error::{Class, Error};
+use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::ports::Result;
+
+/// What the reaper's file is called, but for the architecture.
+const REAPER: &str = "spawn-reaper";
+
+/// What Lambda starts.
+const BOOTSTRAP: &str = "bootstrap";
 
 /// An agent binary on this machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -29,19 +37,57 @@ impl Agent {
     }
 }
 
-/// The agents in `SPAWN_ARTIFACTS`, else beside the running program: `spored-x86_64`, `spored-aarch64`, or plain `spored`,
-/// which was built for this machine.
-///
-/// # Errors
-/// If there is none.
-pub fn agents(directory: Option<&Path>) -> Result<Vec<Agent>> {
-    let mut found = Vec::new();
-    for (machine, path) in paths(directory)? {
-        let content = read(&path)?;
-        let sha256 = hex::encode(Sha256::digest(&content));
-        found.push(Agent { machine, sha256, bytes: content.len() as u64, path });
+/// The function that reaps, on this machine.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Reaper {
+    /// The architecture it runs on, as `uname -m` says it.
+    pub machine: String,
+    path: PathBuf,
+}
+
+impl Reaper {
+    /// A deployment package of it. The same file makes the same package, so that deploying it again changes nothing.
+    ///
+    /// # Errors
+    /// If it cannot be read any more.
+    pub fn package(&self) -> Result<Vec<u8>> {
+        let program = read(&self.path)?;
+        // Without options of its own an entry has the time 1980-01-01, the earliest there is.
+        let options = SimpleFileOptions::default().unix_permissions(0o755);
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        let packed = zip.start_file(BOOTSTRAP, options).and_then(|()| Ok(zip.write_all(&program)?)).and_then(|()| zip.finish());
+        packed.map(Cursor::into_inner).map_err(|error| {
+            let message = format!("{} cannot be packed: {error}", self.path.display());
+            Error::new(Class::Bug, "ArtifactUnreadable", message, "")
+        })
     }
-    Ok(found)
+}
+
+/// What set-up uploads.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Artifacts {
+    /// The agents: at least one.
+    pub agents: Vec<Agent>,
+    /// The reaper, if it was built.
+    pub reaper: Option<Reaper>,
+}
+
+impl Artifacts {
+    /// What is in `directory`, in `SPAWN_ARTIFACTS`, or beside the running program: `spored-x86_64`, `spored-aarch64`, or plain
+    /// `spored`, which was built for this machine; and `spawn-reaper` likewise.
+    ///
+    /// # Errors
+    /// If there is no agent.
+    pub fn find(directory: Option<&Path>) -> Result<Self> {
+        let mut agents = Vec::new();
+        for (machine, path) in agent_paths(directory)? {
+            let content = read(&path)?;
+            let sha256 = hex::encode(Sha256::digest(&content));
+            agents.push(Agent { machine, sha256, bytes: content.len() as u64, path });
+        }
+        let reaper = paths(&place(directory)?, REAPER).into_iter().next().map(|(machine, path)| Reaper { machine, path });
+        Ok(Self { agents, reaper })
+    }
 }
 
 /// The architectures, as `uname -m` says them, that there are agents for; reads none of them.
@@ -49,28 +95,34 @@ pub fn agents(directory: Option<&Path>) -> Result<Vec<Agent>> {
 /// # Errors
 /// If there is none.
 pub fn machines(directory: Option<&Path>) -> Result<Vec<String>> {
-    Ok(paths(directory)?.into_iter().map(|(machine, _)| machine).collect())
+    Ok(agent_paths(directory)?.into_iter().map(|(machine, _)| machine).collect())
 }
 
-fn paths(directory: Option<&Path>) -> Result<Vec<(String, PathBuf)>> {
-    let directory = match directory {
-        Some(directory) => directory.to_owned(),
-        None => beside_program()?,
-    };
-    let mut found = Vec::new();
-    for machine in ["x86_64", "aarch64"] {
-        let mut candidates = vec![directory.join(format!("spored-{machine}"))];
-        if machine == std::env::consts::ARCH {
-            candidates.push(directory.join("spored"));
-        }
-        found.extend(candidates.into_iter().find(|path| path.is_file()).map(|path| (machine.to_owned(), path)));
-    }
+fn agent_paths(directory: Option<&Path>) -> Result<Vec<(String, PathBuf)>> {
+    let directory = place(directory)?;
+    let found = paths(&directory, "spored");
     if found.is_empty() {
         let help = "Build it (`cargo build --package spored`) and name its directory in SPAWN_ARTIFACTS, or let an administrator run `spawn setup`";
         let message = format!("there is no agent (spored, spored-x86_64 or spored-aarch64) in {}", directory.display());
         return Err(Error::new(Class::Invalid, "NoAgent", message, help));
     }
     Ok(found)
+}
+
+/// The builds of a program in a directory: architecture, and file.
+fn paths(directory: &Path, program: &str) -> Vec<(String, PathBuf)> {
+    let build = |machine: &str| {
+        let mut candidates = vec![directory.join(format!("{program}-{machine}"))];
+        if machine == std::env::consts::ARCH {
+            candidates.push(directory.join(program));
+        }
+        candidates.into_iter().find(|path| path.is_file()).map(|path| (machine.to_owned(), path))
+    };
+    ["x86_64", "aarch64"].into_iter().filter_map(build).collect()
+}
+
+fn place(directory: Option<&Path>) -> Result<PathBuf> {
+    directory.map_or_else(beside_program, |directory| Ok(directory.to_owned()))
 }
 
 fn beside_program() -> Result<PathBuf> {

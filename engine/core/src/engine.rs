@@ -14,7 +14,7 @@ use spawn_model::record::{FleetRecord, Payload, SCHEMA};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
 
-use crate::artifacts;
+use crate::artifacts::{self, Artifacts};
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
 use crate::cost;
 use crate::fleet::{self, Fleet};
@@ -95,8 +95,8 @@ impl Engine {
     }
 
     async fn setup_as(&self, caller: &Caller, operation: &Operation) -> Result<Setup> {
-        let agents = artifacts::agents(self.artifacts.as_deref())?;
-        setup::ensure(&self.aws, caller, &agents, &|line| operation.say(line)).await
+        let artifacts = Artifacts::find(self.artifacts.as_deref())?;
+        setup::ensure(&self.aws, caller, &artifacts, operation).await
     }
 
     /// Removes the account set-up.
@@ -105,7 +105,7 @@ impl Engine {
     /// See [`setup::remove`].
     pub async fn setup_remove(&self, operation: &Operation) -> Result<()> {
         let caller = self.aws.identity.caller().await?;
-        setup::remove(&self.aws, &caller, &|line| operation.say(line)).await
+        setup::remove(&self.aws, &caller, operation).await
     }
 
     /// The policy document for somebody, in this account and region.

@@ -15,7 +15,7 @@ use spawn_model::tag;
 
 use crate::cost::lasts;
 use crate::ledger::Ledger;
-use crate::ports::{Aws, Result, Schedule, Tags};
+use crate::ports::{Aws, Result, Schedule, Span, Tags, Target};
 use crate::setup::Setup;
 use crate::tags;
 
@@ -36,16 +36,17 @@ pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord
         let schedule = Schedule {
             name: layout::schedule_name(&record.run, shard),
             group: setup.schedule_group.clone(),
-            start: deadline,
-            end: deadline + REPEAT_FOR,
+            span: Some(Span { start: deadline, end: deadline + REPEAT_FOR }),
             every_minutes: REPEAT_MINUTES,
             role_arn: setup.scheduler_role_arn.clone(),
-            document: setup.document.clone(),
-            parameters: BTreeMap::from([
-                ("AutomationAssumeRole".to_owned(), vec![setup.automation_role_arn.clone()]),
-                ("Run".to_owned(), vec![record.run.to_string()]),
-                ("Shard".to_owned(), vec![shard.to_string()]),
-            ]),
+            target: Target::Automation {
+                document: setup.document.clone(),
+                parameters: BTreeMap::from([
+                    ("AutomationAssumeRole".to_owned(), vec![setup.automation_role_arn.clone()]),
+                    ("Run".to_owned(), vec![record.run.to_string()]),
+                    ("Shard".to_owned(), vec![shard.to_string()]),
+                ]),
+            },
         };
         async move { aws.schedules.put(&schedule).await }
     });

@@ -39,6 +39,8 @@ pub struct Aws {
     pub identity: Arc<dyn Identity>,
     /// EventBridge Scheduler.
     pub schedules: Arc<dyn Schedules>,
+    /// Lambda.
+    pub functions: Arc<dyn Functions>,
     /// Systems Manager: parameters and documents.
     pub systems: Arc<dyn Systems>,
     /// CloudWatch Logs.
@@ -379,25 +381,47 @@ pub trait Identity: Send + Sync {
     async fn policy_delete(&self, arn: &str) -> Result<()>;
 }
 
-/// A schedule that repeats an automation until an end.
+/// A schedule that does something again and again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     /// Its name.
     pub name: String,
     /// Its group's name.
     pub group: String,
-    /// The first invocation.
-    pub start: Timestamp,
-    /// After it, none; the schedule deletes itself.
-    pub end: Timestamp,
+    /// When; nothing means from now on, for ever.
+    pub span: Option<Span>,
     /// Minutes between invocations.
     pub every_minutes: u32,
     /// The role it assumes.
     pub role_arn: String,
-    /// The automation document.
-    pub document: String,
-    /// The document's parameters.
-    pub parameters: BTreeMap<String, Vec<String>>,
+    /// What it does.
+    pub target: Target,
+}
+
+/// From the first invocation until there are no more.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Span {
+    /// The first invocation.
+    pub start: Timestamp,
+    /// After it, none; the schedule deletes itself.
+    pub end: Timestamp,
+}
+
+/// What a schedule does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Target {
+    /// Starts an automation.
+    Automation {
+        /// The document.
+        document: String,
+        /// Its parameters.
+        parameters: BTreeMap<String, Vec<String>>,
+    },
+    /// Invokes a function, which is sent Scheduler's own event.
+    Function {
+        /// The function.
+        arn: String,
+    },
 }
 
 /// EventBridge Scheduler.
@@ -413,6 +437,39 @@ pub trait Schedules: Send + Sync {
     async fn group_ensure(&self, group: &str) -> Result<()>;
     /// `DeleteScheduleGroup`. Gone is gone.
     async fn group_delete(&self, group: &str) -> Result<()>;
+}
+
+/// A function and what it runs on.
+#[derive(Clone, PartialEq)]
+pub struct FunctionRequest {
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// The role it has.
+    pub role_arn: String,
+    /// Its code: a zip with a `bootstrap` that speaks the runtime API.
+    pub package: Vec<u8>,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// Memory.
+    pub memory_mib: u32,
+    /// How long an invocation may take.
+    pub timeout_s: u32,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Lambda.
+#[async_trait]
+pub trait Functions: Send + Sync {
+    /// `GetFunctionConfiguration`: its ARN, or nothing.
+    async fn find(&self, name: &str) -> Result<Option<String>>;
+    /// `CreateFunction`; it exists: `GetFunctionConfiguration`, and `UpdateFunctionCode` and `UpdateFunctionConfiguration` of what is
+    /// otherwise. `FunctionBusy`, which passes, while a former change has not come into effect. The ARN.
+    async fn ensure(&self, function: &FunctionRequest) -> Result<String>;
+    /// `DeleteFunction`. Gone is gone.
+    async fn delete(&self, name: &str) -> Result<()>;
 }
 
 /// Systems Manager.

@@ -10,7 +10,7 @@ use crate::ports::{Aws, Result};
 const SETTLE_MS: u64 = 120_000;
 
 /// What AWS answers until it knows them.
-const UNSETTLED: [&str; 4] = ["InvalidGroup.NotFound", "InvalidPlacementGroup.Unknown", "ProfileNotReady", "RoleNotReady"];
+const UNSETTLED: [&str; 5] = ["FunctionBusy", "InvalidGroup.NotFound", "InvalidPlacementGroup.Unknown", "ProfileNotReady", "RoleNotReady"];
 
 /// EC2 lets an account launch 1,000 instances at once and then two a second: the next thousand take more than eight minutes.
 const THROTTLED_MS: u64 = 900_000;

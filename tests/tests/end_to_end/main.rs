@@ -15,6 +15,7 @@ mod lifecycle;
 mod markets;
 mod places;
 mod reaper;
+mod reaper_function;
 mod rerun;
 mod rights;
 mod workload;

@@ -19,7 +19,7 @@ const FOR_TROUBLE: [&str; 3] = [
 ];
 
 /// The actions that a policy allows.
-fn allowed(policy: &Value) -> BTreeSet<String> {
+pub(crate) fn allowed(policy: &Value) -> BTreeSet<String> {
     let texts = |value: &Value| -> Vec<String> {
         let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
@@ -28,7 +28,7 @@ fn allowed(policy: &Value) -> BTreeSet<String> {
 }
 
 /// The rights that somebody's calls took.
-fn used(world: &World, who: &Identity) -> BTreeSet<String> {
+pub(crate) fn used(world: &World, who: &Identity) -> BTreeSet<String> {
     world.control().calls(0).into_iter().filter(|call| who.made(call)).flat_map(|call| call.rights).collect()
 }
 

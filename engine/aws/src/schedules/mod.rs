@@ -8,11 +8,11 @@ use aws_config::SdkConfig;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::config::Builder;
 use aws_sdk_scheduler::error::BuildError;
-use aws_sdk_scheduler::types::{ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, Target};
+use aws_sdk_scheduler::types::{self, ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use serde_json::json;
-use spawn_core::ports::{Result, Schedule, Schedules};
+use spawn_core::ports::{Result, Schedule, Schedules, Target};
 use spawn_model::error::{Class, Error};
 
 use crate::endpoint::{Call, Endpoint};
@@ -36,22 +36,27 @@ const RETRIES: i32 = 2;
 pub(crate) struct Scheduler {
     client: Client,
     endpoint: Arc<Endpoint>,
-    target_arn: String,
+    start_automation_arn: String,
 }
 
 impl Scheduler {
     pub(crate) fn new(config: &SdkConfig, region: &str) -> Self {
         let endpoint = Arc::new(Endpoint::default());
         let client = Client::from_conf(Builder::from(config).interceptor(endpoint.watch()).build());
-        let target_arn = format!("arn:{}:scheduler:::aws-sdk:ssm:startAutomationExecution", partition(region));
-        Self { client, endpoint, target_arn }
+        let start_automation_arn = format!("arn:{}:scheduler:::aws-sdk:ssm:startAutomationExecution", partition(region));
+        Self { client, endpoint, start_automation_arn }
     }
 
-    fn target(&self, schedule: &Schedule) -> Result<Target> {
-        Target::builder()
-            .arn(&self.target_arn)
+    fn target(&self, schedule: &Schedule) -> Result<types::Target> {
+        let target = match &schedule.target {
+            Target::Automation { document, parameters } => {
+                types::Target::builder().arn(&self.start_automation_arn).input(automation_input(document, parameters))
+            }
+            // Without an input of ours Scheduler sends its own event, which tells the time.
+            Target::Function { arn } => types::Target::builder().arn(arn),
+        };
+        target
             .role_arn(&schedule.role_arn)
-            .input(automation_input(&schedule.document, &schedule.parameters))
             .retry_policy(RetryPolicy::builder().maximum_event_age_in_seconds(EVENT_AGE_SECONDS).maximum_retry_attempts(RETRIES).build())
             .build()
             .map_err(incomplete)
@@ -62,17 +67,20 @@ impl Scheduler {
 impl Schedules for Scheduler {
     async fn put(&self, schedule: &Schedule) -> Result<()> {
         let target = self.target(schedule)?;
+        let (start, end) = schedule.span.map(|span| (date_time(span.start), date_time(span.end))).unzip();
         let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().map_err(incomplete)?;
+        // What has no end has nothing after it.
+        let after = end.map(|_| ActionAfterCompletion::Delete);
         let create = self
             .client
             .create_schedule()
             .name(&schedule.name)
             .group_name(&schedule.group)
             .schedule_expression(rate(schedule.every_minutes))
-            .start_date(date_time(schedule.start))
-            .end_date(date_time(schedule.end))
+            .set_start_date(start)
+            .set_end_date(end)
             .flexible_time_window(window.clone())
-            .action_after_completion(ActionAfterCompletion::Delete)
+            .set_action_after_completion(after.clone())
             .target(target.clone());
         let created =
             self.endpoint.call(CREATE, || create.clone().send()).await.tolerate(&["ConflictException"]).map_err(role_not_ready)?;
@@ -85,10 +93,10 @@ impl Schedules for Scheduler {
             .name(&schedule.name)
             .group_name(&schedule.group)
             .schedule_expression(rate(schedule.every_minutes))
-            .start_date(date_time(schedule.start))
-            .end_date(date_time(schedule.end))
+            .set_start_date(start)
+            .set_end_date(end)
             .flexible_time_window(window)
-            .action_after_completion(ActionAfterCompletion::Delete)
+            .set_action_after_completion(after)
             .target(target);
         self.endpoint.call(UPDATE, || update.clone().send()).await.map_err(role_not_ready)?;
         Ok(())

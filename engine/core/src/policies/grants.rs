@@ -40,6 +40,11 @@ const LOGS: &str = "logs:{region}:{account}:log-group:{logs}";
 const LOG_STREAMS: &str = "logs:{region}:{account}:log-group:{logs}:*";
 const SETUP: &str = "ssm:{region}:{account}:parameter{parameter}";
 const DOCUMENTS: &str = "ssm:{region}:{account}:document/{document}*";
+const FUNCTIONS: &str = "lambda:{region}:{account}:function:{function}*";
+const FUNCTION_LOGS: &str = "logs:{region}:{account}:log-group:/aws/lambda/{function}*";
+
+/// What only who goes to every region has to ask.
+pub(super) const EVERY_REGION: &[&str] = &["ec2:DescribeRegions"];
 
 /// Who may do what.
 pub(super) const GRANTS: &[Grant] = &[
@@ -61,7 +66,7 @@ pub(super) const GRANTS: &[Grant] = &[
     },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups", "scheduler:ListSchedules"], on: &["*"], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
-    Grant { to: &[Reaper], actions: &["ec2:DescribeRegions"], on: &["*"], when: &[] },
+    Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },
     Grant { to: &[Administrator, Launcher, Observer, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
     // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
     Grant { to: &[Launcher, Observer], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
@@ -212,18 +217,32 @@ pub(super) const GRANTS: &[Grant] = &[
     Grant {
         to: &[Administrator],
         actions: &[
+            "lambda:CreateFunction",
+            "lambda:DeleteFunction",
+            "lambda:GetFunctionConfiguration",
+            "lambda:TagResource",
+            "lambda:UpdateFunctionCode",
+            "lambda:UpdateFunctionConfiguration",
             "logs:CreateLogGroup",
             "logs:DeleteLogGroup",
             "logs:PutRetentionPolicy",
+            "scheduler:CreateSchedule",
             "scheduler:CreateScheduleGroup",
             "scheduler:DeleteSchedule",
             "scheduler:DeleteScheduleGroup",
+            "scheduler:UpdateSchedule",
             "ssm:CreateDocument",
             "ssm:DeleteDocument",
             "ssm:DeleteParameter",
             "ssm:PutParameter",
         ],
-        on: &[LOGS, LOG_STREAMS, SCHEDULE_GROUPS, SCHEDULES, DOCUMENTS, SETUP],
+        on: &[LOGS, LOG_STREAMS, FUNCTION_LOGS, FUNCTIONS, SCHEDULE_GROUPS, SCHEDULES, DOCUMENTS, SETUP],
         when: &[],
+    },
+    Grant {
+        to: &[Administrator],
+        actions: &["iam:PassRole"],
+        on: &[SETUP_ROLES],
+        when: &[("StringEquals", "iam:PassedToService", "lambda.amazonaws.com scheduler.amazonaws.com")],
     },
 ];

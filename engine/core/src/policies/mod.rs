@@ -8,8 +8,8 @@ mod grants;
 use serde_json::{Map, Value, json};
 use spawn_model::{layout, tag};
 
-use self::grants::{GRANTS, Grant};
-use crate::setup::{DOCUMENT_FAMILY, LOG_GROUP, Names, PARAMETER, PREFIX as SETUP_PREFIX, SCHEDULE_GROUP};
+use self::grants::{EVERY_REGION, GRANTS, Grant};
+use crate::setup::{DOCUMENT_FAMILY, FUNCTION_FAMILY, LOG_GROUP, Names, PARAMETER, PREFIX as SETUP_PREFIX, SCHEDULE_GROUP};
 
 /// For whom there is a policy document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,6 +24,13 @@ pub enum Audience {
     Reaper,
 }
 
+/// Whether a policy is for one region, or for every region of the account.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Reach {
+    Region,
+    Everywhere,
+}
+
 impl Audience {
     /// Everybody there is a document for.
     pub const ALL: [Audience; 4] = [Audience::Administrator, Audience::Launcher, Audience::Observer, Audience::Reaper];
@@ -32,8 +39,20 @@ impl Audience {
 /// The policy document for somebody, in an account and region; the reaper's is for every region.
 #[must_use]
 pub fn document(audience: Audience, account: &str, region: &str) -> Value {
-    let filling = Filling { names: Names::new(account, region), account, region, audience };
-    let mine = merged(GRANTS.iter().filter(|grant| grant.to.contains(&audience)));
+    let reach = if audience == Audience::Reaper { Reach::Everywhere } else { Reach::Region };
+    filled(audience, account, region, reach)
+}
+
+/// The policy document for a reaper that stays in its region.
+pub(crate) fn reaper_of_region(account: &str, region: &str) -> Value {
+    filled(Audience::Reaper, account, region, Reach::Region)
+}
+
+fn filled(audience: Audience, account: &str, region: &str, reach: Reach) -> Value {
+    let filling = Filling { names: Names::new(account, region), account, region, reach };
+    // Who stays in a region does not ask for the others.
+    let mine = GRANTS.iter().filter(|grant| grant.to.contains(&audience) && (reach == Reach::Everywhere || grant.actions != EVERY_REGION));
+    let mine = merged(mine);
     json!({ "Version": "2012-10-17", "Statement": mine.iter().map(|grants| filling.statement(grants)).collect::<Vec<_>>() })
 }
 
@@ -59,7 +78,7 @@ struct Filling<'a> {
     names: Names<'a>,
     account: &'a str,
     region: &'a str,
-    audience: Audience,
+    reach: Reach,
 }
 
 impl Filling<'_> {
@@ -85,8 +104,7 @@ impl Filling<'_> {
     }
 
     fn fill(&self, template: &str) -> String {
-        // A reaper goes wherever a fleet may be.
-        let everywhere = self.audience == Audience::Reaper;
+        let everywhere = self.reach == Reach::Everywhere;
         let region = if everywhere { "*" } else { self.region };
         let bucket = if everywhere { Names::new(self.account, "*").bucket() } else { self.names.bucket() };
         let fillings = [
@@ -103,6 +121,7 @@ impl Filling<'_> {
             ("logs", LOG_GROUP),
             ("parameter", PARAMETER),
             ("document", DOCUMENT_FAMILY),
+            ("function", FUNCTION_FAMILY),
             ("managed", tag::MANAGED),
             ("deadline", tag::DEADLINE),
             ("reserved", tag::RESERVED_PREFIX),

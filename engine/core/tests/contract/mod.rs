@@ -5,9 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use spawn_core::ports::{
-    Aws, Condition, Disk, ImageQuery, LaunchRequest, RoleRequest, Schedule, SecurityGroup, SpotTerms, Tags, WaysOut, Written,
+    Aws, Condition, Disk, FunctionRequest, ImageQuery, LaunchRequest, RoleRequest, Schedule, SecurityGroup, Span, SpotTerms, Tags, Target,
+    WaysOut, Written,
 };
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
@@ -24,6 +27,11 @@ use tokio::task::JoinSet;
 pub(crate) const REGION: &str = "us-east-1";
 
 const TYPE: &str = "t3.micro";
+/// Zips, in base64, each with a `bootstrap` that only ends: with the code 1 and 2.
+const PACKAGES: [&str; 2] = [
+    "UEsDBBQAAAAAAAAAIQCjt17aEQAAABEAAAAJAAAAYm9vdHN0cmFwIyEvYmluL3NoCmV4aXQgMQpQSwECFAMUAAAAAAAAACEAo7de2hEAAAARAAAACQAAAAAAAAAAAAAA7QEAAAAAYm9vdHN0cmFwUEsFBgAAAAABAAEANwAAADgAAAAAAA==",
+    "UEsDBBQAAAAAAAAAIQBg5HPxEQAAABEAAAAJAAAAYm9vdHN0cmFwIyEvYmluL3NoCmV4aXQgMgpQSwECFAMUAAAAAAAAACEAYORz8REAAAARAAAACQAAAAAAAAAAAAAA7QEAAAAAYm9vdHN0cmFwUEsFBgAAAAABAAEANwAAADgAAAAAAA==",
+];
 const NOT_AN_INSTANCE: &str = "i-0123456789abcdef0";
 
 /// A name that nothing else has.
@@ -548,13 +556,21 @@ async fn schedule(aws: &Aws, group: &str) -> Schedule {
     Schedule {
         name: format!("{}-0", &group[..40]),
         group: group.to_owned(),
-        start,
-        end: start + SignedDuration::from_hours(1),
+        span: Some(Span { start, end: start + SignedDuration::from_hours(1) }),
         every_minutes: 5,
         role_arn: aws.identity.role_ensure(&role).await.expect("a role"),
-        document: "spawn-end-1".to_owned(),
-        parameters: BTreeMap::from([("Run".to_owned(), vec![group.to_owned()])]),
+        target: Target::Automation {
+            document: "spawn-end-1".to_owned(),
+            parameters: BTreeMap::from([("Run".to_owned(), vec![group.to_owned()])]),
+        },
     }
+}
+
+/// A schedule for a case, in a group of its own.
+async fn schedule_in_group(aws: &Aws) -> Schedule {
+    let group = fresh("invoking");
+    aws.schedules.group_ensure(&group).await.expect("a group");
+    schedule(aws, &group).await
 }
 
 /// A schedule is made, moved, found and deleted.
@@ -563,11 +579,9 @@ pub(crate) async fn schedules(aws: &Aws) {
     aws.schedules.group_ensure(&group).await.expect("a group");
     let schedule = schedule(aws, &group).await;
     aws.schedules.put(&schedule).await.expect("made");
-    let later = Schedule {
-        start: schedule.start + SignedDuration::from_hours(1),
-        end: schedule.end + SignedDuration::from_hours(1),
-        ..schedule.clone()
-    };
+    let hour = SignedDuration::from_hours(1);
+    let later = schedule.span.map(|Span { start, end }| Span { start: start + hour, end: end + hour });
+    let later = Schedule { span: later, ..schedule.clone() };
     aws.schedules.put(&later).await.expect("moved");
     let second = Schedule { name: format!("{}-1", &group[..40]), ..schedule.clone() };
     aws.schedules.put(&second).await.expect("made");
@@ -583,6 +597,55 @@ pub(crate) async fn schedules(aws: &Aws) {
     assert_eq!(aws.schedules.list(&group, "").await.expect("names"), Vec::<String>::new());
     aws.schedules.group_delete(&group).await.expect("gone");
     aws.identity.role_delete(&group).await.expect("gone");
+}
+
+/// Makes a function or changes it, when its role is known and what was asked before has come into effect.
+async fn settled(aws: &Aws, function: &FunctionRequest) -> String {
+    loop {
+        match aws.functions.ensure(function).await {
+            Ok(arn) => return arn,
+            Err(error) if ["FunctionBusy", "RoleNotReady"].contains(&error.code.as_str()) => aws.clock.sleep(200).await,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+/// A function is made, made anew with other code, found, and deleted; a schedule without an end invokes it.
+pub(crate) async fn functions(aws: &Aws) {
+    let name = fresh("function")[..40].to_owned();
+    assert_eq!(aws.functions.find(&name).await, Ok(None));
+    let role = RoleRequest { service: "lambda.amazonaws.com".to_owned(), ..ec2_role(&name) };
+    let [package, newer] = PACKAGES.map(|package| STANDARD.decode(package).expect("base64"));
+    let function = FunctionRequest {
+        name: name.clone(),
+        description: "Of a contract case.".to_owned(),
+        role_arn: aws.identity.role_ensure(&role).await.expect("a role"),
+        package,
+        architecture: "x86_64".to_owned(),
+        memory_mib: 128,
+        timeout_s: 60,
+        tags: Tags::from([("of".to_owned(), "a contract case".to_owned())]),
+    };
+    let arn = settled(aws, &function).await;
+    assert!(arn.ends_with(&format!(":function:{name}")), "{arn}");
+    let newer = FunctionRequest { package: newer, timeout_s: 90, ..function.clone() };
+    for _ in 0..2 {
+        assert_eq!(settled(aws, &newer).await, arn, "changed, or so already");
+    }
+    assert_eq!(aws.functions.find(&name).await, Ok(Some(arn.clone())));
+    let schedule = Schedule { span: None, target: Target::Function { arn }, ..schedule_in_group(aws).await };
+    for _ in 0..2 {
+        aws.schedules.put(&schedule).await.expect("made, or so already");
+    }
+    assert_eq!(aws.schedules.list(&schedule.group, "").await.expect("names"), std::slice::from_ref(&schedule.name));
+    aws.schedules.group_delete(&schedule.group).await.expect("gone");
+    for _ in 0..2 {
+        aws.functions.delete(&name).await.expect("gone, or so already");
+    }
+    assert_eq!(aws.functions.find(&name).await, Ok(None));
+    for role in [&name, &schedule.group] {
+        aws.identity.role_delete(role).await.expect("gone");
+    }
 }
 
 /// A group of schedules is made twice, and what is in it stays; it is deleted twice, and that is no error.

@@ -10,7 +10,7 @@ use sandbox_cloud::request::CreatePlacementGroup;
 use serde_json::json;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
-use spawn_core::ports::{Result, Tags};
+use spawn_core::ports::{FunctionRequest, Result, Tags};
 use spawn_core::rerun::Wanted;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::layout;
@@ -389,7 +389,7 @@ type Plant = fn(&mut State, &FleetRecord);
 /// What could be left behind, each planted once: a comparison that does not see it would prove nothing.
 #[test]
 fn a_leak_of_any_kind_is_seen() {
-    let plants: [(&str, Plant); 11] = [
+    let plants: [(&str, Plant); 12] = [
         ("role", |s, r| drop(s.roles.insert(layout::role_name(&r.fleet), s.roles["spawn-setup-scheduler-us-east-1"].clone()))),
         ("profile", |s, r| {
             let profile = Profile { arn: String::new(), role: None, tags: Tags::new() };
@@ -407,6 +407,10 @@ fn a_leak_of_any_kind_is_seen() {
         }),
         ("schedule group", |s, _| assert!(s.schedule_groups.insert("other".into()))),
         ("parameter", |s, _| drop(s.parameters.insert("/spawn/other".into(), String::new()))),
+        ("function", |s, _| {
+            let function = s.functions[spawn_core::setup::FUNCTION].clone();
+            s.functions.insert("other".into(), FunctionRequest { name: "other".into(), ..function });
+        }),
         ("document", |s, _| drop(s.documents.insert("other".into(), String::new()))),
         ("log group", |s, _| assert_eq!(s.log_groups.insert("/spawn/other".into(), 1), None)),
         ("bucket", |s, _| drop(s.buckets.insert("other".into(), std::collections::BTreeMap::new()))),

@@ -62,7 +62,7 @@ fn a_run_takes_the_place_of_the_former_one_whose_records_stay() {
             world.state().keys("spawn-123456789012-us-east-1", &prefix).len()
         };
         assert_eq!((completions(&first), completions(&fleet.record)), (3, 3));
-        assert_eq!(world.view().count("schedule spawn/"), 1);
+        assert_eq!(world.view().count("schedule spawn/spawn-RUN"), 1);
         world.assert_lawful();
     });
 }

@@ -95,6 +95,7 @@ impl Process {
             objects: door.clone(),
             identity: door.clone(),
             schedules: door.clone(),
+            functions: door.clone(),
             systems: door.clone(),
             logs: door.clone(),
             prices: door.clone(),

@@ -9,6 +9,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod door;
+mod functions;
 pub(crate) mod identity;
 mod instances;
 pub(crate) mod invariants;
@@ -27,7 +28,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::{Change, Cloud, Config};
 use spawn_core::engine::Engine;
-use spawn_core::ports::{Caller, LaunchRequest, LogEvent, Result};
+use spawn_core::ports::{Caller, FunctionRequest, LaunchRequest, LogEvent, Result};
 use spawn_model::error::Error;
 
 use agents::Agents;
@@ -61,6 +62,8 @@ pub(crate) struct State {
     pub(crate) schedules: BTreeMap<(String, String), Alarm>,
     /// What schedules have done.
     pub(crate) strikes: Vec<schedules::Strike>,
+    /// Functions.
+    pub(crate) functions: BTreeMap<String, FunctionRequest>,
     /// Parameters.
     pub(crate) parameters: BTreeMap<String, String>,
     /// Automation documents.
@@ -112,6 +115,7 @@ impl World {
             schedule_groups: BTreeSet::new(),
             schedules: BTreeMap::new(),
             strikes: Vec::new(),
+            functions: BTreeMap::new(),
             parameters: BTreeMap::new(),
             documents: BTreeMap::new(),
             log_groups: BTreeMap::new(),
@@ -229,9 +233,9 @@ fn tolerate<T>(result: Result<T>, codes: &[&str]) -> Result<Option<T>> {
     }
 }
 
-/// Where the agents that set-up uploads are.
+/// Where what set-up uploads is.
 pub(crate) fn artifacts() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/simulated/agents")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/simulated/artifacts")
 }
 
 /// Runs a test on virtual time.

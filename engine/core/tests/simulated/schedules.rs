@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds};
 use sandbox_cloud::{Reply, Request};
-use spawn_core::ports::{Result, Schedule, Schedules};
+use spawn_core::ports::{Result, Schedule, Schedules, Span, Target};
 use spawn_model::error::Class;
 use spawn_model::ids::RunId;
 use spawn_model::{layout, tag};
@@ -46,8 +46,11 @@ impl Alarm {
     fn new(schedule: &Schedule, now: Timestamp) -> Self {
         // Scheduler knows whole seconds.
         let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap();
-        let schedule = Schedule { start: whole(schedule.start), end: whole(schedule.end), ..schedule.clone() };
-        let mut alarm = Self { next: schedule.start, schedule };
+        let span = schedule.span.map(|span| Span { start: whole(span.start), end: whole(span.end) });
+        let schedule = Schedule { span, ..schedule.clone() };
+        // What a function does is not played here: it is the engine itself, which the tests call.
+        let Some(Span { start, .. }) = schedule.span else { return Self { next: Timestamp::MAX, schedule } };
+        let mut alarm = Self { next: start, schedule };
         while alarm.next < now {
             alarm.turn();
         }
@@ -58,8 +61,8 @@ impl Alarm {
         self.next += SignedDuration::from_mins(i64::from(self.schedule.every_minutes));
     }
 
-    fn parameter(&self, name: &str) -> &str {
-        &self.schedule.parameters[name][0]
+    fn is_over(&self) -> bool {
+        self.schedule.span.is_some_and(|span| self.next >= span.end)
     }
 }
 
@@ -104,14 +107,12 @@ impl State {
         let schedule = Schedule {
             name: place.1.clone(),
             group: place.0.clone(),
-            start: Timestamp::MAX,
-            end: Timestamp::MAX,
+            span: Some(Span { start: Timestamp::MAX, end: Timestamp::MAX }),
             every_minutes: 5,
             role_arn,
-            document: spawn_core::setup::DOCUMENT.to_owned(),
-            parameters: BTreeMap::new(),
+            target: Target::Automation { document: spawn_core::setup::DOCUMENT.to_owned(), parameters: BTreeMap::new() },
         };
-        (place, Alarm { next: schedule.start, schedule })
+        (place, Alarm { next: Timestamp::MAX, schedule })
     }
 
     /// Takes hand 3 away: the schedules that are there never strike.
@@ -125,7 +126,7 @@ impl State {
             self.schedules.iter().filter(|(_, alarm)| alarm.next <= at).map(|(place, _)| place.clone()).collect();
         for place in due {
             let Some(mut alarm) = self.schedules.remove(&place) else { continue };
-            if alarm.next >= alarm.schedule.end {
+            if alarm.is_over() {
                 // The last invocation has been: the schedule deletes itself.
                 continue;
             }
@@ -137,10 +138,11 @@ impl State {
 
     /// What the end document does, played.
     fn strike(&mut self, at: Timestamp, alarm: &Alarm) {
-        assert!(self.documents.contains_key(&alarm.schedule.document), "the schedule starts a document that is not there");
+        let Target::Automation { document, parameters } = &alarm.schedule.target else { return };
+        assert!(self.documents.contains_key(document), "the schedule starts a document that is not there");
         let filters = vec![
-            Filter::new(format!("tag:{}", tag::RUN), [alarm.parameter("Run")]),
-            Filter::new(format!("tag:{}", tag::SHARD), [alarm.parameter("Shard")]),
+            Filter::new(format!("tag:{}", tag::RUN), [parameters["Run"][0].as_str()]),
+            Filter::new(format!("tag:{}", tag::SHARD), [parameters["Shard"][0].as_str()]),
             Filter::new("instance-state-name", ["pending", "running", "stopping", "stopped"]),
         ];
         let describe = Request::DescribeInstances(DescribeInstances { filters, ..DescribeInstances::default() });

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::request::{DescribeById, DescribePlacementGroups, DescribeSecurityGroups};
 use sandbox_cloud::{Machine, Reply, Request};
 use serde_json::Value;
+use spawn_core::ports::{FunctionRequest, Target};
 use spawn_model::ids::FleetId;
 use spawn_model::layout;
 use spawn_model::record::{Batch, FleetRecord};
@@ -188,10 +189,17 @@ impl State {
         for ((group, name), alarm) in &self.schedules {
             let schedule = &alarm.schedule;
             lines.push(format!(
-                "schedule {group}/{name} {} to {} every {} min {} {} {:?}",
-                schedule.start, schedule.end, schedule.every_minutes, schedule.role_arn, schedule.document, schedule.parameters
+                "schedule {group}/{name} {} every {} min {} {}",
+                schedule.span.map_or_else(|| "always".to_owned(), |span| format!("{} to {}", span.start, span.end)),
+                schedule.every_minutes,
+                schedule.role_arn,
+                target(&schedule.target)
             ));
         }
+        lines.extend(self.functions.values().map(|function| {
+            let FunctionRequest { name, role_arn, package, architecture, memory_mib, timeout_s, tags, .. } = function;
+            format!("function {name} {role_arn} {} bytes {architecture} {memory_mib} MiB {timeout_s} s {tags:?}", package.len())
+        }));
         lines.extend(self.parameters.iter().map(|(name, value)| format!("parameter {name} {value}")));
         lines.extend(self.documents.iter().map(|(name, content)| format!("document {name} {content}")));
         lines.extend(self.log_groups.iter().map(|(name, days)| format!("log group {name} {days} days")));
@@ -211,6 +219,13 @@ impl State {
                 lines.push(format!("object {key} {}", object(key, body, ranks, former)));
             }
         }
+    }
+}
+
+fn target(target: &Target) -> String {
+    match target {
+        Target::Automation { document, parameters } => format!("{document} {parameters:?}"),
+        Target::Function { arn } => arn.clone(),
     }
 }
 

@@ -1,0 +1,49 @@
+//! The automation document of lease hand 3.
+
+use serde_json::json;
+use spawn_model::tag;
+
+/// The document of lease hand 3: find what a shard of a run still has, and end it in one call. Nothing found is a success.
+///
+/// It looks by tag and never stores ids, because one id that EC2 has forgotten would fail the whole call. Nothing stands between
+/// the look and the end: `aws:branch` compares no lists, so an empty find is told by EC2 refusing to end nothing, which is not
+/// critical. An end that fails for another reason is tried again by the schedule's next repetition.
+#[must_use]
+pub fn end_document() -> String {
+    json!({
+        "schemaVersion": "0.3",
+        "description": "Terminates what is left of a shard of a spawn run, found by tag.",
+        "assumeRole": "{{ AutomationAssumeRole }}",
+        "parameters": {
+            "AutomationAssumeRole": { "type": "String", "description": "The role to act with." },
+            "Run": { "type": "String", "description": "The run.", "allowedPattern": "^run-[0-9a-f]{16}$" },
+            "Shard": { "type": "String", "description": "The shard of the run.", "allowedPattern": "^[0-9]{1,3}$" },
+        },
+        "mainSteps": [
+            {
+                "name": "find",
+                "action": "aws:executeAwsApi",
+                "inputs": {
+                    "Service": "ec2",
+                    "Api": "DescribeInstances",
+                    "Filters": [
+                        { "Name": format!("tag:{}", tag::RUN), "Values": ["{{ Run }}"] },
+                        { "Name": format!("tag:{}", tag::SHARD), "Values": ["{{ Shard }}"] },
+                        { "Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"] },
+                    ],
+                    "MaxResults": 1000,
+                },
+                "outputs": [{ "Name": "Ids", "Selector": "$.Reservations..Instances..InstanceId", "Type": "StringList" }],
+            },
+            {
+                "name": "end",
+                "action": "aws:executeAwsApi",
+                "inputs": { "Service": "ec2", "Api": "TerminateInstances", "InstanceIds": "{{ find.Ids }}" },
+                "isCritical": false,
+                "onFailure": "Continue",
+                "isEnd": true,
+            },
+        ],
+    })
+    .to_string()
+}

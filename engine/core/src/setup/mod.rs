@@ -1,0 +1,200 @@
+//! The account set-up: what every fleet of an account and region shares, made once and owned by no fleet.
+//!
+//! Names come from account and region, "exists and is ours" counts as done, what has versions carries them in its name, and
+//! the parameter that says "warm" is written last: so set-up may be interrupted, repeated, and run twice at once.
+
+mod document;
+mod names;
+mod reaper;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use spawn_model::error::{Class, Error};
+use spawn_model::layout;
+use spawn_model::record::SCHEMA;
+use spawn_model::tag;
+
+use crate::artifacts::{Agent, Artifacts};
+use crate::operation::Operation;
+use crate::ports::{Aws, Caller, Condition, Result, RoleRequest, Tags};
+
+pub use document::end_document;
+pub(crate) use names::Names;
+
+/// The SSM parameter that holds the [`Setup`]. Its existence is what "warm" means.
+pub const PARAMETER: &str = "/spawn/setup/v1";
+
+/// The automation document that ends a shard of a run. A changed document gets a new name, so that two versions live side by side.
+pub const DOCUMENT: &str = "spawn-end-v1";
+
+/// What the names of that document begin with, in whatever version.
+pub(crate) const DOCUMENT_FAMILY: &str = "spawn-end-";
+
+/// The reaper as a function. One that reads other records gets a new name, so that two versions live side by side.
+pub const FUNCTION: &str = "spawn-reaper-v1";
+
+/// What the names of that function begin with, in whatever version.
+pub(crate) const FUNCTION_FAMILY: &str = "spawn-reaper-";
+
+/// The schedule that invokes it.
+const REAPER_SCHEDULE: &str = "spawn-reaper";
+
+/// What the names of the set-up's roles and of its boundary begin with.
+pub(crate) const PREFIX: &str = "spawn-setup-";
+
+/// The schedule group of all lease schedules.
+pub const SCHEDULE_GROUP: &str = "spawn";
+
+/// The log group of all workloads.
+pub const LOG_GROUP: &str = "/spawn/fleets";
+
+/// How long output is kept, in days.
+const LOG_DAYS: u32 = 30;
+
+/// An architecture of `uname -m` as EC2 says it.
+pub(crate) fn ec2_architecture(machine: &str) -> String {
+    if machine == "aarch64" { "arm64".to_owned() } else { machine.to_owned() }
+}
+
+impl Setup {
+    /// The architectures that it has an agent for, as EC2 says them.
+    pub(crate) fn architectures(&self) -> Vec<String> {
+        self.agents.keys().map(|machine| ec2_architecture(machine)).collect()
+    }
+}
+
+/// What the set-up made, as its SSM parameter tells.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The account.
+    pub account: String,
+    /// The region.
+    pub region: String,
+    /// The bucket for records, results and agents.
+    pub bucket: String,
+    /// Agents by architecture as `uname -m` says it, with their SHA-256 in hex.
+    pub agents: BTreeMap<String, String>,
+    /// The automation document of lease hand 3.
+    pub document: String,
+    /// The role that EventBridge Scheduler assumes to start it.
+    pub scheduler_role_arn: String,
+    /// The role that the document acts with.
+    pub automation_role_arn: String,
+    /// The permissions boundary of every fleet's role.
+    pub boundary_arn: String,
+    /// The schedule group.
+    pub schedule_group: String,
+    /// The log group.
+    pub log_group: String,
+    /// The function that reaps; nothing if there is none, and somebody has to run `spawn reap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reaper_arn: Option<String>,
+}
+
+/// The set-up that is there, or nothing.
+///
+/// # Errors
+/// If it cannot be read, or another version of spawn made it.
+pub async fn find(aws: &Aws) -> Result<Option<Setup>> {
+    let Some(text) = aws.systems.parameter(PARAMETER).await? else { return Ok(None) };
+    let setup: Setup = serde_json::from_str(&text).map_err(|error| {
+        let help = "Run `spawn setup` with the version of spawn that you use";
+        Error::new(Class::Invalid, "SetupUnreadable", format!("the set-up in {PARAMETER} cannot be read: {error}"), help)
+    })?;
+    if setup.schema != SCHEMA {
+        let help = "Use a version of spawn that fits, or run `spawn setup` with this one";
+        let message = format!("the set-up in {PARAMETER} has version {}, and this spawn knows version {SCHEMA}", setup.schema);
+        return Err(Error::new(Class::Invalid, "SetupVersion", message, help));
+    }
+    Ok(Some(setup))
+}
+
+/// Makes whatever of the set-up is not there yet, and says what it is doing.
+///
+/// # Errors
+/// The first step that fails; what was made stays, and the next set-up goes on from there.
+pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, operation: &Operation) -> Result<Setup> {
+    let names = Names::new(&caller.account, &aws.region);
+    let bucket = names.bucket();
+    operation.say(&format!("bucket {bucket}"));
+    aws.objects.bucket_ensure(&bucket, &names.bucket_policy()).await.map_err(|e| e.context("making the bucket"))?;
+    for agent in &artifacts.agents {
+        upload(aws, &bucket, agent, operation).await?;
+    }
+    operation.say("roles and permissions boundary");
+    let boundary_arn = aws.identity.policy_ensure(&caller.account, &names.boundary(), &names.boundary_policy()).await?;
+    let automation_role_arn = role(aws, names.automation_role(), "ssm.amazonaws.com", names.automation_policy()).await?;
+    let scheduler_role_arn = role(aws, names.scheduler_role(), "scheduler.amazonaws.com", names.scheduler_policy()).await?;
+    operation.say("log group, schedule group and automation document");
+    aws.logs.group_ensure(LOG_GROUP, LOG_DAYS).await?;
+    aws.schedules.group_ensure(SCHEDULE_GROUP).await?;
+    aws.systems.document_ensure(DOCUMENT, &end_document()).await?;
+    let reaper_arn = reaper::ensure(aws, &names, artifacts.reaper.as_ref(), operation).await?;
+    let setup = Setup {
+        schema: SCHEMA,
+        account: caller.account.clone(),
+        region: aws.region.clone(),
+        bucket,
+        agents: artifacts.agents.iter().map(|agent| (agent.machine.clone(), agent.sha256.clone())).collect(),
+        document: DOCUMENT.to_owned(),
+        scheduler_role_arn,
+        automation_role_arn,
+        boundary_arn,
+        schedule_group: SCHEDULE_GROUP.to_owned(),
+        log_group: LOG_GROUP.to_owned(),
+        reaper_arn,
+    };
+    let text = serde_json::to_string(&setup).map_err(|e| Error::new(Class::Bug, "SetupJson", e.to_string(), ""))?;
+    aws.systems.parameter_put(PARAMETER, &text).await?;
+    Ok(setup)
+}
+
+async fn upload(aws: &Aws, bucket: &str, agent: &Agent, operation: &Operation) -> Result<()> {
+    let key = layout::agent_key(&agent.sha256);
+    if aws.objects.exists(bucket, &key).await? {
+        return Ok(());
+    }
+    operation.say(&format!("agent for {} ({} bytes)", agent.machine, agent.bytes));
+    aws.objects.put(bucket, &key, agent.read()?, Condition::Always).await.map(drop).map_err(|e| e.context("uploading the agent"))
+}
+
+async fn role(aws: &Aws, name: String, service: &str, policy: String) -> Result<String> {
+    let request = RoleRequest { name, service: service.to_owned(), policy, boundary: None, tags: setup_tags() };
+    aws.identity.role_ensure(&request).await.map_err(|e| e.context("making a role"))
+}
+
+fn setup_tags() -> Tags {
+    Tags::from([(tag::MANAGED.to_owned(), "true".to_owned()), (tag::SCHEMA.to_owned(), SCHEMA.to_string())])
+}
+
+/// Removes the set-up: the parameter first, so that nothing is launched on what is going.
+///
+/// # Errors
+/// If a fleet still has a name, or a step fails; a repetition goes on from there.
+pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result<()> {
+    let names = Names::new(&caller.account, &aws.region);
+    let bucket = names.bucket();
+    if let Some(setup) = find(aws).await? {
+        let living = aws.objects.list(&setup.bucket, layout::NAMES_PREFIX).await?;
+        if !living.is_empty() {
+            let fleets: Vec<&str> = living.iter().filter_map(|key| key.strip_prefix(layout::NAMES_PREFIX)).collect();
+            let help = "End them first, with `spawn down NAME` or `terraform destroy`";
+            return Err(Error::new(Class::Conflict, "SetupInUse", format!("fleets are left: {}", fleets.join(", ")), help));
+        }
+        aws.systems.parameter_delete(PARAMETER).await?;
+    }
+    reaper::remove(aws, &names, operation).await?;
+    operation.say("automation document, schedule group and log group");
+    aws.systems.document_delete(DOCUMENT).await?;
+    aws.schedules.group_delete(SCHEDULE_GROUP).await?;
+    aws.logs.group_delete(LOG_GROUP).await?;
+    operation.say("roles and permissions boundary");
+    aws.identity.role_delete(&names.scheduler_role()).await?;
+    aws.identity.role_delete(&names.automation_role()).await?;
+    aws.identity.policy_delete(&names.boundary_arn()).await?;
+    operation.say(&format!("bucket {bucket} and everything in it"));
+    aws.objects.bucket_delete(&bucket).await
+}

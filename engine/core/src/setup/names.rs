@@ -1,0 +1,186 @@
+//! What the set-up's parts are called, and what its roles may do.
+
+use serde_json::json;
+use spawn_model::{layout, tag};
+
+use super::{DOCUMENT, FUNCTION, LOG_GROUP, PREFIX};
+use crate::policies;
+
+/// Where Lambda writes what the reaper says. It would make the group itself, without a time to keep it for.
+pub(super) fn function_log_group() -> String {
+    format!("/aws/lambda/{FUNCTION}")
+}
+
+/// Names and ARNs of the set-up of an account and region.
+pub(crate) struct Names<'a> {
+    account: &'a str,
+    region: &'a str,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(account: &'a str, region: &'a str) -> Self {
+        Self { account, region }
+    }
+
+    pub(crate) fn partition(&self) -> &'static str {
+        match self.region {
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            region if region.starts_with("cn-") => "aws-cn",
+            _ => "aws",
+        }
+    }
+
+    pub(crate) fn bucket(&self) -> String {
+        format!("spawn-{}-{}", self.account, self.region)
+    }
+
+    pub(crate) fn scheduler_role(&self) -> String {
+        format!("{PREFIX}scheduler-{}", self.region)
+    }
+
+    /// The role of Scheduler that invokes the reaper.
+    pub(super) fn reaper_schedule_role(&self) -> String {
+        format!("{PREFIX}reaping-{}", self.region)
+    }
+
+    /// The reaper's own role.
+    pub(super) fn reaper_role(&self) -> String {
+        format!("{PREFIX}reaper-{}", self.region)
+    }
+
+    pub(super) fn automation_role(&self) -> String {
+        format!("{PREFIX}automation-{}", self.region)
+    }
+
+    pub(super) fn boundary(&self) -> String {
+        format!("{PREFIX}boundary-{}", self.region)
+    }
+
+    pub(crate) fn boundary_arn(&self) -> String {
+        format!("arn:{}:iam::{}:policy{}{}", self.partition(), self.account, layout::ROLE_PATH, self.boundary())
+    }
+
+    fn role_arn(&self, name: &str) -> String {
+        format!("arn:{}:iam::{}:role{}{name}", self.partition(), self.account, layout::ROLE_PATH)
+    }
+
+    fn bucket_arn(&self) -> String {
+        format!("arn:{}:s3:::{}", self.partition(), self.bucket())
+    }
+
+    fn log_streams_arn(&self, stream: &str) -> String {
+        format!("arn:{}:logs:{}:{}:log-group:{LOG_GROUP}:log-stream:{stream}", self.partition(), self.region, self.account)
+    }
+
+    /// Nobody may read or write the bucket without TLS.
+    pub(super) fn bucket_policy(&self) -> String {
+        let arn = self.bucket_arn();
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*",
+                "Resource": [arn, format!("{arn}/*")],
+                "Condition": { "Bool": { "aws:SecureTransport": "false" } },
+            }],
+        })
+        .to_string()
+    }
+
+    /// The most that any fleet's role can ever do, whatever policies it gets.
+    pub(super) fn boundary_policy(&self) -> String {
+        let bucket = self.bucket_arn();
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                { "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": format!("{bucket}/*") },
+                { "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket },
+                { "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": self.log_streams_arn("*") },
+            ],
+        })
+        .to_string()
+    }
+
+    /// What the agents of one fleet may do: read their own records, write their own claims, completions and results, and log.
+    pub(crate) fn fleet_policy(&self, fleet: &spawn_model::ids::FleetId) -> String {
+        let bucket = self.bucket_arn();
+        let prefix = layout::fleet_prefix(fleet);
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                { "Effect": "Allow", "Action": "s3:GetObject", "Resource": [format!("{bucket}/agents/*"), format!("{bucket}/{prefix}*")] },
+                {
+                    "Effect": "Allow", "Action": "s3:PutObject",
+                    "Resource": [
+                        format!("{bucket}/{prefix}runs/*/ranks/*"),
+                        format!("{bucket}/{prefix}runs/*/completions/*"),
+                        format!("{bucket}/{prefix}runs/*/results/*"),
+                    ],
+                },
+                {
+                    "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket,
+                    "Condition": { "StringLike": { "s3:prefix": format!("{prefix}*") } },
+                },
+                {
+                    "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                    "Resource": self.log_streams_arn(&format!("{fleet}/*")),
+                },
+            ],
+        })
+        .to_string()
+    }
+
+    /// Scheduler may start this one document and hand it this one role, no more.
+    pub(super) fn scheduler_policy(&self) -> String {
+        let document = format!("arn:{}:ssm:{}:{}:automation-definition/{DOCUMENT}:*", self.partition(), self.region, self.account);
+        let role = self.role_arn(&self.automation_role());
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                { "Effect": "Allow", "Action": "ssm:StartAutomationExecution", "Resource": document },
+                {
+                    "Effect": "Allow", "Action": "iam:PassRole", "Resource": role,
+                    "Condition": { "StringEquals": { "iam:PassedToService": "ssm.amazonaws.com" } },
+                },
+            ],
+        })
+        .to_string()
+    }
+
+    /// The document may end what spawn manages, and nothing else.
+    pub(super) fn automation_policy(&self) -> String {
+        let instances = format!("arn:{}:ec2:{}:{}:instance/*", self.partition(), self.region, self.account);
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [
+                { "Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*" },
+                {
+                    "Effect": "Allow", "Action": "ec2:TerminateInstances", "Resource": instances,
+                    "Condition": { "StringEquals": { format!("aws:ResourceTag/{}", tag::MANAGED): "true" } },
+                },
+            ],
+        })
+        .to_string()
+    }
+
+    /// Scheduler may invoke the reaper, no more.
+    pub(super) fn reaper_schedule_policy(&self) -> String {
+        let function = format!("arn:{}:lambda:{}:{}:function:{FUNCTION}", self.partition(), self.region, self.account);
+        json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function }],
+        })
+        .to_string()
+    }
+
+    /// The reaper may do in its region what whoever reaps may do, and say what it did.
+    pub(super) fn reaper_policy(&self) -> String {
+        let mut policy = policies::reaper_of_region(self.account, self.region);
+        let streams =
+            format!("arn:{}:logs:{}:{}:log-group:{}:log-stream:*", self.partition(), self.region, self.account, function_log_group());
+        let log = json!({ "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": streams });
+        if let Some(statements) = policy["Statement"].as_array_mut() {
+            statements.push(log);
+        }
+        policy.to_string()
+    }
+}

@@ -1,0 +1,124 @@
+//! Hand 4 without anybody: the function that set-up deploys, invoked by its schedule, with the other hands removed.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::{World, assert_shown};
+
+use super::rights::{allowed, used};
+
+const ARTIFACTS: [&str; 2] = ["spored", "spawn-reaper"];
+
+/// What the reaper's role allows that nothing here takes, and what each is for.
+const FOR_TROUBLE: [&str; 2] = [
+    // Somebody else attached a policy to a fleet's role, which would keep it from being deleted.
+    "iam:DetachRolePolicy",
+    // A fleet that was launched close together.
+    "ec2:DeletePlacementGroup",
+];
+
+/// A sandbox with a reaper in its set-up.
+fn with_reaper() -> World {
+    let mut world = World::start();
+    world.upload(&ARTIFACTS);
+    world.spawn(["setup"]).succeeded();
+    world
+}
+
+/// What the reaper has said of its invocations, in order.
+fn invocations(world: &World) -> Vec<Value> {
+    let printed = world.python(
+        "events = client('logs').filter_log_events(logGroupName='/aws/lambda/spawn-reaper-v1')['events']\n\
+         print(json.dumps([json.loads(e['message']) for e in events if e['message'].startswith('{')]))",
+    );
+    serde_json::from_str(&printed).expect("JSON")
+}
+
+/// Lets the schedule come, and waits until the reaper has said what it did.
+fn quarter_of_an_hour(world: &World) -> Value {
+    let before = invocations(world).len();
+    world.advance(15 * 60);
+    world.eventually("the reaper has said what it did", || invocations(world).get(before).cloned())
+}
+
+#[test]
+fn the_function_alone_ends_a_fleet_and_needs_no_more_than_its_role() {
+    let world = with_reaper();
+    world.eventually("the reaper's first invocation", || invocations(&world).first().cloned());
+    let before = holdings(&world);
+    let up = ["up", "--name", "tiles", "--size", "2", "--type", "c7i.large", "--ttl", "20m", "--wait", "ready", "--", "sleep", "600"];
+    world.spawn(up).succeeded();
+    world.python(
+        "for s in client('scheduler').list_schedules()['Schedules']:\n    \
+             if s['Name'].startswith('spawn-run-'): client('scheduler').delete_schedule(GroupName='spawn', Name=s['Name'])",
+    );
+    let at = world.position();
+    // Machines live in real time, for which their lease has just begun: what ends them now is not theirs.
+    let early = quarter_of_an_hour(&world);
+    assert_eq!((early["living"].as_u64(), early["ended"].as_array().map(Vec::len)), (Some(2), Some(0)), "{early}");
+    let late = quarter_of_an_hour(&world);
+    assert_eq!((late["living"].as_u64(), late["ended"].as_array().map(Vec::len)), (Some(0), Some(2)), "{late}");
+    assert_eq!(late["removed"].as_array().map(Vec::len), Some(1), "{late}");
+    assert_eq!(late["errors"], Value::Array(Vec::new()));
+    assert!(world.instances().iter().all(|(_, state)| ["shutting-down", "terminated"].contains(&state.as_str())));
+    let ends = world.calls(at, "TerminateInstances");
+    let by: BTreeSet<&str> = ends.iter().map(|call| call.caller.split(' ').next().unwrap_or_default()).collect();
+    assert_eq!((ends.len(), by), (1, BTreeSet::from(["function"])), "{ends:?}");
+
+    let policy = world.python(
+        "role = client('iam').list_role_policies(RoleName='spawn-setup-reaper-us-east-1')['PolicyNames'][0]\n\
+         print(json.dumps(client('iam').get_role_policy(RoleName='spawn-setup-reaper-us-east-1', PolicyName=role)['PolicyDocument']))",
+    );
+    let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    let calls = world.control().calls(0);
+    let mine = calls.iter().filter(|call| call.caller.starts_with("function"));
+    let rights: BTreeSet<String> = mine.flat_map(|call| call.rights.clone()).chain(FOR_TROUBLE.map(str::to_owned)).collect();
+    assert_eq!(rights, allowed(&policy), "used, and allowed");
+    world.eventually("they are gone", || world.instances().iter().all(|(_, state)| state == "terminated").then_some(()));
+    assert_same(&timeless(before), &timeless(holdings(&world)));
+    assert_eq!(world.control().gaps(), []);
+}
+
+/// What the account holds, but for what a schedule and a function tell of their last time.
+fn timeless(mut holdings: Value) -> Value {
+    for service in ["logs", "scheduler", "lambda"] {
+        holdings[service] = Value::Null;
+    }
+    holdings
+}
+
+#[test]
+fn a_set_up_deploys_the_reaper_once_and_takes_it_away() {
+    let mut world = World::start();
+    let empty = holdings(&world);
+    let administrator = world.identity("administrator", &world.policy("administrator"));
+    let with_role = holdings(&world);
+    let plain = world.spawn_as(&administrator, ["setup"]).succeeded();
+    assert_shown!("setup-without-a-reaper", format!("{}\n{}", plain.stdout, plain.stderr));
+    world.upload(&ARTIFACTS);
+    let made = world.spawn_as(&administrator, ["setup"]).succeeded();
+    assert_shown!("setup-with-a-reaper", format!("{}\n{}", made.stdout, made.stderr));
+    let at = world.position();
+    world.spawn_as(&administrator, ["setup"]).succeeded();
+    let updates = ["UpdateFunctionCode", "UpdateFunctionConfiguration"].map(|operation| world.calls(at, operation).len());
+    assert_eq!(updates, [0, 0], "the same code is not deployed again");
+    // Who has no reaper to deploy leaves the one that is there.
+    world.upload(&ARTIFACTS[..1]);
+    let kept = world.spawn_as(&administrator, ["setup"]).succeeded();
+    assert!(kept.stdout.contains(":function:spawn-reaper-v1"), "{}", kept.stdout);
+    // Somebody has changed it.
+    world.python("client('lambda').update_function_configuration(FunctionName='spawn-reaper-v1', Timeout=3)");
+    world.upload(&ARTIFACTS);
+    world.spawn_as(&administrator, ["setup"]).succeeded();
+    let timeout = "print(client('lambda').get_function_configuration(FunctionName='spawn-reaper-v1')['Timeout'])";
+    assert_eq!(world.python(timeout), "840\n");
+    world.spawn_as(&administrator, ["setup", "--remove"]).succeeded();
+    assert_same(&with_role, &holdings(&world));
+    assert_ne!(empty, with_role);
+    let used = used(&world, &administrator);
+    let policy = world.policy("administrator");
+    let unused: BTreeSet<String> = allowed(&policy).difference(&used).cloned().collect();
+    assert_eq!(unused, BTreeSet::new(), "{used:?}");
+    assert_eq!(world.control().gaps(), []);
+}
