@@ -96,8 +96,7 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
     match facts.request.service.as_str() {
         "ec2" => ec2::needs(facts),
         "iam" => iam::needs(facts),
-        // A function's rights are all named as their operations, and are about the function.
-        "lambda" => Ok(vec![facts.need(function_arn(facts.request, facts.account))]),
+        "lambda" => Ok(lambda(facts)),
         "logs" => logs::needs(facts),
         "pricing" => Ok(vec![facts.need("*")]),
         "s3" => s3::needs(facts),
@@ -106,6 +105,20 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
         "sts" => sts::needs(facts),
         _ => Err(facts.gap()),
     }
+}
+
+/// A function's rights are all named as their operations, and are about the function.
+fn lambda(facts: &Facts<'_>) -> Vec<Need> {
+    let function = function_arn(facts.request, facts.account);
+    let tags: BTreeMap<String, String> = match facts.request.operation.as_str() {
+        "CreateFunction" => serde_json::from_value(facts.json()["Tags"].clone()).unwrap_or_default(),
+        _ => BTreeMap::new(),
+    };
+    let mut needs = vec![facts.need(function.clone()).giving(&tags)];
+    if !tags.is_empty() {
+        needs.push(Need::new("lambda:TagResource", function).giving(&tags));
+    }
+    needs
 }
 
 impl Facts<'_> {
