@@ -8,7 +8,7 @@
 
 mod writes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
@@ -60,9 +60,9 @@ impl Snapshot {
     /// Whether it tells of a run of so many ranks what a look of its own would have told at that moment: none of its instances is
     /// younger. One that was recorded long enough before and is missing is gone; EC2 lists what has terminated for an hour.
     pub(crate) fn tells_all_of(&self, run: &RunId, size: u32, batches: &[Batch]) -> bool {
-        let listed = |id: &InstanceId| self.of_run(run).iter().any(|instance| instance.launched.instance_id == *id);
+        let listed: BTreeSet<&InstanceId> = self.of_run(run).iter().map(|instance| &instance.launched.instance_id).collect();
         let is_told = |batch: &Batch| {
-            batch.recorded_at + SETTLE <= self.asked_at || batch.instances.iter().all(|launched| listed(&launched.instance_id))
+            batch.recorded_at + SETTLE <= self.asked_at || batch.instances.iter().all(|launched| listed.contains(&launched.instance_id))
         };
         let recorded: usize = batches.iter().map(|batch| batch.instances.len()).sum();
         // Else its launcher may be at work, or have died before it could record what it had launched.
