@@ -115,7 +115,8 @@ mod tests {
             instance_type: "c7i.large".to_owned(),
             market: spawn_model::market::MarketType::OnDemand,
         };
-        Batch { schema: SCHEMA, base, asked: 4, instances: addresses.iter().enumerate().map(instance).collect() }
+        let instances = addresses.iter().enumerate().map(instance).collect();
+        Batch { schema: SCHEMA, base, asked: 4, instances, recorded_at: jiff::Timestamp::UNIX_EPOCH }
     }
 
     #[test]

@@ -140,7 +140,8 @@ fn batch(world: &World, base: u32, addresses: &[&str]) {
         instance_type: "c7i.large".to_owned(),
         market: spawn_model::market::MarketType::OnDemand,
     };
-    let batch = Batch { schema: SCHEMA, base, asked: 4, instances: addresses.iter().enumerate().map(instance).collect() };
+    let instances = addresses.iter().enumerate().map(instance).collect();
+    let batch = Batch { schema: SCHEMA, base, asked: 4, instances, recorded_at: seconds(0) };
     world.cloud.put(&world.keys.batch(base), serde_json::to_vec(&batch).unwrap());
 }
 

@@ -29,6 +29,7 @@ use crate::plan::{Observed, Plan, plan};
 use crate::policies::{self, Audience};
 use crate::ports::{Aws, Caller, LogEvent, Result};
 use crate::setup::{self, Setup};
+use crate::snapshot::{Snapshots, WriteInvalidate};
 use crate::types::{self, By};
 use crate::wait::{self, Waited};
 use tokio::sync::OnceCell;
@@ -48,6 +49,8 @@ pub struct Engine {
     setup: Arc<OnceCell<Setup>>,
     /// What was full lately.
     pub(crate) full: Arc<Full>,
+    /// What refreshes share.
+    snapshots: Arc<Snapshots>,
 }
 
 /// A fleet that was just launched.
@@ -66,7 +69,9 @@ impl Engine {
     /// An engine on `aws`. `artifacts` is the directory with the agents; nothing means `SPAWN_ARTIFACTS`, else beside the program.
     #[must_use]
     pub fn new(aws: Aws, artifacts: Option<PathBuf>) -> Self {
-        Self { aws, artifacts, setup: Arc::default(), full: Arc::default() }
+        let snapshots = Arc::new(Snapshots::new(&aws));
+        let instances = Arc::new(WriteInvalidate::new(aws.instances, snapshots.clone()));
+        Self { aws: Aws { instances, ..aws }, artifacts, setup: Arc::default(), full: Arc::default(), snapshots }
     }
 
     pub(crate) fn aws(&self) -> &Aws {
@@ -324,13 +329,23 @@ impl Engine {
         wait::wait(&self.aws, &ledger, fleet, goal, until, operation).await
     }
 
-    /// Looks at a fleet; nothing if it is not there any more.
+    /// Looks at a fleet; nothing if it is not there any more. Whoever is about to change it goes by this.
     ///
     /// # Errors
     /// See [`fleet::look`].
     pub async fn look(&self, fleet: &FleetId) -> Result<Option<Fleet>> {
         let Some(setup) = self.found().await? else { return Ok(None) };
         fleet::look(&self.aws, &self.ledger(&setup), fleet).await
+    }
+
+    /// Looks at a fleet as one of many; nothing if it is not there any more. It may be shown as it was some seconds ago, but for what
+    /// this process has done to it.
+    ///
+    /// # Errors
+    /// See [`fleet::look`].
+    pub async fn refresh(&self, fleet: &FleetId) -> Result<Option<Fleet>> {
+        let Some(setup) = self.found().await? else { return Ok(None) };
+        fleet::refresh(&self.aws, &self.ledger(&setup), &self.snapshots, fleet).await
     }
 
     /// The fleet with an id or a name.
@@ -356,7 +371,7 @@ impl Engine {
         if is_known { Ok(id) } else { Err(fleet::no_such_fleet(id_or_name)) }
     }
 
-    /// Every fleet that has a name.
+    /// Every fleet that has a name, each as in [`Engine::refresh`].
     ///
     /// # Errors
     /// If the bucket or EC2 cannot be read.
@@ -366,7 +381,7 @@ impl Engine {
         let names = ledger.names().await?;
         let looks = names.iter().map(|name| async {
             let Some((claim, _)) = ledger.claim(name).await? else { return Ok(None) };
-            fleet::look(&self.aws, &ledger, &claim.fleet).await
+            fleet::refresh(&self.aws, &ledger, &self.snapshots, &claim.fleet).await
         });
         Ok(future::try_join_all(looks).await?.into_iter().flatten().collect())
     }

@@ -1,9 +1,10 @@
 //! A fleet as it is now: what was recorded, and what AWS says of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::try_join;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId};
@@ -16,10 +17,8 @@ use spawn_model::tag;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::ports::{Aws, Instance, Result};
+use crate::snapshot::{SETTLE, Snapshot, Snapshots};
 use crate::tags;
-
-/// EC2's reads may miss a new instance for a while (eventual consistency): so long, absence is no proof.
-const SETTLE: SignedDuration = SignedDuration::from_mins(5);
 
 /// A fleet at one moment.
 #[derive(Clone, Debug)]
@@ -72,6 +71,15 @@ impl Fleet {
 /// # Errors
 /// If the bucket or EC2 cannot be read.
 pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<Fleet>> {
+    seen(aws, ledger, None, fleet).await
+}
+
+/// Looks at a fleet as one of many, which share what EC2 says of instances.
+pub(crate) async fn refresh(aws: &Aws, ledger: &Ledger, snapshots: &Snapshots, fleet: &FleetId) -> Result<Option<Fleet>> {
+    seen(aws, ledger, Some(snapshots), fleet).await
+}
+
+async fn seen(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: &FleetId) -> Result<Option<Fleet>> {
     let (record, ended) = try_join!(ledger.fleet(fleet), ledger.ended(fleet))?;
     let Some(record) = record else { return Ok(None) };
     // Its name is given back last: until then something of it may be left, and whoever asks must be able to end it again.
@@ -79,17 +87,17 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         return Ok(None);
     }
     let size = size(ledger, &record).await?;
-    // While another run is being started, what lives of that one is the fleet's too.
-    let tags = match record.next {
-        Some(_) => tags::of_fleet(fleet),
-        None => tags::of_run(&record.run),
-    };
-    let (lease, batches, instances, completions) = try_join!(
+    let (lease, batches, told, completions) = try_join!(
         ledger.lease(fleet, &record.run),
         ledger.batches(fleet, &record.run),
-        aws.instances.describe(&tags),
+        told(aws, snapshots, &record),
         ledger.completions(fleet, &record.run, size),
     )?;
+    let instances = match told {
+        Told::Itself(instances) => instances,
+        Told::All(snapshot) if snapshot.tells_all_of(&record.run, size, &batches) => snapshot.of_run(&record.run).to_vec(),
+        Told::All(_) => aws.instances.describe(&tags::of_run(&record.run)).await?,
+    };
     let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> =
         instances.into_iter().filter(|i| i.tags.get(tag::RUN).is_some_and(|run| run == record.run.as_str())).collect();
@@ -145,6 +153,29 @@ pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<
         alive,
         record,
     }))
+}
+
+/// Whom EC2 has told of a fleet's instances.
+enum Told {
+    /// This look alone, just now.
+    Itself(Vec<Instance>),
+    /// All looks of a refresh, a while ago.
+    All(Arc<Snapshot>),
+}
+
+async fn told(aws: &Aws, snapshots: Option<&Snapshots>, record: &FleetRecord) -> Result<Told> {
+    if record.next.is_some() {
+        // While another run is being started, what lives of that one is the fleet's too.
+        return aws.instances.describe(&tags::of_fleet(&record.fleet)).await.map(Told::Itself);
+    }
+    let snapshot = match snapshots {
+        Some(snapshots) => snapshots.current().await?,
+        None => None,
+    };
+    match snapshot {
+        Some(snapshot) => Ok(Told::All(snapshot)),
+        None => aws.instances.describe(&tags::of_run(&record.run)).await.map(Told::Itself),
+    }
 }
 
 /// How many ranks a run has: fewer than asked for, if fewer may do and its launch is over.

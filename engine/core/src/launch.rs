@@ -173,7 +173,7 @@ impl Launcher<'_> {
                     self.operation.say(&format!("{given} × {} launched", place.title()));
                     // EC2 may not list them yet to whoever undoes this.
                     let ids = instances.iter().map(|launched| launched.instance_id.clone()).collect();
-                    let batch = Batch { schema: SCHEMA, base, asked, instances };
+                    let batch = Batch { schema: SCHEMA, base, asked, instances, recorded_at: self.aws.clock.now() };
                     self.ledger.batch_write(fleet, run, &batch).await.map_err(|e| e.leaving(Leftover::Remaining(ids)))?;
                     base += given;
                     if given < asked {

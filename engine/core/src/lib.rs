@@ -14,7 +14,7 @@
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
-//! | [`fleet`] | a fleet as it is now |
+//! | [`fleet`], `snapshot` | a fleet as it is now, and what the looks of one refresh share |
 //! | [`setup`], [`artifacts`] | what every fleet of an account shares |
 //! | [`policies`] | what whoever uses spawn may do |
 //! | [`ledger`] | the bucket as a ledger |
@@ -48,6 +48,7 @@ pub mod reap;
 pub mod rerun;
 mod retry;
 pub mod setup;
+mod snapshot;
 mod tags;
 mod types;
 pub mod user_data;

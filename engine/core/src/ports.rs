@@ -247,7 +247,7 @@ pub struct Endpoint {
 pub trait Instances: Send + Sync {
     /// `RunInstances`.
     async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Launched>>;
-    /// `DescribeInstances` by tag, in any state that EC2 still shows; one call a page of 1,000.
+    /// `DescribeInstances` by tag, in any state that EC2 still shows; one call a page of 1,000. `*` in a value stands for any text.
     async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>>;
     /// `TerminateInstances`, at most 1,000 in a call. Unknown ids are as good as terminated.
     async fn terminate(&self, ids: &[InstanceId]) -> Result<()>;

@@ -18,6 +18,11 @@ pub(crate) fn of_run(run: &RunId) -> Tags {
     Tags::from([(tag::RUN.to_owned(), run.to_string())])
 }
 
+/// What the instances of every run carry.
+pub(crate) fn of_any_run() -> Tags {
+    Tags::from([(tag::RUN.to_owned(), "*".to_owned())])
+}
+
 /// Gives resources that carry `old` the tags of `new`.
 pub(crate) async fn change(aws: &Aws, ids: &[String], old: &Tags, new: &Tags) -> Result<()> {
     let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();

@@ -176,6 +176,8 @@ pub struct Batch {
     pub asked: u32,
     /// What came back, by launch index.
     pub instances: Vec<Launched>,
+    /// When: whoever asked EC2 long before cannot have been told of them.
+    pub recorded_at: Timestamp,
 }
 
 /// Where a launcher is about to ask, written before it leaves the pool it asked last: a successor goes on from there, and never

@@ -152,6 +152,8 @@ pub(crate) async fn instances_launch_and_end(aws: &Aws) {
     seen.sort_by_key(|one| one.launched.launch_index);
     assert_eq!(seen.iter().map(|one| one.launched.clone()).collect::<Vec<_>>(), launched);
     assert!(seen.iter().all(|one| one.alive && !one.gone && matches!(one.seen, Seen::Pending | Seen::Running)), "{seen:?}");
+    let of_any_fleet = Tags::from([("spawn:fleet".to_owned(), "*".to_owned()), ("Name".to_owned(), request.tags["Name"].clone())]);
+    assert_eq!(aws.instances.describe(&of_any_fleet).await.expect("a description").len(), 3);
     // EC2 tells whole seconds.
     let just_now = |at: Timestamp| aws.clock.now().duration_since(at).as_secs().unsigned_abs() < 60;
     assert!(seen.iter().all(|one| just_now(one.launched_at)), "{seen:?}");

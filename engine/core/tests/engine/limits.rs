@@ -7,7 +7,9 @@ use jiff::SignedDuration;
 use sandbox_cloud::Config;
 use spawn_core::operation::Operation;
 use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::status::Status;
 
+use crate::refreshing::{descriptions, foreign_thousand, refreshed, with_instances};
 use crate::simulated::storm::{Storm, unmendable};
 use crate::simulated::{World, run};
 use crate::{array, launch};
@@ -109,6 +111,26 @@ async fn launching_takes_s(size: u32) -> f64 {
 
 fn lasting(size: u32) -> FleetSpec {
     FleetSpec { lease: crate::lasting(4 * 3600), ..array(size) }
+}
+
+#[test]
+fn a_thousand_fleets_are_refreshed_in_a_few_calls() {
+    run(async {
+        let (world, fleets) = with_instances(1_000).await;
+        for _ in 0..10 {
+            foreign_thousand(&world).await;
+        }
+        for at_once in [10, 100] {
+            let process = world.process();
+            let seen = refreshed(&process.engine(), &fleets, at_once).await;
+            assert!(seen.iter().all(|fleet| fleet.status == Status::Running && fleet.alive.len() == 1));
+            #[expect(clippy::cast_precision_loss, reason = "a handful, or the test fails")]
+            let calls = descriptions(&process) as f64;
+            let what = format!("DescribeInstances calls to refresh 1,000 spawn_instance, {at_once} at a time");
+            tell(&what, calls, 10.0, "calls");
+            assert!(calls <= 10.0, "{calls} calls");
+        }
+    });
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod markets;
 mod places;
 mod ports;
 mod reaping;
+mod refreshing;
 mod requirements;
 mod rerun;
 mod simulate;

@@ -27,7 +27,7 @@ const CHANGING: &[&str] = &[
 impl State {
     /// Checks every invariant after a call, and remembers what is broken.
     pub(super) fn check(&mut self, call: &str, now: Timestamp) {
-        if !CHANGING.contains(&call) {
+        if !self.checked || !CHANGING.contains(&call) {
             return;
         }
         let broken = self.broken();

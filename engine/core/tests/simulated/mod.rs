@@ -84,6 +84,9 @@ pub(crate) struct State {
     pub(crate) priced: bool,
     /// What every client token was used for.
     launches: BTreeMap<String, LaunchRequest>,
+    /// Whether it is checked after every change that nothing has happened that must never happen. What that takes grows with what
+    /// there is: whoever makes a thousand fleets checks afterwards.
+    pub(crate) checked: bool,
     /// What must never happen and has.
     pub(crate) violations: Vec<String>,
 }
@@ -126,6 +129,7 @@ impl World {
             profiles_due: BTreeSet::new(),
             priced: true,
             launches: BTreeMap::new(),
+            checked: true,
             violations: Vec::new(),
         };
         Self { state: Arc::new(Mutex::new(state)), origin: "2030-01-01T00:00:00Z".parse().unwrap(), started: tokio::time::Instant::now() }

@@ -150,7 +150,7 @@ impl FleetResource {
         let engine = self.engine()?;
         let id = fleet_id(&request.state)?;
         self.session.seen_in_state(id.clone());
-        let Some(fleet) = engine.look(&id).await? else { return Ok(ReadResponse::default()) };
+        let Some(fleet) = engine.refresh(&id).await? else { return Ok(ReadResponse::default()) };
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
