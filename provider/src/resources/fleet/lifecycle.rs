@@ -173,11 +173,12 @@ impl FleetResource {
         }
     }
 
-    /// Whether a change runs the fleet again: other triggers, or another lease of a machine whose lease has ended.
+    /// Whether a change runs the fleet again: other triggers, or another lease of a machine that is not there any more.
     fn runs_again(&self, prior: &Value, planned: &Value) -> bool {
         // However it is spelled.
         let lease = |block: &Value| LeaseSpec::read(block.get("lease"), &problem::Path::field("lease"), &mut Vec::new());
-        let is_over = self.kind == FleetKind::Instance && matches!(prior.get("status").as_str(), Some("expired" | "interrupted"));
+        let ended = ["expired", "interrupted", "succeeded", "failed"];
+        let is_over = self.kind == FleetKind::Instance && prior.get("status").as_str().is_some_and(|status| ended.contains(&status));
         prior.get("triggers") != planned.get("triggers") || (is_over && lease(prior) != lease(planned))
     }
 
@@ -267,9 +268,11 @@ fn wait_warning(waited: &Waited, spec: &FleetSpec) -> Option<Diagnostic> {
 /// A machine that is kept, and is not there any more. Told once: the state remembers.
 fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let detail = match fleet.status {
-        Status::Expired | Status::Interrupted => "No action is planned. Another `lease` or other `triggers` start it again.",
+        Status::Expired | Status::Interrupted | Status::Succeeded | Status::Failed => {
+            "No action is planned. Another `lease` or other `triggers` start it again."
+        }
         Status::Lost => "It is planned again.",
-        _ => return None,
+        Status::Launching | Status::Running => return None,
     };
     Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
 }
