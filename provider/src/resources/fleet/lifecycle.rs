@@ -142,7 +142,12 @@ impl FleetResource {
     pub(super) async fn refresh(&self, request: ReadRequest) -> ReadResponse {
         match self.try_refresh(&request).await {
             Ok(response) => response,
-            Err(error) => ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![messages::error(&error)] },
+            Err(error) => {
+                // What was just imported has no former state.
+                let is_known = !request.state.get("name").is_null();
+                let told = if is_known { messages::not_refreshed(&error) } else { messages::error(&error) };
+                ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![told] }
+            }
         }
     }
 
@@ -213,7 +218,7 @@ impl FleetResource {
 
     async fn try_delete(&self, prior: &Value) -> Result<(), Error> {
         let limit = timeout(prior, "delete").unwrap_or(DELETE_TIMEOUT);
-        self.engine()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await
+        self.engine()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await.map(drop)
     }
 
     pub(super) async fn import_fleet(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
