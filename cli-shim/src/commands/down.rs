@@ -7,7 +7,6 @@ use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_model::error::Error;
 use spawn_model::ids::FleetId;
-use spawn_model::spec::FleetSpec;
 use tokio::task::JoinSet;
 
 use super::{DONE, Outcome};
@@ -17,8 +16,9 @@ use crate::session::{Session, operation};
 
 /// End fleets for good
 ///
-/// Their instances, schedules, groups and roles are gone when this returns. Results, records and logs stay in the account's bucket. Works again on a fleet whose end was interrupted. A fleet that
-/// Terraform keeps is better ended with `terraform destroy`.
+/// Their instances, schedules, groups and roles are gone when this returns, and their names are free. Results, records and logs stay in
+/// the account: `spawn results`, `logs` and `status` find them by the fleet's id. Works again on a fleet whose end was interrupted. A
+/// fleet that Terraform keeps is better ended with `terraform destroy`.
 #[derive(Debug, Args)]
 pub(crate) struct Down {
     /// The fleets' names or ids
@@ -37,7 +37,7 @@ const TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 struct Ended {
     name: String,
     id: FleetId,
-    /// Null if they were deleted, or if the fleet had been ended before.
+    /// Null if they were deleted, or if nothing was recorded of the fleet.
     results_uri: Option<String>,
 }
 
@@ -80,23 +80,18 @@ impl Down {
 }
 
 async fn end(engine: &Engine, name: String, id: FleetId, delete_results: bool, operation: &Operation) -> Result<Ended, Error> {
-    let mut results_uri = None;
-    if let Some(fleet) = engine.look(&id).await? {
-        if delete_results && !fleet.record.spec.delete_results {
-            let spec = FleetSpec { delete_results: true, ..fleet.record.spec.clone() };
-            engine.update(&fleet, &spec).await?;
-        }
-        if !delete_results && !fleet.record.spec.delete_results {
-            results_uri = Some(fleet.results_uri);
-        }
-    }
-    engine.end(&id, TIMEOUT, operation).await.map_err(|error| error.context(&name))?;
+    // Nothing is looked at before: what cannot be looked at, because a record is damaged, has to be ended all the same.
+    let ended = match delete_results {
+        true => engine.erase(&id, TIMEOUT, operation).await.map(|()| None),
+        false => engine.end(&id, TIMEOUT, operation).await,
+    };
+    let results_uri = ended.map_err(|error| error.context(&name))?;
     Ok(Ended { name, id, results_uri })
 }
 
 fn text(ended: &Ended) -> String {
     match &ended.results_uri {
-        Some(uri) => format!("{} is gone; its results stay in {uri}\n", ended.name),
+        Some(uri) => format!("{} is gone; its results stay in {uri}, and `spawn results {}` finds them\n", ended.name, ended.id),
         None => format!("{} is gone\n", ended.name),
     }
 }

@@ -24,7 +24,7 @@ use crate::session::{Session, operation};
 /// As JSON, a line for each line: `{"rank": 3, "at": "2026-11-23T12:00:20Z", "message": "..."}`.
 #[derive(Debug, Args)]
 pub(crate) struct Logs {
-    /// The fleet's name or id
+    /// The fleet's name or id; of one that was ended for good, its id
     name: String,
     /// Go on until the fleet is over
     #[arg(short, long)]
@@ -55,7 +55,7 @@ impl Logs {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
-        let fleet = engine.find(&self.name).await?;
+        let fleet = engine.inspect(&self.name).await?;
         let mut reader = Reader::new(&fleet.record);
         let mut is_over = fleet.status.is_over();
         let mut reads = 0;

@@ -17,7 +17,7 @@ use crate::session::Session;
 /// for each file: `{"rank": 3, "path": "tile.png"}`, and `"file"` where it was fetched to.
 #[derive(Debug, Args)]
 pub(crate) struct Results {
-    /// The fleet's name or id
+    /// The fleet's name or id; of one that was ended for good, its id
     name: String,
     /// Fetch them into this directory, which is made if it is not there
     #[arg(long, value_name = "DIRECTORY")]
@@ -39,7 +39,7 @@ struct ResultFile {
 impl Results {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Session { engine } = Session::connect(global).await?;
-        let fleet = engine.find(&self.name).await?;
+        let fleet = engine.inspect(&self.name).await?;
         let found = engine.results(&fleet.record).await?;
         for (rank, path) in found.into_iter().filter(|(rank, _)| self.rank.is_none_or(|only| only == *rank)) {
             let mut result = ResultFile { rank, path, file: None };

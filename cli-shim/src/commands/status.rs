@@ -14,7 +14,7 @@ use crate::session::Session;
 /// Its status and why, its lease, what it has cost so far, where its results are, and its members.
 #[derive(Debug, Args)]
 pub(crate) struct Status {
-    /// The fleet's name or id
+    /// The fleet's name or id; of one that was ended for good, its id
     name: String,
     /// Exit with 0 if it succeeded, 1 if it failed, was lost, interrupted or expired, 2 if it is not over, 3 on an error
     #[arg(long)]
@@ -39,7 +39,7 @@ impl Status {
 
     async fn show(&self, global: &Global, output: &Output) -> Result<FleetStatus, crate::output::Failure> {
         let Session { engine } = Session::connect(global).await?;
-        let fleet = engine.find(&self.name).await?;
+        let fleet = engine.inspect(&self.name).await?;
         output.result(&FleetView::new(&fleet, engine.now()), FleetView::text)?;
         Ok(fleet.status)
     }

@@ -25,6 +25,8 @@ pub(crate) struct FleetView {
     /// Null if its machines live until the deadline, idle or not.
     idle_after_s: Option<u64>,
     alive: Vec<String>,
+    /// Null unless it was ended for good.
+    ended_at: Option<String>,
     notes: Vec<String>,
     #[serde(skip)]
     idle: Option<IdleSpec>,
@@ -48,6 +50,7 @@ impl FleetView {
             idle_after_s: fleet.idle.as_ref().map(|idle| idle.after.0),
             idle: fleet.idle.clone(),
             alive: fleet.alive.iter().map(ToString::to_string).collect(),
+            ended_at: fleet.ended_at.map(|at| at.to_string()),
             notes: fleet.notes.clone(),
             status: fleet.status,
             deadline: fleet.deadline,
@@ -273,6 +276,7 @@ pub(crate) mod tests {
             results_uri: "s3://spawn-123456789012-us-east-1/fleets/fleet-abababababababab/runs/run-cdcdcdcdcdcdcdcd/results/".into(),
             notes: vec!["rank 1: output was cut at 64 MiB".into()],
             alive: vec![InstanceId("i-00000000000000002".into())],
+            ended_at: None,
         }
     }
 

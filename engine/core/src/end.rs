@@ -10,7 +10,7 @@ use spawn_model::record::{Ended, FleetRecord, Rerun, SCHEMA};
 
 use crate::bucket::Bucket;
 use crate::lease;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, is_unreadable};
 use crate::operation::Operation;
 use crate::ports::{Aws, Result, Tags, Written};
 use crate::retry::Patience;
@@ -31,22 +31,55 @@ const PAUSE_MS_MAX: u64 = 5_000;
 
 /// Ends a fleet: terminates its instances and waits until they are gone, then removes group, schedules, role and name.
 ///
-/// May be repeated, also after it was interrupted anywhere: each step finds what is left by tag or by name.
+/// May be repeated, also after it was interrupted anywhere: each step finds what is left by tag or by name. Answers with what is
+/// recorded of it, if that stays.
 ///
 /// # Errors
 /// The first step that failed, with the instances that are left; `Timeout` if instances do not go away in `timeout`.
-pub async fn end(aws: &Aws, ledger: &Ledger, setup: &Setup, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
+pub async fn end(
+    aws: &Aws,
+    ledger: &Ledger,
+    setup: &Setup,
+    fleet: &FleetId,
+    timeout: SignedDuration,
+    operation: &Operation,
+) -> Result<Option<FleetRecord>> {
     let record = remove(aws, ledger, setup, fleet, timeout, operation).await?;
-    let Some(record) = record else { return release_unrecorded(ledger, fleet).await };
+    let Some(record) = record else { return release_unrecorded(ledger, fleet).await.map(|()| None) };
     if record.spec.delete_results {
-        operation.say("deleting results and records");
-        ledger.fleet_erase(fleet).await?;
+        return forget(ledger, &record, operation).await.map(|()| None);
     }
     release(ledger, &record.spec.name, fleet).await?;
-    if record.spec.delete_results {
-        ledger.fleet_forget(fleet).await?;
+    Ok(Some(record))
+}
+
+/// Ends a fleet for good, with its results and records whatever was asked for before.
+///
+/// # Errors
+/// See [`end`].
+pub async fn erase(
+    aws: &Aws,
+    ledger: &Ledger,
+    setup: &Setup,
+    fleet: &FleetId,
+    timeout: SignedDuration,
+    operation: &Operation,
+) -> Result<()> {
+    let record = remove(aws, ledger, setup, fleet, timeout, operation).await?;
+    let Some(record) = record else { return release_unrecorded(ledger, fleet).await };
+    if !record.spec.delete_results {
+        // Before the first of them is deleted: whoever repeats an end that was interrupted here finishes it.
+        ledger.fleet_edit(fleet, |record| record.spec.delete_results = true).await?;
     }
-    Ok(())
+    forget(ledger, &record, operation).await
+}
+
+/// Deletes what is recorded of a fleet of which nothing else is left, and gives its name back.
+async fn forget(ledger: &Ledger, record: &FleetRecord, operation: &Operation) -> Result<()> {
+    operation.say("deleting results and records");
+    ledger.fleet_erase(&record.fleet).await?;
+    release(ledger, &record.spec.name, &record.fleet).await?;
+    ledger.fleet_forget(&record.fleet).await
 }
 
 /// Removes what costs money and what was made for it. Records and name are left: by them a repetition finds what this one left.
@@ -76,7 +109,13 @@ async fn instances_end(
     timeout: SignedDuration,
     operation: &Operation,
 ) -> Result<Option<FleetRecord>> {
-    let mut record = ledger.fleet(fleet).await?;
+    let mut record = match ledger.fleet(fleet).await {
+        Err(unreadable) if is_unreadable(&unreadable) => {
+            machines_end(aws, ledger, fleet, timeout, operation).await?;
+            return Err(unreadable);
+        }
+        found => found?,
+    };
     // Without a record nothing was made: the record is the first thing that a launch writes.
     if record.is_some() {
         ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: aws.clock.now() }).await?;
@@ -92,6 +131,14 @@ async fn instances_end(
     operation.say("removing schedule, security group and role");
     groups_delete(aws, fleet, settled, timeout, operation).await?;
     Ok(record)
+}
+
+/// Ends the instances of a fleet whose record cannot be read: what is in it takes to finish the end, but no machine waits for that.
+async fn machines_end(aws: &Aws, ledger: &Ledger, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
+    let now = aws.clock.now();
+    ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: now }).await?;
+    terminate(aws, &tags::of_fleet(fleet), Vec::new(), now + UNSEEN, timeout, operation).await?;
+    groups_delete(aws, fleet, Some(now + UNSEEN), timeout, operation).await
 }
 
 /// Says in the record that the fleet's end has begun, so that nobody begins to run it again; whoever has begun loses it. What was
@@ -158,12 +205,12 @@ fn next(record: Option<&FleetRecord>) -> Option<&FleetRecord> {
 }
 
 /// The recorded instances of a launch that is so young that EC2 lists even those that are gone: one that it does not list, it
-/// has not noticed yet.
+/// has not noticed yet. What cannot be read names none: once noticed, they have their tags, and their group cannot go before them.
 pub(crate) async fn launched_lately(aws: &Aws, ledger: &Ledger, record: &FleetRecord) -> Result<Vec<InstanceId>> {
     if aws.clock.now() >= record.asked_at + LISTED {
         return Ok(Vec::new());
     }
-    let batches = ledger.batches(&record.fleet, &record.run).await?;
+    let batches = ledger.batches_readable(&record.fleet, &record.run).await?;
     Ok(batches.into_iter().flat_map(|batch| batch.instances).map(|launched| launched.instance_id).collect())
 }
 

@@ -311,7 +311,7 @@ impl Engine {
         operation.say(&format!("undoing the launch: {}", error.message));
         let quiet = Operation::quiet();
         match crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await {
-            Ok(()) => error.helped("Nothing of the launch is left").leaving(Leftover::Clear),
+            Ok(_) => error.helped("Nothing of the launch is left").leaving(Leftover::Clear),
             Err(failed) => {
                 let left = crate::end::left_by_both(&error.left, failed.left);
                 let again = format!("Undoing it failed too ({}); `spawn down {}` tries again", failed.message, record.fleet);
@@ -358,6 +358,16 @@ impl Engine {
         fleet::look(&self.aws, &ledger, &id).await?.ok_or_else(|| fleet::no_such_fleet(id_or_name))
     }
 
+    /// The fleet with an id or a name, to be looked at and nothing else: by its id also one that was ended for good.
+    ///
+    /// # Errors
+    /// `NoSuchFleet`.
+    pub async fn inspect(&self, id_or_name: &str) -> Result<Fleet> {
+        let ledger = self.ledger(&self.warm().await?);
+        let id = fleet::find(&ledger, id_or_name).await?;
+        fleet::inspect(&self.aws, &ledger, &id).await?.ok_or_else(|| fleet::no_such_fleet(id_or_name))
+    }
+
     /// The id of a fleet, even if its end was begun and interrupted: then the name still leads to it.
     ///
     /// # Errors
@@ -366,8 +376,8 @@ impl Engine {
         let Some(setup) = self.found().await? else { return Err(fleet::no_such_fleet(id_or_name)) };
         let ledger = self.ledger(&setup);
         let id = fleet::find(&ledger, id_or_name).await?;
-        // A name leads to a fleet that died before it was recorded; an id is only known by its record.
-        let is_known = ledger.fleet(&id).await?.is_some() || FleetId::parse(id_or_name).is_none();
+        // A name leads to a fleet that died before it was recorded too; an id is only known by its record, readable or not.
+        let is_known = FleetId::parse(id_or_name).is_none() || ledger.is_recorded(&id).await?;
         if is_known { Ok(id) } else { Err(fleet::no_such_fleet(id_or_name)) }
     }
 
@@ -395,13 +405,24 @@ impl Engine {
         Ok(ledger.payload(&record.fleet, &record.run).await?.map(|payload| payload.files).unwrap_or_default())
     }
 
-    /// Ends a fleet for good.
+    /// Ends a fleet for good. Answers with where its results stay; nothing if they were deleted with it, or nothing is recorded of it.
     ///
     /// # Errors
     /// See [`crate::end::end`].
-    pub async fn end(&self, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
+    pub async fn end(&self, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<Option<String>> {
+        let Some(setup) = self.found().await? else { return Ok(None) };
+        let ledger = self.ledger(&setup);
+        let kept = crate::end::end(&self.aws, &ledger, &setup, fleet, timeout, operation).await?;
+        Ok(kept.map(|record| fleet::results_uri(&ledger, &record)))
+    }
+
+    /// Ends a fleet for good, with its results and records whatever was asked for before.
+    ///
+    /// # Errors
+    /// See [`crate::end::erase`].
+    pub async fn erase(&self, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
         let Some(setup) = self.found().await? else { return Ok(()) };
-        crate::end::end(&self.aws, &self.ledger(&setup), &setup, fleet, timeout, operation).await
+        crate::end::erase(&self.aws, &self.ledger(&setup), &setup, fleet, timeout, operation).await
     }
 
     /// Says that a face has the fleet in its own state.

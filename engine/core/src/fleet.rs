@@ -14,6 +14,7 @@ use spawn_model::spec::{FleetReport, Member};
 use spawn_model::status::{Seen, Standing, Status, fleet_status, member_status};
 use spawn_model::tag;
 
+use crate::engine::whole_second;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::ports::{Aws, Instance, Result};
@@ -45,6 +46,8 @@ pub struct Fleet {
     pub notes: Vec<String>,
     /// Instances that still cost money.
     pub alive: Vec<InstanceId>,
+    /// When it was ended for good, if it was: nothing but records, results and logs is left of it.
+    pub ended_at: Option<Timestamp>,
 }
 
 impl Fleet {
@@ -71,21 +74,54 @@ impl Fleet {
 /// # Errors
 /// If the bucket or EC2 cannot be read.
 pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<Fleet>> {
-    seen(aws, ledger, None, fleet).await
+    live(aws, ledger, None, fleet).await
 }
 
 /// Looks at a fleet as one of many, which share what EC2 says of instances.
 pub(crate) async fn refresh(aws: &Aws, ledger: &Ledger, snapshots: &Snapshots, fleet: &FleetId) -> Result<Option<Fleet>> {
-    seen(aws, ledger, Some(snapshots), fleet).await
+    live(aws, ledger, Some(snapshots), fleet).await
 }
 
-async fn seen(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: &FleetId) -> Result<Option<Fleet>> {
+async fn live(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: &FleetId) -> Result<Option<Fleet>> {
+    match recorded(ledger, fleet).await? {
+        Some((record, false)) => seen(aws, ledger, snapshots, record, None).await.map(Some),
+        Some((_, true)) | None => Ok(None),
+    }
+}
+
+/// Looks at a fleet, or back at one that was ended for good; nothing if nothing is recorded of it.
+///
+/// # Errors
+/// If the bucket or EC2 cannot be read.
+pub async fn inspect(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<Fleet>> {
+    let Some((record, ended)) = recorded(ledger, fleet).await? else { return Ok(None) };
+    let ended_at = if ended { ledger.ended_at(fleet).await?.map(whole_second) } else { None };
+    if ended && ended_at.is_none() {
+        // Its records are being deleted at this moment.
+        return Ok(None);
+    }
+    seen(aws, ledger, None, record, ended_at).await.map(Some)
+}
+
+/// What is recorded of a fleet, and whether it was ended for good.
+async fn recorded(ledger: &Ledger, fleet: &FleetId) -> Result<Option<(FleetRecord, bool)>> {
     let (record, ended) = try_join!(ledger.fleet(fleet), ledger.ended(fleet))?;
     let Some(record) = record else { return Ok(None) };
     // Its name is given back last: until then something of it may be left, and whoever asks must be able to end it again.
-    if ended && ledger.claim(&record.spec.name).await?.is_none_or(|(claim, _)| claim.fleet != *fleet) {
-        return Ok(None);
-    }
+    let is_gone = ended && ledger.claim(&record.spec.name).await?.is_none_or(|(claim, _)| claim.fleet != *fleet);
+    Ok(Some((record, is_gone)))
+}
+
+/// A fleet as records and EC2 show it. The end of one that was ended for good is the end of its lease: what nothing else tells of,
+/// it ended.
+async fn seen(
+    aws: &Aws,
+    ledger: &Ledger,
+    snapshots: Option<&Snapshots>,
+    record: FleetRecord,
+    ended_at: Option<Timestamp>,
+) -> Result<Fleet> {
+    let fleet = &record.fleet;
     let size = size(ledger, &record).await?;
     let (lease, batches, told, completions) = try_join!(
         ledger.lease(fleet, &record.run),
@@ -105,7 +141,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: 
         Some(lease) => (lease.deadline, lease.idle),
         None => (lease::deadline_of(&record), record.spec.lease.idle.clone()),
     };
-    let deadline = instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).fold(leased_until, Timestamp::min);
+    let deadline = instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).chain(ended_at).fold(leased_until, Timestamp::min);
     let now = aws.clock.now();
 
     let mut by_rank: BTreeMap<u32, Launched> = BTreeMap::new();
@@ -126,7 +162,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: 
     for (rank, launched) in &by_rank {
         let completion = completed.get(rank).copied();
         let holder = completion.map_or(&launched.instance_id, |c| &c.instance_id);
-        let unsettled = now < record.asked_at + SETTLE;
+        let unsettled = ended_at.is_none() && now < record.asked_at + SETTLE;
         let seen = seen.get(holder).map_or(if unsettled { Seen::Pending } else { Seen::Gone }, |instance| instance.seen);
         let status = member_status(seen, completion, deadline, now);
         states.push(Standing { rank: *rank, status, seen, idle: completion.and_then(|c| c.idle.as_ref()) });
@@ -136,11 +172,12 @@ async fn seen(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: 
     if size < record.spec.size {
         status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));
     }
-    if let Some(next) = &record.next {
+    if let Some(at) = ended_at {
+        status_reason.push_str(&format!("; ended for good at {at}"));
+    } else if let Some(next) = &record.next {
         status_reason.push_str(&format!("; {} was begun in its place and is not launched yet", next.record.run));
     }
-    let results = RunKeys::new(fleet, &record.run).results();
-    Ok(Some(Fleet {
+    Ok(Fleet {
         deadline,
         status,
         status_reason,
@@ -148,11 +185,17 @@ async fn seen(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: 
         members,
         idle,
         tags_seen: tags_seen(&record, &instances),
-        results_uri: format!("s3://{}/{results}", ledger.bucket()),
+        results_uri: results_uri(ledger, &record),
         notes: completions.iter().flat_map(|completion| notes(completion, size)).collect(),
         alive,
+        ended_at,
         record,
-    }))
+    })
+}
+
+/// Where the results of a fleet's run are.
+pub(crate) fn results_uri(ledger: &Ledger, record: &FleetRecord) -> String {
+    format!("s3://{}/{}", ledger.bucket(), RunKeys::new(&record.fleet, &record.run).results())
 }
 
 /// Whom EC2 has told of a fleet's instances.
@@ -251,6 +294,12 @@ pub async fn find(ledger: &Ledger, id_or_name: &str) -> Result<FleetId> {
 #[must_use]
 pub fn no_such_fleet(id_or_name: &str) -> Error {
     let message = format!("there is no fleet {id_or_name:?} in this account and region");
-    let help = "`spawn ls` lists the fleets of a region; --region or AWS_REGION chooses another";
-    Error::new(spawn_model::error::Class::NotFound, "NoSuchFleet", message, help)
+    let mut help = "`spawn ls` lists the fleets of a region; --region or AWS_REGION chooses another".to_owned();
+    help.push_str(match FleetId::parse(id_or_name) {
+        None => ". One that was ended has given its name back: its id still leads `spawn results`, `logs` and `status` to what it left",
+        Some(_) => {
+            ". Of one that was ended, `spawn results`, `logs` and `status` find what it left, unless its results were deleted with it"
+        }
+    });
+    Error::new(spawn_model::error::Class::NotFound, "NoSuchFleet", message, &help)
 }

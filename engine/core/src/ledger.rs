@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spawn_model::error::{Class, Error};
@@ -17,6 +18,15 @@ pub(crate) const READS_AT_ONCE: usize = 32;
 
 /// How often a change of a record is made anew because somebody else was faster.
 const EDITS_MAX: u32 = 5;
+
+/// The code of what is said of a record that is no record of this version, or is damaged.
+const UNREADABLE: &str = "RecordUnreadable";
+
+/// Whether a record is there and cannot be read, which asking again does not change.
+#[must_use]
+pub fn is_unreadable(error: &Error) -> bool {
+    error.code == UNREADABLE
+}
 
 /// The records of one set-up's bucket.
 #[derive(Clone)]
@@ -42,7 +52,7 @@ impl Ledger {
         let Some((body, etag)) = self.objects.get(&self.bucket, key).await? else { return Ok(None) };
         let record = serde_json::from_slice(&body).map_err(|error| {
             let help = "Another version of spawn may have written it; use that version, or delete the object if it is damaged";
-            Error::new(Class::Invalid, "RecordUnreadable", format!("s3://{}/{key} cannot be read: {error}", self.bucket), help)
+            Error::new(Class::Invalid, UNREADABLE, format!("s3://{}/{key} cannot be read: {error}", self.bucket), help)
         })?;
         Ok(Some((record, etag)))
     }
@@ -86,6 +96,11 @@ impl Ledger {
     /// A fleet's record.
     pub async fn fleet(&self, fleet: &FleetId) -> Result<Option<FleetRecord>> {
         Ok(self.read(&layout::fleet_key(fleet)).await?.map(|(record, _)| record))
+    }
+
+    /// Whether there is a record of a fleet.
+    pub async fn is_recorded(&self, fleet: &FleetId) -> Result<bool> {
+        self.objects.exists(&self.bucket, &layout::fleet_key(fleet)).await
     }
 
     /// A fleet's record, and its ETag.
@@ -160,6 +175,22 @@ impl Ledger {
         self.all(&RunKeys::new(fleet, run).batches()).await
     }
 
+    /// What the launches of a run returned, without what cannot be read of it: for who finds the instances by their tags as well.
+    pub async fn batches_readable(&self, fleet: &FleetId, run: &RunId) -> Result<Vec<Batch>> {
+        let keys = self.objects.list(&self.bucket, &RunKeys::new(fleet, run).batches()).await?;
+        stream::iter(keys)
+            .map(|key| async move { self.read::<Batch>(&key).await })
+            .buffered(READS_AT_ONCE)
+            .filter_map(|found| async move {
+                match found {
+                    Err(error) if is_unreadable(&error) => None,
+                    found => found.map(|found| found.map(|(batch, _)| batch)).transpose(),
+                }
+            })
+            .try_collect()
+            .await
+    }
+
     /// Records what a launch returned.
     pub async fn batch_write(&self, fleet: &FleetId, run: &RunId, batch: &Batch) -> Result<()> {
         self.write(&RunKeys::new(fleet, run).batch(batch.base), batch, Condition::Always).await.map(drop)
@@ -188,6 +219,11 @@ impl Ledger {
     /// Whether a fleet was ended for good.
     pub async fn ended(&self, fleet: &FleetId) -> Result<bool> {
         self.objects.exists(&self.bucket, &layout::ended_key(fleet)).await
+    }
+
+    /// When a fleet was ended for good; nothing if it was not.
+    pub async fn ended_at(&self, fleet: &FleetId) -> Result<Option<Timestamp>> {
+        Ok(self.read::<Ended>(&layout::ended_key(fleet)).await?.map(|(ended, _)| ended.at))
     }
 
     /// Says that a fleet was ended for good.

@@ -201,6 +201,13 @@ fn instance_status(members: &[Standing<'_>], deadline: Timestamp, now: Timestamp
             let why = idle.map_or_else(|| format!("the lease ended at {deadline}"), ToString::to_string);
             (Status::Expired, why)
         }
+        // Lost is what is planned again, and how the command ended is recorded: running it anew is for the user to decide.
+        Seen::Stopped | Seen::Gone if *status == Status::Succeeded => {
+            (*status, "the command ended with exit code 0, and the instance vanished before the deadline".to_owned())
+        }
+        Seen::Stopped | Seen::Gone if *status == Status::Failed => {
+            (*status, "the command did not end with exit code 0, and the instance vanished before the deadline".to_owned())
+        }
         Seen::Stopped | Seen::Gone => (Status::Lost, "the instance vanished before the deadline without a record of why".to_owned()),
     }
 }

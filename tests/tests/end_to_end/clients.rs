@@ -90,6 +90,31 @@ fn the_command_from_set_up_to_its_removal() {
 }
 
 #[test]
+fn what_an_ended_fleet_left_is_found_by_its_id() {
+    let world = World::with_setup();
+    let file = write_fleet(world.directory());
+    let up = || world.spawn(["up", "-f", &file, "-o", "json"]).succeeded().json()["id"].as_str().expect("an id").to_owned();
+    let id = up();
+    let down = world.spawn(["down", "greeters"]).succeeded();
+    assert!(down.stdout.contains(&format!("`spawn results {id}`")), "{}", down.stdout);
+    let status = world.spawn(["status", &id, "--check-complete", "-o", "json"]).succeeded().json();
+    assert_eq!((&status["status"], shape(&status["ended_at"])), (&json!("succeeded"), json!("string")));
+    assert_eq!(world.spawn(["logs", &id, "--rank", "1", "--follow"]).succeeded().stdout, "hello from 1\n");
+    assert_eq!(world.spawn(["results", &id]).succeeded().stdout.lines().count(), 3);
+    for (what, name) in [("results", "greeters"), ("logs", "greeters"), ("status", "greeters"), ("rerun", id.as_str())] {
+        let refused = world.spawn([what, name, "-o", "json"]).ended(2).json();
+        assert_eq!(refused["error"]["code"], "NoSuchFleet", "{what} {name}");
+    }
+
+    let id = up();
+    world.spawn(["down", "greeters", "--delete-results"]).succeeded();
+    for what in ["results", "logs", "status"] {
+        assert_eq!(world.spawn([what, &id, "-o", "json"]).ended(2).json()["error"]["code"], "NoSuchFleet", "{what}");
+    }
+    assert!(world.keys().iter().all(|key| !key.contains(&id)));
+}
+
+#[test]
 fn exit_codes_say_how_far_a_fleet_is() {
     let world = World::with_setup();
     let up = |name: &str, goal: &str, words: &[&str]| {

@@ -118,6 +118,62 @@ fn an_instance_that_is_gone_is_planned_again_and_an_array_is_lost() {
     assert_same(&before, &holdings(&world));
 }
 
+/// What the command came to is recorded, so nothing is run a second time unasked.
+#[test]
+fn an_instance_whose_command_has_ended_is_not_planned_again() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let bench = |ttl: &str| {
+        let lease = format!("{{ ttl = \"{ttl}\" }}");
+        instance(&[("command", r#"["true"]"#), ("wait_for", r#""completed""#), ("lease", &lease)])
+    };
+    let terraform = world.terraform(&bench("20m"));
+    terraform.apply().succeeded();
+    world.python(&format!("client('ec2').terminate_instances(InstanceIds={:?})", instance_ids(&terraform.state(INSTANCE))));
+    world.eventually("it is gone", || world.instances().iter().all(|(_, state)| state == "terminated").then_some(()));
+    let plan = terraform.plan().succeeded().stdout;
+    assert!(plan.contains("Warning: bench: the command ended with exit code 0, ") && plan.contains("No action is planned."), "{plan}");
+    assert_eq!(terraform.planned(INSTANCE), "no-op");
+    terraform.run(["apply", "-refresh-only", "-input=false", "-no-color", "-auto-approve"]).succeeded();
+    assert_eq!(terraform.state(INSTANCE)["status"], "succeeded");
+
+    terraform.configure(&bench("30m"));
+    assert_eq!(terraform.planned(INSTANCE), "update");
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    assert_eq!(terraform.state(INSTANCE)["status"], "running");
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+/// Cuts short every object in the bucket whose key has this in it.
+fn damage(world: &World, part: &str) {
+    let damaged = world.python(&format!(
+        "s3 = client('s3')\nkeys = [o['Key'] for o in s3.list_objects_v2(Bucket='{BUCKET}', Prefix='fleets/')['Contents'] if '{part}' in o['Key']]\n\
+         for key in keys: s3.put_object(Bucket='{BUCKET}', Key=key, Body=b'{{')\nprint(len(keys))"
+    ));
+    assert_ne!(damaged, "0\n", "{part}");
+}
+
+#[test]
+fn a_damaged_record_keeps_nothing_from_its_end() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&array(&[]));
+    terraform.apply().succeeded();
+    damage(&world, "/batches/");
+    let plan = terraform.plan().succeeded();
+    assert!(plan.text().contains("Warning: ") && plan.text().contains("(RecordUnreadable)"), "{}", plan.text());
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+
+    world.spawn(["up", "--name", "slow", "--size", "2", "--type", "c7i.large", "--wait", "ready", "--", "sleep", "600"]).succeeded();
+    damage(&world, "/batches/");
+    world.spawn(["status", "slow"]).ended(2);
+    world.spawn(["down", "slow"]).succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
 #[test]
 fn a_fleet_that_was_ended_by_hand_is_planned_again() {
     let world = World::with_setup();

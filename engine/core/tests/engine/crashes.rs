@@ -186,7 +186,7 @@ async fn end(engine: &Engine) -> Result<()> {
         Err(error) if error.class == Class::NotFound => return Ok(()),
         found => found?,
     };
-    engine.end(&found.record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await
+    engine.end(&found.record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.map(drop)
 }
 
 /// What a deed comes to when nothing goes wrong.

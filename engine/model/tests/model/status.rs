@@ -128,9 +128,40 @@ fn the_state_of_an_instance() {
         ("vanished", vec![(Lost, Seen::Gone)]),
         ("stopped by somebody", vec![(Lost, Seen::Stopped)]),
         ("its command ended, and it was taken away", vec![(Succeeded, Seen::Gone)]),
+        ("its command failed, and it was taken away", vec![(Failed, Seen::Gone)]),
     ];
     let shown: String = cases.iter().map(|(what, states)| format!("{what}\n{}", told(FleetKind::Instance, 1, states))).collect();
     insta::assert_snapshot!("instance_status", shown);
+}
+
+/// A kept instance that is gone before its deadline is lost only if nothing tells how its command ended: what is lost, Terraform
+/// plans again, and so would run a command a second time whose end is recorded. Until the deadline its status is that end, in the
+/// words that a rank has for it. From then on it is `expired`, as every kept instance is: whether the machine went before its lease
+/// or with it, nothing tells any more.
+#[test]
+fn a_kept_instance_that_is_gone_tells_how_its_command_ended() {
+    for (exit, early, late) in [
+        (None, Status::Lost, Status::Expired),
+        (Some(Exit::Code { code: 0 }), Status::Succeeded, Status::Expired),
+        (Some(Exit::Code { code: 3 }), Status::Failed, Status::Expired),
+        (Some(Exit::Signal { signal: 9 }), Status::Failed, Status::Expired),
+        // The machine was of no use, and the next one would hardly be of more: its note says why.
+        (Some(Exit::NotStarted { reason: "no such file".into() }), Status::Failed, Status::Expired),
+        // The machine itself was taken back or ended, and could say so.
+        (Some(Exit::Interrupted), Status::Interrupted, Status::Interrupted),
+        (Some(Exit::LeaseEnded), Status::Expired, Status::Expired),
+        (Some(Exit::Idle), Status::Expired, Status::Expired),
+    ] {
+        let record = exit.map(completion);
+        for seen in [Seen::Stopped, Seen::Gone] {
+            for (now, wanted) in [(before(), early), (deadline(), late)] {
+                let status = member_status(seen, record.as_ref(), deadline(), now);
+                let standing = Standing { rank: 0, status, seen, idle: None };
+                let (status, _) = fleet_status(FleetKind::Instance, 1, &[standing], deadline(), now);
+                assert_eq!(status, wanted, "{record:?} {seen:?} at {now}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -142,7 +142,12 @@ impl FleetResource {
     pub(super) async fn refresh(&self, request: ReadRequest) -> ReadResponse {
         match self.try_refresh(&request).await {
             Ok(response) => response,
-            Err(error) => ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![messages::error(&error)] },
+            Err(error) => {
+                // What was just imported has no former state.
+                let is_known = !request.state.get("name").is_null();
+                let told = if is_known { messages::not_refreshed(&error) } else { messages::error(&error) };
+                ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![told] }
+            }
         }
     }
 
@@ -173,11 +178,12 @@ impl FleetResource {
         }
     }
 
-    /// Whether a change runs the fleet again: other triggers, or another lease of a machine whose lease has ended.
+    /// Whether a change runs the fleet again: other triggers, or another lease of a machine that is not there any more.
     fn runs_again(&self, prior: &Value, planned: &Value) -> bool {
         // However it is spelled.
         let lease = |block: &Value| LeaseSpec::read(block.get("lease"), &problem::Path::field("lease"), &mut Vec::new());
-        let is_over = self.kind == FleetKind::Instance && matches!(prior.get("status").as_str(), Some("expired" | "interrupted"));
+        let ended = ["expired", "interrupted", "succeeded", "failed"];
+        let is_over = self.kind == FleetKind::Instance && prior.get("status").as_str().is_some_and(|status| ended.contains(&status));
         prior.get("triggers") != planned.get("triggers") || (is_over && lease(prior) != lease(planned))
     }
 
@@ -212,7 +218,7 @@ impl FleetResource {
 
     async fn try_delete(&self, prior: &Value) -> Result<(), Error> {
         let limit = timeout(prior, "delete").unwrap_or(DELETE_TIMEOUT);
-        self.engine()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await
+        self.engine()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await.map(drop)
     }
 
     pub(super) async fn import_fleet(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
@@ -267,9 +273,11 @@ fn wait_warning(waited: &Waited, spec: &FleetSpec) -> Option<Diagnostic> {
 /// A machine that is kept, and is not there any more. Told once: the state remembers.
 fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let detail = match fleet.status {
-        Status::Expired | Status::Interrupted => "No action is planned. Another `lease` or other `triggers` start it again.",
+        Status::Expired | Status::Interrupted | Status::Succeeded | Status::Failed => {
+            "No action is planned. Another `lease` or other `triggers` start it again."
+        }
         Status::Lost => "It is planned again.",
-        _ => return None,
+        Status::Launching | Status::Running => return None,
     };
     Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
 }

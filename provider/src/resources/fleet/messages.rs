@@ -1,9 +1,10 @@
 //! The engine's errors and problems as Terraform shows them.
 
+use spawn_core::ledger::is_unreadable;
 use spawn_model::error::{Error, Leftover};
 use spawn_model::problem::{self, Problem};
 
-use crate::wire::{Diagnostic, Path, Step};
+use crate::wire::{Diagnostic, Path, Severity, Step};
 
 /// A broken rule, at the attribute that breaks it.
 pub(super) fn problem(problem: &Problem) -> Diagnostic {
@@ -29,6 +30,17 @@ pub(super) fn error(error: &Error) -> Diagnostic {
     }
     detail.push(format!("({})", error.code));
     Diagnostic::error(sentence(&error.message), detail.join(" ")).at(path(&error.path))
+}
+
+/// A failure to look at a fleet. That a record is damaged is a warning: Terraform looks before it destroys, and an error would keep
+/// it from ending the machines.
+pub(super) fn not_refreshed(error: &Error) -> Diagnostic {
+    let told = self::error(error);
+    if !is_unreadable(error) {
+        return told;
+    }
+    let detail = format!("{} The state stays as it was; `terraform destroy` ends the fleet all the same.", told.detail);
+    Diagnostic { severity: Severity::Warning, detail, ..told }
 }
 
 /// Terraform prints a summary as a headline: it begins with a capital letter, unless its first word is a name such as `c7i.large`.

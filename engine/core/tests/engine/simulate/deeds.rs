@@ -150,6 +150,6 @@ pub(super) async fn end(engine: &Engine, name: &str) -> Result<()> {
         Err(error) if error.class == Class::NotFound => Ok(()),
         // Whoever could not even look has said nothing about what is left.
         Err(error) => Err(error.leaving(Leftover::Unknown)),
-        Ok(fleet) => engine.end(&fleet.record.fleet, SignedDuration::from_mins(10), &Operation::quiet()).await,
+        Ok(fleet) => engine.end(&fleet.record.fleet, SignedDuration::from_mins(10), &Operation::quiet()).await.map(drop),
     }
 }
