@@ -246,7 +246,7 @@ impl Agent {
         let mut ran = self.run_once(ready, attempt, has_units).await;
         if let (true, Err(reason)) = (has_units, &ran) {
             eprintln!("spored: the workload runs without a unit: {reason}");
-            if let Some(account) = &ready.account {
+            if let (Some(account), false) = (&ready.account, ready.payload.uses_aws) {
                 workload::deny_metadata(account).await;
             }
             ran = self.run_once(ready, attempt, false).await;
@@ -350,8 +350,9 @@ impl Agent {
             home: home.unwrap_or(&directory),
             user: if unit || ready.account.is_some() { workload::USER } else { &own_user },
             path: &std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned()),
+            endpoints: &environment::endpoints(),
         };
         let env = environment::make(&facts);
-        Ok(Job { argv: ready.payload.command.clone(), env, directory, grace: workload::GRACE })
+        Ok(Job { argv: ready.payload.command.clone(), env, directory, uses_aws: ready.payload.uses_aws, grace: workload::GRACE })
     }
 }

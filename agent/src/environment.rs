@@ -1,4 +1,5 @@
-//! The environment of the workload. It is made from nothing: no variable of the agent's gets through, AWS's least of all.
+//! The environment of the workload. It is made from nothing: no variable of the agent's gets through, AWS's least of all; but for where
+//! AWS is, if the workload may use it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,6 +21,16 @@ pub(crate) struct Facts<'a> {
     pub(crate) user: &'a str,
     /// Where programs are found.
     pub(crate) path: &'a str,
+    /// Where AWS is, if it is not where it usually is.
+    pub(crate) endpoints: &'a [(&'static str, String)],
+}
+
+/// Variables that say where AWS is.
+const ENDPOINTS: [&str; 2] = ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_ENDPOINT_URL"];
+
+/// Where AWS is for the agent.
+pub(crate) fn endpoints() -> Vec<(&'static str, String)> {
+    ENDPOINTS.into_iter().filter_map(|name| Some((name, std::env::var(name).ok()?))).collect()
 }
 
 /// Makes the environment. The user's variables come last, so they may replace what is usual, but not what spawn says.
@@ -49,9 +60,12 @@ pub(crate) fn make(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("SPAWN_RUN", facts.config.run.to_string()),
         ("SPAWN_SIZE", size),
     ];
+    let region = &facts.config.region;
+    let aws = [("AWS_DEFAULT_REGION", region.clone()), ("AWS_REGION", region.clone())].into_iter().chain(facts.endpoints.iter().cloned());
+    let aws = aws.filter(|_| facts.payload.uses_aws);
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);
     let users = facts.payload.env.iter().filter(|(name, _)| !name.starts_with("SPAWN_")).map(|(name, value)| (name.clone(), value.clone()));
-    usual.into_iter().chain(ours).map(owned).chain(users).collect()
+    usual.into_iter().chain(aws).chain(ours).map(owned).chain(users).collect()
 }
 
 #[cfg(test)]
@@ -62,8 +76,7 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_workload_is_told_everything_by_name() {
+    fn lines(uses_aws: bool) -> Vec<String> {
         let config = AgentConfig {
             schema: SCHEMA,
             account: "123456789012".to_owned(),
@@ -84,6 +97,7 @@ mod tests {
             env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             size: 8,
             fewer_may_do: false,
+            uses_aws,
             name: "mandelbrot".to_owned(),
         };
         let facts = Facts {
@@ -98,8 +112,21 @@ mod tests {
             home: Path::new("/home/spawn"),
             user: "spawn",
             path: "/usr/bin:/bin",
+            endpoints: &[("AWS_ENDPOINT_URL", "http://127.0.0.1:4566".to_owned())],
         };
-        let lines: Vec<String> = make(&facts).iter().map(|(name, value)| format!("{name}={value}")).collect();
-        insta::assert_snapshot!("environment", lines.join("\n"));
+        make(&facts).iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    #[test]
+    fn the_workload_is_told_everything_by_name() {
+        insta::assert_snapshot!("environment", lines(false).join("\n"));
+    }
+
+    #[test]
+    fn who_may_use_aws_is_told_where_it_is() {
+        let (without, with) = (lines(false), lines(true));
+        let more: Vec<&String> = with.iter().filter(|line| !without.contains(line)).collect();
+        assert_eq!(more, ["AWS_DEFAULT_REGION=us-east-1", "AWS_ENDPOINT_URL=http://127.0.0.1:4566", "AWS_REGION=us-east-1"]);
+        assert!(without.iter().all(|line| !line.starts_with("AWS_")));
     }
 }

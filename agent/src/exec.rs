@@ -25,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) env: BTreeMap<String, String>,
     /// Where it starts. A program named by a relative path is found from here.
     pub(crate) directory: PathBuf,
+    /// Whether it may reach the metadata service, which has the machine's credentials.
+    pub(crate) uses_aws: bool,
     /// How long the command may take to end after it was asked to.
     pub(crate) grace: Duration,
 }

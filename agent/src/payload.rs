@@ -104,6 +104,7 @@ mod tests {
             env: BTreeMap::new(),
             size: 1,
             fewer_may_do: false,
+            uses_aws: false,
             name: "one".to_owned(),
         }
     }

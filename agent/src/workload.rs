@@ -72,7 +72,7 @@ impl Workload {
         write_for(&report, b"", account)?;
         let agent = std::env::current_exe()?;
         let tail = [agent.as_os_str(), "exec".as_ref(), "--job".as_ref(), job_path.as_os_str(), "--report".as_ref(), report.as_os_str()];
-        let mut command = if unit { unit_command(&job.directory) } else { direct_command(&agent, account) };
+        let mut command = if unit { unit_command(job) } else { direct_command(&agent, account) };
         command.args(if unit { &tail[..] } else { &tail[1..] });
         let (reader, writer) = io::pipe()?;
         if let Some(account) = account {
@@ -141,14 +141,16 @@ pub(crate) async fn deny_metadata(account: &Account) {
     }
 }
 
-fn unit_command(directory: &Path) -> Command {
+fn unit_command(job: &Job) -> Command {
     let mut command = Command::new("systemd-run");
     command.args(["--pipe", "--wait", "--collect", "--quiet"]);
     command.arg(format!("--unit={UNIT}")).arg(format!("--uid={USER}"));
-    command.args(["-p", &format!("IPAddressDeny={METADATA_ADDRESSES}")]);
+    if !job.uses_aws {
+        command.args(["-p", &format!("IPAddressDeny={METADATA_ADDRESSES}")]);
+    }
     // The end is told to `spored exec` alone, which passes it on; what is left after it is killed.
     command.args(["-p", "KillMode=mixed", "-p", &format!("TimeoutStopSec={}", (GRACE + KILL_WITHIN).as_secs())]);
-    command.args(["-p", &format!("WorkingDirectory={}", directory.display()), "--"]);
+    command.args(["-p", &format!("WorkingDirectory={}", job.directory.display()), "--"]);
     command
 }
 

@@ -25,6 +25,8 @@ pub enum Fault {
     LostReply,
     /// Nothing happens and no answer comes until the client gives up.
     Hang,
+    /// The call takes effect, and no answer comes until the client gives up.
+    HangAfter,
     /// The connection closes before anything happens.
     CloseBefore,
 }

@@ -183,7 +183,11 @@ impl Router {
                     }
                     Err(failure) => self.fail(&request, &failure, protocol),
                 };
-                if fault == Some(Fault::LostReply) { (Outcome::Close, format!("{} (reply lost)", done.1)) } else { done }
+                match fault {
+                    Some(Fault::LostReply) => (Outcome::Close, format!("{} (reply lost)", done.1)),
+                    Some(Fault::HangAfter) => (Outcome::Hang, format!("{} (no answer)", done.1)),
+                    _ => done,
+                }
             }
         };
         self.calls.record(Call {

@@ -57,6 +57,7 @@ async fn a_lost_reply_is_done_and_a_closed_connection_is_not() {
     script(&client, json!({"service": "s3", "operation": "CreateBucket", "times": 1, "do": "lost_reply"})).await;
     script(&client, json!({"service": "s3", "operation": "CreateBucket", "times": 1, "do": "close_before"})).await;
     script(&client, json!({"service": "sts", "operation": "*", "do": "hang"})).await;
+    script(&client, json!({"service": "s3", "operation": "DeleteBucket", "do": "hang_after"})).await;
     fixture
         .lines(
             "import botocore\n\
@@ -66,7 +67,10 @@ async fn a_lost_reply_is_done_and_a_closed_connection_is_not() {
              equal([b['Name'] for b in client('s3').list_buckets()['Buckets']], ['lost-1'])\n\
              config = botocore.config.Config(read_timeout=1, retries={'total_max_attempts': 1})\n\
              try: boto3.client('sts', region_name='us-east-1', config=config).get_caller_identity(); raise AssertionError('answered')\n\
-             except botocore.exceptions.ReadTimeoutError: pass",
+             except botocore.exceptions.ReadTimeoutError: pass\n\
+             try: boto3.client('s3', config=config).delete_bucket(Bucket='lost-1'); raise AssertionError('answered')\n\
+             except botocore.exceptions.ReadTimeoutError: pass\n\
+             equal(client('s3').list_buckets()['Buckets'], [])",
         )
         .await;
     client.clear_faults().await.unwrap();

@@ -148,6 +148,7 @@ impl World {
             env: owned(env),
             size,
             fewer_may_do,
+            uses_aws: false,
             name: "tiles".to_owned(),
         };
         self.cloud.put(&self.keys.payload(), serde_json::to_vec(&payload).unwrap());

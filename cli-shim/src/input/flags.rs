@@ -57,6 +57,8 @@ pub(crate) struct FleetArgs {
     budget: Option<f64>,
     #[command(flatten)]
     idle: IdleArgs,
+    #[arg(long, help = first_sentence("policies") + "; repeat it", long_help = doc("policies") + " A document is read from a file: `@FILE`.", value_name = "POLICY|@FILE")]
+    policy: Vec<String>,
     #[arg(long, help = first_sentence("env"), long_help = doc("env"), value_name = "NAME=VALUE", value_parser = pair)]
     env: Vec<(String, String)>,
     /// Files to put into the directory the command starts in: a path, and a name there if it is another
@@ -100,6 +102,18 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())).ok_or_else(|| "write it as NAME=VALUE".to_owned())
 }
 
+/// A policy, or the document in a file. One that is a problem is `Unknown`, about which nothing more is said.
+fn document(policy: &str, path: &Path, problems: &mut Vec<Problem>) -> Value {
+    let Some(file) = policy.strip_prefix('@') else { return Value::String(policy.to_owned()) };
+    match std::fs::read_to_string(file) {
+        Ok(text) => Value::String(text),
+        Err(error) => {
+            problems.push(Problem::new(path, format!("{file} cannot be read: {error}"), "Name a file with a policy document"));
+            Value::Unknown
+        }
+    }
+}
+
 impl FleetArgs {
     /// Writes what the flags say over `fields`.
     pub(super) fn apply(&self, fields: &mut Fields, problems: &mut Vec<Problem>) {
@@ -122,6 +136,11 @@ impl FleetArgs {
         }
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
         let lease = [("ttl", self.ttl.as_ref().map(text)), ("budget", self.budget.map(Value::Float))];
+        if !self.policy.is_empty() {
+            let path = Path::field("policies");
+            let read = self.policy.iter().enumerate().map(|(number, policy)| document(policy, &path.index(number), problems));
+            fields.insert("policies".to_owned(), Value::List(read.collect()));
+        }
         add(fields, "lease", lease.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect());
         add(fields, "market", self.market());
         self.idle.apply(fields);
@@ -195,6 +214,7 @@ mod tests {
         ("instance_types", "instance_types"),
         ("ami", "ami"),
         ("command", "command"),
+        ("policy", "policies"),
         ("file", "files"),
         ("env", "env"),
         ("spot", "market.type"),

@@ -58,7 +58,7 @@ impl Reaper {
         let packed = zip.start_file(BOOTSTRAP, options).and_then(|()| Ok(zip.write_all(&program)?)).and_then(|()| zip.finish());
         packed.map(Cursor::into_inner).map_err(|error| {
             let message = format!("{} cannot be packed: {error}", self.path.display());
-            Error::new(Class::Bug, "ArtifactUnreadable", message, "")
+            Error::new(Class::Invalid, "ArtifactUnreadable", message, "Check the file and SPAWN_ARTIFACTS")
         })
     }
 }

@@ -28,7 +28,8 @@ use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
 use crate::policies::{self, Audience};
 use crate::ports::{Aws, Caller, LogEvent, Result};
-use crate::setup::{self, Setup};
+use crate::rights;
+use crate::setup::{self, Choices, Setup};
 use crate::snapshot::{Snapshots, WriteInvalidate};
 use crate::types::{self, By};
 use crate::wait::{self, Waited};
@@ -94,14 +95,14 @@ impl Engine {
     ///
     /// # Errors
     /// See [`setup::ensure`].
-    pub async fn setup(&self, operation: &Operation) -> Result<Setup> {
+    pub async fn setup(&self, choices: &Choices, operation: &Operation) -> Result<Setup> {
         let caller = self.aws.identity.caller().await?;
-        self.setup_as(&caller, operation).await.map_err(needs_administrator)
+        self.setup_as(&caller, choices, operation).await.map_err(needs_administrator)
     }
 
-    async fn setup_as(&self, caller: &Caller, operation: &Operation) -> Result<Setup> {
+    async fn setup_as(&self, caller: &Caller, choices: &Choices, operation: &Operation) -> Result<Setup> {
         let artifacts = Artifacts::find(self.artifacts.as_deref())?;
-        setup::ensure(&self.aws, caller, &artifacts, operation).await
+        setup::ensure(&self.aws, caller, &artifacts, choices, operation).await
     }
 
     /// Removes the account set-up.
@@ -157,6 +158,7 @@ impl Engine {
         if let Some(setup) = &setup {
             self.name_free(setup, &caller, spec, own).await?;
         }
+        rights::check(&self.aws, setup.as_ref(), spec).await?;
         let names = types::names(&self.aws, spec, by).await?;
         let observed = self.observe(spec, &names, architectures).await?;
         let mut plan = plan(kind, spec, &observed)?;
@@ -219,9 +221,10 @@ impl Engine {
             Some(setup) => setup,
             None => {
                 warnings.push(format!("The account set-up of {} in {} was not there, so it was made.", caller.account, self.aws.region));
-                self.setup_as(&caller, operation).await.map_err(needs_administrator)?
+                self.setup_as(&caller, &Choices::default(), operation).await.map_err(needs_administrator)?
             }
         };
+        rights::check(&self.aws, Some(&setup), spec).await?;
         let ledger = self.ledger(&setup);
         let names = types::names(&self.aws, spec, By::Price).await?;
         let (price, observed) = join!(self.price(&names), self.observe(spec, &names, setup.architectures()));
@@ -503,6 +506,7 @@ pub(crate) fn payload(spec: &FleetSpec) -> Payload {
         env: spec.env.clone(),
         size: spec.size,
         fewer_may_do: spec.min_size.is_some(),
+        uses_aws: !spec.policies.is_empty(),
         name: spec.name.clone(),
     }
 }

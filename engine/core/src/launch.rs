@@ -7,6 +7,7 @@ use futures::try_join;
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout;
 use spawn_model::market::MarketType;
+use spawn_model::policies::Policy;
 use spawn_model::problem::Path;
 use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Lease, Payload, SCHEMA, Settled};
 use spawn_model::tag;
@@ -20,6 +21,7 @@ use crate::plan::{Plan, batch_size, client_token};
 use crate::pools::Pool;
 use crate::ports::{Aws, Disk, LaunchRequest, Result, RoleRequest, SpotTerms, Tags};
 use crate::retry::{Patience, patiently};
+use crate::rights;
 use crate::setup::{Names, Setup};
 use crate::user_data::UserData;
 
@@ -104,10 +106,12 @@ impl Launcher<'_> {
     async fn identity(&self) -> Result<()> {
         let name = layout::role_name(&self.record.fleet);
         let names = Names::new(&self.record.account, &self.record.region);
+        let policies = rights::asked(&self.record.spec);
         let role = RoleRequest {
             name: name.clone(),
             service: "ec2.amazonaws.com".to_owned(),
-            policy: names.fleet_policy(&self.record.fleet),
+            policy: names.fleet_policy(&self.record.fleet, &policies),
+            managed: policies.iter().filter_map(Policy::managed).map(str::to_owned).collect(),
             boundary: Some(self.setup.boundary_arn.clone()),
             tags: self.tags(),
         };

@@ -16,6 +16,7 @@
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
 //! | [`fleet`], `snapshot` | a fleet as it is now, and what the looks of one refresh share |
 //! | [`setup`], [`artifacts`] | what every fleet of an account shares |
+//! | `rights` | what the command of a fleet may do |
 //! | [`policies`] | what whoever uses spawn may do |
 //! | [`ledger`] | the bucket as a ledger |
 //! | [`classes`] | what AWS's error codes mean |
@@ -47,6 +48,7 @@ pub mod process;
 pub mod reap;
 pub mod rerun;
 mod retry;
+mod rights;
 pub mod setup;
 mod snapshot;
 mod tags;

@@ -356,6 +356,8 @@ pub struct RoleRequest {
     pub service: String,
     /// Its inline policy, JSON.
     pub policy: String,
+    /// The ARNs of managed policies that it has too.
+    pub managed: Vec<String>,
     /// The ARN of its permissions boundary, if it has one.
     pub boundary: Option<String>,
     /// Its tags.
@@ -367,7 +369,8 @@ pub struct RoleRequest {
 pub trait Identity: Send + Sync {
     /// `GetCallerIdentity`.
     async fn caller(&self) -> Result<Caller>;
-    /// Makes a role under the path `/spawn/`: `CreateRole`, `PutRolePolicy`; it exists counts as done, and the policy is put again. The ARN.
+    /// Makes a role under the path `/spawn/`: `CreateRole`, `PutRolePolicy`, and `AttachRolePolicy` for each managed policy; it exists counts as
+    /// done, and the policies are put again. The ARN.
     async fn role_ensure(&self, role: &RoleRequest) -> Result<String>;
     /// Makes an instance profile with the role of the same name: `CreateInstanceProfile`, `AddRoleToInstanceProfile`.
     async fn profile_ensure(&self, name: &str, tags: &Tags) -> Result<()>;
@@ -375,7 +378,10 @@ pub trait Identity: Send + Sync {
     async fn role_delete(&self, name: &str) -> Result<()>;
     /// The names of roles under `/spawn/` that begin with a prefix.
     async fn roles(&self, name_prefix: &str) -> Result<Vec<String>>;
-    /// Makes a managed policy under `/spawn/`; the ARN. It exists counts as done.
+    /// `GetPolicy`: whether there is a managed policy of this ARN.
+    async fn policy_exists(&self, arn: &str) -> Result<bool>;
+    /// Makes a managed policy under `/spawn/`; the ARN. It exists: `GetPolicy` and `GetPolicyVersion`; if it says something else,
+    /// `CreatePolicyVersion`, and `DeletePolicyVersion` of the one before.
     async fn policy_ensure(&self, account: &str, name: &str, document: &str) -> Result<String>;
     /// Deletes a managed policy. Gone is gone.
     async fn policy_delete(&self, arn: &str) -> Result<()>;

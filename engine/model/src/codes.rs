@@ -70,6 +70,13 @@ pub const CODES: &[Code] = &[
         "Make the file readable, or point `SPAWN_ARTIFACTS` at a directory with the programs of this version.",
     ),
     code(
+        "BadBoundary",
+        &[Class::Invalid],
+        Left::Nothing,
+        "What `spawn setup --workload-boundary` was given is no policy document, or is too long for the managed policy that it becomes part of.",
+        "Write a policy document of IAM's, with `Effect`, `Action` and `Resource` in each statement, in fewer than 6,144 characters.",
+    ),
+    code(
         "BadEndpoint",
         &[Class::Invalid],
         Left::Nothing,
@@ -113,6 +120,13 @@ pub const CODES: &[Code] = &[
         "Launch it again if it is still wanted.",
     ),
     code(
+        "FileUnreadable",
+        &[Class::Invalid],
+        Left::Nothing,
+        "A file that the command line names cannot be read.",
+        "Name a file that is there and readable.",
+    ),
+    code(
         "FleetEnded",
         &[Class::Conflict],
         Left::Nothing,
@@ -125,6 +139,13 @@ pub const CODES: &[Code] = &[
         Left::Unchanged,
         "The fleet has run, and its machines are gone: a longer lease cannot bring them back.",
         "Run it again: `spawn rerun NAME`; in Terraform, change `triggers`.",
+    ),
+    code(
+        "FunctionBusy",
+        &[Class::Transient],
+        Left::Unchanged,
+        "Lambda has not finished the last change of the reaper's function, and takes one after the other. `spawn setup` waits for it for two minutes.",
+        "Run `spawn setup` again.",
     ),
     code(
         "InvalidAnswer",
@@ -232,6 +253,13 @@ pub const CODES: &[Code] = &[
         "Import the public key with `aws ec2 import-key-pair`, or leave `ssh_key` out.",
     ),
     code(
+        "NoPolicy",
+        &[Class::Invalid],
+        Left::Nothing,
+        "A managed policy that `policies` names does not exist.",
+        "Check the ARN, or write the rights themselves: `s3:ReadOnly:arn:aws:s3:::data/*`.",
+    ),
+    code(
         "NoPool",
         &[Class::Invalid],
         Left::Nothing,
@@ -301,6 +329,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "No instance type that the region offers has what `requirements` says. Bare metal and types that earn CPU credits are never chosen.",
         "Widen a range or exclude less, or name types with `instance_types`.",
+    ),
+    code(
+        "NoWorkloadBoundary",
+        &[Class::Denied],
+        Left::Nothing,
+        "The fleet asks for rights in AWS (`policies`), and the account set-up lets no fleet have more than its agent needs.",
+        "An administrator says once what fleets may get at most: `spawn setup --workload-boundary FILE`, with a policy document of IAM's. It becomes part of the permissions boundary of every fleet's role.",
     ),
     code(
         "NotWritten",

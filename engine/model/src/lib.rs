@@ -9,6 +9,7 @@
 //! | [`image`], [`requirements`], [`market`] | which image a fleet boots, on which types, and how its instances are bought |
 //! | [`idle`] | when an instance does nothing |
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
+//! | [`policies`] | what its commands may do in AWS |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -25,6 +26,7 @@ pub mod layout;
 pub mod market;
 pub mod network;
 pub mod placement;
+pub mod policies;
 pub mod problem;
 pub mod read;
 pub mod record;

@@ -151,6 +151,9 @@ pub struct Payload {
     /// Whether fewer may do: then [`Settled`] says how many there are.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fewer_may_do: bool,
+    /// Whether the command may use the machine's credentials: it was given rights of its own.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uses_aws: bool,
     /// The fleet's name.
     pub name: String,
 }

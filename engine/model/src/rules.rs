@@ -11,6 +11,7 @@ use crate::layout::SHARD_SIZE;
 use crate::market::check_market;
 use crate::network::{check_network, check_ssh_key};
 use crate::placement::check_placement;
+use crate::policies::check_policies;
 use crate::problem::{Path, Problem};
 use crate::read::FieldType;
 use crate::requirements::check_requirements;
@@ -103,6 +104,9 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     }
     if let Value::List(words) = value.get("command") {
         check_command(words, &root.key("command"), problems);
+    }
+    if let Value::List(policies) = value.get("policies") {
+        check_policies(policies, &root.key("policies"), problems);
     }
     if let Value::Map(files) = value.get("files") {
         check_files(files, &root.key("files"), problems);

@@ -69,6 +69,11 @@ fields! {
         /// The program to run on every instance and its arguments, as a list: no shell reads it. Its files are in the
         /// directory it starts in. Left out: the instances only boot.
         command: Vec<String> => Optional, Replace;
+        /// What the command may do in AWS. Each entry is a right to something, such as `"s3:ReadOnly:arn:aws:s3:::data/*"` (`ReadOnly`,
+        /// `WriteOnly` or `ReadWrite` of `dynamodb`, `ecr`, `kms`, `logs`, `s3`, `secretsmanager`, `sns`, `sqs`, `ssm`), the ARN of a managed
+        /// policy, or a policy document. The set-up says what fleets may get at most: see `spawn setup --workload-boundary`. Left out:
+        /// nothing, and the machine's credentials are out of the command's reach.
+        policies: Vec<String> => Optional, Replace;
         /// Files to put into the directory the command starts in: name to content, executable, 1 MiB in all.
         files: BTreeMap<String, String> => Optional, Replace;
         /// Environment variables of the command. Names beginning with `SPAWN_` are taken.

@@ -156,7 +156,7 @@ fn busy(error: Error) -> Error {
 
 fn unexpected(call: Call) -> Error {
     let message = format!("{} answered without a function", call.permission());
-    Error::new(Class::Bug, "UnexpectedAnswer", message, "")
+    Error::new(Class::Bug, "InvalidAnswer", message, "")
 }
 
 #[cfg(test)]

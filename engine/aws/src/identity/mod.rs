@@ -45,6 +45,10 @@ impl Identity for Iam {
         self.account.caller().await
     }
 
+    async fn policy_exists(&self, arn: &str) -> Result<bool> {
+        Ok(self.default_version(arn).await?.is_some())
+    }
+
     async fn role_ensure(&self, role: &RoleRequest) -> Result<String> {
         self.role_make(role).await
     }

@@ -3,12 +3,16 @@
 use spawn_core::ports::Result;
 use spawn_model::layout::ROLE_PATH;
 
-use super::{GONE, Iam};
+use super::{GONE, Iam, unexpected};
 use crate::endpoint::Call;
 use crate::error::Tolerate;
 use crate::partition::partition;
 
 const CREATE: Call = Call::once("iam", "CreatePolicy");
+const GET: Call = Call::repeatable("iam", "GetPolicy");
+const GET_VERSION: Call = Call::repeatable("iam", "GetPolicyVersion");
+// Made twice it makes two versions, of which the second counts as well: but IAM keeps only five.
+const CREATE_VERSION: Call = Call::once("iam", "CreatePolicyVersion");
 const VERSIONS: Call = Call::repeatable("iam", "ListPolicyVersions");
 const DELETE_VERSION: Call = Call::repeatable("iam", "DeletePolicyVersion");
 const DELETE: Call = Call::repeatable("iam", "DeletePolicy");
@@ -16,8 +20,35 @@ const DELETE: Call = Call::repeatable("iam", "DeletePolicy");
 impl Iam {
     pub(super) async fn policy_make(&self, account: &str, name: &str, document: &str) -> Result<String> {
         let create = self.client.create_policy().path(ROLE_PATH).policy_name(name).policy_document(document);
-        self.endpoint.call(CREATE, || create.clone().send()).await.tolerate(&["EntityAlreadyExists"])?;
-        Ok(format!("arn:{}:iam::{account}:policy{ROLE_PATH}{name}", partition(&self.region)))
+        let created = self.endpoint.call(CREATE, || create.clone().send()).await.tolerate(&["EntityAlreadyExists"])?;
+        let arn = format!("arn:{}:iam::{account}:policy{ROLE_PATH}{name}", partition(&self.region));
+        if created.is_none() {
+            self.policy_change(&arn, document).await?;
+        }
+        Ok(arn)
+    }
+
+    /// Lets a policy say what it is to say, unless it does.
+    async fn policy_change(&self, arn: &str, document: &str) -> Result<()> {
+        let Some(version) = self.default_version(arn).await? else { return Err(unexpected(GET, "a policy")) };
+        let get = self.client.get_policy_version().policy_arn(arn).version_id(&version);
+        let known = self.endpoint.call(GET_VERSION, || get.clone().send()).await?.policy_version.and_then(|known| known.document);
+        if known.is_some_and(|known| says_the_same(&known, document)) {
+            return Ok(());
+        }
+        let create = self.client.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);
+        self.endpoint.call(CREATE_VERSION, || create.clone().send()).await?;
+        // IAM keeps five; nobody goes back to one.
+        let delete = self.client.delete_policy_version().policy_arn(arn).version_id(version);
+        self.endpoint.call(DELETE_VERSION, || delete.clone().send()).await.tolerate(GONE)?;
+        Ok(())
+    }
+
+    /// Which version of a policy counts; nothing if there is no such policy.
+    pub(super) async fn default_version(&self, arn: &str) -> Result<Option<String>> {
+        let get = self.client.get_policy().policy_arn(arn);
+        let found = self.endpoint.call(GET, || get.clone().send()).await.tolerate(GONE)?;
+        Ok(found.and_then(|answer| answer.policy).and_then(|policy| policy.default_version_id))
     }
 
     pub(super) async fn policy_remove(&self, arn: &str) -> Result<()> {
@@ -33,5 +64,29 @@ impl Iam {
         let delete = self.client.delete_policy().policy_arn(arn);
         self.endpoint.call(DELETE, || delete.clone().send()).await.tolerate(GONE)?;
         Ok(())
+    }
+}
+
+/// Whether a document, as IAM hands it out (percent-encoded), says the same as one of ours.
+fn says_the_same(encoded: &str, document: &str) -> bool {
+    let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
+    let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+    read(&decoded).is_some_and(|known| Some(known) == read(document))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_compared_by_what_they_say() {
+        let ours = r#"{"Version":"2012-10-17","Statement":[]}"#;
+        for (encoded, same) in [
+            ("%7B%22Statement%22%3A%5B%5D%2C%20%22Version%22%3A%222012-10-17%22%7D", true),
+            ("%7B%22Statement%22%3A%5B%5D%7D", false),
+            ("%7B", false),
+        ] {
+            assert_eq!(says_the_same(encoded, ours), same, "{encoded}");
+        }
     }
 }

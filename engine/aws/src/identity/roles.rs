@@ -16,6 +16,7 @@ const DELETE: Call = Call::repeatable("iam", "DeleteRole");
 const PUT_POLICY: Call = Call::repeatable("iam", "PutRolePolicy");
 const LIST_POLICIES: Call = Call::repeatable("iam", "ListRolePolicies");
 const DELETE_POLICY: Call = Call::repeatable("iam", "DeleteRolePolicy");
+const ATTACH: Call = Call::repeatable("iam", "AttachRolePolicy");
 const LIST_ATTACHED: Call = Call::repeatable("iam", "ListAttachedRolePolicies");
 const DETACH: Call = Call::repeatable("iam", "DetachRolePolicy");
 const CREATE_PROFILE: Call = Call::once("iam", "CreateInstanceProfile");
@@ -45,6 +46,10 @@ impl Iam {
         };
         let put = self.client.put_role_policy().role_name(&role.name).policy_name(POLICY_NAME).policy_document(&role.policy);
         self.endpoint.call(PUT_POLICY, || put.clone().send()).await?;
+        for policy in &role.managed {
+            let attach = self.client.attach_role_policy().role_name(&role.name).policy_arn(policy);
+            self.endpoint.call(ATTACH, || attach.clone().send()).await?;
+        }
         Ok(arn)
     }
 

@@ -59,6 +59,7 @@ pub(super) const GRANTS: &[Grant] = &[
             "ec2:DescribeSpotPriceHistory",
             "ec2:DescribeSubnets",
             "ec2:DescribeVpcEndpoints",
+            "iam:GetPolicy",
             "pricing:GetProducts",
         ],
         on: &["*"],
@@ -133,7 +134,12 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[ON_WHAT_IS_OURS],
     },
     // No role that could do more than the boundary says, whatever policies it gets.
-    Grant { to: &[Launcher], actions: &["iam:CreateRole", "iam:PutRolePolicy"], on: &[FLEET_ROLES], when: &[WITHIN_THE_BOUNDARY] },
+    Grant {
+        to: &[Launcher],
+        actions: &["iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePolicy"],
+        on: &[FLEET_ROLES],
+        when: &[WITHIN_THE_BOUNDARY],
+    },
     Grant {
         to: &[Launcher],
         actions: &[
@@ -210,7 +216,15 @@ pub(super) const GRANTS: &[Grant] = &[
     },
     Grant {
         to: &[Administrator],
-        actions: &["iam:CreatePolicy", "iam:DeletePolicy", "iam:DeletePolicyVersion", "iam:ListPolicyVersions"],
+        actions: &[
+            "iam:CreatePolicy",
+            "iam:CreatePolicyVersion",
+            "iam:DeletePolicy",
+            "iam:DeletePolicyVersion",
+            "iam:GetPolicy",
+            "iam:GetPolicyVersion",
+            "iam:ListPolicyVersions",
+        ],
         on: &[SETUP_POLICIES],
         when: &[],
     },

@@ -132,11 +132,9 @@ impl Filling<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::setup::MANAGED_POLICY_MAX;
 
     use super::*;
-
-    /// Characters of a managed policy, white space not counted.
-    const MANAGED_POLICY_MAX: usize = 6_144;
 
     #[test]
     fn every_document_fits_a_managed_policy_wherever_it_is() {

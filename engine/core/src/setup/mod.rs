@@ -10,6 +10,7 @@ mod reaper;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use spawn_model::error::{Class, Error};
 use spawn_model::layout;
 use spawn_model::record::SCHEMA;
@@ -48,6 +49,9 @@ pub const SCHEDULE_GROUP: &str = "spawn";
 
 /// The log group of all workloads.
 pub const LOG_GROUP: &str = "/spawn/fleets";
+
+/// Characters of a managed policy (IAM quotas).
+pub(crate) const MANAGED_POLICY_MAX: usize = 6_144;
 
 /// How long output is kept, in days.
 const LOG_DAYS: u32 = 30;
@@ -92,6 +96,16 @@ pub struct Setup {
     /// The function that reaps; nothing if there is none, and somebody has to run `spawn reap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaper_arn: Option<String>,
+    /// The statements that say what commands of fleets may get at most, beside what their agents need; none of them: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workload_boundary: Vec<Value>,
+}
+
+/// What can be chosen of a set-up.
+#[derive(Clone, Debug, Default)]
+pub struct Choices {
+    /// A policy document (JSON) that says what commands of fleets may get at most. Left out: as it was, and nothing in a new set-up.
+    pub workload_boundary: Option<String>,
 }
 
 /// The set-up that is there, or nothing.
@@ -116,8 +130,11 @@ pub async fn find(aws: &Aws) -> Result<Option<Setup>> {
 ///
 /// # Errors
 /// The first step that fails; what was made stays, and the next set-up goes on from there.
-pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, operation: &Operation) -> Result<Setup> {
+pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: &Choices, operation: &Operation) -> Result<Setup> {
     let names = Names::new(&caller.account, &aws.region);
+    let workload_boundary = workload_boundary(aws, choices).await?;
+    let boundary = names.boundary_policy(&workload_boundary);
+    check_length(&boundary)?;
     let bucket = names.bucket();
     operation.say(&format!("bucket {bucket}"));
     aws.objects.bucket_ensure(&bucket, &names.bucket_policy()).await.map_err(|e| e.context("making the bucket"))?;
@@ -125,7 +142,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, operation
         upload(aws, &bucket, agent, operation).await?;
     }
     operation.say("roles and permissions boundary");
-    let boundary_arn = aws.identity.policy_ensure(&caller.account, &names.boundary(), &names.boundary_policy()).await?;
+    let boundary_arn = aws.identity.policy_ensure(&caller.account, &names.boundary(), &boundary).await?;
     let automation_role_arn = role(aws, names.automation_role(), "ssm.amazonaws.com", names.automation_policy()).await?;
     let scheduler_role_arn = role(aws, names.scheduler_role(), "scheduler.amazonaws.com", names.scheduler_policy()).await?;
     operation.say("log group, schedule group and automation document");
@@ -146,10 +163,28 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, operation
         schedule_group: SCHEDULE_GROUP.to_owned(),
         log_group: LOG_GROUP.to_owned(),
         reaper_arn,
+        workload_boundary,
     };
     let text = serde_json::to_string(&setup).map_err(|e| Error::new(Class::Bug, "SetupJson", e.to_string(), ""))?;
     aws.systems.parameter_put(PARAMETER, &text).await?;
     Ok(setup)
+}
+
+/// What commands may get at most: as it is chosen, else as it was.
+async fn workload_boundary(aws: &Aws, choices: &Choices) -> Result<Vec<Value>> {
+    let Some(document) = &choices.workload_boundary else {
+        return Ok(find(aws).await?.map(|setup| setup.workload_boundary).unwrap_or_default());
+    };
+    spawn_model::policies::statements(document).map_err(|(message, help)| Error::new(Class::Invalid, "BadBoundary", message, help))
+}
+
+fn check_length(boundary: &str) -> Result<()> {
+    let characters = boundary.chars().count();
+    if characters <= MANAGED_POLICY_MAX {
+        return Ok(());
+    }
+    let message = format!("the boundary of all fleets would have {characters} characters, and IAM allows {MANAGED_POLICY_MAX}");
+    Err(Error::new(Class::Invalid, "BadBoundary", message, "Say it shorter: with wildcards, or in fewer statements"))
 }
 
 async fn upload(aws: &Aws, bucket: &str, agent: &Agent, operation: &Operation) -> Result<()> {
@@ -162,7 +197,7 @@ async fn upload(aws: &Aws, bucket: &str, agent: &Agent, operation: &Operation) -
 }
 
 async fn role(aws: &Aws, name: String, service: &str, policy: String) -> Result<String> {
-    let request = RoleRequest { name, service: service.to_owned(), policy, boundary: None, tags: setup_tags() };
+    let request = RoleRequest { name, service: service.to_owned(), policy, managed: Vec::new(), boundary: None, tags: setup_tags() };
     aws.identity.role_ensure(&request).await.map_err(|e| e.context("making a role"))
 }
 

@@ -1,6 +1,7 @@
 //! What the set-up's parts are called, and what its roles may do.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
 use super::{DOCUMENT, FUNCTION, LOG_GROUP, PREFIX};
@@ -86,47 +87,49 @@ impl<'a> Names<'a> {
         .to_string()
     }
 
-    /// The most that any fleet's role can ever do, whatever policies it gets.
-    pub(super) fn boundary_policy(&self) -> String {
+    /// The most that any fleet's role can ever do, whatever policies it gets: what its agent needs, and what the administrator lets
+    /// commands have.
+    pub(super) fn boundary_policy(&self, workloads: &[Value]) -> String {
         let bucket = self.bucket_arn();
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [
-                { "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": format!("{bucket}/*") },
-                { "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket },
-                { "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": self.log_streams_arn("*") },
-            ],
-        })
-        .to_string()
+        let agents = [
+            json!({ "Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], "Resource": format!("{bucket}/*") }),
+            json!({ "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket }),
+            json!({ "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": self.log_streams_arn("*") }),
+        ];
+        let statements: Vec<&Value> = agents.iter().chain(workloads).collect();
+        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }
 
-    /// What the agents of one fleet may do: read their own records, write their own claims, completions and results, and log.
-    pub(crate) fn fleet_policy(&self, fleet: &spawn_model::ids::FleetId) -> String {
+    /// What the role of one fleet may do: its agents read their own records, write their own claims, completions and results, and log;
+    /// its commands may do what was asked for.
+    pub(crate) fn fleet_policy(&self, fleet: &spawn_model::ids::FleetId, asked: &[Policy]) -> String {
+        let mut statements = self.agent_statements(fleet);
+        statements.extend(asked.iter().flat_map(Policy::statements));
+        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
+    }
+
+    fn agent_statements(&self, fleet: &spawn_model::ids::FleetId) -> Vec<Value> {
         let bucket = self.bucket_arn();
         let prefix = layout::fleet_prefix(fleet);
-        json!({
-            "Version": "2012-10-17",
-            "Statement": [
-                { "Effect": "Allow", "Action": "s3:GetObject", "Resource": [format!("{bucket}/agents/*"), format!("{bucket}/{prefix}*")] },
-                {
-                    "Effect": "Allow", "Action": "s3:PutObject",
-                    "Resource": [
-                        format!("{bucket}/{prefix}runs/*/ranks/*"),
-                        format!("{bucket}/{prefix}runs/*/completions/*"),
-                        format!("{bucket}/{prefix}runs/*/results/*"),
-                    ],
-                },
-                {
-                    "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket,
-                    "Condition": { "StringLike": { "s3:prefix": format!("{prefix}*") } },
-                },
-                {
-                    "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-                    "Resource": self.log_streams_arn(&format!("{fleet}/*")),
-                },
-            ],
-        })
-        .to_string()
+        vec![
+            json!({ "Effect": "Allow", "Action": "s3:GetObject", "Resource": [format!("{bucket}/agents/*"), format!("{bucket}/{prefix}*")] }),
+            json!({
+                "Effect": "Allow", "Action": "s3:PutObject",
+                "Resource": [
+                    format!("{bucket}/{prefix}runs/*/ranks/*"),
+                    format!("{bucket}/{prefix}runs/*/completions/*"),
+                    format!("{bucket}/{prefix}runs/*/results/*"),
+                ],
+            }),
+            json!({
+                "Effect": "Allow", "Action": "s3:ListBucket", "Resource": bucket,
+                "Condition": { "StringLike": { "s3:prefix": format!("{prefix}*") } },
+            }),
+            json!({
+                "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": self.log_streams_arn(&format!("{fleet}/*")),
+            }),
+        ]
     }
 
     /// Scheduler may start this one document and hand it this one role, no more.

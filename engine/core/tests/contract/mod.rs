@@ -59,6 +59,7 @@ fn ec2_role(name: &str) -> RoleRequest {
         name: name.to_owned(),
         service: "ec2.amazonaws.com".to_owned(),
         policy: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}"#.to_owned(),
+        managed: Vec::new(),
         boundary: None,
         tags: tags(&[("spawn:fleet", name)]),
     }
@@ -534,13 +535,20 @@ pub(crate) async fn roles_with_boundary(aws: &Aws) {
     let document = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
     let boundary = aws.identity.policy_ensure(&account, &name, document).await.expect("a policy");
     assert_eq!(boundary, format!("arn:aws:iam::{account}:policy/spawn/{name}"));
-    assert_eq!(aws.identity.policy_ensure(&account, &name, document).await.expect("the same"), boundary);
+    let wider = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sqs:*"],"Resource":"*"}]}"#;
+    // IAM keeps five versions: more changes than that must be possible.
+    for document in [document, wider, document, wider, document, wider, document, document] {
+        assert_eq!(aws.identity.policy_ensure(&account, &name, document).await.expect("the same"), boundary);
+    }
+    assert_eq!(aws.identity.policy_exists(&boundary).await, Ok(true));
     for service in ["scheduler.amazonaws.com", "ssm.amazonaws.com"] {
-        let role = RoleRequest { service: service.to_owned(), boundary: Some(boundary.clone()), ..ec2_role(&fresh("service")) };
+        let managed = vec![boundary.clone()];
+        let role = RoleRequest { service: service.to_owned(), managed, boundary: Some(boundary.clone()), ..ec2_role(&fresh("service")) };
         aws.identity.role_ensure(&role).await.expect(service);
         aws.identity.role_delete(&role.name).await.expect(service);
     }
     for _ in 0..2 {
         aws.identity.policy_delete(&boundary).await.expect("gone, or so already");
     }
+    assert_eq!(aws.identity.policy_exists(&boundary).await, Ok(false));
 }

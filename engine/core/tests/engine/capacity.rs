@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use sandbox_cloud::{Config, Fault};
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
+use spawn_core::setup::Choices;
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::Status;
@@ -24,7 +25,7 @@ async fn pools(world: &World) -> Vec<String> {
 
 async fn set_up(config: Config) -> World {
     let world = World::with(config);
-    world.engine().setup(&Operation::quiet()).await.unwrap();
+    world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
     world
 }
 

@@ -12,6 +12,7 @@ use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::ports::{FunctionRequest, Result, Tags};
 use spawn_core::rerun::Wanted;
+use spawn_core::setup::Choices;
 use spawn_model::error::{Class, Leftover};
 use spawn_model::layout;
 use spawn_model::market::Fallback;
@@ -20,6 +21,7 @@ use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use crate::markets::{scarce, spot};
 use crate::places::with;
+use crate::rights::{BOUNDARY, bounded, entitled, entitling};
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::identity::Profile;
@@ -44,6 +46,8 @@ enum Deed {
     Cluster(u32),
     /// Of which fewer may do, and no pool has room for all.
     Fewer(u32),
+    /// Whose commands have rights in AWS.
+    Entitled(u32),
     End(u32),
     Erase(u32),
     Extend(u32),
@@ -62,6 +66,8 @@ enum Deed {
     /// The same, of a launcher that died.
     ReapDead(u32),
     SetUp,
+    /// Once more, with another say about what commands get at most.
+    Widen,
     TearDown,
 }
 
@@ -70,7 +76,8 @@ impl Deed {
     async fn prepare(self) -> World {
         match self {
             Self::SetUp => World::new(),
-            Self::Launch(_) | Self::TearDown => warm().await,
+            Self::Launch(_) | Self::TearDown | Self::Widen => warm().await,
+            Self::Entitled(_) => entitling().await,
             Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
                 let world = warm().await;
                 scatter(&world);
@@ -139,7 +146,9 @@ impl Deed {
                 let spec = FleetSpec { min_size: Some(2), ..array(size) };
                 engine.launch(FleetKind::JobArray, &spec, &quiet).await.map(drop)
             }
-            Self::SetUp => engine.setup(&quiet).await.map(drop),
+            Self::Entitled(size) => engine.launch(FleetKind::JobArray, &entitled(size), &quiet).await.map(drop),
+            Self::Widen => engine.setup(&bounded(BOUNDARY), &quiet).await.map(drop),
+            Self::SetUp => engine.setup(&Choices::default(), &quiet).await.map(drop),
             Self::TearDown => engine.setup_remove(&quiet).await,
             Self::Extend(_) => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
             Self::Shorten(_) => engine.lease_change(&engine.find("tiles").await?, &lasting(600)).await.map(drop),
@@ -212,6 +221,7 @@ async fn expected(deed: Deed) -> Expected {
 async fn finish(deed: Deed, world: &World) -> View {
     match deed {
         Deed::SetUp => world.engine().setup_remove(&Operation::quiet()).await.unwrap(),
+        Deed::Widen => drop(world.engine().setup(&bounded(r#"{"Statement":[]}"#), &Operation::quiet()).await.unwrap()),
         Deed::TearDown => {}
         _ => end(&world.engine()).await.unwrap(),
     }
@@ -229,7 +239,7 @@ async fn survive(deed: Deed, n: usize, trouble: Trouble, expected: &Expected) {
     let what = format!("{what} ({})", process.calls()[n]);
     if let (
         Some(Err(error)),
-        Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_) | Deed::Cluster(_) | Deed::Fewer(_),
+        Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_) | Deed::Cluster(_) | Deed::Fewer(_) | Deed::Entitled(_),
         Trouble::Refused(_),
     ) = (&outcome, deed, trouble)
     {
@@ -376,6 +386,16 @@ fn reaping_a_launch_that_died() {
 #[test]
 fn setting_up() {
     survives_everything(Deed::SetUp, &TROUBLES);
+}
+
+#[test]
+fn setting_up_again_with_another_boundary() {
+    survives_everything(Deed::Widen, &TROUBLES);
+}
+
+#[test]
+fn launching_what_has_rights_in_aws() {
+    survives_everything(Deed::Entitled(2), &TROUBLES);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use jiff::SignedDuration;
 use sandbox_cloud::Config;
 use spawn_core::operation::Operation;
+use spawn_core::setup::Choices;
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::Status;
 
@@ -35,7 +36,7 @@ struct Damage {
 /// Launches fleet after fleet in a storm, each ended in calm.
 async fn weathered(seed: u64) -> Damage {
     let world = World::with(Config { seed, throttle: false, ..Config::default() });
-    world.engine().setup(&Operation::quiet()).await.unwrap();
+    world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
     let before = world.view();
     let storm = Arc::new(Mutex::new(Storm::new(seed, ONE_IN)));
     let mut damage = Damage::default();
@@ -80,7 +81,7 @@ fn one_call_each_s(instances: f64) -> f64 {
 fn a_thousand_instances_are_asked_for_at_once() {
     run(async {
         let world = World::with(Config { throttle: true, ..Config::default() });
-        world.engine().setup(&Operation::quiet()).await.unwrap();
+        world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
         let began = world.now();
         let launched = world.engine().launch(FleetKind::JobArray, &array(1000), &Operation::quiet()).await.unwrap();
         let took_s = world.now().duration_since(began).as_secs_f64();
@@ -95,7 +96,7 @@ fn a_thousand_instances_are_asked_for_at_once() {
 /// A world with EC2's published buckets, set up.
 async fn throttled() -> World {
     let world = World::with(Config { throttle: true, ..Config::default() });
-    world.engine().setup(&Operation::quiet()).await.unwrap();
+    world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
     world
 }
 

@@ -26,6 +26,7 @@ mod reaping;
 mod refreshing;
 mod requirements;
 mod rerun;
+mod rights;
 mod simulate;
 mod watching;
 
@@ -34,6 +35,7 @@ use serde_json::json;
 use spawn_core::engine::Launch;
 use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
+use spawn_core::setup::Choices;
 use spawn_model::duration::Seconds;
 use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
@@ -71,7 +73,7 @@ fn idle_after(after_s: u64) -> IdleSpec {
 /// A world whose account is set up.
 async fn warm() -> World {
     let world = World::new();
-    world.engine().setup(&Operation::quiet()).await.unwrap();
+    world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
     world
 }
 

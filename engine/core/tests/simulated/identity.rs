@@ -1,5 +1,7 @@
 //! IAM and STS.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use spawn_core::ports::{Caller, Identity, Result, RoleRequest, Tags};
@@ -22,6 +24,8 @@ pub(crate) struct Role {
     pub(crate) boundary: Option<String>,
     /// Its inline policy.
     pub(crate) policy: Option<String>,
+    /// Managed policies that it has too.
+    pub(crate) managed: BTreeSet<String>,
     /// Its tags.
     pub(crate) tags: Tags,
     /// When it was made.
@@ -66,7 +70,8 @@ impl State {
         }
         let arn = format!("arn:aws:iam::{ACCOUNT}:role{ROLE_PATH}{name}");
         let (service, boundary, tags) = (request.service.clone(), request.boundary.clone(), request.tags.clone());
-        self.roles.insert(name.clone(), Role { arn: arn.clone(), service, boundary, policy: None, tags, made_at: now });
+        self.roles
+            .insert(name.clone(), Role { arn: arn.clone(), service, boundary, policy: None, managed: BTreeSet::new(), tags, made_at: now });
         Ok(arn)
     }
 
@@ -100,7 +105,8 @@ impl State {
     }
 
     fn role_remove(&mut self, name: &str) -> Result<()> {
-        if self.role(name)?.policy.is_some() {
+        let role = self.role(name)?;
+        if role.policy.is_some() || !role.managed.is_empty() {
             return Err(refusal("DeleteConflict", 409, "Cannot delete entity, must delete policies first."));
         }
         if self.profiles.values().any(|profile| profile.role.as_deref() == Some(name)) {
@@ -128,6 +134,16 @@ impl Identity for Door {
             Ok(())
         })
         .await?;
+        for policy in &role.managed {
+            self.call("iam:AttachRolePolicy", |s, _| {
+                if !s.policies.contains_key(policy) {
+                    return Err(no_such("policy", policy));
+                }
+                s.role(&role.name)?.managed.insert(policy.clone());
+                Ok(())
+            })
+            .await?;
+        }
         Ok(arn)
     }
 
@@ -158,7 +174,14 @@ impl Identity for Door {
             });
             tolerate(deleted.await, GONE)?;
         }
-        tolerate(self.call("iam:ListAttachedRolePolicies", |s, _| s.role(name).map(drop)).await, GONE)?;
+        let attached = self.call("iam:ListAttachedRolePolicies", |s, _| Ok(s.role(name)?.managed.clone())).await;
+        for policy in tolerate(attached, GONE)?.into_iter().flatten() {
+            let detached = self.call("iam:DetachRolePolicy", |s, _| {
+                s.role(name)?.managed.remove(&policy);
+                Ok(())
+            });
+            tolerate(detached.await, GONE)?;
+        }
         tolerate(self.call("iam:DeleteRole", |s, _| s.role_remove(name)).await, GONE).map(drop)
     }
 
@@ -166,13 +189,33 @@ impl Identity for Door {
         self.call("iam:ListRoles", |s, _| Ok(s.roles.keys().filter(|name| name.starts_with(name_prefix)).cloned().collect())).await
     }
 
+    async fn policy_exists(&self, arn: &str) -> Result<bool> {
+        self.call("iam:GetPolicy", |s, _| Ok(s.policies.contains_key(arn))).await
+    }
+
     async fn policy_ensure(&self, account: &str, name: &str, document: &str) -> Result<String> {
         let arn = format!("arn:aws:iam::{account}:policy{ROLE_PATH}{name}");
-        self.call("iam:CreatePolicy", |s, _| {
-            s.policies.entry(arn.clone()).or_insert_with(|| document.to_owned());
+        let created = self.call("iam:CreatePolicy", |s, _| {
+            if s.policies.contains_key(&arn) {
+                return Err(exists("A policy", name));
+            }
+            s.policies.insert(arn.clone(), document.to_owned());
             Ok(())
-        })
-        .await?;
+        });
+        if tolerate(created.await, THERE)?.is_some() {
+            return Ok(arn);
+        }
+        self.call("iam:GetPolicy", |_, _| Ok(())).await?;
+        let known = self.call("iam:GetPolicyVersion", |s, _| Ok(s.policies.get(&arn).cloned())).await?;
+        if known.as_deref() != Some(document) {
+            // The version before stays until it is deleted; nothing goes by it any more.
+            self.call("iam:CreatePolicyVersion", |s, _| {
+                s.policies.insert(arn.clone(), document.to_owned());
+                Ok(())
+            })
+            .await?;
+            self.call("iam:DeletePolicyVersion", |_, _| Ok(())).await?;
+        }
         Ok(arn)
     }
 

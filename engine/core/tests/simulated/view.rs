@@ -174,7 +174,7 @@ impl State {
 
     fn view_identity(&self, lines: &mut Vec<String>) {
         for (name, role) in &self.roles {
-            lines.push(format!("role {name} {} {:?} {:?} {:?}", role.service, role.boundary, role.policy, role.tags));
+            lines.push(format!("role {name} {} {:?} {:?} {:?} {:?}", role.service, role.boundary, role.policy, role.managed, role.tags));
         }
         for (name, profile) in &self.profiles {
             lines.push(format!("profile {name} {:?} {:?}", profile.role, profile.tags));

@@ -86,6 +86,7 @@ fn what_a_job_array_may_not_be() {
         ),
         ("a public address in words", but(json!({ "network": { "public_address": "yes" } }))),
         ("a key without a name", but(json!({ "ssh_key": "" }))),
+        ("policies that are none", but(json!({ "policies": ["s3:ReadOnly:arn:aws:s3:::data/*", "s3:ReadOnly", "iam:Everything:*"] }))),
         ("a root volume that no instance boots from", but(json!({ "root_volume": { "type": "st1", "size_gib": 500 } }))),
         ("a root volume from a snapshot", but(json!({ "root_volume": { "snapshot": "snap-0123456789abcdef0" } }))),
         ("a root volume of a kind that does not exist", but(json!({ "root_volume": { "type": "ssd" } }))),

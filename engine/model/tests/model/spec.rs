@@ -51,7 +51,7 @@ fn every_field_counts_in_the_hash() {
 
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 22];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 23];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -73,6 +73,7 @@ fn every_field_counts_in_the_hash() {
     others[19].requirements =
         Some(RequirementsSpec { vcpu: None, memory_gib: None, architecture: Architecture::Arm, gpu: None, exclude: vec![] });
     others[20].min_size = Some(2);
+    others[21].policies.push("s3:ReadOnly:arn:aws:s3:::data/*".into());
     others[18].volumes.insert("/dev/sdf".into(), spec.root_volume.clone());
     let mut idle = spec.clone();
     idle.lease.idle = from_yaml(&TILES.replace("20m", "20m, idle: { after: 5m }")).lease.idle;
@@ -80,7 +81,7 @@ fn every_field_counts_in_the_hash() {
     assert_ne!(idle.hash(FleetKind::JobArray), hash, "idle");
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 21 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 22 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

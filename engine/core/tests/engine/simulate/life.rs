@@ -4,6 +4,7 @@ use sandbox_cloud::model::Market;
 use sandbox_cloud::{Config, Fault};
 use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
+use spawn_core::setup::Choices;
 use spawn_model::error::Class;
 use spawn_model::ids::FleetId;
 use spawn_model::record::Exit;
@@ -35,7 +36,7 @@ impl Life {
             wrong: Vec::new(),
         };
         let world = World::with(config);
-        world.engine().setup(&Operation::quiet()).await.unwrap();
+        world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
         world.pass(60).await;
         let before = world.view();
         life.begin(&world, &mut dice);

@@ -1,0 +1,113 @@
+//! `kill -9` of the provider at every call it makes: whatever it was doing, the next apply or destroy goes on, nothing is launched
+//! twice, and nothing is left.
+//!
+//! The call takes effect, and the provider dies before it has the answer. To die before a call is to die after the one before it.
+
+use rustix::process::{Signal, kill_process};
+use spawn_sandbox::Fault;
+use spawn_tests::configuration::{ARRAY, array};
+use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::process::descendants;
+use spawn_tests::terraform::instance_ids;
+use spawn_tests::{Running, Terraform, World};
+
+/// How many lives are lived at once.
+const AT_ONCE: usize = 4;
+
+/// A sandbox whose machines run in name only: what they do is not what is asked here.
+fn world() -> World {
+    let world = World::with(|options| options.boot_machines = false);
+    world.spawn(["setup"]).succeeded();
+    world
+}
+
+fn configured(world: &World) -> Terraform<'_> {
+    world.terraform(&array(&[("wait_for", r#""launched""#)]))
+}
+
+/// What is done, and killed.
+type Deed = fn(&Terraform<'_>) -> Running;
+
+fn apply(terraform: &Terraform<'_>) -> Running {
+    terraform.start_apply()
+}
+
+fn destroy(terraform: &Terraform<'_>) -> Running {
+    terraform.start(["destroy", "-input=false", "-no-color", "-auto-approve"])
+}
+
+fn calls_since(world: &World, at: u64) -> usize {
+    world.control().calls(at).iter().filter(|call| call.caller == "controller").count()
+}
+
+/// How many calls a deed makes that nothing keeps from its end.
+fn calls_of(before: impl Fn(&Terraform<'_>), deed: Deed) -> usize {
+    let world = world();
+    let terraform = configured(&world);
+    before(&terraform);
+    let at = world.position();
+    deed(&terraform).wait().succeeded();
+    calls_since(&world, at)
+}
+
+/// Does it, and kills the provider when its n-th call, from 0, has taken effect. What it was doing then.
+fn killed_at(world: &World, terraform: &Terraform<'_>, deed: Deed, n: usize) -> String {
+    let at = world.position();
+    world.fault_after(n as u64, "controller", "*", "*", Some(1), Fault::HangAfter);
+    let running = deed(terraform);
+    let hanging = || world.control().calls(at).into_iter().find(|call| call.outcome.ends_with("(no answer)"));
+    let call = world.eventually("the call that hangs", hanging);
+    for provider in descendants(running.id(), "terraform-provider-spawn") {
+        kill_process(provider, Signal::KILL).expect("the provider runs");
+    }
+    // Of the last call Terraform wants to know nothing: it has its answer.
+    running.wait();
+    world.control().clear_faults();
+    format!("call {n}, {}:{}", call.service, call.operation)
+}
+
+fn an_apply_killed_at(n: usize) {
+    let world = world();
+    let before = holdings(&world);
+    let terraform = configured(&world);
+    let killed = killed_at(&world, &terraform, apply, n);
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let (mine, ever) = (instance_ids(&terraform.state(ARRAY)), world.instances());
+    assert_eq!((mine.len(), ever.len()), (2, 2), "{killed}: {ever:?}");
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), [], "{killed}");
+}
+
+fn a_destroy_killed_at(n: usize) {
+    let world = world();
+    let before = holdings(&world);
+    let terraform = configured(&world);
+    terraform.apply().succeeded();
+    let killed = killed_at(&world, &terraform, destroy, n);
+    terraform.destroy().succeeded();
+    assert_eq!(world.instances().len(), 2, "{killed}");
+    assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), [], "{killed}");
+}
+
+/// Lives a life for each number below `count`, some at once.
+fn each(count: usize, live: fn(usize)) {
+    assert!(count > 5, "{count} calls are none of an operation");
+    std::thread::scope(|scope| {
+        for first in 0..AT_ONCE {
+            scope.spawn(move || (first..count).step_by(AT_ONCE).for_each(live));
+        }
+    });
+}
+
+#[test]
+fn an_apply_killed_at_any_call_is_gone_on_with() {
+    each(calls_of(|_| (), apply), an_apply_killed_at);
+}
+
+#[test]
+fn a_destroy_killed_at_any_call_is_gone_on_with() {
+    each(calls_of(|terraform| drop(terraform.apply().succeeded()), destroy), a_destroy_killed_at);
+}
