@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{DONE, Outcome};
+use super::Outcome;
 use crate::cli::Global;
 use crate::output::Output;
 use crate::output::fleet::{FleetRow, list};
@@ -23,13 +23,13 @@ struct Fleets {
 impl Ls {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Session { engine } = Session::connect(global).await?;
-        let mut fleets = engine.list().await?;
+        let (mut fleets, errors) = engine.list().await?;
         fleets.sort_by(|a, b| a.record.spec.name.cmp(&b.record.spec.name));
         let fleets = Fleets { fleets: fleets.iter().map(FleetRow::new).collect() };
         if fleets.fleets.is_empty() {
             output.progress(&format!("no fleets in {}", engine.region()));
         }
-        output.result(&fleets, |shown| if shown.fleets.is_empty() { String::new() } else { list(&shown.fleets, engine.now()) })?;
-        Ok(DONE)
+        let text = |shown: &Fleets| if shown.fleets.is_empty() { String::new() } else { list(&shown.fleets, engine.now()) };
+        output.result_with_errors(&fleets, errors, text)
     }
 }

@@ -63,16 +63,16 @@ fn text(setup: &AccountSetup) -> String {
         ("agents", agents.join(", ")),
         ("document", setup.document.clone()),
         ("log group", setup.log_group.clone()),
-        ("commands get", boundary(setup)),
+        ("workloads", boundary(setup)),
         ("reaper", setup.reaper_arn.clone().unwrap_or_else(|| "none; `spawn reap` does the same by hand".to_owned())),
     ])
 }
 
 /// What commands of fleets may get at most, in a line.
 fn boundary(setup: &AccountSetup) -> String {
-    match setup.workload_boundary.len() {
-        0 => "no rights in AWS (--workload-boundary lets them)".to_owned(),
-        1 => "what one statement of the boundary allows".to_owned(),
-        statements => format!("what {statements} statements of the boundary allow"),
+    match setup.workload_statements {
+        0 => "get no rights in AWS; --workload-boundary lets them".to_owned(),
+        1 => "get at most what one statement of the boundary allows".to_owned(),
+        statements => format!("get at most what {statements} statements of the boundary allow"),
     }
 }

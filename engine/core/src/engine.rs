@@ -220,8 +220,12 @@ impl Engine {
         let setup = match setup {
             Some(setup) => setup,
             None => {
-                warnings.push(format!("The account set-up of {} in {} was not there, so it was made.", caller.account, self.aws.region));
-                self.setup_as(&caller, &Choices::default(), operation).await.map_err(needs_administrator)?
+                let setup = self.setup_as(&caller, &Choices::default(), operation).await.map_err(needs_administrator)?;
+                let reaper = if setup.reaper_arn.is_some() { " With it came a function that reaps every 15 minutes." } else { "" };
+                let made =
+                    format!("The account set-up of {} in {} was not there, so it was made.{reaper}", caller.account, self.aws.region);
+                warnings.push(made);
+                setup
             }
         };
         rights::check(&self.aws, Some(&setup), spec).await?;
@@ -384,19 +388,32 @@ impl Engine {
         if is_known { Ok(id) } else { Err(fleet::no_such_fleet(id_or_name)) }
     }
 
-    /// Every fleet that has a name, each as in [`Engine::refresh`].
+    /// Every fleet that has a name, each as in [`Engine::refresh`], and what is wrong with those that cannot be looked at: a damaged
+    /// record of one hides no other.
     ///
     /// # Errors
-    /// If the bucket or EC2 cannot be read.
-    pub async fn list(&self) -> Result<Vec<Fleet>> {
-        let Some(setup) = self.found().await? else { return Ok(Vec::new()) };
+    /// If the bucket cannot be read, or no fleet can be looked at.
+    pub async fn list(&self) -> Result<(Vec<Fleet>, Vec<Error>)> {
+        let Some(setup) = self.found().await? else { return Ok((Vec::new(), Vec::new())) };
         let ledger = self.ledger(&setup);
         let names = ledger.names().await?;
         let looks = names.iter().map(|name| async {
             let Some((claim, _)) = ledger.claim(name).await? else { return Ok(None) };
-            fleet::refresh(&self.aws, &ledger, &self.snapshots, &claim.fleet).await
+            let look = fleet::refresh(&self.aws, &ledger, &self.snapshots, &claim.fleet).await;
+            look.map_err(|error| error.context(name))
         });
-        Ok(future::try_join_all(looks).await?.into_iter().flatten().collect())
+        let (mut fleets, mut errors) = (Vec::new(), Vec::new());
+        for look in future::join_all(looks).await {
+            match look {
+                Ok(fleet) => fleets.extend(fleet),
+                Err(error) => errors.push(error),
+            }
+        }
+        match errors.pop() {
+            // Then it is about none of them.
+            Some(error) if fleets.is_empty() => Err(error),
+            error => Ok((fleets, errors.into_iter().chain(error).collect())),
+        }
     }
 
     /// The files of a fleet, which its record does not hold.

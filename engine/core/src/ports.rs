@@ -378,10 +378,10 @@ pub trait Identity: Send + Sync {
     async fn role_delete(&self, name: &str) -> Result<()>;
     /// The names of roles under `/spawn/` that begin with a prefix.
     async fn roles(&self, name_prefix: &str) -> Result<Vec<String>>;
-    /// `GetPolicy`: whether there is a managed policy of this ARN.
-    async fn policy_exists(&self, arn: &str) -> Result<bool>;
+    /// `GetPolicy` and `GetPolicyVersion`: what a managed policy says (JSON), or nothing if there is none.
+    async fn policy_document(&self, arn: &str) -> Result<Option<String>>;
     /// Makes a managed policy under `/spawn/`; the ARN. It exists: `GetPolicy` and `GetPolicyVersion`; if it says something else,
-    /// `CreatePolicyVersion`, and `DeletePolicyVersion` of the one before.
+    /// `CreatePolicyVersion`, after every version that does not count any more is deleted.
     async fn policy_ensure(&self, account: &str, name: &str, document: &str) -> Result<String>;
     /// Deletes a managed policy. Gone is gone.
     async fn policy_delete(&self, arn: &str) -> Result<()>;
@@ -471,8 +471,8 @@ pub struct FunctionRequest {
 pub trait Functions: Send + Sync {
     /// `GetFunctionConfiguration`: its ARN, or nothing.
     async fn find(&self, name: &str) -> Result<Option<String>>;
-    /// `CreateFunction`; it exists: `GetFunctionConfiguration`, and `UpdateFunctionCode` and `UpdateFunctionConfiguration` of what is
-    /// otherwise. `FunctionBusy`, which passes, while a former change has not come into effect. The ARN.
+    /// `GetFunctionConfiguration`, and `CreateFunction`, or `UpdateFunctionCode` and `UpdateFunctionConfiguration` of what is otherwise.
+    /// `FunctionBusy`, which passes, while a former change has not come into effect. The ARN.
     async fn ensure(&self, function: &FunctionRequest) -> Result<String>;
     /// `DeleteFunction`. Gone is gone.
     async fn delete(&self, name: &str) -> Result<()>;

@@ -26,6 +26,7 @@ use crate::plan::{Plan, plan};
 use crate::ports::{Aws, Result};
 use crate::process;
 use crate::retry::patiently;
+use crate::rights;
 use crate::setup::Setup;
 use crate::tags;
 use begun::{Begun, Standing};
@@ -82,6 +83,7 @@ impl Engine {
         let setup = self.warm().await?;
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
         let (record, etag) = stage.record(fleet).await?;
+        rights::check(self.aws(), Some(&stage.setup), spec).await?;
         let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
         let plan = cost::budgeted(self.aws(), spec, plan).await?;

@@ -1,9 +1,11 @@
 //! What the command of a fleet may do in AWS: looked at before the launch, and given to the fleet's role beside the agent's own rights.
 //!
-//! The role stays the fleet's own, whatever it is given, so no policy of a user's can take away what the agent needs.
+//! The role stays the fleet's own, whatever it is given, and nothing that it is given may deny anything: so no policy of a user's takes
+//! away what the agent needs.
 
+use serde_json::Value;
 use spawn_model::error::{Class, Error};
-use spawn_model::policies::Policy;
+use spawn_model::policies::{self, Policy};
 use spawn_model::problem::Path;
 use spawn_model::spec::FleetSpec;
 
@@ -18,23 +20,39 @@ pub(crate) fn asked(spec: &FleetSpec) -> Vec<Policy> {
 /// Whether what a spec asks for can be given at all.
 ///
 /// # Errors
-/// `NoWorkloadBoundary` if the set-up lets no fleet's role have more than its agent needs, `NoPolicy` if a managed policy does not exist.
+/// `NoWorkloadBoundary` if the set-up lets no fleet's role have more than its agent needs, `NoPolicy` if a managed policy does not exist,
+/// `PolicyDenies` if one denies something.
 pub(crate) async fn check(aws: &Aws, setup: Option<&Setup>, spec: &FleetSpec) -> Result<()> {
     if spec.policies.is_empty() {
         return Ok(());
     }
-    if setup.is_none_or(|setup| setup.workload_boundary.is_empty()) {
+    if setup.is_none_or(|setup| setup.workload_statements == 0) {
         let help = "An administrator says once what fleets may get at most: `spawn setup --workload-boundary FILE`, a policy document";
         let message = "the account set-up lets no fleet have rights beyond those of its agent";
         return Err(Error::new(Class::Denied, "NoWorkloadBoundary", message, help).at(Path::field("policies")));
     }
     for (number, text) in spec.policies.iter().enumerate() {
         let Ok(Policy::Managed(arn)) = Policy::parse(text) else { continue };
-        if !aws.identity.policy_exists(&arn).await? {
-            let help = "Check the ARN, or write the rights themselves";
-            let error = Error::new(Class::Invalid, "NoPolicy", format!("there is no managed policy {arn}"), help);
-            return Err(error.at(Path::field("policies").index(number)));
-        }
+        let document = aws.identity.policy_document(&arn).await?;
+        refuse(&arn, document.as_deref()).map_err(|error| error.at(Path::field("policies").index(number)))?;
+    }
+    Ok(())
+}
+
+fn refuse(arn: &str, document: Option<&str>) -> Result<()> {
+    let Some(document) = document else {
+        let help = "Check the ARN, or write the rights themselves";
+        return Err(Error::new(Class::Invalid, "NoPolicy", format!("there is no managed policy {arn}"), help));
+    };
+    let document: Value = serde_json::from_str(document).unwrap_or_default();
+    let statements = match &document["Statement"] {
+        Value::Array(statements) => statements.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    if policies::denies(statements) {
+        let help = "Name a policy that only allows: a fleet's role may do nothing that is not allowed";
+        let message = format!("the managed policy {arn} denies something, which could keep agents from following the lease");
+        return Err(Error::new(Class::Invalid, "PolicyDenies", message, help));
     }
     Ok(())
 }

@@ -73,8 +73,8 @@ pub const CODES: &[Code] = &[
         "BadBoundary",
         &[Class::Invalid],
         Left::Nothing,
-        "What `spawn setup --workload-boundary` was given is no policy document, or is too long for the managed policy that it becomes part of.",
-        "Write a policy document of IAM's, with `Effect`, `Action` and `Resource` in each statement, in fewer than 6,144 characters.",
+        "What `spawn setup --workload-boundary` was given is no policy document, denies something, reaches the bucket in which spawn keeps the records of all fleets, or is too long for the managed policy that it becomes part of.",
+        "Write a policy document of IAM's that allows (and denies nothing), with `Effect`, `Action` and `Resource` in each statement, names your own buckets, and has fewer than 6,144 characters with the statements of the agents.",
     ),
     code(
         "BadEndpoint",
@@ -350,6 +350,13 @@ pub const CODES: &[Code] = &[
         Left::Unchanged,
         "What the command wanted to say could not be written to its output.",
         "Whatever it had to do is done; look with `spawn status`.",
+    ),
+    code(
+        "PolicyDenies",
+        &[Class::Invalid],
+        Left::Nothing,
+        "A managed policy that `policies` names denies something. Whatever it is, the role would be denied it too, and with that perhaps what the agent follows the lease by.",
+        "Name a policy that only allows. A fleet's role may do nothing that is not allowed, so there is nothing to deny.",
     ),
     code(
         "ProfileNotReady",

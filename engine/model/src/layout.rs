@@ -1,5 +1,7 @@
 //! Where things are: S3 keys, log streams and the names of what a fleet makes.
 
+use std::fmt;
+
 use crate::ids::{FleetId, RunId};
 
 /// The key of a name's claim.
@@ -23,9 +25,9 @@ pub fn agent_key(sha256: &str) -> String {
     format!("agents/{sha256}")
 }
 
-/// The prefix of everything of a fleet.
+/// The prefix of everything of a fleet, by its id or by what stands for one.
 #[must_use]
-pub fn fleet_prefix(fleet: &FleetId) -> String {
+pub fn fleet_prefix(fleet: &(impl fmt::Display + ?Sized)) -> String {
     format!("fleets/{fleet}/")
 }
 

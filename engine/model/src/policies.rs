@@ -69,8 +69,8 @@ impl Right {
 const S3_READ: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
 const S3_LIST: [&str; 1] = ["s3:ListBucket"];
 
-/// Every right there is. The actions are those of the services' own read and write access levels (Service Authorization Reference)
-/// that a program needs who works with the data, and none that changes the thing itself or who may reach it.
+/// Every right there is: the actions that a program needs which reads the data, writes it, or both, and none that changes the thing itself
+/// or who may reach it. Taking a message from a queue for good is writing.
 pub static RIGHTS: [Right; 18] = [
     right(
         "dynamodb",
@@ -109,11 +109,7 @@ pub static RIGHTS: [Right; 18] = [
         .on_bucket(&S3_LIST),
     right("secretsmanager", "ReadOnly", &["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]),
     right("sns", "WriteOnly", &["sns:Publish"]),
-    right(
-        "sqs",
-        "ReadOnly",
-        &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"],
-    ),
+    right("sqs", "ReadOnly", &["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]),
     right("sqs", "WriteOnly", &["sqs:GetQueueUrl", "sqs:SendMessage"]),
     right(
         "sqs",
@@ -137,13 +133,7 @@ impl Policy {
     /// What is wrong with it, and the way out.
     pub fn parse(text: &str) -> Result<Self, (String, String)> {
         if text.trim_start().starts_with('{') {
-            let statements = statements(text)?;
-            if statements.iter().any(|statement| statement["Effect"] == "Deny") {
-                // It could deny the agent what keeps the lease.
-                let help = "Leave it out: the role may do nothing that is not allowed";
-                return Err(("the policy document denies something".to_owned(), help.to_owned()));
-            }
-            return Ok(Self::Document(statements));
+            return statements(text).map(Self::Document);
         }
         if is_managed(text) {
             return Ok(Self::Managed(text.to_owned()));
@@ -215,16 +205,22 @@ impl Right {
     }
 }
 
+/// The version of the language that policies are written in.
+const VERSION: &str = "2012-10-17";
+
 const FORMS: &str = "Write a right such as \"s3:ReadOnly:arn:aws:s3:::data/*\", the ARN of a managed policy, or a policy document";
 
-/// The statements of a policy document for a role.
+/// The statements of a policy document for a role, without their names: several documents become one, in which a name may be only once.
 ///
 /// # Errors
 /// What is wrong with it, and the way out.
 pub fn statements(text: &str) -> Result<Vec<Json>, (String, String)> {
-    let wrong = |what: String| (format!("the policy document {what}"), "Write a policy of IAM's, as `jsonencode` gives it".to_owned());
+    let wrong = |what: String| (format!("the policy document {what}"), "Write a policy of IAM's, as JSON".to_owned());
     let document: Json = serde_json::from_str(text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
-    let statements = match &document["Statement"] {
+    if document["Version"].as_str().is_some_and(|version| version != VERSION) {
+        return Err(wrong(format!("has another Version than {VERSION}")));
+    }
+    let mut statements = match &document["Statement"] {
         Json::Array(statements) => statements.clone(),
         one @ Json::Object(_) => vec![one.clone()],
         _ => return Err(wrong("has no Statement".to_owned())),
@@ -239,7 +235,21 @@ pub fn statements(text: &str) -> Result<Vec<Json>, (String, String)> {
             return Err(wrong(format!("names a principal in statement {}: the fleet is the one it is for", number + 1)));
         }
     }
+    if denies(&statements) {
+        // It could deny agents what they follow the lease by.
+        let help = "Leave it out: a role may do nothing that is not allowed".to_owned();
+        return Err(("the policy document denies something".to_owned(), help));
+    }
+    for statement in statements.iter_mut().filter_map(Json::as_object_mut) {
+        statement.remove("Sid");
+    }
     Ok(statements)
+}
+
+/// Whether any of these statements denies something.
+#[must_use]
+pub fn denies(statements: &[Json]) -> bool {
+    statements.iter().any(|statement| statement["Effect"] == "Deny")
 }
 
 /// Whether this is the ARN of a managed policy, the account's or AWS's own.
@@ -254,12 +264,12 @@ fn is_arn_of(arn: &str, service: &str) -> bool {
     matches!(words.as_slice(), ["arn", partition, of, _, _, rest] if partition.starts_with("aws") && *of == service && !rest.is_empty())
 }
 
-/// Whether an ARN stands for all that a service has: nothing of its name comes before the first asterisk.
+/// Whether an ARN stands for all that a service has: not even the beginning of a name is told.
 fn names_everything(arn: &str) -> bool {
     let rest = arn.splitn(6, ':').nth(5).unwrap_or_default();
     let kinds = ["table", "repository", "key", "log-group", "secret", "parameter"];
     let name = kinds.iter().find_map(|kind| rest.strip_prefix(kind)).unwrap_or(rest);
-    name.trim_start_matches([':', '/']).starts_with('*')
+    name.trim_start_matches([':', '/']).starts_with(['*', '?', '$'])
 }
 
 fn example(service: &str) -> &'static str {
@@ -312,7 +322,7 @@ mod tests {
             "ecr:ReadOnly:arn:aws:ecr:us-east-1:123456789012:repository/tools",
             "logs:WriteOnly:arn:aws:logs:us-east-1:123456789012:log-group:/team/app",
             "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
-            r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*"}}"#,
+            r#"{"Version":"2012-10-17","Statement":{"Sid":"Queues","Effect":"Allow","Action":"sqs:*","Resource":"*"}}"#,
         ]
         .iter()
         .flat_map(|text| {
@@ -343,6 +353,8 @@ mod tests {
             r#"{"Statement":[{"Effect":"Allow","Action":"s3:*"}]}"#,
             r#"{"Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*","Principal":"*"}]}"#,
             r#"{"Statement":[{"Effect":"Deny","Action":"s3:*","Resource":"*"}]}"#,
+            r#"{"Version":"2008-10-17","Statement":[]}"#,
+            "s3:ReadOnly:arn:aws:s3:::?*",
         ]
         .iter()
         .map(|text| match Policy::parse(text) {

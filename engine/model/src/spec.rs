@@ -71,8 +71,9 @@ fields! {
         command: Vec<String> => Optional, Replace;
         /// What the command may do in AWS. Each entry is a right to something, such as `"s3:ReadOnly:arn:aws:s3:::data/*"` (`ReadOnly`,
         /// `WriteOnly` or `ReadWrite` of `dynamodb`, `ecr`, `kms`, `logs`, `s3`, `secretsmanager`, `sns`, `sqs`, `ssm`), the ARN of a managed
-        /// policy, or a policy document. The set-up says what fleets may get at most: see `spawn setup --workload-boundary`. Left out:
-        /// nothing, and the machine's credentials are out of the command's reach.
+        /// policy, or a policy document; none may deny anything. The set-up says what fleets may get at most: see
+        /// `spawn setup --workload-boundary`. The command then has the machine's credentials, and with them what its agent may do: read and
+        /// write the fleet's own records and results. Left out: nothing, and the credentials are out of the command's reach.
         policies: Vec<String> => Optional, Replace;
         /// Files to put into the directory the command starts in: name to content, executable, 1 MiB in all.
         files: BTreeMap<String, String> => Optional, Replace;

@@ -140,7 +140,7 @@ fn a_launcher_touches_nothing_that_is_not_of_spawn() {
     };
     let boundary = "arn:aws:iam::123456789012:policy/spawn/spawn-setup-boundary-us-east-1";
     let schedule = |role: &str| {
-        json!({"GroupName": "spawn", "Name": "s", "ScheduleExpression": "rate(5 minutes)", "FlexibleTimeWindow": {"Mode": "OFF"},
+        json!({"GroupName": "spawn", "Name": "spawn-run-s", "ScheduleExpression": "rate(5 minutes)", "FlexibleTimeWindow": {"Mode": "OFF"},
                "Target": {"Arn": "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution", "RoleArn": role, "Input": "{\"DocumentName\": \"d\"}"}})
     };
     let tag = |id: &str, key: &str| json!({"Resources": [id], "Tags": [{"Key": key, "Value": "true"}]});
@@ -166,6 +166,9 @@ fn a_launcher_touches_nothing_that_is_not_of_spawn() {
             ["scheduler", "create_schedule", schedule("arn:aws:iam::123456789012:role/spawn/spawn-setup-automation-us-east-1"), false],
             ["scheduler", "create_schedule", schedule("arn:aws:iam::123456789012:role/spawn/spawn-setup-scheduler-us-east-1"), true],
             ["scheduler", "delete_schedule", {"GroupName": "default", "Name": "s"}, false],
+            // Whoever could move or delete it would switch off hand 4 for the whole account.
+            ["scheduler", "delete_schedule", {"GroupName": "spawn", "Name": "spawn-reaper"}, false],
+            ["lambda", "invoke", {"FunctionName": "spawn-reaper-v1"}, false],
             ["sts", "assume_role", {"RoleArn": "arn:aws:iam::123456789012:role/foreign", "RoleSessionName": "me"}, false],
             ["ssm", "get_parameter", {"Name": "/secret"}, false],
             ["ssm", "put_parameter", {"Name": "/spawn/setup/v1", "Value": "x", "Type": "String"}, false],

@@ -10,13 +10,23 @@ use spawn_tests::{Identity, World, assert_shown, shown};
 use crate::places::{Network, import_key};
 
 /// Rights of a launcher that no life without trouble takes, and what each is for.
-const FOR_TROUBLE: [&str; 3] = [
+const FOR_TROUBLE: [&str; 2] = [
     // A launch that is repeated finds its role and its profile there, and looks whose they are.
     "iam:GetRole",
     "iam:GetInstanceProfile",
-    // Somebody else attached a policy to a fleet's role, which would keep it from being deleted.
-    "iam:DetachRolePolicy",
 ];
+
+/// A managed policy for commands of fleets.
+const TEAM: &str = "arn:aws:iam::123456789012:policy/team";
+
+/// Makes the managed policy, and answers with a file that says that commands may have it.
+fn team(world: &World) -> String {
+    let allows = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*"}]}"#;
+    world.python(&format!("client('iam').create_policy(PolicyName='team', PolicyDocument='{allows}')"));
+    let boundary = world.directory().join("boundary.json");
+    std::fs::write(&boundary, allows).expect("a file");
+    boundary.to_str().expect("a plain path").to_owned()
+}
 
 /// The actions that a policy allows.
 pub(crate) fn allowed(policy: &Value) -> BTreeSet<String> {
@@ -49,6 +59,7 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
     let network = Network::make(&world);
     network.with_endpoints(&world);
     import_key(&world, "ada");
+    let boundary = team(&world);
     let policy = world.policy("launcher");
     let launcher = world.identity("launcher", &policy);
     let untouched = holdings(&world);
@@ -57,7 +68,7 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
     assert_ne!(untouched, with_roles);
     world.spawn_as(&administrator, ["setup"]).succeeded();
     // Again is as good as once.
-    world.spawn_as(&administrator, ["setup"]).succeeded();
+    world.spawn_as(&administrator, ["setup", "--workload-boundary", &boundary]).succeeded();
     let before = holdings(&world);
 
     // Terraform: apply, nothing to do, update in place, destroy.
@@ -94,9 +105,9 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
     spawn(&["results", "tiles", "--to", world.directory().join("results").to_str().expect("a plain path")]);
     spawn(&["down", "tiles"]);
 
-    // Close together, in a network of its owner's.
-    let close =
-        ["--placement", "cluster", "--gang", "--subnet", &network.subnet, "--ssh-key", "ada", "--wait", "running", "--delete-results"];
+    // Close together, in a network of its owner's, with rights for the command.
+    let close = ["--placement", "cluster", "--gang", "--subnet", &network.subnet, "--ssh-key", "ada", "--policy", TEAM];
+    let close = [&close[..], &["--wait", "running", "--delete-results"]].concat();
     spawn(&[&["up"], &flags[..], &close, &["--", "sleep", "600"]].concat());
     spawn(&["down", "tiles"]);
     assert_same(&before, &holdings(&world));
@@ -119,10 +130,14 @@ fn an_observer_plans_and_looks_and_changes_nothing() {
     network.with_endpoints(&world);
     import_key(&world, "ada");
     set_up(&world);
+    let boundary = team(&world);
+    world.spawn(["setup", "--workload-boundary", &boundary]).succeeded();
     let policy = world.policy("observer");
     let observer = world.identity("observer", &policy);
     let place = format!("{{ subnets = [\"{}\"] }}", network.subnet);
-    let fields = [("market", r#"{ type = "spot" }"#), ("network", place.as_str()), ("ssh_key", r#""ada""#)];
+    let policies = format!("[\"{TEAM}\"]");
+    let fields =
+        [("market", r#"{ type = "spot" }"#), ("network", place.as_str()), ("ssh_key", r#""ada""#), ("policies", policies.as_str())];
     let terraform = world.terraform(&array(&fields));
     terraform.run_by(&observer);
     terraform.plan().succeeded();
@@ -248,7 +263,7 @@ fn machines_of(world: &World, name: &str) -> usize {
 fn life_without(world: &World, policy: &Value, subnet: &str, action: &str, name: &str) -> Option<String> {
     let who = world.identity(&format!("without-{name}"), &without(policy, action));
     let flags = ["--name", name, "--type", "c7i.large", "--spot", "--ttl", "30m", "--delete-results", "--wait", "launched"];
-    let close = ["--placement", "cluster", "--gang", "--subnet", subnet, "--ssh-key", "ada"];
+    let close = ["--placement", "cluster", "--gang", "--subnet", subnet, "--ssh-key", "ada", "--policy", TEAM];
     let up = [&["up"], &flags[..], &close, &["--", "sleep", "9"]].concat();
     let to = world.directory().join(name);
     let results = ["results", name, "--to", to.to_str().expect("a plain path")];
@@ -281,6 +296,8 @@ fn each_right_of_a_launcher_is_missed_by_name_and_nothing_runs_on_without_it() {
     let network = Network::make(&world);
     network.with_endpoints(&world);
     import_key(&world, "ada");
+    let boundary = team(&world);
+    world.spawn(["setup", "--workload-boundary", &boundary]).succeeded();
     // A price that is not known keeps nobody from launching; Terraform alone changes tags.
     let apart = ["pricing:GetProducts", "ec2:DeleteTags", "ec2:DescribeVolumes"];
     let needed: Vec<String> =

@@ -101,10 +101,15 @@ impl Functions for Lambda {
     }
 
     async fn ensure(&self, function: &FunctionRequest) -> Result<String> {
-        if let Some(arn) = self.create(function).await? {
-            return Ok(arn);
-        }
-        let Some(known) = self.configuration(&function.name).await? else { return Err(unexpected(GET)) };
+        // Looked at first: a package is many megabytes, and mostly there already.
+        let known = match self.configuration(&function.name).await? {
+            Some(known) => known,
+            None => match self.create(function).await? {
+                Some(arn) => return Ok(arn),
+                // Somebody else has made it at this moment.
+                None => self.configuration(&function.name).await?.ok_or_else(|| unexpected(GET))?,
+            },
+        };
         if !has_code(&known, function) {
             self.update_code(function).await?;
         }

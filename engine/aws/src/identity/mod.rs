@@ -45,8 +45,8 @@ impl Identity for Iam {
         self.account.caller().await
     }
 
-    async fn policy_exists(&self, arn: &str) -> Result<bool> {
-        Ok(self.default_version(arn).await?.is_some())
+    async fn policy_document(&self, arn: &str) -> Result<Option<String>> {
+        self.policy_says(arn).await
     }
 
     async fn role_ensure(&self, role: &RoleRequest) -> Result<String> {

@@ -30,36 +30,47 @@ impl Iam {
 
     /// Lets a policy say what it is to say, unless it does.
     async fn policy_change(&self, arn: &str, document: &str) -> Result<()> {
-        let Some(version) = self.default_version(arn).await? else { return Err(unexpected(GET, "a policy")) };
-        let get = self.client.get_policy_version().policy_arn(arn).version_id(&version);
-        let known = self.endpoint.call(GET_VERSION, || get.clone().send()).await?.policy_version.and_then(|known| known.document);
-        if known.is_some_and(|known| says_the_same(&known, document)) {
+        let Some(known) = self.policy_says(arn).await? else { return Err(unexpected(GET, "a policy")) };
+        if says_the_same(&known, document) {
             return Ok(());
         }
+        // IAM keeps five, and nobody goes back to one.
+        self.former_versions_delete(arn).await?;
         let create = self.client.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);
-        self.endpoint.call(CREATE_VERSION, || create.clone().send()).await?;
-        // IAM keeps five; nobody goes back to one.
-        let delete = self.client.delete_policy_version().policy_arn(arn).version_id(version);
-        self.endpoint.call(DELETE_VERSION, || delete.clone().send()).await.tolerate(GONE)?;
-        Ok(())
+        self.endpoint.call(CREATE_VERSION, || create.clone().send()).await.map(drop)
     }
 
-    /// Which version of a policy counts; nothing if there is no such policy.
-    pub(super) async fn default_version(&self, arn: &str) -> Result<Option<String>> {
+    /// What a policy says; nothing if there is no such policy.
+    pub(super) async fn policy_says(&self, arn: &str) -> Result<Option<String>> {
         let get = self.client.get_policy().policy_arn(arn);
         let found = self.endpoint.call(GET, || get.clone().send()).await.tolerate(GONE)?;
-        Ok(found.and_then(|answer| answer.policy).and_then(|policy| policy.default_version_id))
+        let Some(version) = found.and_then(|answer| answer.policy).and_then(|policy| policy.default_version_id) else {
+            return Ok(None);
+        };
+        let get = self.client.get_policy_version().policy_arn(arn).version_id(version);
+        let Some(answer) = self.endpoint.call(GET_VERSION, || get.clone().send()).await.tolerate(GONE)? else { return Ok(None) };
+        // IAM hands documents out percent-encoded.
+        let encoded = answer.policy_version.and_then(|version| version.document).ok_or_else(|| unexpected(GET_VERSION, "a document"))?;
+        Ok(Some(percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned()))
     }
 
-    pub(super) async fn policy_remove(&self, arn: &str) -> Result<()> {
-        // Somebody may have edited it: IAM deletes a policy only with its last version.
+    /// Deletes the versions of a policy that do not count any more. Says whether there is such a policy.
+    async fn former_versions_delete(&self, arn: &str) -> Result<bool> {
         let list = self.client.list_policy_versions().policy_arn(arn);
         let Some(answer) = self.endpoint.call(VERSIONS, || list.clone().send()).await.tolerate(GONE)? else {
-            return Ok(());
+            return Ok(false);
         };
         for version in answer.versions().iter().filter(|version| !version.is_default_version()) {
             let delete = self.client.delete_policy_version().policy_arn(arn).set_version_id(version.version_id().map(str::to_owned));
             self.endpoint.call(DELETE_VERSION, || delete.clone().send()).await.tolerate(GONE)?;
+        }
+        Ok(true)
+    }
+
+    pub(super) async fn policy_remove(&self, arn: &str) -> Result<()> {
+        // Somebody may have edited it: IAM deletes a policy only with its last version.
+        if !self.former_versions_delete(arn).await? {
+            return Ok(());
         }
         let delete = self.client.delete_policy().policy_arn(arn);
         self.endpoint.call(DELETE, || delete.clone().send()).await.tolerate(GONE)?;
@@ -67,11 +78,10 @@ impl Iam {
     }
 }
 
-/// Whether a document, as IAM hands it out (percent-encoded), says the same as one of ours.
-fn says_the_same(encoded: &str, document: &str) -> bool {
-    let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8_lossy();
+/// Whether two documents say the same, however they are written.
+fn says_the_same(known: &str, document: &str) -> bool {
     let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
-    read(&decoded).is_some_and(|known| Some(known) == read(document))
+    read(known).is_some_and(|known| Some(known) == read(document))
 }
 
 #[cfg(test)]
@@ -81,12 +91,8 @@ mod tests {
     #[test]
     fn documents_are_compared_by_what_they_say() {
         let ours = r#"{"Version":"2012-10-17","Statement":[]}"#;
-        for (encoded, same) in [
-            ("%7B%22Statement%22%3A%5B%5D%2C%20%22Version%22%3A%222012-10-17%22%7D", true),
-            ("%7B%22Statement%22%3A%5B%5D%7D", false),
-            ("%7B", false),
-        ] {
-            assert_eq!(says_the_same(encoded, ours), same, "{encoded}");
+        for (known, same) in [(r#"{ "Statement": [], "Version": "2012-10-17" }"#, true), (r#"{"Statement":[]}"#, false), ("{", false)] {
+            assert_eq!(says_the_same(known, ours), same, "{known}");
         }
     }
 }

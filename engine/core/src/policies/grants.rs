@@ -34,7 +34,9 @@ const SETUP_POLICIES: &str = "iam::{account}:policy{path}{setup-role}*";
 const BUCKET: &str = "s3:::{bucket}";
 const NAMES: &str = "s3:::{bucket}/names/*";
 const RECORDS: &str = "s3:::{bucket}/fleets/*";
-const SCHEDULES: &str = "scheduler:{region}:{account}:schedule/{schedules}/*";
+// Those of runs: the reaper's own is nobody's but the administrator's.
+const SCHEDULES: &str = "scheduler:{region}:{account}:schedule/{schedules}/spawn-run-*";
+const EVERY_SCHEDULE: &str = "scheduler:{region}:{account}:schedule/{schedules}/*";
 const SCHEDULE_GROUPS: &str = "scheduler:{region}:{account}:schedule-group/{schedules}";
 const LOGS: &str = "logs:{region}:{account}:log-group:{logs}";
 const LOG_STREAMS: &str = "logs:{region}:{account}:log-group:{logs}:*";
@@ -60,6 +62,7 @@ pub(super) const GRANTS: &[Grant] = &[
             "ec2:DescribeSubnets",
             "ec2:DescribeVpcEndpoints",
             "iam:GetPolicy",
+            "iam:GetPolicyVersion",
             "pricing:GetProducts",
         ],
         on: &["*"],
@@ -250,7 +253,7 @@ pub(super) const GRANTS: &[Grant] = &[
             "ssm:DeleteParameter",
             "ssm:PutParameter",
         ],
-        on: &[LOGS, LOG_STREAMS, FUNCTION_LOGS, FUNCTIONS, SCHEDULE_GROUPS, SCHEDULES, DOCUMENTS, SETUP],
+        on: &[LOGS, LOG_STREAMS, FUNCTION_LOGS, FUNCTIONS, SCHEDULE_GROUPS, EVERY_SCHEDULE, DOCUMENTS, SETUP],
         when: &[],
     },
     Grant {

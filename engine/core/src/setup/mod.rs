@@ -96,9 +96,9 @@ pub struct Setup {
     /// The function that reaps; nothing if there is none, and somebody has to run `spawn reap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaper_arn: Option<String>,
-    /// The statements that say what commands of fleets may get at most, beside what their agents need; none of them: nothing.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub workload_boundary: Vec<Value>,
+    /// How many statements of the boundary say what commands of fleets may get; none of them: nothing.
+    #[serde(default)]
+    pub workload_statements: usize,
 }
 
 /// What can be chosen of a set-up.
@@ -132,8 +132,8 @@ pub async fn find(aws: &Aws) -> Result<Option<Setup>> {
 /// The first step that fails; what was made stays, and the next set-up goes on from there.
 pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: &Choices, operation: &Operation) -> Result<Setup> {
     let names = Names::new(&caller.account, &aws.region);
-    let workload_boundary = workload_boundary(aws, choices).await?;
-    let boundary = names.boundary_policy(&workload_boundary);
+    let workloads = workloads(aws, &names, choices).await?;
+    let boundary = names.boundary_policy(&workloads);
     check_length(&boundary)?;
     let bucket = names.bucket();
     operation.say(&format!("bucket {bucket}"));
@@ -163,19 +163,26 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         schedule_group: SCHEDULE_GROUP.to_owned(),
         log_group: LOG_GROUP.to_owned(),
         reaper_arn,
-        workload_boundary,
+        workload_statements: workloads.len(),
     };
     let text = serde_json::to_string(&setup).map_err(|e| Error::new(Class::Bug, "SetupJson", e.to_string(), ""))?;
     aws.systems.parameter_put(PARAMETER, &text).await?;
     Ok(setup)
 }
 
-/// What commands may get at most: as it is chosen, else as it was.
-async fn workload_boundary(aws: &Aws, choices: &Choices) -> Result<Vec<Value>> {
+/// What commands may get at most: as it is chosen, else as the boundary says.
+async fn workloads(aws: &Aws, names: &Names<'_>, choices: &Choices) -> Result<Vec<Value>> {
     let Some(document) = &choices.workload_boundary else {
-        return Ok(find(aws).await?.map(|setup| setup.workload_boundary).unwrap_or_default());
+        let boundary = aws.identity.policy_document(&names.boundary_arn()).await?;
+        return Ok(boundary.map(|boundary| Names::workloads_of(&boundary)).unwrap_or_default());
     };
-    spawn_model::policies::statements(document).map_err(|(message, help)| Error::new(Class::Invalid, "BadBoundary", message, help))
+    let bad = |(message, help): (String, String)| Error::new(Class::Invalid, "BadBoundary", message, help);
+    let statements = spawn_model::policies::statements(document).map_err(bad)?;
+    if let Some(number) = statements.iter().position(|statement| names.reaches_bucket(statement)) {
+        let message = format!("statement {} reaches the bucket of spawn itself, in which the records of all fleets are", number + 1);
+        return Err(bad((message, "Name your own buckets, such as \"arn:aws:s3:::data/*\"".to_owned())));
+    }
+    Ok(statements)
 }
 
 fn check_length(boundary: &str) -> Result<()> {

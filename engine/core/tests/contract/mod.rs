@@ -540,7 +540,7 @@ pub(crate) async fn roles_with_boundary(aws: &Aws) {
     for document in [document, wider, document, wider, document, wider, document, document] {
         assert_eq!(aws.identity.policy_ensure(&account, &name, document).await.expect("the same"), boundary);
     }
-    assert_eq!(aws.identity.policy_exists(&boundary).await, Ok(true));
+    assert_eq!(aws.identity.policy_document(&boundary).await, Ok(Some(document.to_owned())));
     for service in ["scheduler.amazonaws.com", "ssm.amazonaws.com"] {
         let managed = vec![boundary.clone()];
         let role = RoleRequest { service: service.to_owned(), managed, boundary: Some(boundary.clone()), ..ec2_role(&fresh("service")) };
@@ -550,5 +550,5 @@ pub(crate) async fn roles_with_boundary(aws: &Aws) {
     for _ in 0..2 {
         aws.identity.policy_delete(&boundary).await.expect("gone, or so already");
     }
-    assert_eq!(aws.identity.policy_exists(&boundary).await, Ok(false));
+    assert_eq!(aws.identity.policy_document(&boundary).await, Ok(None));
 }

@@ -80,7 +80,12 @@ fn an_account_is_set_up_by_the_first_launch_and_found_by_the_second() {
     run(async {
         let world = World::new();
         let first = launch(&world.process(), &array(1)).await.unwrap();
-        assert_eq!(first.warnings, ["The account set-up of 123456789012 in us-east-1 was not there, so it was made."]);
+        assert_eq!(
+            first.warnings,
+            [
+                "The account set-up of 123456789012 in us-east-1 was not there, so it was made. With it came a function that reaps every 15 minutes."
+            ]
+        );
         let mut second = array(1);
         second.name = "other".into();
         assert_eq!(launch(&world.process(), &second).await.unwrap().warnings, Vec::<String>::new());

@@ -134,7 +134,7 @@ fn fleets_are_listed_from_one_snapshot() {
     run(async {
         let (world, fleets) = with_instances(20).await;
         let process = world.process();
-        assert_eq!(process.engine().list().await.unwrap().len(), fleets.len());
+        assert_eq!(process.engine().list().await.unwrap().0.len(), fleets.len());
         assert_eq!(descriptions(&process), ALONE + 1);
     });
 }

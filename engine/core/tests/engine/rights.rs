@@ -12,7 +12,7 @@ use crate::simulated::{World, run};
 use crate::{launch, warm};
 
 /// What commands get at most.
-pub(crate) const BOUNDARY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sqs:*"],"Resource":"*"}]}"#;
+pub(crate) const BOUNDARY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sqs:*"],"Resource":["arn:aws:s3:::data/*","arn:aws:sqs:*:*:*"]}]}"#;
 
 const MANAGED: &str = "arn:aws:iam::123456789012:policy/team";
 
@@ -67,9 +67,15 @@ fn what_cannot_be_given_is_refused_before_anything_is_made() {
         let bare = warm().await;
         let world = entitling().await;
         let unknown = with(1, json!({ "policies": ["arn:aws:iam::123456789012:policy/nobodys"] }));
-        for (world, spec, class, code) in
-            [(&bare, entitled(1), Class::Denied, "NoWorkloadBoundary"), (&world, unknown, Class::Invalid, "NoPolicy")]
-        {
+        let denies = "arn:aws:iam::aws:policy/AWSDenyAll";
+        let denied = r#"{"Statement":[{"Effect":"Deny","Action":["*"],"Resource":"*"}]}"#;
+        world.state().policies.insert(denies.to_owned(), denied.to_owned());
+        let denying = with(1, json!({ "policies": [denies] }));
+        for (world, spec, class, code) in [
+            (&bare, entitled(1), Class::Denied, "NoWorkloadBoundary"),
+            (&world, unknown, Class::Invalid, "NoPolicy"),
+            (&world, denying, Class::Invalid, "PolicyDenies"),
+        ] {
             let before = world.view();
             let engine = world.engine();
             let planned = engine.plan(FleetKind::JobArray, &spec).await.unwrap_err();
@@ -94,12 +100,39 @@ fn the_boundary_is_kept_until_it_is_changed() {
         assert_eq!(boundary(&world), wide);
         world.engine().setup(&bounded(r#"{"Statement":[]}"#), &Operation::quiet()).await.unwrap();
         assert!(!boundary(&world).contains("sqs:*"));
-        for wrong in ["", "[]", r#"{"Statement":[{"Effect":"Allow"}]}"#] {
-            let error = world.engine().setup(&bounded(wrong), &Operation::quiet()).await.unwrap_err();
+        let on = |action: &str, resource: &str| {
+            json!({ "Statement": { "Effect": "Allow", "Action": action, "Resource": resource } }).to_string()
+        };
+        for wrong in [
+            String::new(),
+            "[]".to_owned(),
+            r#"{"Statement":[{"Effect":"Allow"}]}"#.to_owned(),
+            on("s3:*", "arn:aws:s3:::data/*").replace("Allow", "Deny"),
+            on("*", "*"),
+            on("s3:GetObject", "arn:aws:s3:::*"),
+            on("s3:GetObject", "arn:aws:s3:::sp*"),
+            on("S3:Get*", "arn:aws:s3:::spawn-123456789012-eu-west-1/fleets/*"),
+        ] {
+            let error = world.engine().setup(&bounded(&wrong), &Operation::quiet()).await.unwrap_err();
             assert_eq!((error.class, error.code.as_str()), (Class::Invalid, "BadBoundary"));
         }
-        let long = json!({ "Statement": { "Effect": "Allow", "Action": vec!["s3:GetObject"; 500], "Resource": "*" } }).to_string();
+        // Longer than a parameter of Systems Manager may be, and short enough for a policy.
+        let wide = json!({ "Statement": { "Effect": "Allow", "Action": vec!["sqs:SendMessage"; 240], "Resource": "*" } }).to_string();
+        world.engine().setup(&bounded(&wide), &Operation::quiet()).await.unwrap();
+        assert!(wide.len() > 4096 && world.state().parameters.values().all(|value| value.len() < 4096));
+        let long = json!({ "Statement": { "Effect": "Allow", "Action": vec!["sqs:SendMessage"; 500], "Resource": "*" } }).to_string();
         let error = world.engine().setup(&bounded(&long), &Operation::quiet()).await.unwrap_err();
         assert!(error.message.contains("6144"), "{error:?}");
+    });
+}
+
+#[test]
+fn a_set_up_that_cannot_be_read_is_made_again_with_its_boundary() {
+    run(async {
+        let world = entitling().await;
+        world.state().parameters.insert(spawn_core::setup::PARAMETER.to_owned(), "{".to_owned());
+        let setup = world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
+        assert_eq!(setup.workload_statements, 1);
+        assert_eq!(spawn_core::setup::find(&world.process().aws()).await.unwrap(), Some(setup));
     });
 }

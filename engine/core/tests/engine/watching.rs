@@ -141,6 +141,23 @@ fn a_launch_that_was_not_recorded_is_seen_all_the_same() {
 }
 
 #[test]
+fn a_damaged_record_hides_no_other_fleet() {
+    run(async {
+        let world = warm().await;
+        let mut damaged = None;
+        for name in ["tiles", "other"] {
+            damaged = Some(launch(&world.process(), &FleetSpec { name: name.into(), ..array(1) }).await.unwrap().record.fleet);
+        }
+        let key = spawn_model::layout::fleet_key(&damaged.unwrap());
+        world.state().buckets.values_mut().find_map(|objects| objects.get_mut(&key)).unwrap().0 = b"{".to_vec();
+        let (fleets, errors) = world.engine().list().await.unwrap();
+        let names: Vec<&str> = fleets.iter().map(|fleet| fleet.record.spec.name.as_str()).collect();
+        assert_eq!((names, errors.len(), errors[0].code.as_str()), (vec!["tiles"], 1, "RecordUnreadable"));
+        assert!(errors[0].message.starts_with("other: "), "{:?}", errors[0]);
+    });
+}
+
+#[test]
 fn fleets_are_listed_by_name_until_they_are_ended() {
     run(async {
         let world = warm().await;
@@ -149,11 +166,11 @@ fn fleets_are_listed_by_name_until_they_are_ended() {
             launch(&world.process(), &FleetSpec { name: name.into(), ..array(1) }).await.unwrap();
         }
         let names = |fleets: Vec<spawn_core::fleet::Fleet>| fleets.into_iter().map(|fleet| fleet.record.spec.name).collect::<Vec<_>>();
-        assert_eq!(names(engine.list().await.unwrap()), ["other", "tiles"]);
+        assert_eq!(names(engine.list().await.unwrap().0), ["other", "tiles"]);
         let other = engine.find("other").await.unwrap();
         assert_eq!(engine.find(other.record.fleet.as_str()).await.unwrap().record, other.record);
         engine.end(&other.record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
-        assert_eq!(names(engine.list().await.unwrap()), ["tiles"]);
+        assert_eq!(names(engine.list().await.unwrap().0), ["tiles"]);
         insta::assert_snapshot!("no_such_fleet", engine.find("other").await.unwrap_err().to_string());
     });
 }

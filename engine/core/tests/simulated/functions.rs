@@ -6,7 +6,7 @@ use spawn_core::ports::{FunctionRequest, Functions, Result};
 use spawn_model::error::{Class, Error};
 
 use super::door::Door;
-use super::{ACCOUNT, REGION, State, refusal, tolerate};
+use super::{ACCOUNT, REGION, State, refusal};
 
 const CONFLICT: &str = "ResourceConflictException";
 
@@ -44,11 +44,10 @@ impl Functions for Door {
 
     async fn ensure(&self, function: &FunctionRequest) -> Result<String> {
         let name = &function.name;
-        let created = self.call("lambda:CreateFunction", |s, now| s.function_create(function, now)).await;
-        if tolerate(created, &[CONFLICT])?.is_some() {
-            return Ok(arn(name));
-        }
-        let known = self.call("lambda:GetFunctionConfiguration", |s, _| s.function(name).cloned()).await?;
+        let known = self.call("lambda:GetFunctionConfiguration", |s, _| Ok(s.functions.get(name).cloned())).await?;
+        let Some(known) = known else {
+            return self.call("lambda:CreateFunction", |s, now| s.function_create(function, now)).await.map(|()| arn(name));
+        };
         if known.package != function.package {
             self.call("lambda:UpdateFunctionCode", |s, _| {
                 s.function(name)?.package.clone_from(&function.package);

@@ -189,8 +189,11 @@ impl Identity for Door {
         self.call("iam:ListRoles", |s, _| Ok(s.roles.keys().filter(|name| name.starts_with(name_prefix)).cloned().collect())).await
     }
 
-    async fn policy_exists(&self, arn: &str) -> Result<bool> {
-        self.call("iam:GetPolicy", |s, _| Ok(s.policies.contains_key(arn))).await
+    async fn policy_document(&self, arn: &str) -> Result<Option<String>> {
+        if !self.call("iam:GetPolicy", |s, _| Ok(s.policies.contains_key(arn))).await? {
+            return Ok(None);
+        }
+        self.call("iam:GetPolicyVersion", |s, _| Ok(s.policies.get(arn).cloned())).await
     }
 
     async fn policy_ensure(&self, account: &str, name: &str, document: &str) -> Result<String> {
@@ -208,13 +211,12 @@ impl Identity for Door {
         self.call("iam:GetPolicy", |_, _| Ok(())).await?;
         let known = self.call("iam:GetPolicyVersion", |s, _| Ok(s.policies.get(&arn).cloned())).await?;
         if known.as_deref() != Some(document) {
-            // The version before stays until it is deleted; nothing goes by it any more.
+            self.call("iam:ListPolicyVersions", |_, _| Ok(())).await?;
             self.call("iam:CreatePolicyVersion", |s, _| {
                 s.policies.insert(arn.clone(), document.to_owned());
                 Ok(())
             })
             .await?;
-            self.call("iam:DeletePolicyVersion", |_, _| Ok(())).await?;
         }
         Ok(arn)
     }
