@@ -97,6 +97,14 @@ impl Running {
         kill_process_group(self.group, signal).expect("the group is there");
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// If the kernel does not tell.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child can be asked for").is_some()
+    }
+
     /// Waits for its end and everything it printed.
     ///
     /// # Panics

@@ -1,5 +1,5 @@
-//! `kill -9` of the provider at every call it makes: whatever it was doing, the next apply or destroy goes on, nothing is launched
-//! twice, and nothing is left.
+//! `kill -9` of the provider at every call of an apply, an update and a destroy: whatever it was doing, the next one goes on with it,
+//! nothing is launched twice, and nothing is left.
 //!
 //! The call takes effect, and the provider dies before it has the answer. To die before a call is to die after the one before it.
 
@@ -21,8 +21,16 @@ fn world() -> World {
     world
 }
 
+const LAUNCHED: (&str, &str) = ("wait_for", r#""launched""#);
+
 fn configured(world: &World) -> Terraform<'_> {
-    world.terraform(&array(&[("wait_for", r#""launched""#)]))
+    world.terraform(&array(&[LAUNCHED]))
+}
+
+/// Launched, and then asked for with another lease and other tags.
+fn reconsidered(terraform: &Terraform<'_>) {
+    terraform.apply().succeeded();
+    terraform.configure(&array(&[LAUNCHED, ("lease", r#"{ ttl = "50m" }"#), ("tags", r#"{ since = "today" }"#)]));
 }
 
 /// What is done, and killed.
@@ -50,31 +58,52 @@ fn calls_of(before: impl Fn(&Terraform<'_>), deed: Deed) -> usize {
     calls_since(&world, at)
 }
 
-/// Does it, and kills the provider when its n-th call, from 0, has taken effect. What it was doing then.
-fn killed_at(world: &World, terraform: &Terraform<'_>, deed: Deed, n: usize) -> String {
+/// Does it, and kills the provider when its n-th call, from 0, has taken effect. What it was doing then; nothing if it made no such call,
+/// because less had to be waited for than in the life that was counted.
+fn killed_at(world: &World, terraform: &Terraform<'_>, deed: Deed, n: usize) -> Option<String> {
     let at = world.position();
     world.fault_after(n as u64, "controller", "*", "*", Some(1), Fault::HangAfter);
-    let running = deed(terraform);
+    let mut running = deed(terraform);
     let hanging = || world.control().calls(at).into_iter().find(|call| call.outcome.ends_with("(no answer)"));
-    let call = world.eventually("the call that hangs", hanging);
+    let met = world.eventually("the call that hangs, or the end", || hanging().map(Some).or_else(|| running.has_ended().then(hanging)));
+    let Some(call) = met else {
+        world.control().clear_faults();
+        running.wait().succeeded();
+        return None;
+    };
     let killed = descendants(running.id(), "terraform-provider-spawn").into_iter().filter(|id| kill_process(*id, Signal::KILL).is_ok());
     let (killed, ended) = (killed.count(), running.wait());
     world.control().clear_faults();
     let what = format!("call {n}, {}:{}", call.service, call.operation);
     // Of its last call Terraform wants to know nothing: it has its answer, and the provider was told to go.
-    assert!(killed == 1 || ended.code == Some(0), "{what}: {killed} killed, {}", ended.text());
-    what
+    assert!(killed > 0 || ended.code == Some(0), "{what}: {killed} killed, {}", ended.text());
+    Some(what)
 }
 
 fn an_apply_killed_at(n: usize) {
     let world = world();
     let before = holdings(&world);
     let terraform = configured(&world);
-    let killed = killed_at(&world, &terraform, apply, n);
+    let killed = killed_at(&world, &terraform, apply, n).unwrap_or_default();
     terraform.apply().succeeded();
     terraform.assert_settled();
     let (mine, ever) = (instance_ids(&terraform.state(ARRAY)), world.instances());
     assert_eq!((mine.len(), ever.len()), (2, 2), "{killed}: {ever:?}");
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), [], "{killed}");
+}
+
+fn an_update_killed_at(n: usize) {
+    let world = world();
+    let before = holdings(&world);
+    let terraform = configured(&world);
+    reconsidered(&terraform);
+    let killed = killed_at(&world, &terraform, apply, n).unwrap_or_default();
+    terraform.apply().succeeded();
+    // The next plan sees lease object, schedule and tags.
+    terraform.assert_settled();
+    assert_eq!(world.instances().len(), 2, "{killed}");
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
     assert_eq!(world.control().gaps(), [], "{killed}");
@@ -85,7 +114,7 @@ fn a_destroy_killed_at(n: usize) {
     let before = holdings(&world);
     let terraform = configured(&world);
     terraform.apply().succeeded();
-    let killed = killed_at(&world, &terraform, destroy, n);
+    let killed = killed_at(&world, &terraform, destroy, n).unwrap_or_default();
     terraform.destroy().succeeded();
     assert_eq!(world.instances().len(), 2, "{killed}");
     assert_same(&before, &holdings(&world));
@@ -105,6 +134,11 @@ fn each(count: usize, live: fn(usize)) {
 #[test]
 fn an_apply_killed_at_any_call_is_gone_on_with() {
     each(calls_of(|_| (), apply), an_apply_killed_at);
+}
+
+#[test]
+fn an_update_killed_at_any_call_is_gone_on_with() {
+    each(calls_of(reconsidered, apply), an_update_killed_at);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Names come from account and region, "exists and is ours" counts as done, what has versions carries them in its name, and
 //! the parameter that says "warm" is written last: so set-up may be interrupted, repeated, and run twice at once.
 
+mod boundary;
 mod document;
 mod names;
 mod reaper;

@@ -7,12 +7,6 @@ use spawn_model::{layout, tag};
 use super::{DOCUMENT, FUNCTION, LOG_GROUP, PREFIX};
 use crate::policies;
 
-/// The fleet whose role it is, as IAM tells it: every fleet's role has it as a tag.
-const OWN_FLEET: &str = "${aws:PrincipalTag/spawn:fleet}";
-
-/// What the names of the agents' statements in the boundary begin with.
-const AGENTS: &str = "Agents";
-
 /// Where Lambda writes what the reaper says. It would make the group itself, without a time to keep it for.
 pub(super) fn function_log_group() -> String {
     format!("/aws/lambda/{FUNCTION}")
@@ -20,7 +14,7 @@ pub(super) fn function_log_group() -> String {
 
 /// Names and ARNs of the set-up of an account and region.
 pub(crate) struct Names<'a> {
-    account: &'a str,
+    pub(super) account: &'a str,
     region: &'a str,
 }
 
@@ -93,42 +87,6 @@ impl<'a> Names<'a> {
         .to_string()
     }
 
-    /// The most that any fleet's role can ever do, whatever policies it gets: what its agent needs, and what the administrator lets
-    /// commands have.
-    /// The agents' statements have names, by which the others are told from them.
-    pub(super) fn boundary_policy(&self, workloads: &[Value]) -> String {
-        let mut statements = self.agent_statements(OWN_FLEET);
-        for (number, statement) in statements.iter_mut().enumerate() {
-            statement["Sid"] = json!(format!("{AGENTS}{number}"));
-        }
-        statements.extend_from_slice(workloads);
-        json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
-    }
-
-    /// The statements of a boundary that say what commands get.
-    pub(super) fn workloads_of(boundary: &str) -> Vec<Value> {
-        let document: Value = serde_json::from_str(boundary).unwrap_or_default();
-        let is_agents = |statement: &Value| statement["Sid"].as_str().is_some_and(|name| name.starts_with(AGENTS));
-        document["Statement"].as_array().into_iter().flatten().filter(|statement| !is_agents(statement)).cloned().collect()
-    }
-
-    /// Whether a statement reaches a bucket of a set-up, which is nobody's but the agents'.
-    pub(super) fn reaches_bucket(&self, statement: &Value) -> bool {
-        let texts = |value: &Value| -> Vec<String> {
-            let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
-            list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let is_s3 = |action: &String| action == "*" || action.to_lowercase().starts_with("s3:") || action.starts_with("s3*");
-        // Roles are the whole account's, and so it is the buckets of every region.
-        let buckets = format!("arn:{}:s3:::spawn-{}-", self.partition(), self.account);
-        let covers = |pattern: &String| {
-            let literal = pattern.split(['*', '?', '$']).next().unwrap_or_default();
-            pattern.starts_with(&buckets) || (literal.len() < pattern.len() && buckets.starts_with(literal))
-        };
-        (!statement["NotAction"].is_null() || texts(&statement["Action"]).iter().any(is_s3))
-            && (!statement["NotResource"].is_null() || texts(&statement["Resource"]).iter().any(covers))
-    }
-
     /// What the role of one fleet may do: its agents read their own records, write their own claims, completions and results, and log;
     /// its commands may do what was asked for.
     pub(crate) fn fleet_policy(&self, fleet: &spawn_model::ids::FleetId, asked: &[Policy]) -> String {
@@ -138,7 +96,7 @@ impl<'a> Names<'a> {
     }
 
     /// `fleet` is an id, or a variable that stands for one.
-    fn agent_statements(&self, fleet: &str) -> Vec<Value> {
+    pub(super) fn agent_statements(&self, fleet: &str) -> Vec<Value> {
         let bucket = self.bucket_arn();
         let prefix = layout::fleet_prefix(fleet);
         vec![
