@@ -33,6 +33,9 @@ fn reconsidered(terraform: &Terraform<'_>) {
     terraform.configure(&array(&[LAUNCHED, ("lease", r#"{ ttl = "50m" }"#), ("tags", r#"{ since = "today" }"#)]));
 }
 
+/// What is done before.
+type Preparation = fn(&Terraform<'_>);
+
 /// What is done, and killed.
 type Deed = fn(&Terraform<'_>) -> Running;
 
@@ -49,10 +52,10 @@ fn calls_since(world: &World, at: u64) -> usize {
 }
 
 /// How many calls a deed makes that nothing keeps from its end.
-fn calls_of(before: impl Fn(&Terraform<'_>), deed: Deed) -> usize {
+fn calls_of(prepare: Preparation, deed: Deed) -> usize {
     let world = world();
     let terraform = configured(&world);
-    before(&terraform);
+    prepare(&terraform);
     let at = world.position();
     deed(&terraform).wait().succeeded();
     calls_since(&world, at)
@@ -80,68 +83,49 @@ fn killed_at(world: &World, terraform: &Terraform<'_>, deed: Deed, n: usize) -> 
     Some(what)
 }
 
-fn an_apply_killed_at(n: usize) {
+/// A life in which a deed is killed at its n-th call and done again; `ends` says whether it is the fleet's end.
+fn life(prepare: Preparation, deed: Deed, ends: bool, n: usize) {
     let world = world();
     let before = holdings(&world);
     let terraform = configured(&world);
-    let killed = killed_at(&world, &terraform, apply, n).unwrap_or_default();
-    terraform.apply().succeeded();
-    terraform.assert_settled();
-    let (mine, ever) = (instance_ids(&terraform.state(ARRAY)), world.instances());
-    assert_eq!((mine.len(), ever.len()), (2, 2), "{killed}: {ever:?}");
+    prepare(&terraform);
+    let killed = killed_at(&world, &terraform, deed, n).unwrap_or_default();
+    deed(&terraform).wait().succeeded();
+    let state = terraform.state(ARRAY);
+    assert_eq!(state.is_null(), ends, "{killed}");
+    if !ends {
+        terraform.assert_settled();
+        assert_eq!(instance_ids(&state).len(), 2, "{killed}");
+    }
+    let ever = world.instances();
+    assert_eq!(ever.len(), 2, "{killed}: nothing is launched twice: {ever:?}");
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
     assert_eq!(world.control().gaps(), [], "{killed}");
 }
 
-fn an_update_killed_at(n: usize) {
-    let world = world();
-    let before = holdings(&world);
-    let terraform = configured(&world);
-    reconsidered(&terraform);
-    let killed = killed_at(&world, &terraform, apply, n).unwrap_or_default();
-    terraform.apply().succeeded();
-    // The next plan sees lease object, schedule and tags.
-    terraform.assert_settled();
-    assert_eq!(world.instances().len(), 2, "{killed}");
-    terraform.destroy().succeeded();
-    assert_same(&before, &holdings(&world));
-    assert_eq!(world.control().gaps(), [], "{killed}");
-}
-
-fn a_destroy_killed_at(n: usize) {
-    let world = world();
-    let before = holdings(&world);
-    let terraform = configured(&world);
-    terraform.apply().succeeded();
-    let killed = killed_at(&world, &terraform, destroy, n).unwrap_or_default();
-    terraform.destroy().succeeded();
-    assert_eq!(world.instances().len(), 2, "{killed}");
-    assert_same(&before, &holdings(&world));
-    assert_eq!(world.control().gaps(), [], "{killed}");
-}
-
-/// Lives a life for each number below `count`, some at once.
-fn each(count: usize, live: fn(usize)) {
+/// Lives a life for each call of a deed, some at once.
+fn killed_at_every_call(prepare: Preparation, deed: Deed, ends: bool) {
+    let count = calls_of(prepare, deed);
     assert!(count > 5, "{count} calls are none of an operation");
     std::thread::scope(|scope| {
         for first in 0..AT_ONCE {
-            scope.spawn(move || (first..count).step_by(AT_ONCE).for_each(live));
+            scope.spawn(move || (first..count).step_by(AT_ONCE).for_each(|n| life(prepare, deed, ends, n)));
         }
     });
 }
 
 #[test]
 fn an_apply_killed_at_any_call_is_gone_on_with() {
-    each(calls_of(|_| (), apply), an_apply_killed_at);
+    killed_at_every_call(|_| (), apply, false);
 }
 
 #[test]
 fn an_update_killed_at_any_call_is_gone_on_with() {
-    each(calls_of(reconsidered, apply), an_update_killed_at);
+    killed_at_every_call(reconsidered, apply, false);
 }
 
 #[test]
 fn a_destroy_killed_at_any_call_is_gone_on_with() {
-    each(calls_of(|terraform| drop(terraform.apply().succeeded()), destroy), a_destroy_killed_at);
+    killed_at_every_call(|terraform| drop(terraform.apply().succeeded()), destroy, true);
 }
