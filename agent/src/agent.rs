@@ -1,8 +1,9 @@
 //! The order of everything: from the configuration to the end of the machine.
 
 mod end;
+mod work;
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -10,41 +11,27 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use spawn_model::idle::IdleSpec;
-use spawn_model::layout::{RunKeys, log_stream};
-use spawn_model::record::{AgentConfig, Exit, Payload, RankClaim, SCHEMA};
-use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
-
-use end::LAST_MOMENTS;
+use spawn_model::layout::RunKeys;
+use spawn_model::record::{AgentConfig, Payload, RankClaim, SCHEMA};
+use tokio::sync::watch;
 
 use crate::aws::Session;
-use crate::aws::logs::Stream;
 use crate::aws::s3::Bucket;
 use crate::config::State;
 use crate::ending::{Ending, Endings};
-use crate::environment::{self, Facts};
-use crate::exec::Job;
+use crate::hook::Hooks;
 use crate::http::Http;
 use crate::idle::Findings;
 use crate::metadata::{Identity, Metadata};
-use crate::output::{self, Progress};
 use crate::peers::{self, Peer};
 use crate::rank::{self, BucketClaims};
-use crate::results::{self, Uploaded};
+use crate::results::Uploaded;
 use crate::retry::{Patience, retry};
-use crate::workload::{self, Account, Workload};
+use crate::workload::{self, Account};
 use crate::{Intervals, completion, config, idle, lease, payload, power, spot};
 
 /// How long to try for what nothing can be done without.
 const START_WITHIN: Duration = Duration::from_secs(180);
-/// A command that was told to end by the system may be gone a moment before the agent is told.
-const SHUTDOWN_FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
-/// How long output may stay open after the command has ended.
-const OUTPUT_OPEN: Duration = Duration::from_secs(2);
-/// How long the last output may take to reach Logs.
-const OUTPUT_SENT: Duration = Duration::from_secs(60);
-/// Where programs are found, if the agent is not told.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What becomes of the machine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -62,13 +49,6 @@ struct Ready {
     account: Option<Account>,
 }
 
-/// How a run of the command came to its end.
-enum Ran {
-    Ended(Exit, Uploaded),
-    /// The system went down while it ran, with this to be recorded.
-    Cut(Option<Exit>),
-}
-
 struct Agent {
     config: AgentConfig,
     state: State,
@@ -79,6 +59,10 @@ struct Agent {
     deadline: watch::Receiver<Timestamp>,
     idle: watch::Receiver<Option<IdleSpec>>,
     findings: Rc<Findings>,
+    /// When EC2 takes the machine back, once it has said so.
+    gone_at: Rc<OnceCell<Timestamp>>,
+    /// What went wrong with hooks.
+    notes: RefCell<Vec<String>>,
     intervals: Intervals,
     endings: Endings,
     identity: OnceCell<Identity>,
@@ -128,6 +112,8 @@ impl Agent {
             deadline,
             idle,
             findings,
+            gone_at: Rc::default(),
+            notes: RefCell::default(),
             intervals,
             endings,
             identity,
@@ -142,31 +128,42 @@ impl Agent {
         self.endings.when(async move { idle::over(idle, &findings, interval).await }, Ending::Idle);
     }
 
+    /// Has the end of the lease begin early enough for what runs before it.
+    fn watch_for(&self, hooks: &Hooks) {
+        if let Some(lead) = hooks.lead() {
+            self.endings.when(lease::nears(self.deadline.clone(), lead), Ending::Lease);
+        }
+    }
+
+    /// Has EC2's notice end the machine from now on.
+    fn watch_spot(&self) {
+        let (metadata, gone_at) = (Rc::clone(&self.metadata), Rc::clone(&self.gone_at));
+        self.endings.when(async move { spot::notice(&metadata, &gone_at).await }, Ending::Spot);
+    }
+
     async fn serve(self) -> After {
         if let Some(done) = completion::kept(&self.state) {
             self.write(&done).await;
             if done.idle.is_some() {
                 return After::PowerOff;
             }
+            let hooks = Hooks::kept(&self.state);
+            self.watch_for(&hooks);
+            self.watch_spot();
             self.watch_idleness();
-            return self.stay().await;
+            return self.stay(&hooks).await;
         }
         let ready = tokio::select! {
             biased;
-            ending = self.endings.any() => return self.ended_early(ending).await,
+            ending = self.endings.any() => return self.ended_early(ending, Uploaded::default()).await,
             ready = self.prepare() => ready,
         };
         match ready {
             Ok(Some(ready)) => {
                 if ready.identity.spot {
-                    let metadata = Rc::clone(&self.metadata);
-                    self.endings.when(async move { spot::notice(&metadata).await }, Ending::Spot);
+                    self.watch_spot();
                 }
                 self.watch_idleness();
-                if ready.payload.command.is_empty() && !self.config.kind.ends_with_command() {
-                    let ending = self.endings.any().await;
-                    return self.ended_early(ending).await;
-                }
                 self.work(&ready).await
             }
             Ok(None) => {
@@ -223,7 +220,7 @@ impl Agent {
 
     /// Makes the workload's user and directories.
     async fn make_place(&self, payload: &Payload) -> Result<Option<Account>, String> {
-        if payload.command.is_empty() {
+        if payload.command.is_empty() && payload.pre_stop.is_none() && payload.checkpoint.is_none() {
             return Ok(None);
         }
         let account = workload::account().await;
@@ -231,128 +228,5 @@ impl Agent {
         payload::make_directory(&self.state.path("results"), account.as_ref())
             .map_err(|error| format!("the results directory cannot be made: {error}"))?;
         Ok(account)
-    }
-
-    /// Runs the command, keeps what it leaves, records how it ended.
-    async fn work(&self, ready: &Ready) -> After {
-        let attempt = self.state.recall("attempt.json").unwrap_or(0_u32) + 1;
-        if let Err(error) = self.state.keep("attempt.json", &attempt) {
-            return self.unable(format!("the attempt cannot be kept: {error}")).await;
-        }
-        let has_units = workload::has_units();
-        if has_units && attempt > 1 {
-            workload::clear().await;
-        }
-        let mut ran = self.run_once(ready, attempt, has_units).await;
-        if let (true, Err(reason)) = (has_units, &ran) {
-            eprintln!("spored: the workload runs without a unit: {reason}");
-            if let (Some(account), false) = (&ready.account, ready.payload.uses_aws) {
-                workload::deny_metadata(account).await;
-            }
-            ran = self.run_once(ready, attempt, false).await;
-        }
-        let (exit, uploaded) = match ran {
-            Ok(Ran::Ended(exit, uploaded)) => (exit, uploaded),
-            Ok(Ran::Cut(Some(exit))) => (exit, Uploaded::default()),
-            Ok(Ran::Cut(None)) => return After::Leave,
-            Err(reason) => (Exit::NotStarted { reason }, Uploaded::default()),
-        };
-        self.record(exit, uploaded).await;
-        self.stay().await
-    }
-
-    /// Runs the command, in a unit or directly. An error if it could not be run in this way.
-    async fn run_once(&self, ready: &Ready, attempt: u32, unit: bool) -> Result<Ran, String> {
-        let job = self.job(ready, attempt, unit).map_err(|error| format!("the workload's files cannot be made: {error}"))?;
-        let (mut workload, source) = Workload::start(&self.state, &job, ready.account.as_ref(), unit)
-            .map_err(|error| format!("the workload cannot be started: {error}"))?;
-        let path = self.state.path("output.log");
-        let (sender, progress) = watch::channel(Progress::default());
-        let (stop, stopped) = oneshot::channel();
-        let collector = tokio::task::spawn_local(output::collect(source, path.clone(), sender, stopped));
-        let name = log_stream(&self.config.fleet, &self.config.run, self.rank.get().copied().unwrap_or_default());
-        let stream = Stream::new(Rc::clone(&self.session), &self.config.log_group, name);
-        let session = Rc::clone(&self.session);
-        let forwarder = tokio::task::spawn_local(async move { output::forward(&session, &stream, &path, progress).await });
-        let exit = match self.ended(&mut workload).await? {
-            Ok(exit) => exit,
-            Err(cut) => return Ok(Ran::Cut(cut)),
-        };
-        let keep = async {
-            if timeout(OUTPUT_OPEN, collector).await.is_err() {
-                // The collector may have come to the end by itself at this moment.
-                let _ = stop.send(());
-            }
-            let late = || vec!["the last output did not reach CloudWatch Logs in time".to_owned()];
-            let sent = async { timeout(OUTPUT_SENT, forwarder).await.map_or_else(|_| late(), Result::unwrap_or_default) };
-            let rank = self.rank.get().copied().unwrap_or_default();
-            let results = self.state.path("results");
-            let (notes, mut uploaded) = tokio::join!(sent, results::upload(&self.session, &self.bucket, &self.keys, rank, &results));
-            uploaded.notes.splice(0..0, notes);
-            uploaded
-        };
-        let uploaded = tokio::select! {
-            uploaded = keep => uploaded,
-            () = self.out_of_time(LAST_MOMENTS.0) => {
-                Uploaded { files: vec![], notes: vec!["the machine ended before all output and results were kept".to_owned()] }
-            }
-        };
-        Ok(Ran::Ended(exit, uploaded))
-    }
-
-    /// Waits for the command to end, or ends it when the machine does. The inner error is for a system that goes down meanwhile.
-    async fn ended(&self, workload: &mut Workload) -> Result<Result<Exit, Option<Exit>>, String> {
-        let (by_itself, ending) = tokio::select! {
-            biased;
-            exit = workload.ended() => {
-                let exit = exit?;
-                // A command that was killed may have been so because the machine ends.
-                let ending = match exit {
-                    Exit::Code { code: 0 } | Exit::NotStarted { .. } => None,
-                    _ => self.endings.within(SHUTDOWN_FOLLOWS_WITHIN).await,
-                };
-                match ending {
-                    None => return Ok(Ok(exit)),
-                    Some(ending) => (true, ending),
-                }
-            }
-            ending = self.endings.any() => (false, ending),
-        };
-        let exit = match ending {
-            Ending::Idle => Exit::Idle,
-            Ending::Lease => Exit::LeaseEnded,
-            Ending::Spot => Exit::Interrupted,
-            Ending::Shutdown => return Ok(Err(self.lease_over().then_some(Exit::LeaseEnded))),
-        };
-        if !by_itself {
-            tokio::select! { () = workload.stop() => {}, () = self.endings.shutdown() => {} }
-        }
-        Ok(Ok(exit))
-    }
-
-    /// What to run, with everything it is told.
-    fn job(&self, ready: &Ready, attempt: u32, unit: bool) -> std::io::Result<Job> {
-        let (peers, hostfile) = (self.state.path("peers.jsonl"), self.state.path("hostfile"));
-        std::fs::write(&peers, peers::peers_file(&ready.peers)?)?;
-        std::fs::write(&hostfile, peers::host_file(&ready.peers))?;
-        let directory = self.state.path("work");
-        let home = ready.account.as_ref().map(|account| account.home.as_path()).filter(|home| home.is_dir());
-        let own_user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
-        let facts = Facts {
-            config: &self.config,
-            payload: &ready.payload,
-            rank: self.rank.get().copied().unwrap_or_default(),
-            attempt,
-            deadline: *self.deadline.borrow(),
-            peers: &peers,
-            hostfile: &hostfile,
-            results: &self.state.path("results"),
-            home: home.unwrap_or(&directory),
-            user: if unit || ready.account.is_some() { workload::USER } else { &own_user },
-            path: &std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned()),
-            endpoints: &environment::endpoints(),
-        };
-        let env = environment::make(&facts);
-        Ok(Job { argv: ready.payload.command.clone(), env, directory, uses_aws: ready.payload.uses_aws, grace: workload::GRACE })
     }
 }

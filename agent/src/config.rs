@@ -1,5 +1,7 @@
 //! What the agent is told at its start, and where it keeps what it must not forget.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -44,7 +46,8 @@ impl State {
     /// Keeps something, so that after a power cut there is all of it or what was there before.
     pub(crate) fn keep<T: Serialize>(&self, name: &str, value: &T) -> std::io::Result<()> {
         let new = self.path(&format!("{name}.new"));
-        let mut file = std::fs::File::create(&new)?;
+        // What the fleet's command is told may be among it, and is no other user's business.
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         serde_json::to_writer(&mut file, value)?;
         file.sync_all()?;
         std::fs::rename(new, self.path(name))

@@ -98,6 +98,8 @@ mod tests {
             size: 8,
             fewer_may_do: false,
             uses_aws,
+            pre_stop: None,
+            checkpoint: None,
             name: "mandelbrot".to_owned(),
         };
         let facts = Facts {

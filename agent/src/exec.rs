@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 /// What to run.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Job {
     pub(crate) argv: Vec<String>,
     pub(crate) env: BTreeMap<String, String>,
@@ -29,10 +29,12 @@ pub(crate) struct Job {
     pub(crate) uses_aws: bool,
     /// How long the command may take to end after it was asked to.
     pub(crate) grace: Duration,
+    /// How long it may run until it is asked to; without a limit until it ends by itself.
+    pub(crate) limit: Option<Duration>,
 }
 
-/// What the report says until there is one.
-pub(crate) const STARTED: &[u8] = b"started";
+/// What the report begins with until there is one; the command's process id follows.
+pub(crate) const STARTED: &str = "started";
 
 /// Runs the job and reports how it ended. The exit code says only whether the report was written.
 pub(crate) async fn run(job: &Path, report: &Path) -> ExitCode {
@@ -41,7 +43,7 @@ pub(crate) async fn run(job: &Path, report: &Path) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let exit = match read(job) {
-        Ok(job) => perform(&job).await,
+        Ok(job) => perform(&job, report).await,
         Err(reason) => Exit::NotStarted { reason },
     };
     let written = serde_json::to_vec(&exit).map_err(io::Error::from).and_then(|text| std::fs::write(report, text));
@@ -59,7 +61,7 @@ fn read(path: &Path) -> Result<Job, String> {
     serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-async fn perform(job: &Job) -> Exit {
+async fn perform(job: &Job, report: &Path) -> Exit {
     let not_started = |reason: String| Exit::NotStarted { reason };
     // Before the command starts, so that a request to end that comes at the same moment is not lost.
     let mut terminate = match signal(SignalKind::terminate()) {
@@ -79,9 +81,21 @@ async fn perform(job: &Job) -> Exit {
         Err(error) => return not_started(explain(program, &error)),
     };
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+    if let Some(id) = child.id()
+        && let Err(error) = std::fs::write(report, format!("{STARTED} {id}"))
+    {
+        eprintln!("spored: {}: {error}", report.display());
+    }
+    let over = async {
+        match job.limit {
+            Some(limit) => tokio::time::sleep(limit).await,
+            None => std::future::pending().await,
+        }
+    };
     let status = tokio::select! {
         status = child.wait() => status,
         _ = terminate.recv() => end(&mut child, group, job.grace).await,
+        () = over => end(&mut child, group, job.grace).await,
     };
     // What it left running would hold the output open, and nobody would wait for it.
     tell(group, Signal::KILL);

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spawn_model::idle::IdleSpec;
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{Lease, SCHEMA};
@@ -29,9 +29,14 @@ pub(crate) fn known(state: &State, configured: Timestamp) -> Timestamp {
 }
 
 /// Waits until the deadline has passed, wherever it moves.
-pub(crate) async fn over(mut deadline: watch::Receiver<Timestamp>) {
+pub(crate) async fn over(deadline: watch::Receiver<Timestamp>) {
+    nears(deadline, SignedDuration::ZERO).await;
+}
+
+/// Waits until no more than `lead` is left until the deadline, wherever it moves.
+pub(crate) async fn nears(mut deadline: watch::Receiver<Timestamp>, lead: SignedDuration) {
     loop {
-        let left = Timestamp::now().duration_until(*deadline.borrow_and_update());
+        let left = Timestamp::now().duration_until(*deadline.borrow_and_update()) - lead;
         let Some(left) = Duration::try_from(left).ok().filter(|left| !left.is_zero()) else { return };
         tokio::select! {
             () = sleep(left.min(LONGEST_SLEEP)) => {}

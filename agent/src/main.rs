@@ -8,7 +8,7 @@
 //! | the order of everything | `agent` |
 //! | when to end, and why | `lease`, `spot`, `idle`, `ending`, `power` |
 //! | which rank this is, and who the others are | `rank`, `peers` |
-//! | what to run, and running it | `payload`, `environment`, `workload`, `exec` |
+//! | what to run, and running it | `payload`, `environment`, `workload`, `exec`, `hook` |
 //! | what is kept | `output`, `results`, `completion` |
 //! | AWS without an SDK | `aws`, `metadata`, `http`, `failure`, `retry` |
 
@@ -20,6 +20,7 @@ mod ending;
 mod environment;
 mod exec;
 mod failure;
+mod hook;
 mod http;
 mod idle;
 mod lease;

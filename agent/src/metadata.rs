@@ -34,6 +34,14 @@ pub(crate) struct Identity {
     pub(crate) spot: bool,
 }
 
+/// That EC2 takes a spot machine back.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+pub(crate) struct SpotNotice {
+    /// When.
+    #[serde(default)]
+    pub(crate) time: Option<Timestamp>,
+}
+
 /// A client of the service.
 pub(crate) struct Metadata {
     http: Rc<Http>,
@@ -85,9 +93,16 @@ impl Metadata {
         Ok((credentials, keys.expiration))
     }
 
-    /// Whether EC2 has said that it takes this machine back.
-    pub(crate) async fn spot_notice(&self) -> Result<bool, Failure> {
-        Ok(self.get("meta-data/spot/instance-action").await?.is_some())
+    /// When EC2 takes this machine back, if it has said so.
+    pub(crate) async fn spot_notice(&self) -> Result<Option<SpotNotice>, Failure> {
+        let Some(text) = self.get("meta-data/spot/instance-action").await? else { return Ok(None) };
+        // That there is a notice counts for more than what it says.
+        Ok(Some(serde_json::from_str(&text).unwrap_or_default()))
+    }
+
+    /// Whether EC2 has said that it is likely to take this machine back.
+    pub(crate) async fn rebalance_recommended(&self) -> Result<bool, Failure> {
+        Ok(self.get("meta-data/events/recommendations/rebalance").await?.is_some())
     }
 
     async fn required(&self, path: &str) -> Result<String, Failure> {

@@ -2,6 +2,8 @@
 //!
 //! The file is the buffer between the two. So the workload is never held up by Logs, and whatever it prints, the agent's memory stays small.
 
+mod channel;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +17,8 @@ use crate::aws::Session;
 use crate::aws::logs::Stream;
 use crate::failure::Failure;
 use crate::retry::{Patience, retry};
+
+pub(crate) use channel::Channel;
 
 /// The most events of one call.
 const BATCH_EVENTS: usize = 10_000;
@@ -35,7 +39,7 @@ const BLOCK_BYTES: usize = 64 << 10;
 
 /// How far the reading has come.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Progress {
+struct Progress {
     /// Bytes in the file.
     kept: u64,
     /// Bytes that were dropped.
@@ -46,7 +50,7 @@ pub(crate) struct Progress {
 
 /// Reads the workload's output into the file at `path`, to its end or until it is told to stop: a process that the command left behind may hold
 /// the output open for ever.
-pub(crate) async fn collect(mut source: pipe::Receiver, path: PathBuf, progress: watch::Sender<Progress>, mut stop: oneshot::Receiver<()>) {
+async fn collect(mut source: pipe::Receiver, path: PathBuf, progress: watch::Sender<Progress>, mut stop: oneshot::Receiver<()>) {
     let mut file = match tokio::fs::File::create(&path).await {
         Ok(file) => Some(file),
         Err(error) => {
@@ -82,7 +86,7 @@ pub(crate) async fn collect(mut source: pipe::Receiver, path: PathBuf, progress:
 }
 
 /// Sends the file's content to Logs as it grows, until there is no more. Gives what could not be kept, in a sentence each.
-pub(crate) async fn forward(session: &Session, stream: &Stream, path: &Path, mut progress: watch::Receiver<Progress>) -> Vec<String> {
+async fn forward(session: &Session, stream: &Stream, path: &Path, mut progress: watch::Receiver<Progress>) -> Vec<String> {
     let mut sender = Sender { session, stream, lines: Lines::default(), created: false, last: Timestamp::MIN };
     let mut sent = 0;
     let mut next_flush = Instant::now();

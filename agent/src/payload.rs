@@ -105,6 +105,8 @@ mod tests {
             size: 1,
             fewer_may_do: false,
             uses_aws: false,
+            pre_stop: None,
+            checkpoint: None,
             name: "one".to_owned(),
         }
     }

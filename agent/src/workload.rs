@@ -1,4 +1,4 @@
-//! Starting and stopping the workload: as its own user, in a unit of its own where the machine has systemd.
+//! Starting and stopping what the user runs: as its own user, in a unit of its own where the machine has systemd.
 
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use spawn_model::record::Exit;
-use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -19,8 +18,8 @@ use crate::{payload, power};
 
 /// The workload's user.
 pub(crate) const USER: &str = "spawn";
-/// The workload's unit.
-const UNIT: &str = "spawn-workload";
+/// The fleet's command, among what is run; see [`unit`].
+pub(crate) const WORKLOAD: &str = "workload";
 /// How long the workload may take to end after it was asked to.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// After the grace, killing and reporting take no longer than this.
@@ -36,12 +35,17 @@ pub(crate) struct Account {
     pub(crate) home: PathBuf,
 }
 
+/// The unit of something that is run, such as `spawn-workload`.
+fn unit(name: &str) -> String {
+    format!("spawn-{name}")
+}
+
 /// A workload that was started.
 pub(crate) struct Workload {
     child: Child,
     report: PathBuf,
-    /// Whether it is a unit of systemd.
-    unit: bool,
+    /// Its unit of systemd, if it has one.
+    unit: Option<String>,
 }
 
 /// Makes the workload's user if it is missing. Nothing if there is none that the agent can become.
@@ -65,25 +69,33 @@ fn lookup() -> Option<Account> {
 }
 
 impl Workload {
-    /// Starts a job. Its output comes through the pipe, errors and all, in order.
-    pub(crate) fn start(state: &State, job: &Job, account: Option<&Account>, unit: bool) -> io::Result<(Self, pipe::Receiver)> {
-        let (job_path, report) = (state.path("job.json"), state.path("report.json"));
+    /// Starts a job under a name. It prints to `output`, errors and all, in order.
+    pub(crate) fn start(
+        state: &State,
+        name: &str,
+        job: &Job,
+        account: Option<&Account>,
+        in_unit: bool,
+        output: io::PipeWriter,
+    ) -> io::Result<Self> {
+        let (job_path, report) = (state.path(&format!("{name}.job.json")), report_path(state, name));
         write_for(&job_path, &serde_json::to_vec(job)?, account)?;
         write_for(&report, b"", account)?;
         let agent = std::env::current_exe()?;
         let tail = [agent.as_os_str(), "exec".as_ref(), "--job".as_ref(), job_path.as_os_str(), "--report".as_ref(), report.as_os_str()];
-        let mut command = if unit { unit_command(job) } else { direct_command(&agent, account) };
-        command.args(if unit { &tail[..] } else { &tail[1..] });
-        let (reader, writer) = io::pipe()?;
+        let unit = in_unit.then(|| unit(name));
+        let mut command = match &unit {
+            Some(unit) => unit_command(unit, job),
+            None => direct_command(&agent, account),
+        };
+        command.args(if in_unit { &tail[..] } else { &tail[1..] });
         if let Some(account) = account {
             // A program that opens /dev/stdout by name needs the right to.
-            std::os::unix::fs::fchown(&writer, Some(account.user), Some(account.group))?;
+            std::os::unix::fs::fchown(&output, Some(account.user), Some(account.group))?;
         }
-        command.stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer).kill_on_drop(false);
-        let child = command.spawn()?;
-        // The command holds the pipe's other end; it would never be seen to close.
-        drop(command);
-        Ok((Self { child, report, unit }, pipe::Receiver::from_owned_fd(reader.into())?))
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).kill_on_drop(false);
+        // The command, which holds the pipe's other end, goes at the end of this: otherwise the pipe would never be seen to close.
+        Ok(Self { child: command.spawn()?, report, unit })
     }
 
     /// Waits until it has ended. An error if it was never run, so that it may be run in another way.
@@ -94,9 +106,9 @@ impl Workload {
             return Ok(exit);
         }
         match status {
-            Ok(status) if !self.unit => Ok(unreported(status)),
+            Ok(status) if self.unit.is_none() => Ok(unreported(status)),
             // It was begun, so it must not be run a second time; only a kill leaves no report.
-            Ok(_) if report == STARTED => Ok(Exit::Signal { signal: Signal::KILL.as_raw() }),
+            Ok(_) if report.starts_with(STARTED.as_bytes()) => Ok(Exit::Signal { signal: Signal::KILL.as_raw() }),
             Ok(status) => Err(format!("systemd-run ended with {status} and no report of the workload")),
             Err(error) => Err(error.to_string()),
         }
@@ -104,8 +116,10 @@ impl Workload {
 
     /// Asks it to end, and sees to it that it does.
     pub(crate) async fn stop(&mut self) {
-        let unit = format!("{UNIT}.service");
-        let asked = self.unit && power::run(&["systemctl", "stop", &unit]).await;
+        let asked = match &self.unit {
+            Some(unit) => power::run(&["systemctl", "stop", &format!("{unit}.service")]).await,
+            None => false,
+        };
         if !asked {
             self.signal(Signal::TERM);
         }
@@ -123,8 +137,17 @@ impl Workload {
 }
 
 /// Removes the unit of an earlier attempt, whose agent died.
-pub(crate) async fn clear() {
-    power::run(&["systemctl", "stop", &format!("{UNIT}.service")]).await;
+pub(crate) async fn clear(name: &str) {
+    power::run(&["systemctl", "stop", &format!("{}.service", unit(name))]).await;
+}
+
+/// Which process something is that was started under a name, as long as it is not known to have ended.
+pub(crate) fn pid(state: &State, name: &str) -> Option<u32> {
+    std::fs::read_to_string(report_path(state, name)).ok()?.strip_prefix(STARTED)?.trim().parse().ok()
+}
+
+fn report_path(state: &State, name: &str) -> PathBuf {
+    state.path(&format!("{name}.report.json"))
 }
 
 /// Whether this machine has units.
@@ -141,15 +164,15 @@ pub(crate) async fn deny_metadata(account: &Account) {
     }
 }
 
-fn unit_command(job: &Job) -> Command {
+fn unit_command(unit: &str, job: &Job) -> Command {
     let mut command = Command::new("systemd-run");
     command.args(["--pipe", "--wait", "--collect", "--quiet"]);
-    command.arg(format!("--unit={UNIT}")).arg(format!("--uid={USER}"));
+    command.arg(format!("--unit={unit}")).arg(format!("--uid={USER}"));
     if !job.uses_aws {
         command.args(["-p", &format!("IPAddressDeny={METADATA_ADDRESSES}")]);
     }
     // The end is told to `spored exec` alone, which passes it on; what is left after it is killed.
-    command.args(["-p", "KillMode=mixed", "-p", &format!("TimeoutStopSec={}", (GRACE + KILL_WITHIN).as_secs())]);
+    command.args(["-p", "KillMode=mixed", "-p", &format!("TimeoutStopSec={}", (job.grace + KILL_WITHIN).as_secs())]);
     command.args(["-p", &format!("WorkingDirectory={}", job.directory.display()), "--"]);
     command
 }

@@ -10,6 +10,7 @@ use super::{After, Agent};
 use crate::completion;
 use crate::ending::Ending;
 use crate::failure::Failure;
+use crate::hook::Hooks;
 use crate::rank::{BucketClaims, Claims};
 use crate::results::Uploaded;
 
@@ -22,7 +23,7 @@ const TIMER_AHEAD: SignedDuration = SignedDuration::from_secs(2);
 
 impl Agent {
     /// The machine ends and the command never started, or there is none.
-    pub(super) async fn ended_early(&self, ending: Ending) -> After {
+    pub(super) async fn ended_early(&self, ending: Ending, uploaded: Uploaded) -> After {
         let exit = match ending {
             Ending::Idle => Some(Exit::Idle),
             Ending::Lease => Some(Exit::LeaseEnded),
@@ -30,7 +31,7 @@ impl Agent {
             Ending::Shutdown => self.lease_over().then_some(Exit::LeaseEnded),
         };
         if let Some(exit) = exit {
-            self.record(exit, Uploaded::default()).await;
+            self.record(exit, uploaded).await;
         }
         if ending == Ending::Shutdown { After::Leave } else { After::PowerOff }
     }
@@ -79,7 +80,7 @@ impl Agent {
             started_at,
             ended_at: Timestamp::now(),
             results: uploaded.files,
-            notes: uploaded.notes.into_iter().chain(self.findings.notes()).collect(),
+            notes: uploaded.notes.into_iter().chain(self.notes.take()).chain(self.findings.notes()).collect(),
             idle,
         };
         self.write(&completion).await;
@@ -93,22 +94,24 @@ impl Agent {
     }
 
     /// Everything is recorded: the machine ends, or is kept until its lease does.
-    pub(super) async fn stay(&self) -> After {
+    pub(super) async fn stay(&self, hooks: &Hooks) -> After {
         if self.config.kind.ends_with_command() {
             return After::PowerOff;
         }
-        match self.endings.any().await {
-            Ending::Shutdown => After::Leave,
-            Ending::Lease | Ending::Spot => After::PowerOff,
-            Ending::Idle => {
-                if let Some(done) = completion::kept(&self.state) {
-                    let idle = self.findings.idleness.get().cloned();
-                    let notes = done.notes.into_iter().chain(self.findings.notes()).collect();
-                    self.write(&Completion { idle, notes, ..done }).await;
-                }
-                After::PowerOff
-            }
+        let ending = self.endings.any().await;
+        if ending == Ending::Shutdown {
+            return After::Leave;
         }
+        let uploaded = self.run_last_hook(hooks, ending).await;
+        let idle = self.findings.idleness.get().cloned().filter(|_| ending == Ending::Idle);
+        if (uploaded.is_some() || idle.is_some())
+            && let Some(done) = completion::kept(&self.state)
+        {
+            let (results, late) = uploaded.map_or((done.results, vec![]), |uploaded| (uploaded.files, uploaded.notes));
+            let notes = done.notes.into_iter().chain(late).chain(self.notes.take()).chain(self.findings.notes()).collect();
+            self.write(&Completion { idle, results, notes, ..done }).await;
+        }
+        After::PowerOff
     }
 
     pub(super) fn lease_over(&self) -> bool {

@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use spawn_model::duration::Seconds;
+use spawn_model::hook::HookSpec;
 use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
@@ -27,10 +29,11 @@ const TOOLS: [&str; 15] =
 /// Writes down its name and arguments.
 const RECORD: &str = "#!/bin/sh\nprintf '%s' \"${0##*/}\" >>\"$CALLS.$$\"\nfor word; do printf ' %s' \"$word\" >>\"$CALLS.$$\"; done\n\
                       printf '\\n' >>\"$CALLS.$$\"\ncat \"$CALLS.$$\" >>\"$CALLS\"\nrm \"$CALLS.$$\"\n";
-/// Runs what follows the options, under a process id that [`STOP`] finds.
-const RUN: &str = "echo $$ >\"$CALLS.unit\"\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n";
+/// Runs what follows the options, under a process id that [`STOP`] finds by the unit's name.
+const RUN: &str = "while [ \"$1\" != -- ]; do case \"$1\" in --unit=*) echo $$ >\"$CALLS.${1#--unit=}.service\";; esac; shift; done\n\
+                   shift\nexec \"$@\"\n";
 /// Tells the unit's main process to end, as the unit's `KillMode=mixed` does.
-const STOP: &str = "if [ \"$*\" = 'stop spawn-workload.service' ]; then kill $(cat \"$CALLS.unit\"); fi\n";
+const STOP: &str = "if [ \"$1\" = stop ]; then kill $(cat \"$CALLS.$2\"); fi\n";
 
 /// No test's machine takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -141,7 +144,7 @@ impl World {
 
     fn payload_of(&self, size: u32, fewer_may_do: bool, command: &[&str], files: &[(&str, &str)], env: &[(&str, &str)]) {
         let owned = |pairs: &[(&str, &str)]| pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        let payload = Payload {
+        self.payload_as(&Payload {
             schema: SCHEMA,
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             files: owned(files),
@@ -149,9 +152,26 @@ impl World {
             size,
             fewer_may_do,
             uses_aws: false,
+            pre_stop: None,
+            checkpoint: None,
             name: "tiles".to_owned(),
+        });
+    }
+
+    fn payload_as(&self, payload: &Payload) {
+        self.cloud.put(&self.keys.payload(), serde_json::to_vec(payload).unwrap());
+    }
+
+    /// Adds hooks to what was set to be run, each a line of shell and its timeout in seconds.
+    pub(crate) fn hooks(&self, pre_stop: Option<(&str, u64)>, checkpoint: Option<(&str, u64)>) {
+        let hook = |(line, timeout): (&str, u64)| HookSpec {
+            command: ["sh", "-c", line].map(str::to_owned).to_vec(),
+            timeout: Seconds(timeout),
         };
-        self.cloud.put(&self.keys.payload(), serde_json::to_vec(&payload).unwrap());
+        let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
+        payload.pre_stop = pre_stop.map(hook);
+        payload.checkpoint = checkpoint.map(hook);
+        self.payload_as(&payload);
     }
 
     /// As [`World::payload`], for a fleet of one that runs a line of shell.

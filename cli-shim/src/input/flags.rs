@@ -10,6 +10,7 @@ use spawn_model::spec::FleetKind;
 use spawn_model::value::Value;
 
 use super::declared::{doc, first_sentence};
+use super::hooks::HookArgs;
 use super::idle::IdleArgs;
 use super::place::PlaceArgs;
 use super::requirements::RequirementsArgs;
@@ -57,6 +58,8 @@ pub(crate) struct FleetArgs {
     budget: Option<f64>,
     #[command(flatten)]
     idle: IdleArgs,
+    #[command(flatten)]
+    hooks: HookArgs,
     #[arg(long, help = first_sentence("policies") + "; repeat it", long_help = doc("policies") + " A document is read from a file: `@FILE`.", value_name = "POLICY|@FILE")]
     policy: Vec<String>,
     #[arg(long, help = first_sentence("env"), long_help = doc("env"), value_name = "NAME=VALUE", value_parser = pair)]
@@ -146,12 +149,13 @@ impl FleetArgs {
         self.idle.apply(fields);
         self.requirements.apply(fields);
         self.place.apply(fields, problems);
+        self.hooks.apply(fields, problems);
         add(fields, "env", texts(&self.env));
         add(fields, "tags", texts(&self.tag));
         add(fields, "triggers", texts(&self.trigger));
         add(fields, "files", self.files(problems));
         if let Some(program) = self.command.first() {
-            program::take_along(program, fields, problems);
+            program::take_along(program, &Path::field("command").index(0), fields, problems);
         }
     }
 
@@ -234,6 +238,10 @@ mod tests {
         ("ssh_key", "ssh_key"),
         ("root_gib", "root_volume.size_gib"),
         ("volume", "volumes"),
+        ("pre_stop", "pre_stop"),
+        ("pre_stop_timeout", "pre_stop.timeout"),
+        ("checkpoint", "checkpoint"),
+        ("checkpoint_timeout", "checkpoint.timeout"),
         ("ttl", "lease.ttl"),
         ("budget", "lease.budget"),
         ("wait", "wait_for"),

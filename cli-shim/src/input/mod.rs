@@ -5,6 +5,7 @@
 
 mod declared;
 mod flags;
+mod hooks;
 mod idle;
 mod place;
 mod program;

@@ -8,19 +8,18 @@ use spawn_model::value::Value;
 
 use super::{Fields, read_text};
 
-/// Adds the program to `files` if it was written as a relative path, such as `./render`, and is not among them already. The
+/// Adds the program to `files` if it was written as a relative path, such as `./render`, and is not among them already. `path` is the field that names it. The
 /// directory it starts in holds nothing but those files, so a program that is nowhere is a problem now and not on the machine.
-pub(super) fn take_along(program: &str, fields: &mut Fields, problems: &mut Vec<Problem>) {
+pub(super) fn take_along(program: &str, path: &Path, fields: &mut Fields, problems: &mut Vec<Problem>) {
     let file = FilePath::new(program);
     if file.is_absolute() || !program.contains('/') {
         return;
     }
-    let path = Path::field("command").index(0);
     let below = file.components().all(|component| matches!(component, Component::CurDir | Component::Normal(_)));
     if !below {
         let help = format!("Go there first, or write --file {program}=NAME and ./NAME");
         problems.push(Problem::new(
-            &path,
+            path,
             format!("{program} is not below this directory, so it cannot be below the one it starts in"),
             help,
         ));
@@ -37,10 +36,10 @@ pub(super) fn take_along(program: &str, fields: &mut Fields, problems: &mut Vec<
     }
     if !file.is_file() {
         let message = format!("{program} is not here, and no --file brings it");
-        problems.push(Problem::new(&path, message, "Write the path of a script, or the name of a program that the image has"));
+        problems.push(Problem::new(path, message, "Write the path of a script, or the name of a program that the image has"));
         return;
     }
-    if let Some(text) = read_text(file, &path, problems) {
+    if let Some(text) = read_text(file, path, problems) {
         files.insert(name, Value::String(text));
     }
 }

@@ -524,6 +524,8 @@ pub(crate) fn payload(spec: &FleetSpec) -> Payload {
         size: spec.size,
         fewer_may_do: spec.min_size.is_some(),
         uses_aws: !spec.policies.is_empty(),
+        pre_stop: spec.pre_stop.clone(),
+        checkpoint: spec.checkpoint.clone(),
         name: spec.name.clone(),
     }
 }

@@ -226,9 +226,9 @@ impl Ledger {
         Ok(self.read::<Ended>(&layout::ended_key(fleet)).await?.map(|(ended, _)| ended.at))
     }
 
-    /// Says that a fleet was ended for good.
+    /// Says that a fleet was ended for good. That it was before stays as it is: an end is a moment, however often it is repeated.
     pub async fn ended_write(&self, fleet: &FleetId, ended: &Ended) -> Result<()> {
-        self.write(&layout::ended_key(fleet), ended, Condition::Always).await.map(drop)
+        self.write(&layout::ended_key(fleet), ended, Condition::Absent).await.map(drop)
     }
 
     /// How many ranks have begun: one call, whatever the size (a page of 1,000).

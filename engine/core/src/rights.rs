@@ -45,11 +45,7 @@ fn refuse(arn: &str, document: Option<&str>) -> Result<()> {
         return Err(Error::new(Class::Invalid, "NoPolicy", format!("there is no managed policy {arn}"), help));
     };
     let document: Value = serde_json::from_str(document).unwrap_or_default();
-    let statements = match &document["Statement"] {
-        Value::Array(statements) => statements.as_slice(),
-        one => std::slice::from_ref(one),
-    };
-    if policies::denies(statements) {
+    if policies::denies(policies::parts(&document["Statement"])) {
         let help = "Name a policy that only allows: a fleet's role may do nothing that is not allowed";
         let message = format!("the managed policy {arn} denies something, which could keep agents from following the lease");
         return Err(Error::new(Class::Invalid, "PolicyDenies", message, help));

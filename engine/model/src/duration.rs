@@ -54,7 +54,7 @@ impl fmt::Display for Seconds {
 }
 
 impl FieldType for Seconds {
-    const KIND: Kind = Kind::String;
+    const KIND: Kind = Kind::Duration;
     fn read(value: &Value, path: &Path, problems: &mut Vec<Problem>) -> Option<Self> {
         if matches!(value, Value::Unknown) {
             return None;

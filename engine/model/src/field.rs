@@ -1,5 +1,8 @@
 //! The one declaration of a field, from which schema, docs, YAML and messages come.
 
+use crate::duration::Seconds;
+use crate::value::Value;
+
 /// The type of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
@@ -11,12 +14,37 @@ pub enum Kind {
     Float,
     /// Text.
     String,
+    /// A length of time: text as people write it, such as `20m`, and a number of seconds in a record.
+    Duration,
     /// An ordered list of one type.
     List(&'static Kind),
     /// A map from text to one type.
     Map(&'static Kind),
     /// A nested object with fields of its own.
     Object(&'static [Field]),
+}
+
+impl Kind {
+    /// What a record holds of this kind, as a user would write it.
+    #[must_use]
+    pub fn written(&self, recorded: Value) -> Value {
+        match (self, recorded) {
+            (Self::Duration, Value::Int(seconds)) => Value::String(Seconds(u64::try_from(seconds).unwrap_or_default()).to_string()),
+            (Self::List(inner), Value::List(items)) => Value::List(items.into_iter().map(|item| inner.written(item)).collect()),
+            (Self::Map(inner), Value::Map(entries)) => {
+                Value::Map(entries.into_iter().map(|(key, entry)| (key, inner.written(entry))).collect())
+            }
+            (Self::Object(fields), Value::Map(mut entries)) => {
+                for field in *fields {
+                    if let Some(entry) = entries.get_mut(field.name) {
+                        *entry = field.kind.written(std::mem::take(entry));
+                    }
+                }
+                Value::Map(entries)
+            }
+            (_, recorded) => recorded,
+        }
+    }
 }
 
 /// Whether a user writes a field, and what it is when they do not.

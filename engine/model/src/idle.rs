@@ -50,8 +50,8 @@ impl IdleSpec {
     /// Never: a spec is always JSON.
     #[must_use]
     pub fn written(&self) -> BTreeMap<String, Value> {
-        let Value::Map(mut fields) = Value::from(serde_json::to_value(self).expect("a spec is JSON")) else { return BTreeMap::new() };
-        fields.insert("after".to_owned(), Value::String(self.after.to_string()));
+        let recorded = Value::from(serde_json::to_value(self).expect("a spec is JSON"));
+        let Value::Map(fields) = Self::KIND.written(recorded) else { return BTreeMap::new() };
         fields
     }
 }

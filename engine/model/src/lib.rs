@@ -7,7 +7,7 @@
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
 //! | [`image`], [`requirements`], [`market`] | which image a fleet boots, on which types, and how its instances are bought |
-//! | [`idle`] | when an instance does nothing |
+//! | [`idle`], [`hook`] | when an instance does nothing, and what it runs before it ends |
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`policies`] | what its commands may do in AWS |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
@@ -19,6 +19,7 @@ pub mod codes;
 pub mod duration;
 pub mod error;
 pub mod field;
+pub mod hook;
 pub mod idle;
 pub mod ids;
 pub mod image;

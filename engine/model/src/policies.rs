@@ -220,11 +220,10 @@ pub fn statements(text: &str) -> Result<Vec<Json>, (String, String)> {
     if document["Version"].as_str().is_some_and(|version| version != VERSION) {
         return Err(wrong(format!("has another Version than {VERSION}")));
     }
-    let mut statements = match &document["Statement"] {
-        Json::Array(statements) => statements.clone(),
-        one @ Json::Object(_) => vec![one.clone()],
-        _ => return Err(wrong("has no Statement".to_owned())),
-    };
+    if !document["Statement"].is_array() && !document["Statement"].is_object() {
+        return Err(wrong("has no Statement".to_owned()));
+    }
+    let mut statements = parts(&document["Statement"]).to_vec();
     for (number, statement) in statements.iter().enumerate() {
         let has = |names: [&str; 2]| names.iter().any(|name| !statement[*name].is_null());
         let effect = statement["Effect"].as_str();
@@ -244,6 +243,16 @@ pub fn statements(text: &str) -> Result<Vec<Json>, (String, String)> {
         statement.remove("Sid");
     }
     Ok(statements)
+}
+
+/// The parts of something in a policy document, of which IAM takes one by itself or several as a list; none of what is not there.
+#[must_use]
+pub fn parts(of: &Json) -> &[Json] {
+    match of {
+        Json::Array(several) => several,
+        Json::Null => &[],
+        one => std::slice::from_ref(one),
+    }
 }
 
 /// Whether any of these statements denies something.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
+
 use crate::field::{Field, Kind, Presence};
 use crate::problem::{Path, Problem};
 use crate::value::Value;
@@ -174,6 +176,25 @@ pub(crate) fn object_field<T: FieldType>(
     }
 }
 
+/// Takes one field out of a stored object. One that is not there was declared after the object was written, and is what it would be had
+/// nobody written it.
+pub(crate) fn stored_field<T: FieldType + DeserializeOwned, E: serde::de::Error>(
+    stored: &mut BTreeMap<String, serde_json::Value>,
+    declared: Option<&Field>,
+) -> Result<T, E> {
+    let Some(field) = declared else { return Err(E::custom("a field without a declaration")) };
+    let in_field = |error: serde_json::Error| E::custom(format!("{}: {error}", field.name));
+    if let Some(value) = stored.remove(field.name) {
+        return serde_json::from_value(value).map_err(in_field);
+    }
+    let absent = match field.presence {
+        Presence::Default(json) => T::read(&default_value(json), &Path::field(field.name), &mut Vec::new()),
+        Presence::Optional | Presence::Computed => T::absent(),
+        Presence::Required => None,
+    };
+    absent.ok_or_else(|| E::missing_field(field.name))
+}
+
 /// The value that a [`Presence::Default`] stands for.
 ///
 /// # Panics
@@ -231,7 +252,7 @@ macro_rules! fields {
         }
     ) => {
         $(#[doc = $struct_doc])*
-        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, Debug, PartialEq, serde::Serialize)]
         pub struct $name {
             $( $(#[doc = $doc])* pub $field: $type, )*
         }
@@ -248,6 +269,15 @@ macro_rules! fields {
                     sensitive: false,
                 }, )*
             ];
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let mut stored = std::collections::BTreeMap::deserialize(deserializer)?;
+                let mut declared = Self::FIELDS.iter();
+                $( let $field = $crate::read::stored_field::<$type, D::Error>(&mut stored, declared.next())?; )*
+                Ok(Self { $($field,)* })
+            }
         }
 
         impl $crate::read::FieldType for $name {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::hook::HookSpec;
 use crate::idle::{IdleSpec, Idleness};
 use crate::ids::{FleetId, InstanceId, RunId};
 use crate::market::MarketType;
@@ -154,6 +155,12 @@ pub struct Payload {
     /// Whether the command may use the machine's credentials: it was given rights of its own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uses_aws: bool,
+    /// What runs before the machine ends early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pre_stop: Option<HookSpec>,
+    /// What runs when EC2 is likely to take the machine back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint: Option<HookSpec>,
     /// The fleet's name.
     pub name: String,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::duration::Seconds;
+use crate::hook::check_hooks;
 use crate::idle::check_idle;
 use crate::image::{Distribution, ImageReference};
 use crate::layout::SHARD_SIZE;
@@ -117,6 +118,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     if let Some(ttl) = value.get("lease").get("ttl").as_str().and_then(Seconds::parse) {
         check_ttl(ttl, value.get("lease").get("ttl").as_str().unwrap_or_default(), problems);
     }
+    check_hooks(value, &root, problems);
     check_idle(value.get("lease"), &root.key("lease"), problems);
     check_budget(value.get("lease").get("budget"), &root.key("lease").key("budget"), problems);
     if let Value::Map(tags) = value.get("tags") {
@@ -186,7 +188,7 @@ fn check_gang(value: &Value, size: Option<i64>, problems: &mut Vec<Problem>) {
     }
 }
 
-fn check_command(words: &[Value], path: &Path, problems: &mut Vec<Problem>) {
+pub(crate) fn check_command(words: &[Value], path: &Path, problems: &mut Vec<Problem>) {
     match words.first() {
         None => problems.push(Problem::new(
             path,

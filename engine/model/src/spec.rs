@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::duration::Seconds;
 use crate::field::Field;
+use crate::hook::HookSpec;
 use crate::idle::IdleSpec;
 use crate::market::MarketSpec;
 use crate::network::NetworkSpec;
@@ -79,6 +80,14 @@ fields! {
         files: BTreeMap<String, String> => Optional, Replace;
         /// Environment variables of the command. Names beginning with `SPAWN_` are taken.
         env: BTreeMap<String, String> => Optional, Replace;
+        /// A command that runs before an instance ends early, whether its own command still runs or not: in time before the deadline, when it
+        /// is idle, and when EC2 takes a spot instance back, which leaves it at most 85 seconds. Then the fleet's command is asked to end,
+        /// and results are kept. It does not run when somebody ends the fleet or the instance. Left out: nothing but the signal to end.
+        pre_stop: Option<HookSpec> => Optional, Replace;
+        /// A command that runs beside the fleet's own when EC2 says that a spot instance is likely to be taken back; what is in
+        /// `$SPAWN_RESULTS` then is kept, and the fleet's command goes on. EC2 may say so long before its notice, with it, or never: without
+        /// a `pre_stop`, it runs at the notice too. Left out: nothing.
+        checkpoint: Option<HookSpec> => Optional, Replace;
         /// How long the fleet may live.
         lease: LeaseSpec => Default("{}"), InPlace;
         /// What to wait for before the launch counts as done: `launched` (asked for and recorded), `running` (EC2 says so),

@@ -210,7 +210,7 @@ fn can_replace(kind: &Kind) -> bool {
         Kind::Object(fields) => {
             fields.iter().any(|field| field.presence != Presence::Computed && (field.change == Change::Replace || can_replace(&field.kind)))
         }
-        Kind::Bool | Kind::Int | Kind::Float | Kind::String => false,
+        Kind::Bool | Kind::Int | Kind::Float | Kind::String | Kind::Duration => false,
     }
 }
 

@@ -72,7 +72,7 @@ pub fn type_json(kind: &Kind) -> serde_json::Value {
     match kind {
         Kind::Bool => json!("bool"),
         Kind::Int | Kind::Float => json!("number"),
-        Kind::String => json!("string"),
+        Kind::String | Kind::Duration => json!("string"),
         Kind::List(inner) => json!(["list", type_json(inner)]),
         Kind::Map(inner) => json!(["map", type_json(inner)]),
         Kind::Object(fields) => {

@@ -81,6 +81,8 @@ fn what_makes_another_fleet_is_made_again() {
         ("/fleet.json", "it['spec']['root_volume']['size_gib'] = 50", "root_volume"),
         ("/fleet.json", "it['spec']['volumes'] = {'/dev/sdf': dict(it['spec']['root_volume'], size_gib=9)}", "volumes"),
         ("/fleet.json", "it['spec']['requirements'] = {'vcpu': '2', 'architecture': 'x86_64', 'exclude': []}", "requirements"),
+        ("/fleet.json", "it['spec']['pre_stop'] = {'command': ['./save'], 'timeout': 60}", "pre_stop"),
+        ("/fleet.json", "it['spec']['checkpoint'] = {'command': ['./save'], 'timeout': 60}", "checkpoint"),
         ("/payload.json", "it['files'] = {'work': 'another'}", "files"),
     ] {
         let undo = world.python(&format!(

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use spawn_tests::leftovers::{assert_same, holdings};
-use spawn_tests::{Terraform, World};
+use spawn_tests::programs::program;
+use spawn_tests::{Terraform, World, assert_shown};
 
 fn examples() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")
@@ -70,4 +71,20 @@ fn the_yaml_file_counts_primes() {
 /// What a fresh account holds after `spawn setup`.
 fn empty_but_for_the_set_up() -> serde_json::Value {
     holdings(&World::with_setup())
+}
+
+/// The README's first command, from the programs that this test was built with.
+#[test]
+fn the_demo_shows_a_picture_and_leaves_nothing() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let picture = root.join("target/demo/mandelbrot.png");
+    // It may be of an earlier demo.
+    std::fs::remove_file(&picture).ok();
+    let demo = std::process::Command::new(program("xtask")).arg("demo").current_dir(&root).output().expect("the demo runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&demo.stdout), String::from_utf8_lossy(&demo.stderr));
+    assert!(demo.status.success(), "{stdout}{stderr}");
+    let steps: Vec<&str> = stdout.lines().filter(|line| line.starts_with('▶')).collect();
+    assert_shown!("steps-of-the-demo", steps.join("\n"));
+    assert!(stdout.contains("8 ranks, 960 × 640 pixels") && stdout.contains("no instance, no volume"), "{stdout}");
+    assert!(std::fs::read(&picture).expect("a picture").starts_with(b"\x89PNG"));
 }

@@ -9,6 +9,7 @@ mod clients;
 mod denials;
 mod drift;
 mod examples;
+mod hooks;
 mod idle;
 mod kills;
 mod lease;

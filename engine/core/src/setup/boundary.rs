@@ -1,6 +1,7 @@
 //! The permissions boundary of every fleet's role: the most that it can ever do, whatever policies it gets.
 
 use serde_json::{Value, json};
+use spawn_model::policies::parts;
 
 use super::Names;
 
@@ -30,18 +31,14 @@ impl Names<'_> {
 
     /// Whether a statement reaches a bucket of a set-up, which is nobody's but the agents'.
     pub(super) fn reaches_bucket(&self, statement: &Value) -> bool {
-        let texts = |value: &Value| -> Vec<String> {
-            let list = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
-            list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
-        };
-        let is_s3 = |action: &String| action == "*" || action.to_lowercase().starts_with("s3:") || action.starts_with("s3*");
+        let is_s3 = |action: &str| action == "*" || action.to_lowercase().starts_with("s3:") || action.starts_with("s3*");
         // Roles are the whole account's, and so it is the buckets of every region.
         let buckets = format!("arn:{}:s3:::spawn-{}-", self.partition(), self.account);
-        let covers = |pattern: &String| {
+        let covers = |pattern: &str| {
             let literal = pattern.split(['*', '?', '$']).next().unwrap_or_default();
             pattern.starts_with(&buckets) || (literal.len() < pattern.len() && buckets.starts_with(literal))
         };
-        (!statement["NotAction"].is_null() || texts(&statement["Action"]).iter().any(is_s3))
-            && (!statement["NotResource"].is_null() || texts(&statement["Resource"]).iter().any(covers))
+        (!statement["NotAction"].is_null() || parts(&statement["Action"]).iter().filter_map(Value::as_str).any(is_s3))
+            && (!statement["NotResource"].is_null() || parts(&statement["Resource"]).iter().filter_map(Value::as_str).any(covers))
     }
 }

@@ -61,6 +61,9 @@ fn what_an_ended_fleet_left_is_found_by_its_id() {
             // Its end is the end of its lease.
             assert_eq!((fleet.deadline, Some(fleet.results_uri)), (told, kept.clone()), "{why}");
         }
+        let first = engine.inspect(id).await.unwrap().ended_at;
+        end(&world.process(), &record.fleet).await.unwrap();
+        assert_eq!(engine.inspect(id).await.unwrap().ended_at, first, "it ended once, however often that is asked for");
         let next = launch(&world.process(), &array(1)).await.unwrap().record;
         assert_eq!(engine.inspect("tiles").await.unwrap().record.fleet, next.fleet, "the name is somebody else's");
         assert_eq!(engine.inspect(id).await.unwrap().record.run, record.run);

@@ -23,7 +23,7 @@ fn objects() -> [(&'static str, &'static [Field]); 5] {
 
 fn accepts(kind: &Kind, value: &Value) -> bool {
     match (kind, value) {
-        (Kind::Bool, Value::Bool(_)) | (Kind::Int, Value::Int(_)) | (Kind::String, Value::String(_)) => true,
+        (Kind::Bool, Value::Bool(_)) | (Kind::Int, Value::Int(_)) | (Kind::String | Kind::Duration, Value::String(_)) => true,
         (Kind::Float, Value::Int(_) | Value::Float(_)) => true,
         (Kind::List(inner), Value::List(items)) => items.iter().all(|item| accepts(inner, item)),
         (Kind::Map(inner), Value::Map(entries)) => entries.values().all(|entry| accepts(inner, entry)),

@@ -128,6 +128,17 @@ fn what_a_job_array_may_not_be() {
         ("an instance type twice", but(json!({ "instance_types": ["c7i.large", "c7a.large", "c7i.large"] }))),
         ("something else than an image", but(json!({ "ami": "amazon-linux" }))),
         ("an image id that ends too soon", but(json!({ "ami": "ami-" }))),
+        ("hooks without a program", but(json!({ "pre_stop": {}, "market": { "type": "spot" }, "checkpoint": { "command": [""] } }))),
+        ("a hook as a line", but(json!({ "pre_stop": "./save" }))),
+        (
+            "hooks that take no time, and too much",
+            but(json!({ "pre_stop": { "command": ["./save"], "timeout": "0s" }, "market": { "type": "spot" }, "checkpoint": { "command": ["./save"], "timeout": "16m" } })),
+        ),
+        (
+            "a hook that leaves nothing of the lease",
+            but(json!({ "pre_stop": { "command": ["./save"], "timeout": "10m" }, "lease": { "ttl": "10m" } })),
+        ),
+        ("a checkpoint on demand", but(json!({ "checkpoint": { "command": ["./save"] } }))),
         ("a ttl in another unit", but(json!({ "lease": { "ttl": "5 parsecs" } }))),
         ("a ttl of nothing", but(json!({ "lease": { "ttl": "0s" } }))),
         ("a ttl too short", but(json!({ "lease": { "ttl": "59s" } }))),

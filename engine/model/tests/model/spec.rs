@@ -47,11 +47,12 @@ fn a_hash_follows_the_meaning_and_not_the_spelling() {
 
 #[test]
 fn every_field_counts_in_the_hash() {
+    use spawn_model::hook::HookSpec;
     use spawn_model::requirements::{Architecture, RequirementsSpec};
 
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 23];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 25];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -74,6 +75,9 @@ fn every_field_counts_in_the_hash() {
         Some(RequirementsSpec { vcpu: None, memory_gib: None, architecture: Architecture::Arm, gpu: None, exclude: vec![] });
     others[20].min_size = Some(2);
     others[21].policies.push("s3:ReadOnly:arn:aws:s3:::data/*".into());
+    let save = HookSpec { command: vec!["./save".into()], timeout: Seconds(60) };
+    others[22].pre_stop = Some(save.clone());
+    others[23].checkpoint = Some(save);
     others[18].volumes.insert("/dev/sdf".into(), spec.root_volume.clone());
     let mut idle = spec.clone();
     idle.lease.idle = from_yaml(&TILES.replace("20m", "20m, idle: { after: 5m }")).lease.idle;
@@ -81,10 +85,23 @@ fn every_field_counts_in_the_hash() {
     assert_ne!(idle.hash(FleetKind::JobArray), hash, "idle");
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 22 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 24 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");
+}
+
+#[test]
+fn a_record_from_before_a_field_was_declared_is_read() {
+    let stored = r#"{ "name": "tiles", "instance_types": ["c7i.large"], "lease": { "ttl": 1200 }, "market": { "type": "spot" } }"#;
+    let read: FleetSpec = serde_json::from_str(stored).unwrap();
+    let written = "name: tiles\ninstance_types: [c7i.large]\nlease: { ttl: 20m }\nmarket: { type: spot }";
+    let json: serde_json::Value = serde_yaml_ng::from_str(written).unwrap();
+    assert_eq!(Some(read), read_spec(FleetKind::Instance, &json.into()).0);
+    let lacking = serde_json::from_str::<FleetSpec>(r#"{ "lease": { "ttl": 1200 } }"#).unwrap_err();
+    assert!(lacking.to_string().contains("missing field `name`"), "{lacking}");
+    let damaged = serde_json::from_str::<FleetSpec>(&stored.replace("1200", "\"soon\"")).unwrap_err();
+    assert!(damaged.to_string().contains("lease: ttl: invalid type"), "{damaged}");
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
-use spawn_model::idle::IdleSpec;
+use spawn_model::field::{Field, Kind};
 use spawn_model::record::FleetRecord;
-use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec};
+use spawn_model::spec::{FleetKind, FleetReport, FleetSpec};
 use spawn_model::status::Status;
 use spawn_model::value::Value;
 
@@ -68,50 +68,35 @@ fn of_report(report: &FleetReport) -> Entries {
 }
 
 fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
-    let written = json(spec);
-    let mut entries = Entries::new();
-    for field in kind.fields() {
-        let before = known.get(field.name);
-        let value = match field.name {
-            "lease" => lease(&spec.lease, before),
-            name => {
-                let mut now = written.get(name).clone();
-                keep_absence(&mut now, before);
-                now
+    let recorded = json(spec);
+    let of_field = |field: Field| {
+        let mut value = field.kind.written(recorded.get(field.name).clone());
+        keep_spelling(&field.kind, &mut value, known.get(field.name));
+        (field.name.to_owned(), value)
+    };
+    kind.fields().map(of_field).collect()
+}
+
+/// Keeps what means the same as it was written before: `60m` as long as it is an hour, and nothing or an empty list, which are the same
+/// to a fleet and different to Terraform.
+fn keep_spelling(kind: &Kind, now: &mut Value, before: &Value) {
+    match (kind, &mut *now) {
+        (Kind::Duration, Value::String(text)) => {
+            if before.as_str().is_some_and(|before| Seconds::parse(before) == Seconds::parse(text)) {
+                now.clone_from(before);
             }
-        };
-        entries.insert(field.name.to_owned(), value);
-    }
-    entries
-}
-
-fn lease(spec: &LeaseSpec, before: &Value) -> Value {
-    let Value::Map(mut entries) = json(spec) else { return Value::Null };
-    let idle = spec.idle.as_ref().map_or(Value::Null, |idle| self::idle(idle, before.get("idle")));
-    entries.extend([("ttl".to_owned(), duration(spec.ttl, before.get("ttl"))), ("idle".to_owned(), idle)]);
-    Value::Map(entries)
-}
-
-fn idle(spec: &IdleSpec, before: &Value) -> Value {
-    let mut now = Value::Map(spec.written());
-    keep_absence(&mut now, before);
-    if let Value::Map(entries) = &mut now {
-        entries.insert("after".to_owned(), duration(spec.after, before.get("after")));
-    }
-    now
-}
-
-/// `60m` stays `60m` as long as it is an hour.
-fn duration(now: Seconds, before: &Value) -> Value {
-    let spelled = before.as_str().filter(|text| Seconds::parse(text) == Some(now));
-    Value::String(spelled.map_or_else(|| now.to_string(), str::to_owned))
-}
-
-/// Left out and empty are the same to a fleet, and different to Terraform.
-fn keep_absence(now: &mut Value, before: &Value) {
-    match now {
-        now if is_empty(now) && (before.is_null() || is_empty(before)) => now.clone_from(before),
-        Value::Map(entries) => entries.iter_mut().for_each(|(name, entry)| keep_absence(entry, before.get(name))),
+        }
+        _ if is_empty(now) && (before.is_null() || is_empty(before)) => now.clone_from(before),
+        (Kind::Object(fields), Value::Map(entries)) => {
+            for field in *fields {
+                if let Some(entry) = entries.get_mut(field.name) {
+                    keep_spelling(&field.kind, entry, before.get(field.name));
+                }
+            }
+        }
+        (Kind::Map(inner), Value::Map(entries)) => {
+            entries.iter_mut().for_each(|(name, entry)| keep_spelling(inner, entry, before.get(name)));
+        }
         _ => {}
     }
 }

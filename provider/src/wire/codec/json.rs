@@ -16,7 +16,7 @@ pub(super) fn read(kind: &Kind, tree: &Json, strangers: Strangers) -> Result<Val
         (Kind::Bool, Json::Bool(truth)) => Ok(Value::Bool(*truth)),
         (Kind::Int | Kind::Float, Json::Number(number)) => read_number(number),
         (Kind::Int | Kind::Float, Json::String(text)) => number_from_text(text),
-        (Kind::String, Json::String(text)) => Ok(Value::String(text.clone())),
+        (Kind::String | Kind::Duration, Json::String(text)) => Ok(Value::String(text.clone())),
         (Kind::List(inner), Json::Array(items)) => {
             let items = items.iter().enumerate();
             let read_item = |(index, item)| read(inner, item, strangers).map_err(|error: CodecError| error.within(Step::Index(index)));

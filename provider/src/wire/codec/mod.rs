@@ -102,7 +102,7 @@ fn kind_name(kind: &Kind) -> &'static str {
     match kind {
         Kind::Bool => "a bool",
         Kind::Int | Kind::Float => "a number",
-        Kind::String => "a string",
+        Kind::String | Kind::Duration => "a string",
         Kind::List(_) => "a list",
         Kind::Map(_) => "a map",
         Kind::Object(_) => "an object",

@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
         match kind {
             Kind::Bool => decode::read_bool(&mut self.rest).map(Value::Bool).map_err(|_| wrong(kind)),
             Kind::Int | Kind::Float => self.number(),
-            Kind::String => self.text(kind).map(|text| Value::String(text.to_owned())),
+            Kind::String | Kind::Duration => self.text(kind).map(|text| Value::String(text.to_owned())),
             Kind::List(inner) => self.list(kind, inner),
             Kind::Map(inner) => self.map(kind, inner),
             Kind::Object(fields) => self.object(kind, fields),
@@ -145,7 +145,7 @@ pub(super) fn write(out: &mut Vec<u8>, kind: &Kind, value: &Value) -> Result<(),
         (Kind::Bool, Value::Bool(truth)) => finish(encode::write_bool(out, *truth)),
         (Kind::Int | Kind::Float, Value::Int(number)) => finish(encode::write_sint(out, *number)),
         (Kind::Int | Kind::Float, Value::Float(number)) => write_float(out, *number),
-        (Kind::String, Value::String(text)) => finish(encode::write_str(out, text)),
+        (Kind::String | Kind::Duration, Value::String(text)) => finish(encode::write_str(out, text)),
         (Kind::List(inner), Value::List(items)) => {
             finish(encode::write_array_len(out, length(items.len())?))?;
             for (index, item) in items.iter().enumerate() {

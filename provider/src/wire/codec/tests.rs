@@ -38,7 +38,7 @@ fn any_value(kind: &'static Kind) -> BoxedStrategy<Value> {
             prop_oneof![any::<i64>().prop_map(Value::Int), any::<f64>().prop_filter_map("finite", |float| number_from_f64(float).ok()),]
                 .boxed()
         }
-        Kind::String => any::<String>().prop_map(Value::String).boxed(),
+        Kind::String | Kind::Duration => any::<String>().prop_map(Value::String).boxed(),
         Kind::List(inner) => prop::collection::vec(any_value(inner), 0..4).prop_map(Value::List).boxed(),
         Kind::Map(inner) => prop::collection::btree_map(any::<String>(), any_value(inner), 0..4).prop_map(Value::Map).boxed(),
         Kind::Object(fields) => any_object(fields),

@@ -1,0 +1,260 @@
+//! The command and its hooks: what they are told, how they run, and what is kept of them.
+
+use std::convert::Infallible;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use spawn_model::duration::Seconds;
+use spawn_model::hook::{AFTER_HOOK, HookSpec};
+use spawn_model::layout::log_stream;
+use spawn_model::record::Exit;
+use tokio::time::timeout;
+
+use super::end::LAST_MOMENTS;
+use super::{After, Agent, Ready};
+use crate::aws::logs::Stream;
+use crate::ending::Ending;
+use crate::environment::{self, Facts};
+use crate::exec::Job;
+use crate::hook::{Hook, Hooks, Reason};
+use crate::output::Channel;
+use crate::peers;
+use crate::results::{self, Uploaded};
+use crate::spot;
+use crate::workload::{self, WORKLOAD, Workload};
+
+/// A command that was told to end by the system may be gone a moment before the agent is told.
+const SHUTDOWN_FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
+/// Where programs are found, if the agent is not told.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How a run of the command came to its end.
+enum Ran {
+    Ended(Exit, Uploaded),
+    /// The system went down while it ran, with this to be recorded.
+    Cut(Option<Exit>),
+}
+
+impl Agent {
+    /// Runs the command, keeps what it leaves, records how it ended.
+    pub(super) async fn work(&self, ready: &Ready) -> After {
+        let attempt = self.state.recall("attempt.json").unwrap_or(0_u32) + 1;
+        if let Err(error) = self.state.keep("attempt.json", &attempt) {
+            return self.unable(format!("the attempt cannot be kept: {error}")).await;
+        }
+        let has_units = workload::has_units();
+        let hooks = match self.hooks(ready, attempt) {
+            Ok(hooks) => hooks,
+            Err(error) => return self.unable(format!("the workload's files cannot be made: {error}")).await,
+        };
+        self.watch_for(&hooks);
+        if ready.payload.command.is_empty() && !self.config.kind.ends_with_command() {
+            let ending = self.endings.any().await;
+            let uploaded = self.run_last_hook(&hooks, ending).await;
+            return self.ended_early(ending, uploaded.unwrap_or_default()).await;
+        }
+        if has_units && attempt > 1 {
+            workload::clear(WORKLOAD).await;
+        }
+        let mut ran = self.run_once(ready, &hooks, attempt, has_units).await;
+        if let (true, Err(reason)) = (has_units, &ran) {
+            eprintln!("spored: the workload runs without a unit: {reason}");
+            if let (Some(account), false) = (&ready.account, ready.payload.uses_aws) {
+                workload::deny_metadata(account).await;
+            }
+            ran = self.run_once(ready, &hooks, attempt, false).await;
+        }
+        let (exit, uploaded) = match ran {
+            Ok(Ran::Ended(exit, uploaded)) => (exit, uploaded),
+            Ok(Ran::Cut(Some(exit))) => (exit, Uploaded::default()),
+            Ok(Ran::Cut(None)) => return After::Leave,
+            Err(reason) => (Exit::NotStarted { reason }, Uploaded::default()),
+        };
+        self.record(exit, uploaded).await;
+        self.stay(&hooks).await
+    }
+
+    /// Runs the command, in a unit or directly. An error if it could not be run in this way.
+    async fn run_once(&self, ready: &Ready, hooks: &Hooks, attempt: u32, in_unit: bool) -> Result<Ran, String> {
+        let made = |error| format!("the workload's files cannot be made: {error}");
+        let job = self.job(ready, &ready.payload.command, attempt).map_err(made)?;
+        let started = |error| format!("the workload cannot be started: {error}");
+        let output = self.channel("output.log").map_err(started)?;
+        let writer = output.writer().map_err(started)?;
+        let mut command =
+            Workload::start(&self.state, WORKLOAD, &job, ready.account.as_ref(), in_unit, writer).map_err(started)?;
+        let exit = match self.ended(&mut command, hooks, ready.identity.spot, &output).await? {
+            Ok(exit) => exit,
+            Err(cut) => return Ok(Ran::Cut(cut)),
+        };
+        Ok(Ran::Ended(exit, self.keep(output).await))
+    }
+
+    /// Waits for the command to end, or ends it when the machine does. The inner error is for a system that goes down meanwhile.
+    async fn ended(
+        &self,
+        command: &mut Workload,
+        hooks: &Hooks,
+        is_spot: bool,
+        output: &Channel,
+    ) -> Result<Result<Exit, Option<Exit>>, String> {
+        let (by_itself, ending) = tokio::select! {
+            biased;
+            exit = command.ended() => {
+                let exit = exit?;
+                // A command that was killed may have been so because the machine ends.
+                let ending = match exit {
+                    Exit::Code { code: 0 } | Exit::NotStarted { .. } => None,
+                    _ => self.endings.within(SHUTDOWN_FOLLOWS_WITHIN).await,
+                };
+                match ending {
+                    None => return Ok(Ok(exit)),
+                    Some(ending) => (true, ending),
+                }
+            }
+            ending = self.endings.any() => (false, ending),
+            never = self.checkpoint(hooks, is_spot, output) => match never {},
+        };
+        let (exit, reason) = match ending {
+            Ending::Idle => (Exit::Idle, Reason::Idle),
+            Ending::Lease => (Exit::LeaseEnded, Reason::Lease),
+            Ending::Spot => (Exit::Interrupted, Reason::Spot),
+            Ending::Shutdown => return Ok(Err(self.lease_over().then_some(Exit::LeaseEnded))),
+        };
+        if by_itself {
+            return Ok(Ok(exit));
+        }
+        if let Some(hook) = hooks.at_the_end(reason) {
+            tokio::select! { () = self.run_hook(hook, reason, output) => {}, () = self.endings.shutdown() => {} }
+            // The hook may have had it end, and it may have ended well.
+            match timeout(SHUTDOWN_FOLLOWS_WITHIN, command.ended()).await {
+                Ok(Ok(done @ Exit::Code { code: 0 })) => return Ok(Ok(done)),
+                Ok(_) => return Ok(Ok(exit)),
+                Err(_) => {}
+            }
+        }
+        tokio::select! { () = command.stop() => {}, () = self.endings.shutdown() => {} }
+        Ok(Ok(exit))
+    }
+
+    /// Saves what there is when EC2 says that it is likely to take the machine back, while the command goes on. Never comes back.
+    async fn checkpoint(&self, hooks: &Hooks, is_spot: bool, output: &Channel) -> Infallible {
+        if let (true, Some(hook)) = (is_spot, &hooks.checkpoint) {
+            spot::recommendation(&self.metadata).await;
+            self.run_hook(hook, Reason::Rebalance, output).await;
+            let uploaded = self.upload().await;
+            self.notes.borrow_mut().extend(uploaded.notes);
+        }
+        std::future::pending().await
+    }
+
+    /// Runs a hook on a machine whose command does not run, and keeps what it leaves. Nothing if there is none.
+    pub(super) async fn run_last_hook(&self, hooks: &Hooks, ending: Ending) -> Option<Uploaded> {
+        let reason = match ending {
+            Ending::Idle => Reason::Idle,
+            Ending::Lease => Reason::Lease,
+            Ending::Spot => Reason::Spot,
+            Ending::Shutdown => return None,
+        };
+        let hook = hooks.at_the_end(reason)?;
+        match self.channel("hooks.log") {
+            Ok(output) => {
+                tokio::select! { () = self.run_hook(hook, reason, &output) => {}, () = self.endings.shutdown() => {} }
+                Some(self.keep(output).await)
+            }
+            Err(error) => {
+                self.notes.borrow_mut().push(format!("no hook could be run: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Runs a hook in the time that there is for it.
+    async fn run_hook(&self, hook: &Hook, reason: Reason, output: &Channel) {
+        let until = match reason {
+            Reason::Lease => Some(*self.deadline.borrow()),
+            Reason::Spot => self.gone_at.get().copied(),
+            Reason::Idle | Reason::Rebalance => None,
+        };
+        let left = until.map_or(Duration::MAX, |until| {
+            let left = Timestamp::now().duration_until(until).saturating_sub(seconds(AFTER_HOOK));
+            Duration::try_from(left).unwrap_or_default()
+        });
+        if let Some(note) = hook.run(&self.state, output, reason, workload::pid(&self.state, WORKLOAD), left).await {
+            eprintln!("spored: {note}");
+            self.notes.borrow_mut().push(note);
+        }
+    }
+
+    /// Keeps output and results, as long as the machine's end leaves time for it.
+    async fn keep(&self, output: Channel) -> Uploaded {
+        let kept = async {
+            let (notes, mut uploaded) = tokio::join!(output.close(), self.upload());
+            uploaded.notes.splice(0..0, notes);
+            uploaded
+        };
+        tokio::select! {
+            uploaded = kept => uploaded,
+            () = self.out_of_time(LAST_MOMENTS.0) => {
+                Uploaded { files: vec![], notes: vec!["the machine ended before all output and results were kept".to_owned()] }
+            }
+        }
+    }
+
+    async fn upload(&self) -> Uploaded {
+        let rank = self.rank.get().copied().unwrap_or_default();
+        results::upload(&self.session, &self.bucket, &self.keys, rank, &self.state.path("results")).await
+    }
+
+    /// Where what runs prints to: a file of this name, and the rank's stream.
+    fn channel(&self, file: &str) -> io::Result<Channel> {
+        let name = log_stream(&self.config.fleet, &self.config.run, self.rank.get().copied().unwrap_or_default());
+        let stream = Stream::new(Rc::clone(&self.session), &self.config.log_group, name);
+        Channel::open(&self.session, stream, self.state.path(file))
+    }
+
+    /// The hooks, ready to run, and kept for a later boot.
+    fn hooks(&self, ready: &Ready, attempt: u32) -> io::Result<Hooks> {
+        let hook = |name: &str, spec: &Option<HookSpec>| {
+            let Some(spec) = spec else { return Ok(None) };
+            let job = self.job(ready, &spec.command, attempt)?;
+            Ok::<_, io::Error>(Some(Hook::new(name, job, Duration::from_secs(spec.timeout.0))))
+        };
+        let (pre_stop, checkpoint) = (hook("pre_stop", &ready.payload.pre_stop)?, hook("checkpoint", &ready.payload.checkpoint)?);
+        let hooks = Hooks { pre_stop, checkpoint };
+        hooks.keep(&self.state)?;
+        Ok(hooks)
+    }
+
+    /// What to run, with everything it is told.
+    fn job(&self, ready: &Ready, argv: &[String], attempt: u32) -> io::Result<Job> {
+        let (peers, hostfile) = (self.state.path("peers.jsonl"), self.state.path("hostfile"));
+        std::fs::write(&peers, peers::peers_file(&ready.peers)?)?;
+        std::fs::write(&hostfile, peers::host_file(&ready.peers))?;
+        let directory = self.state.path("work");
+        let home = ready.account.as_ref().map(|account| account.home.as_path()).filter(|home| home.is_dir());
+        let own_user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
+        let facts = Facts {
+            config: &self.config,
+            payload: &ready.payload,
+            rank: self.rank.get().copied().unwrap_or_default(),
+            attempt,
+            deadline: *self.deadline.borrow(),
+            peers: &peers,
+            hostfile: &hostfile,
+            results: &self.state.path("results"),
+            home: home.unwrap_or(&directory),
+            user: if ready.account.is_some() { workload::USER } else { &own_user },
+            path: &std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned()),
+            endpoints: &environment::endpoints(),
+        };
+        let env = environment::make(&facts);
+        Ok(Job { argv: argv.to_vec(), env, directory, uses_aws: ready.payload.uses_aws, grace: workload::GRACE, limit: None })
+    }
+}
+
+fn seconds(length: Seconds) -> SignedDuration {
+    SignedDuration::from_secs(i64::try_from(length.0).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,157 @@
+//! The commands that save what the machine would lose: before it ends, and when EC2 is likely to take it back.
+
+use std::time::{Duration, Instant};
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+use spawn_model::hook::AFTER_HOOK;
+use spawn_model::record::Exit;
+use tokio::time::timeout;
+
+use crate::config::State;
+use crate::exec::Job;
+use crate::output::Channel;
+use crate::workload::{self, Workload};
+
+/// Under this name the hooks are kept: a machine that stays when its command has ended runs them also after a reboot.
+const KEPT: &str = "hooks.json";
+/// How long a hook may take to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(2);
+/// A process that does not end even though it was killed is not waited for any longer than this.
+const KILLED_WITHIN: Duration = Duration::from_secs(2);
+/// What is run where there is hardly any time left.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// Why a hook runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Reason {
+    /// The lease is about to end.
+    Lease,
+    /// The machine is idle.
+    Idle,
+    /// EC2 takes the machine back.
+    Spot,
+    /// EC2 is likely to.
+    Rebalance,
+}
+
+impl Reason {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Lease => "lease",
+            Self::Idle => "idle",
+            Self::Spot => "spot",
+            Self::Rebalance => "rebalance",
+        }
+    }
+}
+
+/// A hook that is ready to run.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Hook {
+    /// `pre_stop` or `checkpoint`.
+    name: String,
+    job: Job,
+    /// How long it may take.
+    timeout: Duration,
+}
+
+impl Hook {
+    /// A hook of this name, which runs `job` for no longer than `timeout`.
+    pub(crate) fn new(name: &str, job: Job, timeout: Duration) -> Self {
+        Self { name: name.to_owned(), job: Job { grace: GRACE, ..job }, timeout }
+    }
+
+    /// Runs it, for no longer than `left`. What went wrong is said in a sentence.
+    pub(crate) async fn run(
+        &self,
+        state: &State,
+        output: &Channel,
+        reason: Reason,
+        command_pid: Option<u32>,
+        left: Duration,
+    ) -> Option<String> {
+        let limit = self.timeout.min(left).max(LEAST);
+        let mut job = Job { limit: Some(limit), ..self.job.clone() };
+        job.env.insert("SPAWN_REASON".to_owned(), reason.word().to_owned());
+        if let Some(pid) = command_pid {
+            job.env.insert("SPAWN_COMMAND_PID".to_owned(), pid.to_string());
+        }
+        let began = Instant::now();
+        let in_unit = workload::has_units();
+        let mut ran = self.run_once(state, output, &job, in_unit).await;
+        if let (true, Err(reason)) = (in_unit, &ran) {
+            eprintln!("spored: {} runs without a unit: {reason}", self.name);
+            ran = self.run_once(state, output, &job, false).await;
+        }
+        let name = &self.name;
+        match ran {
+            Ok(Exit::Code { code: 0 }) => None,
+            Ok(Exit::NotStarted { reason }) | Err(reason) => Some(format!("{name} could not be run: {reason}")),
+            Ok(_) if began.elapsed() >= limit && limit < self.timeout => {
+                Some(format!("{name} was ended after {} s: the machine had no more time", limit.as_secs()))
+            }
+            Ok(_) if began.elapsed() >= limit => Some(format!("{name} was ended after {} s, its timeout", limit.as_secs())),
+            Ok(Exit::Code { code }) => Some(format!("{name} ended with exit code {code}")),
+            Ok(Exit::Signal { signal }) => Some(format!("{name} was killed by signal {signal}")),
+            Ok(Exit::LeaseEnded | Exit::Interrupted | Exit::Idle) => None,
+        }
+    }
+
+    /// Runs it, in a unit or directly. An error if it could not be run in this way.
+    async fn run_once(&self, state: &State, output: &Channel, job: &Job, in_unit: bool) -> Result<Exit, String> {
+        let (account, name) = (workload::account().await, self.name.replace('_', "-"));
+        if in_unit && workload::pid(state, &name).is_some() {
+            // An earlier run of it still goes on, or its machine was cut off.
+            workload::clear(&name).await;
+        }
+        let started = output
+            .writer()
+            .and_then(|writer| Workload::start(state, &name, job, account.as_ref(), in_unit, writer))
+            .map_err(|error| error.to_string());
+        let mut running = started?;
+        let most = job.limit.unwrap_or_default() + job.grace + KILLED_WITHIN;
+        match timeout(most, running.ended()).await {
+            Ok(exit) => exit,
+            Err(_) => {
+                running.stop().await;
+                Ok(Exit::Signal { signal: rustix::process::Signal::KILL.as_raw() })
+            }
+        }
+    }
+}
+
+/// The hooks of a machine.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub(crate) struct Hooks {
+    /// Runs before the machine ends early.
+    pub(crate) pre_stop: Option<Hook>,
+    /// Runs when EC2 is likely to take it back.
+    pub(crate) checkpoint: Option<Hook>,
+}
+
+impl Hooks {
+    /// Those of an earlier boot.
+    pub(crate) fn kept(state: &State) -> Self {
+        state.recall(KEPT).unwrap_or_default()
+    }
+
+    /// Keeps them for a later boot.
+    pub(crate) fn keep(&self, state: &State) -> std::io::Result<()> {
+        state.keep(KEPT, self)
+    }
+
+    /// How long before the deadline the end has to begin for one of them.
+    pub(crate) fn lead(&self) -> Option<SignedDuration> {
+        let timeout = SignedDuration::try_from(self.pre_stop.as_ref()?.timeout).unwrap_or(SignedDuration::MAX);
+        Some(timeout.saturating_add(SignedDuration::try_from(Duration::from_secs(AFTER_HOOK.0)).unwrap_or(SignedDuration::MAX)))
+    }
+
+    /// The one for the end of the machine.
+    pub(crate) fn at_the_end(&self, reason: Reason) -> Option<&Hook> {
+        match reason {
+            Reason::Spot => self.pre_stop.as_ref().or(self.checkpoint.as_ref()),
+            _ => self.pre_stop.as_ref(),
+        }
+    }
+}
