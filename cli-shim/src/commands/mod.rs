@@ -1,7 +1,9 @@
 //! One file per command.
 
 mod completions;
+mod connect;
 mod down;
+mod exec;
 mod extend;
 mod logs;
 mod ls;
@@ -35,6 +37,8 @@ pub(crate) enum Command {
     Status(status::Status),
     Logs(logs::Logs),
     Results(results::Results),
+    Exec(exec::Exec),
+    Connect(connect::Connect),
     Extend(extend::Extend),
     Rerun(rerun::Rerun),
     Down(down::Down),
@@ -55,6 +59,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Status(status) => status.run(global, output).await,
         Command::Logs(logs) => logs.run(global, output).await,
         Command::Results(results) => results.run(global, output).await,
+        Command::Exec(exec) => exec.run(global, output).await,
+        Command::Connect(connect) => connect.run(global, output).await,
         Command::Extend(extend) => extend.run(global, output).await,
         Command::Rerun(rerun) => rerun.run(global, output).await,
         Command::Down(down) => down.run(global, output).await,

@@ -29,6 +29,8 @@ enum Who {
     Administrator,
     /// Looks, and plans
     Observer,
+    /// Comes onto instances: runs commands there and opens terminals
+    Operator,
     /// Ends what is past its lease, in every region, and removes what fleets leave
     Reaper,
 }
@@ -40,6 +42,7 @@ impl Policy {
             Who::Launcher => Audience::Launcher,
             Who::Administrator => Audience::Administrator,
             Who::Observer => Audience::Observer,
+            Who::Operator => Audience::Operator,
             Who::Reaper => Audience::Reaper,
         };
         output.result(&engine.policy(audience).await?, text)?;

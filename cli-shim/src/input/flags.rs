@@ -58,6 +58,8 @@ pub(crate) struct FleetArgs {
     budget: Option<f64>,
     #[command(flatten)]
     idle: IdleArgs,
+    #[arg(long, help = first_sentence("connect"), long_help = doc("connect") + " `--connect=false` keeps them out.", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    connect: Option<bool>,
     #[command(flatten)]
     hooks: HookArgs,
     #[arg(long, help = first_sentence("policies") + "; repeat it", long_help = doc("policies") + " A document is read from a file: `@FILE`.", value_name = "POLICY|@FILE")]
@@ -130,6 +132,7 @@ impl FleetArgs {
             ("ami", self.ami.as_ref().map(text)),
             ("command", words(&self.command)),
             ("wait_for", self.wait.as_ref().map(text)),
+            ("connect", self.connect.map(Value::Bool)),
             ("gang", self.gang.then_some(Value::Bool(true))),
             ("delete_results", self.delete_results.then_some(Value::Bool(true))),
         ] {
@@ -218,6 +221,7 @@ mod tests {
         ("instance_types", "instance_types"),
         ("ami", "ami"),
         ("command", "command"),
+        ("connect", "connect"),
         ("policy", "policies"),
         ("file", "files"),
         ("env", "env"),

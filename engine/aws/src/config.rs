@@ -31,6 +31,7 @@ use crate::partition::pricing_region;
 use crate::prices::Pricing;
 use crate::schedules::Scheduler;
 use crate::settings::{endpoints_checked, profile_checked};
+use crate::shells::Sessions;
 use crate::systems::Ssm;
 
 /// How long a connection may take. A host that is there answers within a round trip; three lost packets fit in.
@@ -93,6 +94,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
         schedules: Arc::new(Scheduler::new(&config, &region)),
         functions: Arc::new(Lambda::new(&config)),
         systems: Arc::new(Ssm::new(&config)),
+        shells: Arc::new(Sessions::new(&config)),
         logs: Arc::new(CloudWatchLogs::new(&config)),
         prices: Arc::new(Pricing::new(&pricing_config)),
         clock: Arc::new(SystemClock),

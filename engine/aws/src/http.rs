@@ -47,7 +47,11 @@ fn is_plain(endpoint_url: Option<&str>, mut environment: impl Iterator<Item = (S
     others_are && of_all.is_some_and(|url| url.starts_with("http://"))
 }
 
-fn bundle() -> Result<Option<Vec<u8>>> {
+/// The certificates to trust, in PEM: those that a variable names, else those of the distribution.
+///
+/// # Errors
+/// `NoCertificates` if a variable names a file that cannot be read.
+pub(crate) fn bundle() -> Result<Option<Vec<u8>>> {
     for variable in VARIABLES {
         let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else { continue };
         let read = std::fs::read(&path).map_err(|cause| {

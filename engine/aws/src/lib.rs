@@ -22,6 +22,7 @@ mod partition;
 mod prices;
 mod schedules;
 mod settings;
+mod shells;
 mod systems;
 
 pub use config::{AccessKey, ConnectOptions, connect};

@@ -12,6 +12,7 @@ use crate::fleet::Fleet;
 use crate::lease;
 use crate::plan::plan;
 use crate::ports::{Result, Tags};
+use crate::rights;
 use crate::setup::Setup;
 use crate::tags;
 
@@ -53,19 +54,26 @@ impl Engine {
         Ok(plan.rate.map(|rate| rate.usd_per_hour()))
     }
 
-    /// Changes what may change in place besides the lease: tags, and what destroy does with results.
+    /// Changes what may change in place besides the lease: tags, who may come onto the instances, and what destroy does with results.
     ///
     /// # Errors
-    /// If a tag or the record cannot be written; the same call again finishes it.
+    /// If a tag, the role or the record cannot be written; the same call again finishes it.
     pub async fn update(&self, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
-        let ledger = self.ledger(&self.warm().await?);
-        self.undisturbed(&fleet.record).await?;
+        let setup = self.warm().await?;
+        let ledger = self.ledger(&setup);
+        let mut record = self.undisturbed(&fleet.record).await?;
+        if record.spec.connect != spec.connect {
+            record.spec.connect = spec.connect;
+            let changed = self.aws().identity.role_ensure(&rights::role(&record, &setup)).await;
+            changed.map_err(|e| e.context("changing the fleet's role"))?;
+        }
         let old = fleet.tags_seen.as_ref().unwrap_or(&fleet.record.spec.tags);
         if *old != spec.tags || fleet.record.spec.tags != spec.tags {
             self.retag(fleet, old, &spec.tags).await?;
         }
         let edit = |record: &mut FleetRecord| {
             record.spec.tags.clone_from(&spec.tags);
+            record.spec.connect = spec.connect;
             record.spec.wait_for = spec.wait_for;
             record.spec.delete_results = spec.delete_results;
         };

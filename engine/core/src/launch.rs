@@ -7,7 +7,6 @@ use futures::try_join;
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout;
 use spawn_model::market::MarketType;
-use spawn_model::policies::Policy;
 use spawn_model::problem::Path;
 use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Lease, Payload, SCHEMA, Settled};
 use spawn_model::tag;
@@ -19,10 +18,11 @@ use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::{Plan, batch_size, client_token};
 use crate::pools::Pool;
-use crate::ports::{Aws, Disk, LaunchRequest, Result, RoleRequest, SpotTerms, Tags};
+use crate::ports::{Aws, Disk, LaunchRequest, Result, SpotTerms, Tags};
 use crate::retry::{Patience, patiently};
 use crate::rights;
-use crate::setup::{Names, Setup};
+use crate::setup::Setup;
+use crate::tags;
 use crate::user_data::UserData;
 
 /// A launch under way.
@@ -93,30 +93,13 @@ impl Launcher<'_> {
     }
 
     fn tags(&self) -> Tags {
-        let mut tags = self.record.spec.tags.clone();
-        tags.extend([
-            (tag::MANAGED.to_owned(), "true".to_owned()),
-            (tag::SCHEMA.to_owned(), SCHEMA.to_string()),
-            (tag::FLEET.to_owned(), self.record.fleet.to_string()),
-            (tag::NAME.to_owned(), self.record.spec.name.clone()),
-        ]);
-        tags
+        tags::of_parts(self.record)
     }
 
     async fn identity(&self) -> Result<()> {
-        let name = layout::role_name(&self.record.fleet);
-        let names = Names::new(&self.record.account, &self.record.region);
-        let policies = rights::asked(&self.record.spec);
-        let role = RoleRequest {
-            name: name.clone(),
-            service: "ec2.amazonaws.com".to_owned(),
-            policy: names.fleet_policy(&self.record.fleet, &policies),
-            managed: policies.iter().filter_map(Policy::managed).map(str::to_owned).collect(),
-            boundary: Some(self.setup.boundary_arn.clone()),
-            tags: self.tags(),
-        };
+        let role = rights::role(self.record, self.setup);
         self.aws.identity.role_ensure(&role).await.map_err(|e| e.context("making the fleet's role"))?;
-        self.aws.identity.profile_ensure(&name, &self.tags()).await.map_err(|e| e.context("making the fleet's instance profile"))
+        self.aws.identity.profile_ensure(&role.name, &role.tags).await.map_err(|e| e.context("making the fleet's instance profile"))
     }
 
     async fn group(&self) -> Result<String> {

@@ -11,6 +11,7 @@
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | `change`, [`rerun`] | what may change of a fleet while it lives, and the same fleet once more |
+//! | [`shell`] | what people do on its instances |
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
@@ -22,7 +23,7 @@
 //! | [`classes`] | what AWS's error codes mean |
 //! | [`user_data`] | what an instance boots with |
 //!
-//! Only `claim`, `end`, `launch`, `reap`, `rerun` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `claim`, `end`, `launch`, `reap`, `rerun`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod artifacts;
 mod bucket;
@@ -50,6 +51,7 @@ pub mod rerun;
 mod retry;
 mod rights;
 pub mod setup;
+pub mod shell;
 mod snapshot;
 mod tags;
 mod types;

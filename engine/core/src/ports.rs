@@ -3,6 +3,8 @@
 //! `engine/aws` implements them on the AWS SDKs, tests on simulations. One call of a method is one call of AWS unless its
 //! documentation says otherwise; no implementation retries what changes something.
 
+mod shells;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,6 +19,8 @@ use spawn_model::record::Launched;
 use spawn_model::requirements::Architecture;
 use spawn_model::status::Seen;
 use spawn_model::volume::{VolumeSpec, VolumeType};
+
+pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, ShellCommand, Shells, Terminal};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,6 +47,8 @@ pub struct Aws {
     pub functions: Arc<dyn Functions>,
     /// Systems Manager: parameters and documents.
     pub systems: Arc<dyn Systems>,
+    /// Run Command and Session Manager.
+    pub shells: Arc<dyn Shells>,
     /// CloudWatch Logs.
     pub logs: Arc<dyn Logs>,
     /// The Pricing API.

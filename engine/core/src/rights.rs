@@ -5,16 +5,29 @@
 
 use serde_json::Value;
 use spawn_model::error::{Class, Error};
+use spawn_model::layout;
 use spawn_model::policies::{self, Policy};
 use spawn_model::problem::Path;
+use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetSpec;
 
-use crate::ports::{Aws, Result};
-use crate::setup::Setup;
+use crate::ports::{Aws, Result, RoleRequest};
+use crate::setup::{Names, Setup};
+use crate::tags;
 
-/// What a spec asks for. It was read once already, when it was checked.
-pub(crate) fn asked(spec: &FleetSpec) -> Vec<Policy> {
-    spec.policies.iter().filter_map(|text| Policy::parse(text).ok()).collect()
+/// The role of a fleet's instances.
+pub(crate) fn role(record: &FleetRecord, setup: &Setup) -> RoleRequest {
+    // It was read once already, when it was checked.
+    let asked: Vec<Policy> = record.spec.policies.iter().filter_map(|text| Policy::parse(text).ok()).collect();
+    let names = Names::new(&record.account, &record.region);
+    RoleRequest {
+        name: layout::role_name(&record.fleet),
+        service: "ec2.amazonaws.com".to_owned(),
+        policy: names.fleet_policy(&record.fleet, record.spec.lets_in(record.kind), &asked),
+        managed: asked.iter().filter_map(Policy::managed).map(str::to_owned).collect(),
+        boundary: Some(setup.boundary_arn.clone()),
+        tags: tags::of_parts(record),
+    }
 }
 
 /// Whether what a spec asks for can be given at all.

@@ -1,6 +1,7 @@
 //! The tags that things of a fleet are found by, and changing those of the user's.
 
 use spawn_model::ids::{FleetId, RunId};
+use spawn_model::record::{FleetRecord, SCHEMA};
 use spawn_model::tag;
 
 use crate::ports::{Aws, Result, Tags};
@@ -11,6 +12,18 @@ const RESOURCES_MAX: usize = 1_000;
 /// What everything of a fleet carries.
 pub(crate) fn of_fleet(fleet: &FleetId) -> Tags {
     Tags::from([(tag::FLEET.to_owned(), fleet.to_string())])
+}
+
+/// What everything carries that a launch makes for a fleet, the user's own tags among it.
+pub(crate) fn of_parts(record: &FleetRecord) -> Tags {
+    let mut tags = record.spec.tags.clone();
+    tags.extend([
+        (tag::MANAGED.to_owned(), "true".to_owned()),
+        (tag::SCHEMA.to_owned(), SCHEMA.to_string()),
+        (tag::FLEET.to_owned(), record.fleet.to_string()),
+        (tag::NAME.to_owned(), record.spec.name.clone()),
+    ]);
+    tags
 }
 
 /// What the instances of a run carry.

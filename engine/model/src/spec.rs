@@ -70,6 +70,10 @@ fields! {
         /// The program to run on every instance and its arguments, as a list: no shell reads it. Its files are in the
         /// directory it starts in. Left out: the instances only boot.
         command: Vec<String> => Optional, Replace;
+        /// Whether people who have the right to (see `spawn policy operator`) may open a terminal on the instances and run commands on them,
+        /// with `spawn connect` and `spawn exec`. They come through Systems Manager, for which no port is open. Left out: an instance lets
+        /// them in, a job array does not.
+        connect: Option<bool> => Optional, InPlace;
         /// What the command may do in AWS. Each entry is a right to something, such as `"s3:ReadOnly:arn:aws:s3:::data/*"` (`ReadOnly`,
         /// `WriteOnly` or `ReadWrite` of `dynamodb`, `ecr`, `kms`, `logs`, `s3`, `secretsmanager`, `sns`, `sqs`, `ssm`), the ARN of a managed
         /// policy, or a policy document; none may deny anything. The set-up says what fleets may get at most: see
@@ -105,6 +109,12 @@ fields! {
 }
 
 impl FleetSpec {
+    /// Whether people may come onto the instances of a fleet of this kind.
+    #[must_use]
+    pub fn lets_in(&self, kind: FleetKind) -> bool {
+        self.connect.unwrap_or(kind == FleetKind::Instance)
+    }
+
     /// The same fleet as its record holds it: files may be a megabyte, and are in the payload.
     #[must_use]
     pub fn without_files(&self) -> Self {

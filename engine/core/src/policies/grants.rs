@@ -1,6 +1,6 @@
 //! The table of rights.
 
-use super::Audience::{self, Administrator, Launcher, Observer, Reaper};
+use super::Audience::{self, Administrator, Launcher, Observer, Operator, Reaper};
 
 /// Some actions that somebody may do to some resources, on some conditions.
 pub(super) struct Grant {
@@ -50,7 +50,7 @@ pub(super) const EVERY_REGION: &[&str] = &["ec2:DescribeRegions"];
 
 /// Who may do what.
 pub(super) const GRANTS: &[Grant] = &[
-    Grant { to: &[Launcher, Observer, Reaper], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Operator, Reaper], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
     Grant {
         to: &[Launcher, Observer],
         actions: &[
@@ -71,13 +71,29 @@ pub(super) const GRANTS: &[Grant] = &[
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups", "scheduler:ListSchedules"], on: &["*"], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
     Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },
-    Grant { to: &[Administrator, Launcher, Observer, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
+    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
     // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
     Grant { to: &[Launcher, Observer], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
     // On the whole bucket, which is spawn's alone: who may not list it is not told that an object is absent.
-    Grant { to: &[Administrator, Launcher, Observer, Reaper], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
-    Grant { to: &[Launcher, Observer, Reaper], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
+    Grant { to: &[Launcher, Observer, Operator, Reaper], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant { to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
+    // Whoever may launch comes onto nobody's machine by that: it takes a policy of its own.
+    Grant {
+        to: &[Operator],
+        actions: &["ssm:CancelCommand", "ssm:DescribeInstanceInformation", "ssm:GetCommandInvocation", "ssm:ListCommandInvocations"],
+        on: &["*"],
+        when: &[],
+    },
+    Grant { to: &[Operator], actions: &["ssm:SendCommand", "ssm:StartSession"], on: &[INSTANCES], when: &[ON_WHAT_IS_OURS] },
+    Grant { to: &[Operator], actions: &["ssm:SendCommand"], on: &["ssm:{region}::document/AWS-RunShellScript"], when: &[] },
+    // A session's id begins with who opened it.
+    Grant {
+        to: &[Operator],
+        actions: &["ssm:TerminateSession"],
+        on: &["ssm:{region}:{account}:session/${aws:userid}-*", "ssm:{region}:{account}:session/${aws:username}-*"],
+        when: &[],
+    },
     Grant { to: &[Launcher], actions: &["s3:PutObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant {
         to: &[Reaper],

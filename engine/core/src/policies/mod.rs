@@ -20,6 +20,8 @@ pub enum Audience {
     Launcher,
     /// Whoever only looks, and plans.
     Observer,
+    /// Whoever comes onto instances: runs commands there and opens terminals. Looks at fleets, too.
+    Operator,
     /// What ends fleets that are past their lease, in every region, and removes what they leave.
     Reaper,
 }
@@ -33,7 +35,7 @@ enum Reach {
 
 impl Audience {
     /// Everybody there is a document for.
-    pub const ALL: [Audience; 4] = [Audience::Administrator, Audience::Launcher, Audience::Observer, Audience::Reaper];
+    pub const ALL: [Audience; 5] = [Audience::Administrator, Audience::Launcher, Audience::Observer, Audience::Operator, Audience::Reaper];
 }
 
 /// The policy document for somebody, in an account and region; the reaper's is for every region.

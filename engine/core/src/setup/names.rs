@@ -12,6 +12,19 @@ pub(super) fn function_log_group() -> String {
     format!("/aws/lambda/{FUNCTION}")
 }
 
+/// What the agent of Systems Manager needs to let people in. It speaks for its own instance only, which these operations tell by its
+/// credentials: none of them knows resources.
+pub(super) fn channel_statement() -> Value {
+    json!({
+        "Effect": "Allow",
+        "Action": [
+            "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+            "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+        ],
+        "Resource": "*",
+    })
+}
+
 /// Names and ARNs of the set-up of an account and region.
 pub(crate) struct Names<'a> {
     pub(super) account: &'a str,
@@ -88,9 +101,10 @@ impl<'a> Names<'a> {
     }
 
     /// What the role of one fleet may do: its agents read their own records, write their own claims, completions and results, and log;
-    /// its commands may do what was asked for.
-    pub(crate) fn fleet_policy(&self, fleet: &spawn_model::ids::FleetId, asked: &[Policy]) -> String {
+    /// people come through its channel to Systems Manager, if it lets them; its commands may do what was asked for.
+    pub(crate) fn fleet_policy(&self, fleet: &spawn_model::ids::FleetId, lets_in: bool, asked: &[Policy]) -> String {
         let mut statements = self.agent_statements(fleet.as_str());
+        statements.extend(lets_in.then(channel_statement));
         statements.extend(asked.iter().flat_map(Policy::statements));
         json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }

@@ -97,6 +97,7 @@ impl Process {
             schedules: door.clone(),
             functions: door.clone(),
             systems: door.clone(),
+            shells: door.clone(),
             logs: door.clone(),
             prices: door.clone(),
             clock: door,

@@ -16,6 +16,7 @@ pub(crate) mod invariants;
 mod networks;
 mod objects;
 pub(crate) mod schedules;
+mod shells;
 pub(crate) mod storm;
 mod systems;
 pub(crate) mod view;
@@ -68,6 +69,8 @@ pub(crate) struct State {
     pub(crate) parameters: BTreeMap<String, String>,
     /// Automation documents.
     pub(crate) documents: BTreeMap<String, String>,
+    /// Commands that were sent to instances.
+    pub(crate) commands: BTreeMap<String, shells::Sent>,
     /// Log groups and their days.
     pub(crate) log_groups: BTreeMap<String, u32>,
     /// What was logged.
@@ -121,6 +124,7 @@ impl World {
             functions: BTreeMap::new(),
             parameters: BTreeMap::new(),
             documents: BTreeMap::new(),
+            commands: BTreeMap::new(),
             log_groups: BTreeMap::new(),
             log: Vec::new(),
             agents: Agents::default(),

@@ -80,13 +80,11 @@ fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
 /// Keeps what means the same as it was written before: `60m` as long as it is an hour, and nothing or an empty list, which are the same
 /// to a fleet and different to Terraform.
 fn keep_spelling(kind: &Kind, now: &mut Value, before: &Value) {
-    match (kind, &mut *now) {
-        (Kind::Duration, Value::String(text)) => {
-            if before.as_str().is_some_and(|before| Seconds::parse(before) == Seconds::parse(text)) {
-                now.clone_from(before);
-            }
-        }
-        _ if is_empty(now) && (before.is_null() || is_empty(before)) => now.clone_from(before),
+    if is_same(kind, now, before) {
+        now.clone_from(before);
+        return;
+    }
+    match (kind, now) {
         (Kind::Object(fields), Value::Map(entries)) => {
             for field in *fields {
                 if let Some(entry) = entries.get_mut(field.name) {
@@ -98,6 +96,13 @@ fn keep_spelling(kind: &Kind, now: &mut Value, before: &Value) {
             entries.iter_mut().for_each(|(name, entry)| keep_spelling(inner, entry, before.get(name)));
         }
         _ => {}
+    }
+}
+
+fn is_same(kind: &Kind, now: &Value, before: &Value) -> bool {
+    match (kind, now.as_str(), before.as_str()) {
+        (Kind::Duration, Some(now), Some(before)) => Seconds::parse(before) == Seconds::parse(now),
+        _ => is_empty(now) && (before.is_null() || is_empty(before)),
     }
 }
 

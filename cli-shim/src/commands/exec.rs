@@ -1,0 +1,170 @@
+//! `spawn exec`.
+
+use std::io::Write;
+
+use clap::Args;
+use serde::Serialize;
+use spawn_core::shell::Answer;
+use spawn_model::duration::Seconds;
+use spawn_model::problem::{Path, Problem};
+
+use super::{DONE, Outcome};
+use crate::cli::Global;
+use crate::output::{Failure, Output, print};
+use crate::session::{Session, operation};
+
+/// Run a command on instances of a fleet
+///
+/// As root, through Systems Manager: no port is open, and IAM says who may (`spawn policy operator`). The fleet has to let people in:
+/// see `connect`. No shell reads the command; write `sh -c '...'` for one.
+///
+/// On one instance: what the command writes is written here, and its exit code is this one's. On several: each line stands behind its
+/// rank, and the exit code is 1 if the command failed anywhere. Systems Manager keeps 24,000 characters of what a command writes.
+///
+/// As JSON, a line for each rank as it ends: `{"rank": 3, "instance_id": "i-...", "status": "Success", "exit_code": 0, "stdout": "...",
+/// "stderr": "..."}`.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// The fleet's name or id
+    name: String,
+    /// Only on this rank; repeat it, or use commas. Left out: on all that live
+    #[arg(long, value_name = "RANK", value_delimiter = ',')]
+    rank: Vec<u32>,
+    /// How long it may run: from 1s to 2d
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    timeout: String,
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// The longest that Systems Manager lets a command run.
+const TIMEOUT_MAX: Seconds = Seconds(172_800);
+/// How much Systems Manager keeps of what a command writes, in characters.
+const KEPT: usize = 24_000;
+/// The exit code when a command failed on one of several instances, or has none of its own.
+const FAILED: u8 = 1;
+
+/// How it went on a rank, as programs read it.
+#[derive(Serialize)]
+struct Ended<'a> {
+    rank: u32,
+    instance_id: &'a str,
+    status: &'a str,
+    exit_code: Option<i32>,
+    stdout: &'a str,
+    stderr: &'a str,
+}
+
+impl Exec {
+    pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
+        let timeout = self.timeout()?;
+        let Session { engine } = Session::connect(global).await?;
+        let operation = operation(output)?;
+        let fleet = engine.inspect(&self.name).await?;
+        let is_one = self.rank.len() == 1 || (self.rank.is_empty() && fleet.alive.len() == 1);
+        let width = fleet.size.saturating_sub(1).to_string().len();
+        let (mut code, mut shown) = (DONE, Ok(()));
+        let told = |answer: Answer| {
+            code = code.max(exit_code(&answer, is_one));
+            if shown.is_ok() {
+                shown = show(&answer, if is_one { None } else { Some(width) }, output);
+            }
+        };
+        engine.exec(&fleet, &self.rank, &self.command, timeout, &operation, told).await?;
+        shown.map(|()| code)
+    }
+
+    fn timeout(&self) -> Result<Seconds, Failure> {
+        Seconds::parse(&self.timeout).filter(|timeout| (1..=TIMEOUT_MAX.0).contains(&timeout.0)).ok_or_else(|| {
+            let message = format!("{:?} is not a duration from 1s to {TIMEOUT_MAX}", self.timeout);
+            vec![Problem::new(&Path::field("--timeout"), message, "Write it like \"90s\", \"20m\" or \"1h\"")].into()
+        })
+    }
+}
+
+/// The exit code of a command, where it is the only one; else whether it failed.
+fn exit_code(answer: &Answer, is_one: bool) -> u8 {
+    match answer.result.exit_code {
+        Some(0) => DONE,
+        Some(code) if is_one => u8::try_from(code).unwrap_or(FAILED),
+        _ => FAILED,
+    }
+}
+
+fn show(answer: &Answer, width: Option<usize>, output: &Output) -> Result<(), Failure> {
+    let Answer { rank, instance, result } = answer;
+    for (stream, text) in [("standard output", &result.stdout), ("standard error", &result.stderr)] {
+        if text.chars().count() >= KEPT {
+            output.warn(&format!("rank {rank}: {stream} was cut after {KEPT} characters; write to a file, or show only the end of it"));
+        }
+    }
+    if output.is_json() {
+        let ended = Ended {
+            rank: *rank,
+            instance_id: &instance.0,
+            status: &result.status,
+            exit_code: result.exit_code,
+            stdout: &result.stdout,
+            stderr: &result.stderr,
+        };
+        return output.line(&ended, "");
+    }
+    // The command's own standard error is no message of ours: it is written as it is, quiet or not.
+    let mut stderr = std::io::stderr().lock();
+    match width {
+        None => {
+            print(&result.stdout)?;
+            // Nobody may be reading it.
+            stderr.write_all(result.stderr.as_bytes()).ok();
+        }
+        Some(width) => {
+            print(&lines(&result.stdout, *rank, width))?;
+            stderr.write_all(lines(&result.stderr, *rank, width).as_bytes()).ok();
+        }
+    }
+    drop(stderr);
+    if let Some(said) = said(answer, width.is_some()) {
+        output.warn(&said);
+    }
+    Ok(())
+}
+
+/// What its exit code alone does not say.
+fn said(answer: &Answer, is_one_of_several: bool) -> Option<String> {
+    let Answer { rank, result, .. } = answer;
+    match result.exit_code {
+        Some(0) => None,
+        Some(code) if is_one_of_several => Some(format!("rank {rank}: exit code {code}")),
+        Some(_) => None,
+        None => Some(format!("rank {rank}: {}", result.status)),
+    }
+}
+
+/// Each line behind its rank.
+fn lines(text: &str, rank: u32, width: usize) -> String {
+    text.lines().map(|line| format!("{rank:>width$} | {line}\n")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use spawn_core::ports::CommandResult;
+    use spawn_model::ids::InstanceId;
+
+    use super::*;
+
+    #[test]
+    fn the_exit_code_is_the_commands_own_or_says_that_one_failed() {
+        let answer = |exit_code| Answer {
+            rank: 3,
+            instance: InstanceId("i-1".to_owned()),
+            result: CommandResult { status: "Failed".to_owned(), exit_code, stdout: String::new(), stderr: String::new() },
+        };
+        for (code, alone, among) in [(Some(0), 0, 0), (Some(7), 7, 1), (Some(300), 1, 1), (None, 1, 1)] {
+            assert_eq!((exit_code(&answer(code), true), exit_code(&answer(code), false)), (alone, among), "{code:?}");
+        }
+        assert_eq!(said(&answer(Some(7)), true).as_deref(), Some("rank 3: exit code 7"));
+        assert_eq!((said(&answer(Some(7)), false), said(&answer(None), false).as_deref()), (None, Some("rank 3: Failed")));
+        assert_eq!(lines("one\ntwo\n", 3, 2), " 3 | one\n 3 | two\n");
+    }
+}

@@ -1,0 +1,231 @@
+//! What people do on a fleet's instances: run a command, or open a terminal.
+//!
+//! Both go through Systems Manager, whose agent the images bring: no port is open for it, and IAM says who may. The commands are words;
+//! Systems Manager knows lines of shell only, so they become one in which every word is quoted.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use jiff::SignedDuration;
+use spawn_model::duration::Seconds;
+use spawn_model::error::{Class, Error};
+use spawn_model::ids::InstanceId;
+use spawn_model::spec::Member;
+
+use crate::engine::Engine;
+use crate::fleet::Fleet;
+use crate::operation::Operation;
+use crate::ports::{Aws, COMMAND_INSTANCES_MAX, CommandResult, Result, ShellCommand, Terminal};
+
+/// An agent of Systems Manager answers some time after its instance has booted.
+const ANSWERS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+/// Between two looks. Systems Manager's reads are throttled at some tens a second in an account.
+const PAUSE_MS: u64 = 1_000;
+/// Systems Manager ends every command by itself; what it does not end in this time more, it never will.
+const OVERTIME: SignedDuration = SignedDuration::from_mins(2);
+
+/// How a command ended on a rank.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Answer {
+    /// The rank.
+    pub rank: u32,
+    /// Its instance.
+    pub instance: InstanceId,
+    /// How.
+    pub result: CommandResult,
+}
+
+impl Engine {
+    /// Runs a command as root on some ranks of a fleet, or on all that live if none is named. `told` hears of each as it ends, in any order.
+    ///
+    /// # Errors
+    /// If the fleet lets nobody in, a rank does not exist or does not live, or the agent of Systems Manager does not answer. A command that
+    /// ends in whatever way is no error.
+    pub async fn exec(
+        &self,
+        fleet: &Fleet,
+        ranks: &[u32],
+        argv: &[String],
+        timeout: Seconds,
+        operation: &Operation,
+        mut told: impl FnMut(Answer),
+    ) -> Result<()> {
+        let line = shell_line(argv)?;
+        let targets = targets(fleet, ranks)?;
+        reachable(self.aws(), &targets, operation).await?;
+        let ids: Vec<InstanceId> = targets.keys().cloned().collect();
+        let sends = ids.chunks(COMMAND_INSTANCES_MAX).map(|instances| {
+            let timeout_s = u32::try_from(timeout.0).unwrap_or(u32::MAX);
+            let comment = format!("spawn exec {}", fleet.record.spec.name);
+            let command = ShellCommand { instances: instances.to_vec(), line: line.clone(), timeout_s, comment };
+            async move { self.aws().shells.send(&command).await }
+        });
+        let commands = try_join_all(sends).await?;
+        let waited = self.answers(&commands, targets, timeout, operation, &mut told).await;
+        if waited.is_err() {
+            // What nobody waits for any more must not go on.
+            try_join_all(commands.iter().map(|command| self.aws().shells.cancel(command))).await?;
+        }
+        waited
+    }
+
+    async fn answers(
+        &self,
+        commands: &[String],
+        mut waiting: BTreeMap<InstanceId, u32>,
+        timeout: Seconds,
+        operation: &Operation,
+        told: &mut impl FnMut(Answer),
+    ) -> Result<()> {
+        let allowed = SignedDuration::from_secs(i64::try_from(timeout.0).unwrap_or(i64::MAX));
+        // Once for the command to reach its instance, once for it to run.
+        let give_up = self.now() + allowed.saturating_mul(2).saturating_add(OVERTIME);
+        loop {
+            for command in commands {
+                for ran in self.aws().shells.invocations(command).await?.into_iter().filter(|ran| ran.is_over) {
+                    if let Some(rank) = waiting.remove(&ran.instance) {
+                        let result = self.aws().shells.result(command, &ran.instance).await?;
+                        told(Answer { rank, instance: ran.instance, result });
+                    }
+                }
+            }
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            operation.go_on()?;
+            if self.now() > give_up {
+                let message = format!("Systems Manager tells no end of the command on {}", ranks_of(waiting.values()));
+                return Err(Error::new(Class::Transient, "Timeout", message, "See `aws ssm list-command-invocations --details`"));
+            }
+            self.aws().clock.sleep(PAUSE_MS).await;
+        }
+    }
+
+    /// Opens a terminal on a rank of a fleet; left out, on the only one that lives.
+    ///
+    /// # Errors
+    /// As [`Engine::exec`], and `WhichRank` if there are several.
+    pub async fn connect(&self, fleet: &Fleet, rank: Option<u32>, operation: &Operation) -> Result<Box<dyn Terminal>> {
+        let targets = targets(fleet, rank.as_slice())?;
+        if targets.len() > 1 {
+            let message = format!("{} has {} instances", fleet.record.spec.name, targets.len());
+            return Err(Error::new(Class::Invalid, "WhichRank", message, "Choose one with --rank"));
+        }
+        reachable(self.aws(), &targets, operation).await?;
+        let Some(instance) = targets.keys().next() else { return Err(over(fleet)) };
+        self.aws().shells.open(instance).await
+    }
+}
+
+/// A line that a POSIX shell reads as exactly these words.
+fn shell_line(argv: &[String]) -> Result<String> {
+    let refused = |message: &str| Error::new(Class::Invalid, "BadCommand", message, "Write the program and its arguments after `--`");
+    if argv.is_empty() {
+        return Err(refused("there is no command"));
+    }
+    shlex::try_join(argv.iter().map(String::as_str)).map_err(|_| refused("a word of the command contains a NUL byte"))
+}
+
+/// The instances of these ranks, or of all that live.
+fn targets(fleet: &Fleet, ranks: &[u32]) -> Result<BTreeMap<InstanceId, u32>> {
+    let name = &fleet.record.spec.name;
+    if !fleet.record.spec.lets_in(fleet.record.kind) {
+        let help = format!("`connect = true` lets people in, also while it runs: change it, or make the next with `spawn up --connect` ({name})");
+        return Err(Error::new(Class::Invalid, "ConnectOff", format!("{name} lets nobody onto its instances"), help));
+    }
+    let instance = |member: &Member| (InstanceId(member.instance_id.clone()), member.rank);
+    let lives = |member: &&Member| fleet.alive.iter().any(|id| id.0 == member.instance_id);
+    if ranks.is_empty() {
+        let all: BTreeMap<InstanceId, u32> = fleet.members.iter().filter(lives).map(instance).collect();
+        return if all.is_empty() { Err(over(fleet)) } else { Ok(all) };
+    }
+    let mut found = BTreeMap::new();
+    for rank in ranks {
+        let Some(member) = fleet.members.iter().find(|member| member.rank == *rank) else {
+            let help = format!("`spawn status {name}` shows its ranks");
+            return Err(Error::new(Class::Invalid, "NoSuchRank", format!("{name} has no rank {rank}: it has {}", fleet.size), help));
+        };
+        if !lives(&member) {
+            let help = format!("`spawn logs {name} --rank {rank}` shows what it wrote");
+            return Err(Error::new(Class::Conflict, "RankOver", format!("the instance of rank {rank} is gone ({})", member.state), help));
+        }
+        found.extend([instance(member)]);
+    }
+    Ok(found)
+}
+
+fn over(fleet: &Fleet) -> Error {
+    let name = &fleet.record.spec.name;
+    let message = format!("no instance of {name} lives ({})", fleet.status);
+    Error::new(Class::Conflict, "FleetOver", message, format!("`spawn logs {name}` shows what it wrote, `spawn rerun {name}` runs it again"))
+}
+
+/// Waits until the agents of Systems Manager answer.
+async fn reachable(aws: &Aws, targets: &BTreeMap<InstanceId, u32>, operation: &Operation) -> Result<()> {
+    let give_up = aws.clock.now() + ANSWERS_WITHIN;
+    let mut missing: Vec<InstanceId> = targets.keys().cloned().collect();
+    let mut told = 0;
+    loop {
+        let answers = try_join_all(missing.chunks(COMMAND_INSTANCES_MAX).map(|ids| aws.shells.reachable(ids))).await?.concat();
+        missing.retain(|id| !answers.contains(id));
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let ranks = ranks_of(missing.iter().filter_map(|id| targets.get(id)));
+        if aws.clock.now() > give_up {
+            let message = format!("the agent of Systems Manager does not answer on {ranks}");
+            let help = "The image has to bring it, as Amazon Linux and Ubuntu do, and the subnet needs a way to ssm, ssmmessages and ec2messages. Where \
+                        `connect` was turned on a moment ago, the agent may notice only after minutes";
+            return Err(Error::new(Class::Transient, "NotConnected", message, help));
+        }
+        if told != missing.len() {
+            told = missing.len();
+            operation.say(&format!("waiting for the agent of Systems Manager on {ranks}"));
+        }
+        operation.go_on()?;
+        aws.clock.sleep(PAUSE_MS).await;
+    }
+}
+
+/// `rank 3`, or `ranks 1, 2, 3 and 7 more`.
+fn ranks_of<'a>(ranks: impl Iterator<Item = &'a u32>) -> String {
+    const SHOWN: usize = 3;
+    let mut ranks: Vec<u32> = ranks.copied().collect();
+    ranks.sort_unstable();
+    let shown: Vec<String> = ranks.iter().take(SHOWN).map(u32::to_string).collect();
+    let more = if ranks.len() > SHOWN { format!(" and {} more", ranks.len() - SHOWN) } else { String::new() };
+    format!("rank{} {}{more}", if ranks.len() == 1 { "" } else { "s" }, shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn a_shell_reads_the_words_as_they_were(words in proptest::collection::vec("[^\0]{0,12}", 1..5)) {
+            let argv: Vec<String> = ["printf".to_owned(), "%s\\0".to_owned()].into_iter().chain(words.clone()).collect();
+            let line = shell_line(&argv).unwrap();
+            let output = std::process::Command::new("sh").arg("-c").arg(&line).env("LC_ALL", "C.UTF-8").output().unwrap();
+            let expected: String = words.iter().map(|word| format!("{word}\0")).collect();
+            prop_assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", line);
+        }
+    }
+
+    #[test]
+    fn what_is_no_command_is_refused() {
+        assert_eq!(shell_line(&[]).unwrap_err().code, "BadCommand");
+        assert_eq!(shell_line(&["a\0b".to_owned()]).unwrap_err().code, "BadCommand");
+    }
+
+    #[test]
+    fn many_ranks_are_counted() {
+        for (ranks, expected) in [(&[3][..], "rank 3"), (&[2, 1], "ranks 1, 2"), (&[5, 4, 3, 2, 1], "ranks 1, 2, 3 and 2 more")] {
+            assert_eq!(ranks_of(ranks.iter()), expected);
+        }
+    }
+}
