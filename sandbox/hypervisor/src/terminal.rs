@@ -122,7 +122,7 @@ impl Line {
     /// If the terminal is gone.
     pub fn resize(&self, columns: u16, rows: u16) -> io::Result<()> {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        Ok(tcsetwinsize(&*self.outer.get_ref(), size)?)
+        Ok(tcsetwinsize(self.outer.get_ref(), size)?)
     }
 }
 
