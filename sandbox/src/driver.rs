@@ -12,6 +12,7 @@ use crate::automation::{RouterApi, run};
 use crate::backends::iam::ProfileChange;
 use crate::backends::scheduler::Firing;
 use crate::callers::Caller;
+use crate::protocol::Request;
 use crate::router::Outcome;
 use crate::world::World;
 
@@ -72,6 +73,7 @@ async fn step(world: &World, at: Timestamp) {
         world.ssm.put_back(execution);
     }
     world.lambda.advance(at);
+    world.ssm.advance(at);
     apply(world, at);
 }
 
@@ -103,7 +105,7 @@ async fn fire(world: &World, firing: Firing, at: Timestamp) {
     let role = firing.role.rsplit('/').next().unwrap_or_default().to_owned();
     let call = &firing.call;
     let body = call.body.clone().into();
-    let mut request = world.router.own_request(call.service, &firing.key.region, Caller::Scheduler { role }, body, None, at);
+    let mut request = Request::own(call.service, &firing.key.region, Caller::Scheduler { role }, body, None, at);
     request.path.clone_from(&call.path);
     for (name, value) in &call.headers {
         if let Ok(value) = http::HeaderValue::from_str(value) {

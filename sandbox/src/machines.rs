@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 use crate::authority::trust;
-use crate::backends::iam::Iam;
+use crate::backends::iam::{Iam, Role};
 use crate::callers::{Caller, Callers, Credentials};
 use crate::clock::Clock;
 use crate::{Options, SandboxError};
@@ -42,11 +42,7 @@ struct Sessions {
 impl Sessions {
     /// The credentials of a machine's role, if the role has arrived.
     fn of(&self, instance: &str, profile_arn: &str) -> Option<Credentials> {
-        let role = self.iam.role_of_profile(profile_arn, self.clock.now())?;
-        // A trust policy that is not understood is no trust.
-        if !trust::lets(&role, "ec2.amazonaws.com", None).unwrap_or(false) {
-            return None;
-        }
+        let role = role_of_machines(&self.iam, profile_arn, self.clock.now())?;
         let mut given = self.given.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let real_now = self.clock.real_now();
         let fresh = |credentials: &Credentials| credentials.expires.is_some_and(|end| end.duration_since(real_now) > RENEWAL);
@@ -204,6 +200,13 @@ impl Machines {
         });
         tails.insert(id, tail);
     }
+}
+
+/// The role that machines with a profile have, if it has arrived and lets EC2 assume it.
+pub(crate) fn role_of_machines(iam: &Iam, profile_arn: &str, now: jiff::Timestamp) -> Option<Role> {
+    let role = iam.role_of_profile(profile_arn, now)?;
+    // A trust policy that is not understood is no trust.
+    trust::lets(&role, "ec2.amazonaws.com", None).unwrap_or(false).then_some(role)
 }
 
 /// A machine as the hypervisor is told of it.

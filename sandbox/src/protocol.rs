@@ -63,6 +63,27 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// A request the sandbox itself makes for somebody, such as a schedule's.
+    pub(crate) fn own(service: &str, region: &str, caller: Caller, body: Bytes, target: Option<&str>, now: Timestamp) -> Self {
+        let mut headers = HeaderMap::new();
+        if let Some(target) = target.and_then(|target| http::HeaderValue::from_str(target).ok()) {
+            headers.insert("x-amz-target", target);
+        }
+        Self {
+            service: service.to_owned(),
+            region: region.to_owned(),
+            operation: String::new(),
+            method: Method::POST,
+            path: "/".to_owned(),
+            query: Vec::new(),
+            headers,
+            body,
+            caller,
+            now,
+            id: uuid::Uuid::new_v4().to_string(),
+        }
+    }
+
     /// A header's value, if it is there and text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())

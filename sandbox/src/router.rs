@@ -7,7 +7,6 @@ use std::time::Instant;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
-use jiff::Timestamp;
 
 use crate::authority::Authority;
 use crate::callers::{Caller, Callers};
@@ -285,35 +284,6 @@ impl Router {
             duration_ms: 0.0,
             rights: Vec::new(),
         });
-    }
-
-    /// A request the sandbox itself makes, such as a schedule's.
-    pub(crate) fn own_request(
-        &self,
-        service: &str,
-        region: &str,
-        caller: Caller,
-        body: Bytes,
-        target: Option<&str>,
-        now: Timestamp,
-    ) -> Request {
-        let mut headers = HeaderMap::new();
-        if let Some(target) = target.and_then(|target| http::HeaderValue::from_str(target).ok()) {
-            headers.insert("x-amz-target", target);
-        }
-        Request {
-            service: service.to_owned(),
-            region: region.to_owned(),
-            operation: String::new(),
-            method: Method::POST,
-            path: "/".to_owned(),
-            query: Vec::new(),
-            headers,
-            body,
-            caller,
-            now,
-            id: uuid::Uuid::new_v4().to_string(),
-        }
     }
 }
 

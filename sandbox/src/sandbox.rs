@@ -130,6 +130,7 @@ impl Sandbox {
             task.await.ok();
         }
         self.world.lambda.stop().await;
+        self.world.ssm.stop().await;
         self.world.machines.shutdown().await;
         let dir = &self.world.options.dir;
         let removed =

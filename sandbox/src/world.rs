@@ -17,7 +17,7 @@ use crate::backends::logs::Logs;
 use crate::backends::pricing::Pricing;
 use crate::backends::s3::S3;
 use crate::backends::scheduler::Scheduler;
-use crate::backends::ssm::Ssm;
+use crate::backends::ssm::{self, Ssm};
 use crate::backends::sts::Sts;
 use crate::callers::{Callers, random_secret};
 use crate::calls::CallLog;
@@ -61,11 +61,21 @@ impl World {
         let iam = Arc::new(Iam::new(&account, started, delay));
         let ec2 = Arc::new(Ec2::new(Cloud::new(cloud_config(&options)), started));
         let s3 = Arc::new(S3::new(&account));
-        let ssm = Arc::new(Ssm::new(&account, Arc::clone(&iam), public_parameters(), started));
         let scheduler = Arc::new(Scheduler::new(&account, Arc::clone(&iam)));
         let logs = Arc::new(Logs::new(&account));
         let machines = Machines::new(&options, &endpoint, Arc::clone(&iam), Arc::clone(&callers), Arc::clone(&clock)).await?;
         let (wake, stop) = (Arc::new(Notify::new()), CancellationToken::new());
+        let around = ssm::Surroundings {
+            account: account.clone(),
+            endpoint: endpoint.clone(),
+            ec2: Arc::clone(&ec2),
+            iam: Arc::clone(&iam),
+            clock: Arc::clone(&clock),
+            hypervisor: machines.hypervisor(),
+            wake: Arc::clone(&wake),
+            stop: stop.clone(),
+        };
+        let ssm = Arc::new(Ssm::new(around, public_parameters(), started));
         let lambda = Arc::new(Lambda::new(Surroundings {
             account: account.clone(),
             endpoint: endpoint.clone(),
@@ -90,13 +100,15 @@ impl World {
         router.register("ssm", ssm.clone());
         router.register("sts", Arc::new(Sts::new(&account, Arc::clone(&callers), Arc::clone(&iam))));
         if options.enforce_iam {
-            let authority = Arc::new(Authority::new(&account, Arc::clone(&iam), Arc::clone(&ec2), Arc::clone(&s3)));
+            let authority =
+                Arc::new(Authority::new(&account, Arc::clone(&iam), Arc::clone(&ec2), Arc::clone(&s3), Arc::downgrade(&ssm.sessions())));
             ssm.enforce(Arc::clone(&authority));
             lambda.enforce(Arc::clone(&authority));
             router.enforce(authority);
         }
         let router = Arc::new(router);
         lambda.connect(Arc::downgrade(&router));
+        ssm.connect(Arc::downgrade(&router));
         Ok(Self {
             options,
             endpoint,

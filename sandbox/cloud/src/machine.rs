@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::cloud::Cloud;
-use crate::model::{InstanceState, MetadataOptions, ShutdownBehavior, Tags};
+use crate::model::{InstanceState, MetadataOptions, Platform, ShutdownBehavior, Tags};
 
 /// Everything a hypervisor and a metadata service need to know of an instance.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,6 +26,8 @@ pub struct Machine {
     pub architecture: String,
     /// Its image.
     pub image_id: String,
+    /// What is installed on it, if its image is there.
+    pub platform: Option<Platform>,
     /// What it reads at its first boot, as it is (not base64).
     pub user_data: Option<Vec<u8>>,
     /// Its number in its launch, from 0.
@@ -95,6 +97,7 @@ impl Cloud {
             instance_type: i.instance_type.clone(),
             architecture: i.architecture.clone(),
             image_id: i.image_id.clone(),
+            platform: here.images.iter().find(|image| image.id == i.image_id).map(|image| image.platform),
             user_data: i.user_data.clone(),
             ami_launch_index: i.ami_launch_index,
             reservation_id: i.reservation_id.clone(),

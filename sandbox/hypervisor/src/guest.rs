@@ -50,14 +50,14 @@ pub(crate) struct Guest {
     pub(crate) host: Arc<Host>,
     pub(crate) id: Arc<str>,
     pub(crate) layout: Layout,
-    mark: Mark,
+    pub(crate) mark: Mark,
     facts: RwLock<Arc<Machine>>,
     notices: Mutex<Notices>,
     /// Where its metadata service listens, the same for its whole life: what user data wrote down stays true.
     metadata: SocketAddr,
     closed: CancellationToken,
     /// Held while the power changes.
-    switch: tokio::sync::Mutex<()>,
+    pub(crate) switch: tokio::sync::Mutex<()>,
     boot: Mutex<Option<Arc<Boot>>>,
     said: Mutex<HashSet<String>>,
 }
@@ -103,12 +103,17 @@ impl Guest {
     }
 
     pub(crate) fn is_running(&self) -> bool {
-        self.boot().as_ref().is_some_and(|boot| !*boot.asleep.borrow())
+        self.running_boot().is_some()
+    }
+
+    /// The boot it is in, unless it is off or asleep.
+    pub(crate) fn running_boot(&self) -> Option<Arc<Boot>> {
+        self.boot().clone().filter(|boot| !*boot.asleep.borrow())
     }
 
     /// Hands out since when the machine runs and what it has used; nothing is done if it does not run.
     pub(crate) fn using<T>(&self, act: impl FnOnce(Timestamp, &Mutex<Used>) -> T) -> Option<T> {
-        let boot = self.boot().clone().filter(|boot| !*boot.asleep.borrow())?;
+        let boot = self.running_boot()?;
         Some(act(boot.started, &boot.used))
     }
 
@@ -315,6 +320,7 @@ impl Guest {
             directory: self.layout.root(),
             stdout: Stdio::from(stdout),
             stderr: Stdio::from(stderr),
+            terminal: None,
             mark: self.mark,
         };
         launch.start(&self.host.table).await

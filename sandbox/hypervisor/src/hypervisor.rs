@@ -297,7 +297,7 @@ impl Hypervisor {
         }
     }
 
-    fn guest(&self, id: &str) -> Option<Arc<Guest>> {
+    pub(crate) fn guest(&self, id: &str) -> Option<Arc<Guest>> {
         self.guests().get(id).cloned()
     }
 

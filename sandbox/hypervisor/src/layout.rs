@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The commands that speak to the machine's init. All are links to one program, which looks at the name it was called by.
-pub(crate) const COMMANDS: [&str; 8] = ["halt", "ip", "poweroff", "reboot", "shutdown", "systemctl", "systemd-run", "useradd"];
+pub(crate) const COMMANDS: [&str; 9] = ["halt", "ip", "poweroff", "reboot", "shutdown", "sudo", "systemctl", "systemd-run", "useradd"];
 
 /// Where everything of one machine lies.
 #[derive(Clone, Debug)]

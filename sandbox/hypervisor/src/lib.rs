@@ -18,10 +18,11 @@
 //!
 //! The map: `hypervisor` is the public face, `guest` one machine and its power, `process` finding, starting and ending processes, `init`
 //! what the machine's commands ask for (units, timers, power-off), `metadata` the instance metadata service, `view` what a machine sees of
-//! itself, `layout` the directory, `program` what runs beside the machines.
+//! itself, `layout` the directory, `errand` and `terminal` what is done in a machine from outside, `program` what runs beside the machines.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for"))]
 
+mod errand;
 mod guest;
 mod hypervisor;
 mod init;
@@ -30,9 +31,13 @@ mod machine;
 mod metadata;
 mod process;
 mod program;
+mod terminal;
 mod user_data;
 mod view;
 
+pub use errand::{Errand, Execution};
 pub use hypervisor::{CredentialSource, Event, Halt, Hypervisor, Options};
 pub use machine::{Credentials, Lifecycle, Machine, MetadataOptions, Profile, SpotAction, SpotNotice};
 pub use program::{Program, Running, Tree};
+pub use rustix::process::Signal;
+pub use terminal::{Line, Terminal};

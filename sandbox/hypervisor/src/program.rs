@@ -58,7 +58,8 @@ impl Program {
         let (stdout, stderr) = (Stdio::from(writer.try_clone()?), Stdio::from(writer));
         let tree = Tree { host: Arc::clone(host), id: Arc::clone(&id) };
         let mark = host.table.register(Owner { machine: id, unit: None, user: None, metadata_denied: false });
-        let launch = Launch { argv: &self.argv, environment: &environment, directory: &self.directory, stdout, stderr, mark };
+        let launch =
+            Launch { argv: &self.argv, environment: &environment, directory: &self.directory, stdout, stderr, terminal: None, mark };
         match launch.start(&host.table).await {
             Ok(launched) => Ok(Running { launched, tree, output: Some(output) }),
             Err(error) => {

@@ -116,6 +116,8 @@ const KNOWN: &[&str] = &[
     // Systems Manager.
     "ssm:overwrite",
     "ssm:recursive",
+    "ssm:resourcetag/",
+    "ssm:sessiondocumentaccesscheck",
     // STS.
     "sts:externalid",
     "sts:rolesessionname",

@@ -23,11 +23,12 @@ pub(crate) mod trust;
 mod verdict;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::backends::ec2::Ec2;
 use crate::backends::iam::Iam;
 use crate::backends::s3::S3;
+use crate::backends::ssm::Sessions;
 use crate::callers::Caller;
 use crate::protocol::{Failure, Request};
 use crate::refusals;
@@ -47,12 +48,14 @@ pub(crate) struct Authority {
     iam: Arc<Iam>,
     ec2: Arc<Ec2>,
     s3: Arc<S3>,
+    /// They have an authority themselves.
+    sessions: Weak<Sessions>,
 }
 
 impl Authority {
     /// Decides for an account.
-    pub(crate) fn new(account: &str, iam: Arc<Iam>, ec2: Arc<Ec2>, s3: Arc<S3>) -> Self {
-        Self { account: account.to_owned(), iam, ec2, s3 }
+    pub(crate) fn new(account: &str, iam: Arc<Iam>, ec2: Arc<Ec2>, s3: Arc<S3>, sessions: Weak<Sessions>) -> Self {
+        Self { account: account.to_owned(), iam, ec2, s3, sessions }
     }
 
     /// Refuses a call its caller has no right to; else the rights it took.
@@ -61,7 +64,9 @@ impl Authority {
         if request.caller == Caller::Controller && !matches!(request.service.as_str(), "s3" | "sts") {
             return Ok(Vec::new());
         }
-        let needs = needs(&Facts { request, account: &self.account, iam: &self.iam, ec2: &self.ec2 })?;
+        let sessions = self.sessions.upgrade();
+        let facts = Facts { request, account: &self.account, iam: &self.iam, ec2: &self.ec2, sessions: sessions.as_deref() };
+        let needs = needs(&facts)?;
         let principal = Principal::of(&request.caller, &self.iam, &self.account);
         let mut rights: Vec<String> = Vec::new();
         for need in needs {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::backends::ssm::Execution;
 use crate::callers::Caller;
+use crate::protocol::Request;
 use crate::router::{Outcome, Router};
 use crate::sigv4::STRICT;
 use crate::xml::Node;
@@ -43,7 +44,7 @@ impl Api for RouterApi<'_> {
         }
         let body = ec2_form(operation, &inputs)?;
         let caller = Caller::Automation { document: execution.document.clone(), role: execution.role_name() };
-        let request = self.router.own_request("ec2", &execution.region, caller, body.into(), None, now);
+        let request = Request::own("ec2", &execution.region, caller, body.into(), None, now);
         match self.router.dispatch(request).await {
             Outcome::Answer(answer) => {
                 let node = Node::parse(&answer.body).ok_or_else(|| StepError::new("The answer cannot be read."))?;

@@ -2,12 +2,16 @@
 
 use super::types::{ARM, X86};
 use crate::identity::stable_id;
-use crate::model::{Image, Tags};
+use crate::model::{Image, Platform, Tags};
 
 const AMAZON: &str = "137112412989";
 const CANONICAL: &str = "099720109477";
 /// Somebody who publishes images under names that others are known for.
 const STRANGER: &str = "703671901662";
+
+const AMAZON_LINUX: Platform = Platform { name: "Amazon Linux", version: "2023", has_agent: true };
+const NOBLE: Platform = Platform { name: "Ubuntu", version: "24.04", has_agent: true };
+const JAMMY: Platform = Platform { name: "Ubuntu", version: "22.04", has_agent: true };
 
 struct ImageSeed {
     name: &'static str,
@@ -19,6 +23,7 @@ struct ImageSeed {
     root_device_name: &'static str,
     volume_size: i64,
     volume_type: &'static str,
+    platform: Platform,
     /// The public parameters that name it.
     parameters: &'static [&'static str],
 }
@@ -40,6 +45,7 @@ const fn amazon(
         root_device_name: "/dev/xvda",
         volume_size: 8,
         volume_type: "gp3",
+        platform: AMAZON_LINUX,
         parameters,
     }
 }
@@ -52,7 +58,7 @@ const fn canonical(
     parameters: &'static [&'static str],
 ) -> ImageSeed {
     let like = amazon(name, description, architecture, creation_date, parameters);
-    ImageSeed { owner_id: CANONICAL, root_device_name: "/dev/sda1", ..like }
+    ImageSeed { owner_id: CANONICAL, root_device_name: "/dev/sda1", platform: NOBLE, ..like }
 }
 
 const IMAGES: &[ImageSeed] = &[
@@ -92,6 +98,7 @@ const IMAGES: &[ImageSeed] = &[
     ),
     ImageSeed {
         volume_type: "gp2",
+        platform: JAMMY,
         ..canonical(
             "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-amd64-server-20251015",
             "Canonical, Ubuntu, 22.04, amd64 jammy image",
@@ -102,6 +109,7 @@ const IMAGES: &[ImageSeed] = &[
     },
     ImageSeed {
         volume_type: "gp2",
+        platform: JAMMY,
         ..canonical(
             "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-arm64-server-20251015",
             "Canonical, Ubuntu, 22.04, arm64 jammy image",
@@ -145,6 +153,7 @@ const IMAGES: &[ImageSeed] = &[
     // What fits the pattern `al2023-ami-*` too, and is not meant: no SSM agent, a small disk.
     ImageSeed {
         volume_size: 2,
+        platform: Platform { has_agent: false, ..AMAZON_LINUX },
         ..amazon(
             "al2023-ami-minimal-2023.9.20251110.1-kernel-6.1-x86_64",
             "Amazon Linux 2023 AMI 2023.9.20251110.1 x86_64 Minimal HVM kernel-6.1",
@@ -167,6 +176,7 @@ const IMAGES: &[ImageSeed] = &[
     // The newest of its name, but not by those who are known for it: whoever does not ask for an owner gets this.
     ImageSeed {
         owner_id: STRANGER,
+        platform: Platform { has_agent: false, ..NOBLE },
         ..canonical(
             "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-amd64-server-20251119",
             "Not what it seems to be",
@@ -197,6 +207,7 @@ fn image(region: &str, seed: &ImageSeed) -> Image {
         volume_type: seed.volume_type,
         deprecation_time: seed.deprecation_time.map(str::to_owned),
         boot_mode: if seed.architecture == ARM { "uefi" } else { "uefi-preferred" }.to_owned(),
+        platform: seed.platform,
         tags: Tags::new(),
     }
 }

@@ -4,6 +4,17 @@ use serde::Serialize;
 
 use super::Tags;
 
+/// The operating system of an image, and whether it brings the agent of Systems Manager along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Platform {
+    /// Its name, as its release file has it.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+    /// Whether the agent is installed and enabled.
+    pub has_agent: bool,
+}
+
 /// What an instance starts from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Image {
@@ -33,6 +44,8 @@ pub struct Image {
     pub deprecation_time: Option<String>,
     /// `uefi` or `uefi-preferred`.
     pub boot_mode: String,
+    /// What is installed.
+    pub platform: Platform,
     /// Its tags, those of this account.
     pub tags: Tags,
 }

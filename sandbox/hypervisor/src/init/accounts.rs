@@ -1,7 +1,7 @@
 //! Users: recorded, never made on the host.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use super::Init;
 use super::arguments::{Arguments, Known, Order, Value};
@@ -42,6 +42,25 @@ impl Init {
         self.accounts().lines().any(matches)
     }
 
+    /// Makes an ordinary user that is not there yet, and says that nothing really runs as it.
+    pub(crate) fn need_user(&self, user: &str) -> io::Result<()> {
+        if !self.has_user(user) {
+            let id = self.next_id(false);
+            self.add_user(&format!("{user}:x:{id}:{id}::/home/{user}:/bin/bash"))?;
+        }
+        self.say_users_are_not_switched(user);
+        Ok(())
+    }
+
+    pub(super) fn say_users_are_not_switched(&self, user: &str) {
+        let own = rustix::process::geteuid().as_raw();
+        self.guest.say_once(&format!("users are not switched: what is to run as {user} runs as the hypervisor's own user ({own})"));
+    }
+
+    fn add_user(&self, line: &str) -> io::Result<()> {
+        OpenOptions::new().append(true).open(self.guest.layout.passwd())?.write_all(format!("{line}\n").as_bytes())
+    }
+
     fn next_id(&self, system: bool) -> u32 {
         let accounts = self.accounts();
         let taken: Vec<u32> = accounts.lines().filter_map(|line| line.split(':').nth(2)?.parse().ok()).collect();
@@ -67,7 +86,6 @@ pub(super) fn useradd(init: &Init, arguments: &[String]) -> Result<Reply, Failur
     };
     let home = given.value("home-dir").or_else(|| given.value("home")).map_or_else(|| format!("/home/{name}"), str::to_owned);
     let shell = given.value("shell").unwrap_or("/bin/bash");
-    let line = format!("{name}:x:{id}:{id}:{}:{home}:{shell}\n", given.value("comment").unwrap_or_default());
-    OpenOptions::new().append(true).open(init.guest.layout.passwd())?.write_all(line.as_bytes())?;
+    init.add_user(&format!("{name}:x:{id}:{id}:{}:{home}:{shell}", given.value("comment").unwrap_or_default()))?;
     Ok(Reply::default())
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{UnixListener, UnixStream};
 
 use super::failure::Failure;
-use super::{Init, accounts, network, shutdown, systemctl, systemd_run};
+use super::{Init, accounts, network, shutdown, sudo, systemctl, systemd_run};
 use crate::guest::Power;
 
 /// The longest message: twice what Linux lets the arguments of a command be by default.
@@ -104,8 +104,10 @@ impl Init {
     async fn answer(&self, link: &mut Link, pid: Option<i32>) -> io::Result<Option<Power>> {
         let Some(fields) = link.receive().await? else { return Ok(None) };
         let [name, directory, arguments @ ..] = fields.as_slice() else { return Ok(None) };
-        let result = match self.authorise(pid, name, arguments) {
+        let user = pid.and_then(|pid| self.guest.host.table.owner(pid)).and_then(|owner| owner.user.clone());
+        let result = match authorise(user.as_deref(), name, arguments) {
             Err(failure) => Err(failure),
+            Ok(()) if name == "sudo" => sudo::run(self, link, user.as_deref(), directory, arguments).await,
             Ok(()) if name == "systemd-run" => systemd_run::run(self, link, directory, arguments).await,
             Ok(()) => self.carry_out(name, arguments).await,
         };
@@ -131,19 +133,18 @@ impl Init {
             _ => Err(Failure::gap("this command")),
         }
     }
+}
 
-    /// Lets units that run as another user than root look, and nothing more, as on a real machine.
-    fn authorise(&self, pid: Option<i32>, name: &str, arguments: &[String]) -> Result<(), Failure> {
-        let looks = match name {
-            "systemctl" => systemctl::only_looks(arguments),
-            "shutdown" => arguments.iter().any(|argument| argument == "--show"),
-            "ip" => true,
-            _ => false,
-        };
-        let owner = pid.and_then(|pid| self.guest.host.table.owner(pid));
-        match owner.and_then(|owner| owner.user.clone()) {
-            Some(user) if !looks => Err(Failure::error(1, format!("Interactive authentication required (asked as user {user})."))),
-            _ => Ok(()),
-        }
+/// Lets what runs as another user than root look, and nothing more, as on a real machine. Whom `sudo` lets do more is its own to know.
+fn authorise(user: Option<&str>, name: &str, arguments: &[String]) -> Result<(), Failure> {
+    let looks = match name {
+        "systemctl" => systemctl::only_looks(arguments),
+        "shutdown" => arguments.iter().any(|argument| argument == "--show"),
+        "ip" | "sudo" => true,
+        _ => false,
+    };
+    match user {
+        Some(user) if !looks => Err(Failure::error(1, format!("Interactive authentication required (asked as user {user})."))),
+        _ => Ok(()),
     }
 }

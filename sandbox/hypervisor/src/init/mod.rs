@@ -9,6 +9,7 @@ mod network;
 mod run;
 mod service;
 mod shutdown;
+mod sudo;
 mod systemctl;
 mod systemd_run;
 mod time;

@@ -101,8 +101,7 @@ impl Init {
                 self.guest.layout.say(&format!("{name}: there is no user {user}"));
                 return Err(EXIT_USER);
             }
-            let own = rustix::process::geteuid().as_raw();
-            self.guest.say_once(&format!("users are not switched: what is to run as {user} runs as the hypervisor's own user ({own})"));
+            self.say_users_are_not_switched(user);
             environment.push(("USER".to_owned(), user.clone()));
             environment.push(("LOGNAME".to_owned(), user.clone()));
         }
@@ -345,7 +344,7 @@ impl Running {
         let mark = self.init.boot.units().get(&self.name).map(|unit| unit.mark).ok_or(io::ErrorKind::NotFound)?;
         let error_output = if self.service.error_output == Output::Inherit { &self.service.output } else { &self.service.error_output };
         let (stdout, stderr) = (self.open(&self.service.output)?, self.open(error_output)?);
-        Launch { argv: &argv, environment, directory, stdout, stderr, mark }.start(&guest.host.table).await
+        Launch { argv: &argv, environment, directory, stdout, stderr, terminal: None, mark }.start(&guest.host.table).await
     }
 
     fn open(&self, output: &Output) -> io::Result<Stdio> {

@@ -15,6 +15,10 @@ const GATE: &str = r#"read -r go || exit 1
 command -v setsid >/dev/null && exec setsid "$@" </dev/null
 exec "$@" </dev/null"#;
 
+/// The same for a program on a terminal, whose path comes first: it is the session's, because the session's leader opens it first.
+const TERMINAL_GATE: &str = r#"read -r go || exit 1
+exec setsid /bin/sh -c 'exec "$@" 0<>"$0" 1>&0 2>&0' "$@""#;
+
 /// What to start.
 pub(crate) struct Launch<'a> {
     /// The program, as a path, and its arguments.
@@ -27,6 +31,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) stdout: Stdio,
     /// Where its errors go.
     pub(crate) stderr: Stdio,
+    /// The terminal it runs on instead, if it runs on one.
+    pub(crate) terminal: Option<&'a str>,
     /// Whose it is.
     pub(crate) mark: Mark,
 }
@@ -43,7 +49,7 @@ impl Launch<'_> {
     /// Starts it. Only what prevents the start itself is an error; a program that cannot be executed ends with 126 or 127.
     pub(crate) async fn start(self, table: &Arc<Table>) -> io::Result<Launched> {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", GATE, "sh"]).args(self.argv);
+        command.args(["-c", if self.terminal.is_some() { TERMINAL_GATE } else { GATE }, "sh"]).args(self.terminal).args(self.argv);
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.directory).stdin(Stdio::piped()).stdout(self.stdout).stderr(self.stderr);
         let (mut child, pid) = {

@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::backends::ec2::Ec2;
 use crate::backends::iam::Iam;
 use crate::backends::lambda::function_arn;
+use crate::backends::ssm::Sessions;
 use crate::protocol::{Failure, Request};
 use crate::refusals::action;
 
@@ -89,6 +90,7 @@ pub(super) struct Facts<'a> {
     pub(super) account: &'a str,
     pub(super) iam: &'a Iam,
     pub(super) ec2: &'a Ec2,
+    pub(super) sessions: Option<&'a Sessions>,
 }
 
 /// The rights a call takes; none if everybody may make it.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use crate::callers::random_id;
 use crate::form::Form;
 use crate::protocol::{Failure, Request};
@@ -18,15 +20,24 @@ const ADMINISTRATOR: &str = "AdministratorAccess";
 const MOST: usize = 6_144;
 /// Versions of a policy.
 const MOST_VERSIONS: usize = 5;
-/// AWS-managed policies that may be attached. What they allow is a gap, but for the first one.
+/// What the agent of Systems Manager needs.
+const MANAGED_INSTANCE: &str = "AmazonSSMManagedInstanceCore";
+/// AWS-managed policies that may be attached. What they allow is a gap, but for the first two.
 const AWS_MANAGED: [&str; 6] = [
     ADMINISTRATOR,
-    "AmazonSSMManagedInstanceCore",
+    MANAGED_INSTANCE,
     "AmazonS3ReadOnlyAccess",
     "CloudWatchAgentServerPolicy",
     "ReadOnlyAccess",
     "service-role/AmazonSSMAutomationRole",
 ];
+
+/// What the policy for the agent of Systems Manager allows, by service.
+const AGENT_SSM: &str = "DescribeAssociation GetDeployablePatchSnapshotForInstance GetDocument DescribeDocument GetManifest GetParameter \
+     GetParameters ListAssociations ListInstanceAssociations PutInventory PutComplianceItems PutConfigurePackageResult \
+     UpdateAssociationStatus UpdateInstanceAssociationStatus UpdateInstanceInformation";
+const AGENT_SESSIONS: &str = "CreateControlChannel CreateDataChannel OpenControlChannel OpenDataChannel";
+const AGENT_COMMANDS: &str = "AcknowledgeMessage DeleteMessage FailMessage GetEndpoint GetMessages SendReply";
 
 impl Iam {
     pub(super) fn create_policy(&self, request: &Request, form: &mut Form) -> Result<String, Failure> {
@@ -154,8 +165,16 @@ impl Iam {
 /// The document of one of AWS's own policies, if it is known.
 pub(super) fn aws_document(arn: &str) -> Option<String> {
     let name = arn.strip_prefix("arn:aws:iam::aws:policy/")?;
-    (name == ADMINISTRATOR)
-        .then(|| r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#.to_owned())
+    let actions: Vec<String> = match name {
+        ADMINISTRATOR => vec!["*".to_owned()],
+        MANAGED_INSTANCE => {
+            let of = |service: &'static str, names: &str| names.split(' ').map(move |name| format!("{service}:{name}")).collect::<Vec<_>>();
+            [of("ssm", AGENT_SSM), of("ssmmessages", AGENT_SESSIONS), of("ec2messages", AGENT_COMMANDS)].concat()
+        }
+        _ => return None,
+    };
+    let statement = json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+    Some(json!({"Version": "2012-10-17", "Statement": [statement]}).to_string())
 }
 
 /// Checks that a policy exists and may be attached.

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::callers::Caller;
+use crate::protocol::Request;
 use crate::router::Outcome;
 
 use super::state::Version;
@@ -221,7 +222,7 @@ impl Delivery {
         let router = self.around.router.get().and_then(Weak::upgrade).ok_or_else(|| "no router".to_owned())?;
         let target = format!("Logs_20140328.{operation}");
         let now = self.around.clock.now();
-        let request = router.own_request("logs", &self.region, self.caller.clone(), body.to_string().into(), Some(&target), now);
+        let request = Request::own("logs", &self.region, self.caller.clone(), body.to_string().into(), Some(&target), now);
         match router.dispatch(request).await {
             Outcome::Answer(answer) if answer.status < 300 => Ok(()),
             Outcome::Answer(answer) => Err(answer.code.unwrap_or_default()),

@@ -232,7 +232,7 @@ impl Ssm {
         let parameters = bind(&parsed, &asked.parameters)
             .map_err(|message| Failure::new(400, "InvalidAutomationExecutionParametersException", message))?;
         let role = self.assume_role(&parsed, &parameters, request)?;
-        if let (Some(arn), Some(authority)) = (&role, self.authority.get()) {
+        if let (Some(arn), Some(authority)) = (&role, self.agents.authority.get()) {
             authority.check_need(request, &Need::pass_role(arn, "ssm.amazonaws.com", None))?;
         }
         if asked.client_token.is_some() && state.executions.values().any(|execution| execution.token == asked.client_token) {
@@ -384,7 +384,7 @@ impl Ssm {
     }
 
     /// When the next execution can go on.
-    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+    pub(super) fn next_automation(&self) -> Option<Timestamp> {
         let state = self.lock();
         let running = state.executions.values().filter(|execution| execution.status == ExecutionStatus::InProgress).count();
         state
