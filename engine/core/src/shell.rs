@@ -95,7 +95,7 @@ impl Engine {
             operation.go_on()?;
             if self.now() > give_up {
                 let message = format!("Systems Manager tells no end of the command on {}", ranks_of(waiting.values()));
-                return Err(Error::new(Class::Transient, "Timeout", message, "See `aws ssm list-command-invocations --details`"));
+                return Err(Error::new(Class::Transient, "CommandLost", message, "See `aws ssm list-command-invocations --details`"));
             }
             self.aws().clock.sleep(PAUSE_MS).await;
         }

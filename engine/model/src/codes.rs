@@ -77,6 +77,13 @@ pub const CODES: &[Code] = &[
         "Write a policy document of IAM's that allows (and denies nothing), with `Effect`, `Action` and `Resource` in each statement, names your own buckets, and has fewer than 6,144 characters with the statements of the agents.",
     ),
     code(
+        "BadCommand",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "`spawn exec` was given no command, or a word that no program can be given.",
+        "Write the program and its arguments after `--`.",
+    ),
+    code(
         "BadEndpoint",
         &[Class::Invalid],
         Left::Nothing,
@@ -106,11 +113,32 @@ pub const CODES: &[Code] = &[
         "Do it again when it is wanted: a launch begins anew, a change is finished, an end goes on where it was.",
     ),
     code(
+        "ChannelBroken",
+        &[Class::Transient],
+        Left::Unchanged,
+        "The channel of a session to an instance could not be opened, or was lost: the network, or the instance, is gone. The session was ended.",
+        "Connect again. The way from your machine to `ssmmessages` has to be open on port 443; a proxy is not used.",
+    ),
+    code(
         "ClaimLost",
         &[Class::Conflict],
         Left::Unchanged,
         "The claim of a name was changed by somebody else while this process held it.",
         "Look who has the name with `spawn status NAME`; then import that fleet, end it, or choose another name.",
+    ),
+    code(
+        "CommandLost",
+        &[Class::Transient],
+        Left::Unchanged,
+        "Systems Manager told no end of a command of `spawn exec` long after it had to have one. It was cancelled.",
+        "See what `aws ssm list-command-invocations --details` says of it.",
+    ),
+    code(
+        "ConnectOff",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The fleet lets nobody onto its instances: `connect` is off, as it is for job arrays unless asked for. Their role has no channel to Systems Manager.",
+        "Set `connect = true`. It can be changed while the fleet runs; the instances' agents notice within minutes.",
     ),
     code(
         "EndedMeanwhile",
@@ -324,6 +352,13 @@ pub const CODES: &[Code] = &[
         "`spawn ls` lists the fleets of a region; `--region` or `AWS_REGION` chooses another. `spawn results`, `logs` and `status` take the id of a fleet that was ended.",
     ),
     code(
+        "NoSuchRank",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The fleet has no rank of this number.",
+        "`spawn status NAME` shows its ranks: they are numbered from 0.",
+    ),
+    code(
         "NoType",
         &[Class::Invalid],
         Left::Nothing,
@@ -336,6 +371,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "The fleet asks for rights in AWS (`policies`), and the account set-up lets no fleet have more than its agent needs.",
         "An administrator says once what fleets may get at most: `spawn setup --workload-boundary FILE`, with a policy document of IAM's. It becomes part of the permissions boundary of every fleet's role.",
+    ),
+    code(
+        "NotConnected",
+        &[Class::Transient],
+        Left::Unchanged,
+        "The agent of Systems Manager did not answer on an instance for two minutes. It comes with the image, starts with the instance, and speaks to the region's endpoints.",
+        "Use an image that has it, such as Amazon Linux or Ubuntu, and a subnet with a way to `ssm`, `ssmmessages` and `ec2messages`. Set-ups made by an earlier version do not let it speak: run `spawn setup` again.",
     ),
     code(
         "NotWritten",
@@ -378,6 +420,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "The provider's own configuration depends on something that is not known yet, so the operation cannot be made.",
         "Give `region` and `profile` values that are known when Terraform plans.",
+    ),
+    code(
+        "RankOver",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The instance of this rank is gone, so nobody can come onto it.",
+        "`spawn logs NAME --rank RANK` shows what it wrote, `spawn results NAME` what it left.",
     ),
     code("ReadinessJson", &[Class::Bug], Left::Nothing, "A sandbox could not say that it is ready.", BUG),
     code(
@@ -516,6 +565,13 @@ pub const CODES: &[Code] = &[
         Left::Unchanged,
         "No connection to a service of AWS could be made.",
         "Check the region, the network and `AWS_ENDPOINT_URL`.",
+    ),
+    code(
+        "WhichRank",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "A terminal is opened on one instance, and the fleet has several.",
+        "Choose one with `--rank`.",
     ),
     code(
         "WrongKind",

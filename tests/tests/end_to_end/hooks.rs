@@ -33,7 +33,7 @@ fn a_spot_machine_saves_what_it_would_lose() {
     world.eventually("the command is at work", || logged("at work"));
 
     world.block_on(world.control().recommend_rebalance(&id)).expect("a spot instance");
-    world.eventually("the checkpoint is kept", || has("/results/checkpoint").or_else(|| has("/0/checkpoint")));
+    world.eventually("the checkpoint is kept", || has("/checkpoint"));
     let status = world.spawn(["status", "tiles", "-o", "json"]).succeeded().json();
     assert_eq!(status["members"][0]["state"], "running", "the command goes on");
 

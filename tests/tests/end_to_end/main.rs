@@ -20,5 +20,6 @@ mod reaper;
 mod reaper_function;
 mod rerun;
 mod rights;
+mod shells;
 mod workload;
 mod workload_rights;

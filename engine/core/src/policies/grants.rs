@@ -87,12 +87,14 @@ pub(super) const GRANTS: &[Grant] = &[
     },
     Grant { to: &[Operator], actions: &["ssm:SendCommand", "ssm:StartSession"], on: &[INSTANCES], when: &[ON_WHAT_IS_OURS] },
     Grant { to: &[Operator], actions: &["ssm:SendCommand"], on: &["ssm:{region}::document/AWS-RunShellScript"], when: &[] },
-    // A session's id begins with who opened it.
+    Grant { to: &[Operator], actions: &["ssm:StartSession"], on: &["ssm:{region}:{account}:document/SSM-SessionManagerRunShell"], when: &[] },
+    // One's own: the id of a user's session begins with the user's name, and anybody else's has a tag that says who opened it.
+    Grant { to: &[Operator], actions: &["ssm:TerminateSession"], on: &["ssm:{region}:{account}:session/${aws:username}-*"], when: &[] },
     Grant {
         to: &[Operator],
         actions: &["ssm:TerminateSession"],
-        on: &["ssm:{region}:{account}:session/${aws:userid}-*", "ssm:{region}:{account}:session/${aws:username}-*"],
-        when: &[],
+        on: &["ssm:{region}:{account}:session/*"],
+        when: &[("StringLike", "ssm:resourceTag/aws:ssmmessages:session-id", "${aws:userid}")],
     },
     Grant { to: &[Launcher], actions: &["s3:PutObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant {

@@ -27,6 +27,7 @@ mod refreshing;
 mod requirements;
 mod rerun;
 mod rights;
+mod shells;
 mod simulate;
 mod watching;
 

@@ -16,7 +16,7 @@ pub(crate) mod invariants;
 mod networks;
 mod objects;
 pub(crate) mod schedules;
-mod shells;
+pub(crate) mod shells;
 pub(crate) mod storm;
 mod systems;
 pub(crate) mod view;

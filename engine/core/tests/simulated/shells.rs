@@ -20,7 +20,7 @@ const RIGHTS: [&str; 2] = ["ssm:UpdateInstanceInformation", "ssmmessages:OpenDat
 pub(crate) struct Sent {
     pub(crate) command: ShellCommand,
     at: Timestamp,
-    cancelled: bool,
+    pub(crate) cancelled: bool,
 }
 
 impl State {

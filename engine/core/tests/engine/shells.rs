@@ -1,0 +1,169 @@
+//! What people do on instances: commands on one rank or all, terminals, and who is let in.
+
+use jiff::SignedDuration;
+use spawn_core::operation::Operation;
+use spawn_core::ports::FromTerminal;
+use spawn_core::shell::Answer;
+use spawn_model::duration::Seconds;
+use spawn_model::error::Error;
+use spawn_model::record::Exit;
+use spawn_model::spec::FleetSpec;
+use tokio_util::sync::CancellationToken;
+
+use crate::simulated::agents::Work;
+use crate::simulated::{World, run};
+use crate::{array, launch, warm};
+
+/// A world with an array of this size that lets people in, whose agents answer.
+async fn open(size: u32) -> World {
+    let world = warm().await;
+    launch(&world.process(), &FleetSpec { connect: Some(true), ..array(size) }).await.unwrap();
+    world.pass(60).await;
+    world
+}
+
+async fn exec(world: &World, ranks: &[u32], command: &[&str], timeout_s: u64) -> Result<Vec<Answer>, Error> {
+    let engine = world.engine();
+    let fleet = engine.find("tiles").await.unwrap();
+    let argv: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+    let mut answers = Vec::new();
+    engine.exec(&fleet, ranks, &argv, Seconds(timeout_s), &Operation::quiet(), |answer| answers.push(answer)).await?;
+    answers.sort_by_key(|answer| answer.rank);
+    Ok(answers)
+}
+
+fn told(answers: &[Answer]) -> Vec<(u32, Option<i32>, &str)> {
+    answers.iter().map(|answer| (answer.rank, answer.result.exit_code, answer.result.stdout.as_str())).collect()
+}
+
+#[test]
+fn a_command_runs_on_all_ranks_or_on_those_that_are_named() {
+    run(async {
+        let world = open(3).await;
+        let all = exec(&world, &[], &["echo", "hello"], 60).await.unwrap();
+        assert_eq!(told(&all), [(0, Some(0), "hello\n"), (1, Some(0), "hello\n"), (2, Some(0), "hello\n")]);
+        let one = exec(&world, &[1], &["exit", "7"], 60).await.unwrap();
+        assert_eq!(told(&one), [(1, Some(7), "")]);
+        // It takes its time, or too much of it.
+        assert_eq!(told(&exec(&world, &[0], &["sleep", "20"], 60).await.unwrap()), [(0, Some(0), "")]);
+        let late = exec(&world, &[0], &["sleep", "90"], 60).await.unwrap();
+        assert_eq!((late[0].result.exit_code, late[0].result.status.as_str()), (None, "Execution Timed Out"));
+    });
+}
+
+#[test]
+fn many_ranks_are_several_commands() {
+    run(async {
+        let world = open(120).await;
+        let process = world.process();
+        let engine = process.engine();
+        let fleet = engine.find("tiles").await.unwrap();
+        let mut ranks = Vec::new();
+        engine.exec(&fleet, &[], &["echo".to_owned()], Seconds(60), &Operation::quiet(), |answer| ranks.push(answer.rank)).await.unwrap();
+        ranks.sort_unstable();
+        assert_eq!(ranks, (0..120).collect::<Vec<_>>());
+        assert_eq!(process.calls().iter().filter(|call| **call == "ssm:SendCommand").count(), 3);
+    });
+}
+
+#[test]
+fn an_agent_that_does_not_answer_yet_is_waited_for_and_one_that_never_does_is_told() {
+    run(async {
+        let world = warm().await;
+        launch(&world.process(), &FleetSpec { connect: Some(true), ..array(2) }).await.unwrap();
+        let began = world.now();
+        assert_eq!(exec(&world, &[], &["echo"], 60).await.unwrap().len(), 2);
+        assert!(world.now().duration_since(began) < SignedDuration::from_mins(2));
+        // Somebody takes the channel away.
+        let roles: Vec<String> = world.state().roles.keys().filter(|role| role.contains("fleet-")).cloned().collect();
+        for role in roles {
+            world.state().roles.get_mut(&role).unwrap().policy = None;
+        }
+        let error = exec(&world, &[1], &["echo"], 60).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.message.as_str()), ("NotConnected", "the agent of Systems Manager does not answer on rank 1"));
+    });
+}
+
+#[test]
+fn what_nobody_waits_for_does_not_go_on() {
+    run(async {
+        let world = open(1).await;
+        let engine = world.engine();
+        let fleet = engine.find("tiles").await.unwrap();
+        let cancel = CancellationToken::new();
+        let operation = Operation::new(cancel.clone(), |_| {});
+        let command = ["sleep".to_owned(), "600".to_owned()];
+        let told = |_| panic!("it has not ended");
+        let waited = engine.exec(&fleet, &[], &command, Seconds(3600), &operation, told);
+        let (waited, ()) = tokio::join!(waited, async {
+            world.pass(5).await;
+            cancel.cancel();
+        });
+        assert_eq!(waited.unwrap_err().code, "Cancelled");
+        assert!(world.state().commands.values().all(|sent| sent.cancelled));
+    });
+}
+
+#[test]
+fn who_is_not_let_in_is_told_why() {
+    run(async {
+        let world = open(2).await;
+        for (ranks, code) in [(&[7][..], "NoSuchRank"), (&[0, 2], "NoSuchRank")] {
+            assert_eq!(exec(&world, ranks, &["echo"], 60).await.unwrap_err().code, code);
+        }
+        assert_eq!(exec(&world, &[], &[], 60).await.unwrap_err().code, "BadCommand");
+
+        let closed = warm().await;
+        launch(&closed.process(), &array(2)).await.unwrap();
+        let error = exec(&closed, &[], &["echo"], 60).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.message.as_str()), ("ConnectOff", "tiles lets nobody onto its instances"));
+
+        let over = warm().await;
+        over.state().agents.work = Box::new(|rank| match rank {
+            0 => Work::Ends { after_s: 20, exit: Exit::Code { code: 0 } },
+            _ => Work::GoesOn,
+        });
+        let record = launch(&over.process(), &FleetSpec { connect: Some(true), ..array(2) }).await.unwrap().record;
+        over.pass(120).await;
+        let error = exec(&over, &[0], &["echo"], 60).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.message.as_str()), ("RankOver", "the instance of rank 0 is gone (succeeded)"));
+        let fleet = over.engine().find("tiles").await.unwrap();
+        over.engine().end(&record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
+        let fleet = spawn_core::fleet::Fleet { alive: vec![], ..fleet };
+        let error = over.engine().connect(&fleet, None, &Operation::quiet()).await.err().unwrap();
+        assert_eq!(error.code, "FleetOver");
+    });
+}
+
+#[test]
+fn a_terminal_is_opened_on_one_rank() {
+    run(async {
+        let world = open(2).await;
+        let engine = world.engine();
+        let fleet = engine.find("tiles").await.unwrap();
+        let several = engine.connect(&fleet, None, &Operation::quiet()).await.err().unwrap();
+        assert_eq!((several.code.as_str(), several.message.as_str()), ("WhichRank", "tiles has 2 instances"));
+        let mut terminal = engine.connect(&fleet, Some(1), &Operation::quiet()).await.unwrap();
+        terminal.send(b"ls\n").await.unwrap();
+        assert_eq!(terminal.receive().await.unwrap(), FromTerminal::Output(b"ls\n".to_vec()));
+    });
+}
+
+#[test]
+fn people_are_let_in_and_kept_out_while_it_runs() {
+    run(async {
+        let world = warm().await;
+        launch(&world.process(), &array(1)).await.unwrap();
+        world.pass(60).await;
+        for connect in [Some(true), Some(false), None, Some(true)] {
+            let engine = world.engine();
+            let fleet = engine.find("tiles").await.unwrap();
+            engine.update(&fleet, &FleetSpec { connect, ..fleet.record.spec.clone() }).await.unwrap();
+            let ran = exec(&world, &[], &["echo"], 60).await;
+            assert_eq!(ran.map(|answers| answers.len()).map_err(|error| error.code), if connect == Some(true) { Ok(1) } else { Err("ConnectOff".to_owned()) });
+            let state = world.state();
+            let policy = state.roles.values().find(|role| role.arn.contains("fleet-")).unwrap().policy.clone().unwrap();
+            assert_eq!(policy.contains("ssmmessages:OpenDataChannel"), connect == Some(true));
+        }
+    });
+}
