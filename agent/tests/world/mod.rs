@@ -77,6 +77,7 @@ impl World {
             kind: FleetKind::JobArray,
             rank_base: 0,
             deadline: Timestamp::now() + SignedDuration::from_hours(1),
+            stops: false,
             log_group: "/spawn/fleets".to_owned(),
         };
         for name in ["bin", "tools", "units", "var"] {
@@ -128,7 +129,7 @@ impl World {
 
     /// As [`World::lease`], with what counts as idle.
     pub(crate) fn lease_with(&self, deadline: Timestamp, idle: Option<IdleSpec>) {
-        let lease = Lease { schema: SCHEMA, deadline, generation: 1, idle };
+        let lease = Lease { schema: SCHEMA, deadline, ends_at: None, generation: 1, idle };
         self.cloud.put(&self.keys.lease(), serde_json::to_vec(&lease).unwrap());
     }
 

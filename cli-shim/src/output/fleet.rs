@@ -255,6 +255,7 @@ pub(crate) mod tests {
                 account: "123456789012".into(),
                 caller: "123456789012 user/ada".into(),
                 asked_at: at("12:00:00"),
+                started_at: None,
                 price_usd_per_hour: Some(0.08925),
                 ended: false,
                 next: None,

@@ -80,6 +80,7 @@ fn launch_request() -> LaunchRequest {
         profile: "spawn-fleet".to_owned(),
         spot: None,
         user_data: vec![],
+        stops: false,
         tags: Tags::new(),
     }
 }

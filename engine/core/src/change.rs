@@ -5,11 +5,13 @@ use jiff::Timestamp;
 use spawn_model::error::{Class, Error};
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::{FleetSpec, LeaseSpec};
+use spawn_model::status::Status;
 
 use crate::cost;
 use crate::engine::Engine;
 use crate::fleet::Fleet;
 use crate::lease;
+use crate::operation::Operation;
 use crate::plan::plan;
 use crate::ports::{Result, Tags};
 use crate::rights;
@@ -17,7 +19,8 @@ use crate::setup::Setup;
 use crate::tags;
 
 impl Engine {
-    /// Moves a fleet's deadline and changes when it is idle, and remembers the lease that says so.
+    /// Moves a fleet's deadline and changes when it is idle, and remembers the lease that says so. What has stopped is started by a lease
+    /// that is not over.
     ///
     /// # Errors
     /// See [`lease::change`]; `FleetOver` if there is nothing left to extend.
@@ -41,6 +44,9 @@ impl Engine {
             edited.rate_usd_per_hour = record.rate_usd_per_hour;
         };
         ledger.fleet_edit(&record.fleet, edit).await?;
+        if fleet.status == Status::Stopped && deadline > self.now() {
+            self.switch_on(fleet, &Operation::quiet()).await?;
+        }
         Ok(deadline)
     }
 

@@ -126,8 +126,13 @@ impl Plan {
     pub(crate) fn rated(self, rate: Rate, lease: &LeaseSpec) -> Self {
         let lasts = lasts(lease, Some(rate.usd_per_hour()));
         let ttl_s = u64::try_from(lasts.as_secs()).unwrap_or_default();
-        let cost_usd_max = Some(rate.usd_per_hour() * lasts.as_secs_f64() / 3600.0);
+        #[expect(clippy::cast_precision_loss, reason = "some months at most")]
+        let kept = rate.disks_usd_per_hour * lease.retained().0 as f64 / 3600.0;
+        let cost_usd_max = Some(rate.usd_per_hour() * lasts.as_secs_f64() / 3600.0 + kept);
         let mut notes = self.notes;
+        if lease.retained().0 > 0 {
+            notes.push(format!("after its deadline the instance has stopped and is kept for {}: its disks cost ${kept:.2} in that time", lease.retained()));
+        }
         if let Some(budget) = lease.budget.filter(|_| ttl_s < lease.ttl.0) {
             notes.push(format!("the budget of ${budget} ends the fleet after {}, before its ttl of {}", Seconds(ttl_s), lease.ttl));
         }
@@ -160,6 +165,8 @@ pub(crate) async fn budgeted(aws: &Aws, spec: &FleetSpec, plan: Plan) -> Result<
 
 #[cfg(test)]
 mod tests {
+    use spawn_model::stopping::OnEnd;
+
     use super::*;
 
     #[test]
@@ -173,7 +180,7 @@ mod tests {
             (3600, Some(1e300), Some(1e-300), 3600),
             (3600, Some(0.5), None, 3600),
         ] {
-            let lease = LeaseSpec { ttl: Seconds(ttl_s), idle: None, budget };
+            let lease = LeaseSpec { ttl: Seconds(ttl_s), idle: None, budget, on_expiry: OnEnd::Terminate, on_idle: OnEnd::Terminate, retain: None };
             assert_eq!(lasts(&lease, rate).as_secs(), expected_s, "{budget:?} at {rate:?}");
         }
     }

@@ -158,6 +158,7 @@ impl Engine {
         if let Some(setup) = &setup {
             self.name_free(setup, &caller, spec, own).await?;
         }
+        lease::check(setup.as_ref(), &spec.lease)?;
         rights::check(&self.aws, setup.as_ref(), spec).await?;
         let names = types::names(&self.aws, spec, by).await?;
         let observed = self.observe(spec, &names, architectures).await?;
@@ -228,6 +229,7 @@ impl Engine {
                 setup
             }
         };
+        lease::check(Some(&setup), &spec.lease)?;
         rights::check(&self.aws, Some(&setup), spec).await?;
         let ledger = self.ledger(&setup);
         let names = types::names(&self.aws, spec, By::Price).await?;
@@ -305,6 +307,7 @@ impl Engine {
             account: caller.account.clone(),
             caller: caller_identity(caller),
             asked_at: whole_second(self.now()),
+            started_at: None,
             price_usd_per_hour: plan.price_usd_per_hour,
             ended: false,
             next: None,

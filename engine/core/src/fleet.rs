@@ -9,9 +9,9 @@ use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{Completion, Exit, FleetRecord, Launched};
+use spawn_model::record::{Completion, Exit, FleetRecord, Launched, Lease};
 use spawn_model::spec::{FleetReport, Member};
-use spawn_model::status::{Seen, Standing, Status, fleet_status, member_status};
+use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
 use spawn_model::tag;
 
 use crate::engine::whole_second;
@@ -137,12 +137,10 @@ async fn seen(
     let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> =
         instances.into_iter().filter(|i| i.tags.get(tag::RUN).is_some_and(|run| run == record.run.as_str())).collect();
-    let (leased_until, idle) = match lease {
-        Some(lease) => (lease.deadline, lease.idle),
-        None => (lease::deadline_of(&record), record.spec.lease.idle.clone()),
-    };
-    let deadline = instances.iter().filter(|i| i.alive).filter_map(tagged_deadline).chain(ended_at).fold(leased_until, Timestamp::min);
+    let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
+    let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(tagged_end), ended_at);
     let now = aws.clock.now();
+    let dates = Dates { deadline, kept_until: record.spec.lease.stops().then_some(end), now };
 
     let mut by_rank: BTreeMap<u32, Launched> = BTreeMap::new();
     for batch in &batches {
@@ -159,16 +157,23 @@ async fn seen(
 
     let mut members = Vec::new();
     let mut states = Vec::new();
+    // Only a fleet of one stops.
+    let mut stopped = None;
     for (rank, launched) in &by_rank {
         let completion = completed.get(rank).copied();
         let holder = completion.map_or(&launched.instance_id, |c| &c.instance_id);
         let unsettled = ended_at.is_none() && now < record.asked_at + SETTLE;
         let seen = seen.get(holder).map_or(if unsettled { Seen::Pending } else { Seen::Gone }, |instance| instance.seen);
-        let status = member_status(seen, completion, deadline, now);
-        states.push(Standing { rank: *rank, status, seen, idle: completion.and_then(|c| c.idle.as_ref()) });
+        let status = member_status(seen, completion, dates);
+        if status == Status::Stopped {
+            stopped = ledger.stop(fleet, &record.run, *rank).await?.and_then(|stop| stop.idle);
+        }
+        states.push((*rank, status, seen, completion.and_then(|c| c.idle.as_ref())));
         members.push(member(*rank, launched, holder, status, completion));
     }
-    let (status, mut status_reason) = fleet_status(record.kind, size, &states, deadline, now);
+    let standing = |(rank, status, seen, idle)| Standing { rank, status, seen, idle: if status == Status::Stopped { stopped.as_ref() } else { idle } };
+    let states: Vec<Standing<'_>> = states.into_iter().map(standing).collect();
+    let (status, mut status_reason) = fleet_status(record.kind, size, &states, dates);
     if size < record.spec.size {
         status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));
     }
@@ -183,7 +188,7 @@ async fn seen(
         status_reason,
         size,
         members,
-        idle,
+        idle: lease.idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: results_uri(ledger, &record),
         notes: completions.iter().flat_map(|completion| notes(completion, size)).collect(),
@@ -242,7 +247,16 @@ fn notes(completion: &Completion, size: u32) -> impl Iterator<Item = String> {
     not_started.into_iter().chain(idle).chain(completion.notes.iter().cloned()).map(move |note| format!("rank {rank}: {note}"))
 }
 
-fn tagged_deadline(instance: &Instance) -> Option<Timestamp> {
+/// When a run's machines stop or end, and when nothing may be there any more: the earliest of what the lease, the tags and the fleet's end
+/// say. The tags tell the end, which is after the deadline by as much as the lease says.
+fn dates(lease: &Lease, tagged: impl Iterator<Item = Timestamp>, ended_at: Option<Timestamp>) -> (Timestamp, Timestamp) {
+    let kept = lease.end().duration_since(lease.deadline);
+    let end = tagged.fold(lease.end(), Timestamp::min);
+    let deadline = ended_at.into_iter().fold(lease.deadline.min(end - kept), Timestamp::min);
+    (deadline, end)
+}
+
+fn tagged_end(instance: &Instance) -> Option<Timestamp> {
     instance.tags.get(tag::DEADLINE)?.parse().ok()
 }
 

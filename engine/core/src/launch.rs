@@ -8,7 +8,7 @@ use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout;
 use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
-use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Lease, Payload, SCHEMA, Settled};
+use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Payload, SCHEMA, Settled};
 use spawn_model::tag;
 
 use crate::bucket::Bucket;
@@ -65,8 +65,7 @@ impl Launcher<'_> {
     /// What the ranks run, and until when.
     pub(crate) async fn records(&self, payload: &Payload) -> Result<()> {
         let (fleet, run) = (&self.record.fleet, &self.record.run);
-        let lease =
-            Lease { schema: SCHEMA, deadline: lease::deadline_of(self.record), generation: 0, idle: self.record.spec.lease.idle.clone() };
+        let lease = lease::object(self.record, lease::deadline_of(self.record), 0);
         try_join!(
             self.patiently(|| self.ledger.payload_write(fleet, run, payload)),
             self.patiently(|| self.ledger.lease_write(fleet, run, &lease)),
@@ -275,6 +274,7 @@ impl Launcher<'_> {
             kind: self.record.kind,
             rank_base: base,
             deadline,
+            stops: spec.lease.stops(),
             log_group: self.setup.log_group.clone(),
         };
         let agents: Vec<(String, String)> = self.setup.agents.iter().map(|(machine, sha)| (machine.clone(), sha.clone())).collect();
@@ -283,7 +283,7 @@ impl Launcher<'_> {
             (tag::RUN.to_owned(), self.record.run.to_string()),
             (tag::SHARD.to_owned(), layout::shard_of_rank(base).to_string()),
             (tag::RANK_BASE.to_owned(), base.to_string()),
-            (tag::DEADLINE.to_owned(), deadline.to_string()),
+            (tag::DEADLINE.to_owned(), lease::end_of(self.record).to_string()),
         ]);
         Ok(LaunchRequest {
             client_token: client_token(&self.record.run, base, pool),
@@ -299,6 +299,7 @@ impl Launcher<'_> {
             key_name: spec.ssh_key.clone(),
             profile: layout::role_name(&self.record.fleet),
             spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: spec.market.max_price }),
+            stops: spec.lease.stops(),
             user_data: UserData { config: &config, agent_sha256: &agents }.render(),
             tags,
         })

@@ -11,6 +11,8 @@ use spawn_model::error::{Class, Error};
 use spawn_model::layout::{self, SHARD_SIZE};
 use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Lease, SCHEMA};
+use spawn_model::spec::LeaseSpec;
+use spawn_model::stopping::OnEnd;
 use spawn_model::tag;
 
 use crate::cost::lasts;
@@ -26,31 +28,76 @@ const REPEAT_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// When a fleet's lease ends by what was asked for.
 #[must_use]
 pub fn deadline_of(record: &FleetRecord) -> Timestamp {
-    record.asked_at + lasts(&record.spec.lease, record.rate_usd_per_hour)
+    record.leased_from() + lasts(&record.spec.lease, record.rate_usd_per_hour)
+}
+
+/// When nothing of a fleet may be there any more by what was asked for: at its deadline, or later if it stops there.
+#[must_use]
+pub fn end_of(record: &FleetRecord) -> Timestamp {
+    end_after(record, deadline_of(record))
+}
+
+/// When nothing may be there any more of a fleet with this deadline.
+fn end_after(record: &FleetRecord, deadline: Timestamp) -> Timestamp {
+    deadline + SignedDuration::from_secs(i64::try_from(record.spec.lease.retained().0).unwrap_or(i64::MAX))
+}
+
+/// What a run's agents follow.
+pub(crate) fn object(record: &FleetRecord, deadline: Timestamp, generation: u32) -> Lease {
+    let end = end_after(record, deadline);
+    let ends_at = (end > deadline).then_some(end);
+    Lease { schema: SCHEMA, deadline, ends_at, generation, idle: record.spec.lease.idle.clone() }
+}
+
+/// Whether the set-up can do what a lease asks for.
+///
+/// # Errors
+/// `SetupOld` if it stops nothing.
+pub(crate) fn check(setup: Option<&Setup>, lease: &LeaseSpec) -> Result<()> {
+    match setup {
+        Some(setup) if lease.on_expiry == OnEnd::Stop => {
+            setup.stop_document().map(drop).map_err(|error| error.at(Path::field("lease").key("on_expiry")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Makes or moves the schedules that end a run's shards.
 pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
-    let shards = record.spec.size.div_ceil(SHARD_SIZE);
-    let puts = (0..shards).map(|shard| {
-        let schedule = Schedule {
-            name: layout::schedule_name(&record.run, shard),
-            group: setup.schedule_group.clone(),
-            span: Some(Span { start: deadline, end: deadline + REPEAT_FOR }),
-            every_minutes: REPEAT_MINUTES,
-            role_arn: setup.scheduler_role_arn.clone(),
-            target: Target::Automation {
-                document: setup.document.clone(),
-                parameters: BTreeMap::from([
-                    ("AutomationAssumeRole".to_owned(), vec![setup.automation_role_arn.clone()]),
-                    ("Run".to_owned(), vec![record.run.to_string()]),
-                    ("Shard".to_owned(), vec![shard.to_string()]),
-                ]),
-            },
-        };
-        async move { aws.schedules.put(&schedule).await }
-    });
+    let strike = |name: String, shard: u32, document: &str, at: Timestamp| Schedule {
+        name,
+        group: setup.schedule_group.clone(),
+        span: Some(Span { start: at, end: at + REPEAT_FOR }),
+        every_minutes: REPEAT_MINUTES,
+        role_arn: setup.scheduler_role_arn.clone(),
+        target: Target::Automation {
+            document: document.to_owned(),
+            parameters: BTreeMap::from([
+                ("AutomationAssumeRole".to_owned(), vec![setup.automation_role_arn.clone()]),
+                ("Run".to_owned(), vec![record.run.to_string()]),
+                ("Shard".to_owned(), vec![shard.to_string()]),
+            ]),
+        },
+    };
+    let (run, end) = (&record.run, end_after(record, deadline));
+    let mut schedules: Vec<Schedule> =
+        shards(record).map(|shard| strike(layout::schedule_name(run, shard), shard, &setup.document, end)).collect();
+    // What was to be stopped has stopped.
+    if stops_first(record) && deadline > aws.clock.now() {
+        let document = setup.stop_document()?;
+        schedules.extend(shards(record).map(|shard| strike(layout::stop_schedule_name(run, shard), shard, document, deadline)));
+    }
+    let puts = schedules.iter().map(|schedule| aws.schedules.put(schedule));
     try_join_all(puts).await.map(drop).map_err(|e| e.context("making the schedule that ends the fleet"))
+}
+
+fn shards(record: &FleetRecord) -> std::ops::Range<u32> {
+    0..record.spec.size.div_ceil(SHARD_SIZE)
+}
+
+/// Whether instances stop at their deadline, and end later.
+fn stops_first(record: &FleetRecord) -> bool {
+    record.spec.lease.on_expiry == OnEnd::Stop
 }
 
 /// Deletes the schedules of a run, also those of shards that nobody remembers.
@@ -61,8 +108,9 @@ pub(crate) async fn schedules_delete(aws: &Aws, setup: &Setup, record: &FleetRec
 
 /// Deletes the schedules that a run has by its size: one call for each, where nobody can have forgotten any.
 pub(crate) async fn schedules_drop(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Result<()> {
-    let names = (0..record.spec.size.div_ceil(SHARD_SIZE)).map(|shard| layout::schedule_name(&record.run, shard));
-    try_join_all(names.map(|name| async move { aws.schedules.delete(&setup.schedule_group, &name).await })).await.map(drop)
+    let ends = shards(record).map(|shard| layout::schedule_name(&record.run, shard));
+    let stops = shards(record).filter(|_| stops_first(record)).map(|shard| layout::stop_schedule_name(&record.run, shard));
+    try_join_all(ends.chain(stops).map(|name| async move { aws.schedules.delete(&setup.schedule_group, &name).await })).await.map(drop)
 }
 
 /// Moves a run's deadline, on all three places that hold it, and tells its agents when they are idle.
@@ -71,15 +119,17 @@ pub(crate) async fn schedules_drop(aws: &Aws, setup: &Setup, record: &FleetRecor
 /// `LeaseInPast` if the new deadline is over already; else the first write that failed: what is then promised is the earliest
 /// of the three, and the same call again finishes the change.
 pub async fn change(aws: &Aws, ledger: &Ledger, setup: &Setup, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
-    if deadline <= aws.clock.now() {
+    let old = ledger.lease(&record.fleet, &record.run).await?;
+    // How long something is kept that has stopped may change when its deadline is over.
+    let is_kept = stops_first(record) && old.as_ref().is_some_and(|old| old.deadline == deadline) && end_after(record, deadline) > aws.clock.now();
+    if deadline <= aws.clock.now() && !is_kept {
         let help = "Ask for a longer one, or end the fleet with `spawn down` or `terraform destroy`";
-        let message = format!("the lease would have ended at {deadline}, counted from {}", record.asked_at);
+        let message = format!("the lease would have ended at {deadline}, counted from {}", record.leased_from());
         return Err(Error::new(Class::Invalid, "LeaseInPast", message, help).at(Path::field("lease").key("ttl")));
     }
-    let old = ledger.lease(&record.fleet, &record.run).await?;
     let generation = old.as_ref().map_or(0, |lease| lease.generation) + 1;
-    let lease = Lease { schema: SCHEMA, deadline, generation, idle: record.spec.lease.idle.clone() };
-    if old.is_some_and(|old| deadline < old.deadline) {
+    let lease = object(record, deadline, generation);
+    if old.is_some_and(|old| deadline < old.deadline || lease.end() < old.end()) {
         tags_move(aws, record, deadline).await?;
         schedules_put(aws, setup, record, deadline).await?;
         ledger.lease_write(&record.fleet, &record.run, &lease).await
@@ -93,5 +143,6 @@ pub async fn change(aws: &Aws, ledger: &Ledger, setup: &Setup, record: &FleetRec
 async fn tags_move(aws: &Aws, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
     let instances = aws.instances.describe(&tags::of_run(&record.run)).await?;
     let ids: Vec<String> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.0.clone()).collect();
-    tags::change(aws, &ids, &Tags::new(), &Tags::from([(tag::DEADLINE.to_owned(), deadline.to_string())])).await
+    let end = end_after(record, deadline);
+    tags::change(aws, &ids, &Tags::new(), &Tags::from([(tag::DEADLINE.to_owned(), end.to_string())])).await
 }

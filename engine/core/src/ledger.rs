@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::layout::{self, RunKeys};
-use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim, Settled};
+use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim, Settled, Stop};
 
 use crate::ports::{Condition, Objects, Result, Written};
 
@@ -245,6 +245,11 @@ impl Ledger {
             .try_filter_map(|found| async move { Ok(found.map(|((claim, _), rank)| (rank, claim))) })
             .try_collect()
             .await
+    }
+
+    /// That an instance has stopped, and why.
+    pub async fn stop(&self, fleet: &FleetId, run: &RunId, rank: u32) -> Result<Option<Stop>> {
+        Ok(self.read(&RunKeys::new(fleet, run).stop(rank)).await?.map(|(stop, _)| stop))
     }
 
     /// How each rank ended, from one object if the run's outcome was gathered, else from every rank's own.

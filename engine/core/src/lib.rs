@@ -10,7 +10,7 @@
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
-//! | `change`, [`rerun`] | what may change of a fleet while it lives, and the same fleet once more |
+//! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
 //! | [`shell`] | what people do on its instances |
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
@@ -23,7 +23,7 @@
 //! | [`classes`] | what AWS's error codes mean |
 //! | [`user_data`] | what an instance boots with |
 //!
-//! Only `claim`, `end`, `launch`, `reap`, `rerun`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod artifacts;
 mod bucket;
@@ -45,6 +45,7 @@ pub mod plan;
 pub mod policies;
 pub mod pools;
 pub mod ports;
+mod power;
 pub mod process;
 pub mod reap;
 pub mod rerun;

@@ -95,6 +95,8 @@ pub struct LaunchRequest {
     pub profile: String,
     /// User data, not yet base64-encoded: at most 16 KiB.
     pub user_data: Vec<u8>,
+    /// Whether powering off stops an instance. Otherwise it ends it.
+    pub stops: bool,
     /// One-time spot instances, on these terms; nothing means on demand.
     pub spot: Option<SpotTerms>,
     /// Tags of instances and volumes.
@@ -257,6 +259,10 @@ pub trait Instances: Send + Sync {
     async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>>;
     /// `TerminateInstances`, at most 1,000 in a call. Unknown ids are as good as terminated.
     async fn terminate(&self, ids: &[InstanceId]) -> Result<()>;
+    /// `StopInstances`, of at most 1,000. One that has stopped is as good.
+    async fn stop(&self, ids: &[InstanceId]) -> Result<()>;
+    /// `StartInstances`, of at most 1,000. One that runs is as good; one that is still stopping is refused.
+    async fn start(&self, ids: &[InstanceId]) -> Result<()>;
     /// `DescribeInstanceTypes`. A type that does not exist is [`spawn_model::error::Class::Invalid`] and named in the message.
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>>;
     /// `DescribeInstanceTypes`: those of an architecture that are of the current generations, neither bare metal nor burstable; one

@@ -83,6 +83,7 @@ impl Engine {
         let setup = self.warm().await?;
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
         let (record, etag) = stage.record(fleet).await?;
+        lease::check(Some(&stage.setup), &spec.lease)?;
         rights::check(self.aws(), Some(&stage.setup), spec).await?;
         let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
@@ -163,6 +164,7 @@ impl Stage<'_> {
             run: RunId::from_random(engine::random()),
             spec: asked.clone(),
             asked_at: engine::whole_second(self.aws.clock.now()),
+            started_at: None,
             image: plan.image.clone(),
             rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,

@@ -66,6 +66,7 @@ mod tests {
             kind: FleetKind::JobArray,
             rank_base: 0,
             deadline: "2030-01-02T03:04:05Z".parse().unwrap(),
+            stops: false,
             log_group: "/spawn/fleets".to_owned(),
         }
     }

@@ -57,7 +57,8 @@ pub async fn wait(
         if reached(ledger, &now, goal).await? {
             return Ok(Some(Waited::Reached(now)));
         }
-        if now.status.is_over() {
+        // What has stopped does not go on by itself.
+        if now.status.is_over() || now.status == Status::Stopped {
             return Ok(Some(Waited::Over(now)));
         }
         if operation.cancel.is_cancelled() || aws.clock.now() >= until {

@@ -116,6 +116,12 @@ impl RunKeys {
         format!("{}completions/{rank:05}.json", self.prefix)
     }
 
+    /// That the instance of a rank has stopped, and why.
+    #[must_use]
+    pub fn stop(&self, rank: u32) -> String {
+        format!("{}stops/{rank:05}.json", self.prefix)
+    }
+
     /// All completion records in one object, written by the first reader that found the run over.
     #[must_use]
     pub fn outcome(&self) -> String {
@@ -184,4 +190,10 @@ pub fn shard_of_rank(rank: u32) -> u32 {
 #[must_use]
 pub fn schedule_name(run: &RunId, shard: u32) -> String {
     format!("spawn-{run}-{shard}")
+}
+
+/// The name of the schedule that stops it before that.
+#[must_use]
+pub fn stop_schedule_name(run: &RunId, shard: u32) -> String {
+    format!("spawn-{run}-{shard}-stop")
 }

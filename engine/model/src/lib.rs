@@ -7,7 +7,7 @@
 //! | [`spec`] | what a user asks for and what spawn reports: every field, declared once |
 //! | [`field`], [`value`], [`read`] | the declaration of a field, untyped user data, and the way from one to the other |
 //! | [`image`], [`requirements`], [`market`] | which image a fleet boots, on which types, and how its instances are bought |
-//! | [`idle`], [`hook`] | when an instance does nothing, and what it runs before it ends |
+//! | [`idle`], [`hook`], [`stopping`] | when an instance does nothing, what it runs before it ends, and whether it only stops |
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`policies`] | what its commands may do in AWS |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
@@ -35,6 +35,7 @@ pub mod requirements;
 pub mod rules;
 pub mod spec;
 pub mod status;
+pub mod stopping;
 pub mod tag;
 pub mod value;
 pub mod volume;

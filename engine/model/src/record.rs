@@ -87,6 +87,9 @@ pub struct FleetRecord {
     pub caller: String,
     /// When it was asked for: the lease counts from here.
     pub asked_at: Timestamp,
+    /// When its instance was started again, if it was: the lease counts from here then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Timestamp>,
     /// On-demand price of one instance-hour in US dollars, if the Pricing API told one.
     pub price_usd_per_hour: Option<f64>,
     /// The most that an hour of the whole fleet can cost, in US dollars, where a budget goes by it.
@@ -102,6 +105,14 @@ pub struct FleetRecord {
     /// The run that is being started in place of this one. Until it is launched, this one is the fleet's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Rerun>,
+}
+
+impl FleetRecord {
+    /// When its lease began.
+    #[must_use]
+    pub fn leased_from(&self) -> Timestamp {
+        self.started_at.unwrap_or(self.asked_at)
+    }
 }
 
 /// The intent to run a fleet again. Written with `If-Match` over the record it is part of, so that at most one launcher has it.
@@ -131,9 +142,34 @@ pub struct Lease {
     pub deadline: Timestamp,
     /// Counts changes, so that a half-made change is seen.
     pub generation: u32,
+    /// When instances that stopped at the deadline end for good; nothing if there is nothing after the deadline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<Timestamp>,
     /// When an instance is idle, and ends earlier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<IdleSpec>,
+}
+
+impl Lease {
+    /// When nothing of the run may be there any more.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        self.ends_at.map_or(self.deadline, |ends_at| ends_at.max(self.deadline))
+    }
+}
+
+/// That an instance has stopped, and why. It is overwritten when it stops again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stop {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// When.
+    pub at: Timestamp,
+    /// That it was idle, if that was why; else its lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Idleness>,
 }
 
 /// What a rank runs.
@@ -325,6 +361,9 @@ pub struct AgentConfig {
     pub rank_base: u32,
     /// When the machine ends, if the lease object cannot be read.
     pub deadline: Timestamp,
+    /// Whether powering off stops it: then it may be started again, and user data does not run another time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stops: bool,
     /// The log group output streams to.
     pub log_group: String,
 }

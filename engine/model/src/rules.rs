@@ -17,6 +17,7 @@ use crate::problem::{Path, Problem};
 use crate::read::FieldType;
 use crate::requirements::check_requirements;
 use crate::spec::{FleetKind, FleetSpec};
+use crate::stopping::check_stopping;
 use crate::tag;
 use crate::value::Value;
 use crate::volume::{check_root_volume, check_volumes};
@@ -120,6 +121,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     }
     check_hooks(value, &root, problems);
     check_idle(value.get("lease"), &root.key("lease"), problems);
+    check_stopping(kind, value, &root, problems);
     check_budget(value.get("lease").get("budget"), &root.key("lease").key("budget"), problems);
     if let Value::Map(tags) = value.get("tags") {
         check_tags(tags, &root.key("tags"), problems);

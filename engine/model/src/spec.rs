@@ -12,13 +12,14 @@ use crate::placement::Placement;
 use crate::read::fields;
 use crate::requirements::RequirementsSpec;
 use crate::status::WaitFor;
+use crate::stopping::OnEnd;
 use crate::volume::VolumeSpec;
 
 fields! {
     /// How long a fleet may live.
     pub struct LeaseSpec {
         /// How long the fleet may live, counted from the moment it is asked for, such as `"20m"`, `"6h"` or `"2d"`. At the
-        /// deadline its instances are terminated, whatever runs on them. From `60s` to `30d`. Changing it moves the deadline.
+        /// deadline its instances are terminated (see `on_expiry`), whatever runs on them. From `60s` to `30d`. Changing it moves the deadline.
         ttl: Seconds => Default("\"1h\""), InPlace;
         /// Whether an instance ends earlier when nothing happens on it, and what counts as nothing. Its rank is then `expired`, with what
         /// was seen as the reason. Left out: idle or not, it lives until the deadline.
@@ -26,6 +27,14 @@ fields! {
         /// The most that one run of the fleet may cost, in US dollars: instances and disks, each at the highest price it could have. The
         /// lease ends when that much could be spent, if that is before the deadline. Refused where a price is unknown.
         budget: Option<f64> => Optional, InPlace;
+        /// What becomes of an instance at the deadline: `terminate`, or `stop`. One that has stopped costs no more than its disks, and
+        /// `spawn start`, or a lease that ends later, starts it again; its command then begins anew. Only for `spawn_instance`, on demand.
+        on_expiry: OnEnd => Default("\"terminate\""), Replace;
+        /// What becomes of an instance that is idle: `terminate`, or `stop`. One that has stopped is terminated at the latest when its lease
+        /// says so, and can be started again until then. Only for `spawn_instance`, on demand.
+        on_idle: OnEnd => Default("\"terminate\""), Replace;
+        /// How long an instance that stopped at its deadline is kept before it is terminated, from `60s` to `90d`. Left out: `7d`.
+        retain: Option<Seconds> => Optional, InPlace;
     }
 }
 

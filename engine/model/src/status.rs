@@ -36,6 +36,8 @@ pub enum Status {
     Succeeded,
     /// A command ended with another exit code or a signal.
     Failed,
+    /// Not running, and kept: it can be started again.
+    Stopped,
     /// The lease ended first.
     Expired,
     /// EC2 took the machine back, and it could say so.
@@ -48,7 +50,7 @@ impl Status {
     /// Whether nothing of the fleet can change any more by itself.
     #[must_use]
     pub fn is_over(self) -> bool {
-        !matches!(self, Self::Launching | Self::Running)
+        !matches!(self, Self::Launching | Self::Running | Self::Stopped)
     }
 }
 
@@ -59,6 +61,7 @@ impl fmt::Display for Status {
             Self::Running => "running",
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
+            Self::Stopped => "stopped",
             Self::Expired => "expired",
             Self::Interrupted => "interrupted",
             Self::Lost => "lost",
@@ -79,6 +82,17 @@ pub enum Seen {
     Gone,
 }
 
+/// When a run's machines end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Dates {
+    /// When they are terminated, or stop.
+    pub deadline: Timestamp,
+    /// When what has stopped is terminated; nothing if machines of the run are not to be started again.
+    pub kept_until: Option<Timestamp>,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// A member, as far as the state of its fleet depends on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Standing<'a> {
@@ -88,13 +102,16 @@ pub struct Standing<'a> {
     pub status: Status,
     /// What EC2 says of it.
     pub seen: Seen,
-    /// That it ended for being idle.
+    /// That it ended, or stopped, for being idle.
     pub idle: Option<&'a Idleness>,
 }
 
 /// The state of one member.
 #[must_use]
-pub fn member_status(seen: Seen, completion: Option<&Completion>, deadline: Timestamp, now: Timestamp) -> Status {
+pub fn member_status(seen: Seen, completion: Option<&Completion>, dates: Dates) -> Status {
+    if seen == Seen::Stopped && dates.kept_until.is_some() {
+        return Status::Stopped;
+    }
     if let Some(completion) = completion {
         return match completion.exit {
             Exit::Code { code: 0 } => Status::Succeeded,
@@ -106,17 +123,18 @@ pub fn member_status(seen: Seen, completion: Option<&Completion>, deadline: Time
     match seen {
         Seen::Pending => Status::Launching,
         Seen::Running => Status::Running,
-        Seen::Stopped | Seen::Gone if now >= deadline => Status::Expired,
+        Seen::Stopped | Seen::Gone if dates.now >= dates.deadline => Status::Expired,
         Seen::Stopped | Seen::Gone => Status::Lost,
     }
 }
 
 /// The state of a fleet from those of its members, and why.
 #[must_use]
-pub fn fleet_status(kind: FleetKind, asked: u32, members: &[Standing<'_>], deadline: Timestamp, now: Timestamp) -> (Status, String) {
+pub fn fleet_status(kind: FleetKind, asked: u32, members: &[Standing<'_>], dates: Dates) -> (Status, String) {
     if kind == FleetKind::Instance {
-        return instance_status(members, deadline, now);
+        return instance_status(members, dates);
     }
+    let Dates { deadline, now, .. } = dates;
     let count = |status: Status| with(members, status).len();
     let missing = (asked as usize).saturating_sub(members.len());
     if missing > 0 {
@@ -185,7 +203,8 @@ fn some_of(count: usize, all: u32, noun: &str, [one, several]: [&str; 2]) -> Str
     }
 }
 
-fn instance_status(members: &[Standing<'_>], deadline: Timestamp, now: Timestamp) -> (Status, String) {
+fn instance_status(members: &[Standing<'_>], dates: Dates) -> (Status, String) {
+    let Dates { deadline, kept_until, now } = dates;
     let Some(Standing { status, seen, idle, .. }) = members.first() else {
         return if now >= deadline {
             (Status::Expired, "the lease ended before the instance was launched".to_owned())
@@ -196,6 +215,14 @@ fn instance_status(members: &[Standing<'_>], deadline: Timestamp, now: Timestamp
     match seen {
         Seen::Pending => (Status::Launching, "the instance is booting".to_owned()),
         Seen::Running => (Status::Running, format!("the instance runs until {deadline}")),
+        Seen::Stopped if let Some(until) = kept_until => {
+            let why = match idle {
+                Some(idle) => idle.to_string(),
+                None if now >= deadline => format!("its lease ended at {deadline}"),
+                None => "somebody stopped it".to_owned(),
+            };
+            (Status::Stopped, format!("the instance has stopped and is kept until {until}: {why}"))
+        }
         Seen::Stopped | Seen::Gone if *status == Status::Interrupted => (*status, "EC2 took the instance back".to_owned()),
         Seen::Stopped | Seen::Gone if now >= deadline || *status == Status::Expired || idle.is_some() => {
             let why = idle.map_or_else(|| format!("the lease ended at {deadline}"), ToString::to_string);

@@ -16,6 +16,8 @@ use crate::endpoint::Call;
 
 const RUN: Call = Call::once("ec2", "RunInstances");
 const TERMINATE: Call = Call::repeatable("ec2", "TerminateInstances");
+const STOP: Call = Call::repeatable("ec2", "StopInstances");
+const START: Call = Call::repeatable("ec2", "StartInstances");
 
 impl Ec2 {
     pub(super) async fn run(&self, request: &LaunchRequest) -> Result<Vec<Launched>> {
@@ -31,8 +33,8 @@ impl Ec2 {
             .set_placement(request.placement_group.as_ref().map(|name| types::Placement::builder().group_name(name).build()))
             .iam_instance_profile(IamInstanceProfileSpecification::builder().name(&request.profile).build())
             .user_data(aws_smithy_types::base64::encode(&request.user_data))
-            // Powering off ends the machine: it needs no permission to end itself.
-            .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
+            // Powering off ends the machine, or stops it: it needs no permission for that.
+            .instance_initiated_shutdown_behavior(if request.stops { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate })
             .set_instance_market_options(request.spot.map(market_options))
             .metadata_options(metadata_options())
             .set_block_device_mappings(Some(request.disks.iter().map(block_device).collect()))
@@ -67,6 +69,20 @@ impl Ec2 {
         }
         Ok(())
     }
+
+    pub(super) async fn stop_batch(&self, ids: &[InstanceId]) -> Result<()> {
+        let stop = self.client.stop_instances().set_instance_ids(Some(texts(ids)));
+        self.endpoint.call(STOP, || stop.clone().send()).await.map(drop)
+    }
+
+    pub(super) async fn start_batch(&self, ids: &[InstanceId]) -> Result<()> {
+        let start = self.client.start_instances().set_instance_ids(Some(texts(ids)));
+        self.endpoint.call(START, || start.clone().send()).await.map(drop)
+    }
+}
+
+fn texts(ids: &[InstanceId]) -> Vec<String> {
+    ids.iter().map(|id| id.0.clone()).collect()
 }
 
 fn count(count: u32) -> i32 {

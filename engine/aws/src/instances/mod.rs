@@ -63,6 +63,14 @@ impl Instances for Ec2 {
         self.instances_tagged(tags).await
     }
 
+    async fn stop(&self, ids: &[InstanceId]) -> Result<()> {
+        self.stop_batch(ids).await
+    }
+
+    async fn start(&self, ids: &[InstanceId]) -> Result<()> {
+        self.start_batch(ids).await
+    }
+
     async fn terminate(&self, ids: &[InstanceId]) -> Result<()> {
         for batch in ids.chunks(BATCH) {
             self.terminate_batch(batch).await?;

@@ -110,12 +110,12 @@ async fn recorded(ledger: &Ledger, fleet: FleetId, claimed: Option<Claimed>) -> 
     let mut until = Timestamp::MIN;
     for run in record.iter().flat_map(|(record, _)| std::iter::once(record).chain(record.next.as_ref().map(|next| &*next.record))) {
         let leased = leased_until(ledger, &fleet, &run.run).await;
-        until = until.max(lease::deadline_of(run)).max(leased.unwrap_or(Timestamp::MIN));
+        until = until.max(lease::end_of(run)).max(leased.unwrap_or(Timestamp::MIN));
     }
     Ok(Recorded { fleet, claimed, record, leased_until: until })
 }
 
 /// When a run ends by its lease object; nothing if that is missing or cannot be read, whatever the reason.
 async fn leased_until(ledger: &Ledger, fleet: &FleetId, run: &RunId) -> Option<Timestamp> {
-    ledger.lease(fleet, run).await.ok().flatten().map(|lease| lease.deadline)
+    ledger.lease(fleet, run).await.ok().flatten().map(|lease| lease.end())
 }

@@ -1,4 +1,4 @@
-//! The automation document of lease hand 3.
+//! The automation documents of lease hand 3.
 
 use serde_json::json;
 use spawn_model::tag;
@@ -10,9 +10,20 @@ use spawn_model::tag;
 /// critical. An end that fails for another reason is tried again by the schedule's next repetition.
 #[must_use]
 pub fn end_document() -> String {
+    document("Terminates what is left of a shard of a spawn run, found by tag.", "TerminateInstances", &["pending", "running", "stopping", "stopped"])
+}
+
+/// The document that stops what a shard of a run still runs, where instances are kept for a while after their deadline. EC2 refuses to stop what
+/// is not running yet, and with it all the others.
+#[must_use]
+pub fn stop_document() -> String {
+    document("Stops what still runs of a shard of a spawn run, found by tag.", "StopInstances", &["running"])
+}
+
+fn document(description: &str, operation: &str, states: &[&str]) -> String {
     json!({
         "schemaVersion": "0.3",
-        "description": "Terminates what is left of a shard of a spawn run, found by tag.",
+        "description": description,
         "assumeRole": "{{ AutomationAssumeRole }}",
         "parameters": {
             "AutomationAssumeRole": { "type": "String", "description": "The role to act with." },
@@ -29,7 +40,7 @@ pub fn end_document() -> String {
                     "Filters": [
                         { "Name": format!("tag:{}", tag::RUN), "Values": ["{{ Run }}"] },
                         { "Name": format!("tag:{}", tag::SHARD), "Values": ["{{ Shard }}"] },
-                        { "Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"] },
+                        { "Name": "instance-state-name", "Values": states },
                     ],
                     "MaxResults": 1000,
                 },
@@ -38,7 +49,7 @@ pub fn end_document() -> String {
             {
                 "name": "end",
                 "action": "aws:executeAwsApi",
-                "inputs": { "Service": "ec2", "Api": "TerminateInstances", "InstanceIds": "{{ find.Ids }}" },
+                "inputs": { "Service": "ec2", "Api": operation, "InstanceIds": "{{ find.Ids }}" },
                 "isCritical": false,
                 "onFailure": "Continue",
                 "isEnd": true,

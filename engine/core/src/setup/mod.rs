@@ -21,7 +21,7 @@ use crate::artifacts::{Agent, Artifacts};
 use crate::operation::Operation;
 use crate::ports::{Aws, Caller, Condition, Result, RoleRequest, Tags};
 
-pub use document::end_document;
+pub use document::{end_document, stop_document};
 pub(crate) use names::Names;
 
 /// The SSM parameter that holds the [`Setup`]. Its existence is what "warm" means.
@@ -30,8 +30,11 @@ pub const PARAMETER: &str = "/spawn/setup/v1";
 /// The automation document that ends a shard of a run. A changed document gets a new name, so that two versions live side by side.
 pub const DOCUMENT: &str = "spawn-end-v1";
 
-/// What the names of that document begin with, in whatever version.
-pub(crate) const DOCUMENT_FAMILY: &str = "spawn-end-";
+/// The automation document that stops a shard of a run, whose instances are kept for a while.
+pub const STOP_DOCUMENT: &str = "spawn-stop-v1";
+
+/// What the names of those documents begin with, in whatever version.
+pub(crate) const DOCUMENT_FAMILY: &str = "spawn-";
 
 /// The reaper as a function. One that reads other records gets a new name, so that two versions live side by side.
 pub const FUNCTION: &str = "spawn-reaper-v1";
@@ -69,6 +72,19 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// The document that stops instances.
+    ///
+    /// # Errors
+    /// `SetupOld` if the set-up was made before there was one.
+    pub(crate) fn stop_document(&self) -> Result<&str> {
+        self.stop_document.as_deref().ok_or_else(|| {
+            let help = "Run `spawn setup` again: it adds what is missing";
+            Error::new(Class::Invalid, "SetupOld", "the set-up has nothing that stops instances at their deadline", help)
+        })
+    }
+}
+
 /// What the set-up made, as its SSM parameter tells.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setup {
@@ -84,7 +100,10 @@ pub struct Setup {
     pub agents: BTreeMap<String, String>,
     /// The automation document of lease hand 3.
     pub document: String,
-    /// The role that EventBridge Scheduler assumes to start it.
+    /// The automation document that stops instances at their deadline; nothing in a set-up that was made before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_document: Option<String>,
+    /// The role that EventBridge Scheduler assumes to start them.
     pub scheduler_role_arn: String,
     /// The role that the document acts with.
     pub automation_role_arn: String,
@@ -150,6 +169,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
     aws.logs.group_ensure(LOG_GROUP, LOG_DAYS).await?;
     aws.schedules.group_ensure(SCHEDULE_GROUP).await?;
     aws.systems.document_ensure(DOCUMENT, &end_document()).await?;
+    aws.systems.document_ensure(STOP_DOCUMENT, &stop_document()).await?;
     let reaper_arn = reaper::ensure(aws, &names, artifacts.reaper.as_ref(), operation).await?;
     let setup = Setup {
         schema: SCHEMA,
@@ -158,6 +178,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         bucket,
         agents: artifacts.agents.iter().map(|agent| (agent.machine.clone(), agent.sha256.clone())).collect(),
         document: DOCUMENT.to_owned(),
+        stop_document: Some(STOP_DOCUMENT.to_owned()),
         scheduler_role_arn,
         automation_role_arn,
         boundary_arn,
@@ -232,6 +253,7 @@ pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result
     reaper::remove(aws, &names, operation).await?;
     operation.say("automation document, schedule group and log group");
     aws.systems.document_delete(DOCUMENT).await?;
+    aws.systems.document_delete(STOP_DOCUMENT).await?;
     aws.schedules.group_delete(SCHEDULE_GROUP).await?;
     aws.logs.group_delete(LOG_GROUP).await?;
     operation.say("roles and permissions boundary");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
-use super::{DOCUMENT, FUNCTION, LOG_GROUP, PREFIX};
+use super::{DOCUMENT, FUNCTION, LOG_GROUP, PREFIX, STOP_DOCUMENT};
 use crate::policies;
 
 /// Where Lambda writes what the reaper says. It would make the group itself, without a time to keep it for.
@@ -121,6 +121,7 @@ impl<'a> Names<'a> {
                     format!("{bucket}/{prefix}runs/*/ranks/*"),
                     format!("{bucket}/{prefix}runs/*/completions/*"),
                     format!("{bucket}/{prefix}runs/*/results/*"),
+                    format!("{bucket}/{prefix}runs/*/stops/*"),
                 ],
             }),
             json!({
@@ -134,14 +135,15 @@ impl<'a> Names<'a> {
         ]
     }
 
-    /// Scheduler may start this one document and hand it this one role, no more.
+    /// Scheduler may start these documents and hand them this one role, no more.
     pub(super) fn scheduler_policy(&self) -> String {
-        let document = format!("arn:{}:ssm:{}:{}:automation-definition/{DOCUMENT}:*", self.partition(), self.region, self.account);
+        let definition = |name: &str| format!("arn:{}:ssm:{}:{}:automation-definition/{name}:*", self.partition(), self.region, self.account);
+        let documents = [definition(DOCUMENT), definition(STOP_DOCUMENT)];
         let role = self.role_arn(&self.automation_role());
         json!({
             "Version": "2012-10-17",
             "Statement": [
-                { "Effect": "Allow", "Action": "ssm:StartAutomationExecution", "Resource": document },
+                { "Effect": "Allow", "Action": "ssm:StartAutomationExecution", "Resource": documents },
                 {
                     "Effect": "Allow", "Action": "iam:PassRole", "Resource": role,
                     "Condition": { "StringEquals": { "iam:PassedToService": "ssm.amazonaws.com" } },
@@ -151,7 +153,7 @@ impl<'a> Names<'a> {
         .to_string()
     }
 
-    /// The document may end what spawn manages, and nothing else.
+    /// The documents may end and stop what spawn manages, and nothing else.
     pub(super) fn automation_policy(&self) -> String {
         let instances = format!("arn:{}:ec2:{}:{}:instance/*", self.partition(), self.region, self.account);
         json!({
@@ -159,7 +161,7 @@ impl<'a> Names<'a> {
             "Statement": [
                 { "Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*" },
                 {
-                    "Effect": "Allow", "Action": "ec2:TerminateInstances", "Resource": instances,
+                    "Effect": "Allow", "Action": ["ec2:StopInstances", "ec2:TerminateInstances"], "Resource": instances,
                     "Condition": { "StringEquals": { format!("aws:ResourceTag/{}", tag::MANAGED): "true" } },
                 },
             ],

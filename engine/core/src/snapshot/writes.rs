@@ -49,6 +49,16 @@ impl Instances for WriteInvalidate {
         self.instances.terminate(ids).await
     }
 
+    async fn stop(&self, ids: &[InstanceId]) -> Result<()> {
+        let _write = self.write();
+        self.instances.stop(ids).await
+    }
+
+    async fn start(&self, ids: &[InstanceId]) -> Result<()> {
+        let _write = self.write();
+        self.instances.start(ids).await
+    }
+
     async fn tag(&self, ids: &[String], tags: &Tags) -> Result<()> {
         let _write = self.write();
         self.instances.tag(ids, tags).await

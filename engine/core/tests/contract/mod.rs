@@ -95,6 +95,7 @@ async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
         profile: name.to_owned(),
         spot: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
+        stops: false,
         tags: marks,
     }
 }

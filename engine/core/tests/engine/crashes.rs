@@ -21,6 +21,7 @@ use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use crate::markets::{scarce, spot};
 use crate::places::with;
+use crate::stopping::{engine_launch, stopping};
 use crate::rights::{BOUNDARY, bounded, entitled, entitling};
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
@@ -65,6 +66,8 @@ enum Deed {
     Reap(u32),
     /// The same, of a launcher that died.
     ReapDead(u32),
+    /// What has stopped at its deadline is started again.
+    Start,
     SetUp,
     /// Once more, with another say about what commands get at most.
     Widen,
@@ -91,6 +94,12 @@ impl Deed {
             Self::Mixed(_) => {
                 let world = warm().await;
                 scarce(&world, Market::Spot, 1);
+                world
+            }
+            Self::Start => {
+                let world = warm().await;
+                engine_launch(&world, &stopping(3600)).await;
+                world.pass(25 * 60).await;
                 world
             }
             Self::Reap(size) | Self::ReapDead(size) => {
@@ -164,6 +173,14 @@ impl Deed {
             Self::Rerun(size) | Self::RerunOver(size) => rerun(engine, &again(size)).await,
             Self::RerunScattered(size) => {
                 rerun(engine, &FleetSpec { tags: [("owner".to_owned(), "ada".to_owned())].into(), ..again(size) }).await
+            }
+            Self::Start => {
+                let fleet = engine.find("tiles").await?;
+                match engine.start(&fleet, &fleet.record.spec.lease, &quiet).await {
+                    // Somebody who could not say so has done it.
+                    Err(error) if error.code == "AlreadyRuns" => Ok(()),
+                    started => started.map(drop),
+                }
             }
             Self::End(_) | Self::Erase(_) => end(engine).await,
             Self::Reap(_) | Self::ReapDead(_) => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
@@ -321,6 +338,11 @@ fn launching_a_gang() {
 #[test]
 fn launching_a_cluster_with_disks() {
     survives_everything(Deed::Cluster(4), &TROUBLES);
+}
+
+#[test]
+fn starting_what_has_stopped() {
+    survives_everything(Deed::Start, &TROUBLES);
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod rerun;
 mod rights;
 mod shells;
 mod simulate;
+mod stopping;
 mod watching;
 
 use sandbox_cloud::Fault;
@@ -44,6 +45,7 @@ use spawn_model::problem::Path;
 use spawn_model::read::FieldType;
 use spawn_model::record::FleetRecord;
 use spawn_model::rules::read_spec;
+use spawn_model::stopping::OnEnd;
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use simulated::World;
@@ -62,7 +64,7 @@ fn array(size: u32) -> FleetSpec {
 
 /// A lease of so many seconds.
 fn lasting(ttl_s: u64) -> LeaseSpec {
-    LeaseSpec { ttl: Seconds(ttl_s), idle: None, budget: None }
+    LeaseSpec { ttl: Seconds(ttl_s), idle: None, budget: None, on_expiry: OnEnd::Terminate, on_idle: OnEnd::Terminate, retain: None }
 }
 
 /// Idleness after so many seconds.

@@ -7,7 +7,7 @@ use spawn_core::ports::Condition;
 use spawn_model::idle::Idleness;
 use spawn_model::ids::InstanceId;
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{AgentConfig, Completion, Exit, Lease, RankClaim, SCHEMA};
+use spawn_model::record::{AgentConfig, Completion, Exit, Lease, RankClaim, SCHEMA, Stop};
 use spawn_model::spec::FleetKind;
 
 use super::State;
@@ -86,7 +86,7 @@ impl State {
         let instance_id = InstanceId(id.to_owned());
         let claim = RankClaim { schema: SCHEMA, instance_id, private_ip: machine.private_ip, started_at: at };
         let key = RunKeys::new(&config.fleet, &config.run).rank(rank);
-        if !self.write(&config.bucket, &key, &claim, &Condition::Absent) {
+        if !self.write(&config.bucket, &key, &claim, &Condition::Absent) && !self.holds(&config.bucket, &key, id) {
             self.violations.push(format!("rank {rank} of {} is claimed twice", config.run));
             return;
         }
@@ -119,6 +119,12 @@ impl State {
         }
     }
 
+    /// Whether an instance that was started again claimed this rank before.
+    fn holds(&self, bucket: &str, key: &str, id: &str) -> bool {
+        let body = self.buckets.get(bucket).and_then(|objects| objects.get(key));
+        body.and_then(|(body, _)| serde_json::from_slice::<RankClaim>(body).ok()).is_some_and(|claim| claim.instance_id.0 == id)
+    }
+
     fn lease_of(&self, config: &AgentConfig) -> Timestamp {
         let key = RunKeys::new(&config.fleet, &config.run).lease();
         let body = self.buckets.get(&config.bucket).and_then(|objects| objects.get(&key));
@@ -128,19 +134,26 @@ impl State {
     fn agent_completes(&mut self, at: Timestamp, id: &str, agent: &Agent, exit: Exit) {
         self.agents.at_work.remove(id);
         let off = matches!(exit, Exit::LeaseEnded | Exit::Idle) || agent.config.kind == FleetKind::JobArray;
+        let idle = (exit == Exit::Idle).then(|| Idleness { since: agent.started_at, signals: Vec::new() });
+        let keys = RunKeys::new(&agent.config.fleet, &agent.config.run);
+        if off && agent.config.stops {
+            let stop = Stop { schema: SCHEMA, instance_id: InstanceId(id.to_owned()), at, idle };
+            self.write(&agent.config.bucket, &keys.stop(agent.rank), &stop, &Condition::Always);
+            self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
+            return;
+        }
         let completion = Completion {
             schema: SCHEMA,
             rank: agent.rank,
             instance_id: InstanceId(id.to_owned()),
-            idle: (exit == Exit::Idle).then(|| Idleness { since: agent.started_at, signals: Vec::new() }),
+            idle,
             exit,
             started_at: Some(agent.started_at),
             ended_at: at,
             results: Vec::new(),
             notes: Vec::new(),
         };
-        let key = RunKeys::new(&agent.config.fleet, &agent.config.run).completion(agent.rank);
-        self.write(&agent.config.bucket, &key, &completion, &Condition::Absent);
+        self.write(&agent.config.bucket, &keys.completion(agent.rank), &completion, &Condition::Absent);
         if off {
             self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
         }

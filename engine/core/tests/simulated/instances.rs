@@ -7,7 +7,7 @@ use sandbox_cloud::request::{
     AuthorizeRules, BlockDevice, CreatePlacementGroup, CreateSecurityGroup, CreateTags, DeleteSecurityGroup, DeleteTags, DescribeById,
     DescribeImages, DescribeInstanceTypes, DescribeInstances, DescribeKeyPairs, DescribeRegions, DescribeSecurityGroups,
     DescribeSpotPriceHistory, Filter, InstanceIds, NetworkInterface, OneId, Page, Placement as RequestPlacement, ProfileSpecification,
-    RunInstances, SpotOptions, TagRemoval, TagSpecification,
+    RunInstances, SpotOptions, StopInstances, TagRemoval, TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
 use spawn_core::ports::{Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
@@ -106,7 +106,7 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
         iam_instance_profile: Some(ProfileSpecification { arn: None, name: Some(request.profile.clone()) }),
         spot: request.spot.map(|terms| SpotOptions { max_price: terms.max_usd_per_hour }),
         user_data: Some(told(&request.user_data)),
-        instance_initiated_shutdown_behavior: Some(ShutdownBehavior::Terminate),
+        instance_initiated_shutdown_behavior: Some(if request.stops { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate }),
         metadata_options: MetadataOptionsRequest {
             http_tokens: Some("required".to_owned()),
             http_put_response_hop_limit: Some(1),
@@ -268,6 +268,17 @@ impl Instances for Door {
             }
         }
         Ok(())
+    }
+
+    async fn stop(&self, ids: &[InstanceId]) -> Result<()> {
+        let instance_ids = ids.iter().map(|id| id.0.clone()).collect();
+        let request = Request::StopInstances(StopInstances { instance_ids, ..StopInstances::default() });
+        self.ec2("ec2:StopInstances", request).await.map(drop)
+    }
+
+    async fn start(&self, ids: &[InstanceId]) -> Result<()> {
+        let instance_ids = ids.iter().map(|id| id.0.clone()).collect();
+        self.ec2("ec2:StartInstances", Request::StartInstances(InstanceIds { instance_ids })).await.map(drop)
     }
 
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>> {

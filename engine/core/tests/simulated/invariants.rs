@@ -49,7 +49,8 @@ impl State {
             if !schedule.is_some_and(|name| self.schedules.contains_key(&(SCHEDULE_GROUP.to_owned(), name))) {
                 broken.push(format!("{} ({:?}) has no schedule that ends it", machine.id, machine.state));
             }
-            if machine.state == InstanceState::Stopped {
+            let may_stop = || FleetId::parse(tag(tag::FLEET)).and_then(|fleet| self.record(&fleet)).is_some_and(|record| record.spec.lease.stops());
+            if machine.state == InstanceState::Stopped && !may_stop() {
                 broken.push(format!("{} is stopped and not gone", machine.id));
             }
             *shards.entry((run.to_owned(), shard.to_owned())).or_default() += 1;
@@ -74,7 +75,7 @@ impl State {
         let run = tags.get(tag::RUN).and_then(|id| RunId::parse(id));
         let key = fleet.zip(run).map(|(fleet, run)| RunKeys::new(&fleet, &run).lease());
         let object = key.and_then(|key| self.buckets.values().find_map(|objects| objects.get(&key)));
-        (tagged, object.and_then(|(body, _)| serde_json::from_slice::<Lease>(body).ok()).map(|lease| lease.deadline))
+        (tagged, object.and_then(|(body, _)| serde_json::from_slice::<Lease>(body).ok()).map(|lease| lease.end()))
     }
 
     /// The instances whose lease is over by every word there is.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds};
+use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds, StopInstances};
 use sandbox_cloud::{Reply, Request};
 use spawn_core::ports::{Result, Schedule, Schedules, Span, Target};
 use spawn_model::error::Class;
@@ -136,14 +136,15 @@ impl State {
         }
     }
 
-    /// What the end document does, played.
+    /// What the documents do, played.
     fn strike(&mut self, at: Timestamp, alarm: &Alarm) {
         let Target::Automation { document, parameters } = &alarm.schedule.target else { return };
         assert!(self.documents.contains_key(document), "the schedule starts a document that is not there");
+        let stops = document == spawn_core::setup::STOP_DOCUMENT;
         let filters = vec![
             Filter::new(format!("tag:{}", tag::RUN), [parameters["Run"][0].as_str()]),
             Filter::new(format!("tag:{}", tag::SHARD), [parameters["Shard"][0].as_str()]),
-            Filter::new("instance-state-name", ["pending", "running", "stopping", "stopped"]),
+            Filter::new("instance-state-name", if stops { vec!["running"] } else { vec!["pending", "running", "stopping", "stopped"] }),
         ];
         let describe = Request::DescribeInstances(DescribeInstances { filters, ..DescribeInstances::default() });
         let Ok(Reply::Reservations(found)) = self.cloud.call(at, REGION, describe) else { return };
@@ -153,7 +154,11 @@ impl State {
         }
         let mut ended = ids.len();
         if !ids.is_empty() {
-            let terminate = Request::TerminateInstances(InstanceIds { instance_ids: ids });
+            let terminate = if stops {
+                Request::StopInstances(StopInstances { instance_ids: ids, ..StopInstances::default() })
+            } else {
+                Request::TerminateInstances(InstanceIds { instance_ids: ids })
+            };
             // EC2 may fail; the schedule's repetition is what catches it.
             if self.cloud.call(at, REGION, terminate).is_err() {
                 ended = 0;

@@ -5,7 +5,11 @@ use spawn_model::idle::{Idleness, Signal};
 use spawn_model::ids::InstanceId;
 use spawn_model::record::{Completion, Exit, SCHEMA};
 use spawn_model::spec::FleetKind;
-use spawn_model::status::{Seen, Standing, Status, fleet_status, member_status};
+use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
+
+fn dates(now: Timestamp) -> Dates {
+    Dates { deadline: deadline(), kept_until: None, now }
+}
 
 fn deadline() -> Timestamp {
     "2030-01-02T03:04:05Z".parse().unwrap()
@@ -40,7 +44,7 @@ fn a_record_says_more_than_ec2() {
         let record = completion(exit);
         for seen in SEEN {
             for now in [before(), deadline()] {
-                assert_eq!(member_status(seen, Some(&record), deadline(), now), status, "{record:?} {seen:?}");
+                assert_eq!(member_status(seen, Some(&record), dates(now)), status, "{record:?} {seen:?}");
             }
         }
     }
@@ -54,8 +58,8 @@ fn without_a_record_ec2_and_the_deadline_decide() {
         (Seen::Stopped, Status::Lost, Status::Expired),
         (Seen::Gone, Status::Lost, Status::Expired),
     ] {
-        assert_eq!(member_status(seen, None, deadline(), before()), early, "{seen:?}");
-        assert_eq!(member_status(seen, None, deadline(), deadline()), late, "{seen:?}");
+        assert_eq!(member_status(seen, None, dates(before())), early, "{seen:?}");
+        assert_eq!(member_status(seen, None, dates(deadline())), late, "{seen:?}");
     }
 }
 
@@ -75,7 +79,7 @@ fn told(kind: FleetKind, asked: u32, states: &[(Status, Seen)]) -> String {
     let members: Vec<Standing> = (0..).zip(states).map(standing).collect();
     [("before", before()), ("after ", deadline())]
         .map(|(when, now)| {
-            let (status, why) = fleet_status(kind, asked, &members, deadline(), now);
+            let (status, why) = fleet_status(kind, asked, &members, dates(now));
             format!("  {when} {status}: {why}\n")
         })
         .concat()
@@ -155,9 +159,9 @@ fn a_kept_instance_that_is_gone_tells_how_its_command_ended() {
         let record = exit.map(completion);
         for seen in [Seen::Stopped, Seen::Gone] {
             for (now, wanted) in [(before(), early), (deadline(), late)] {
-                let status = member_status(seen, record.as_ref(), deadline(), now);
+                let status = member_status(seen, record.as_ref(), dates(now));
                 let standing = Standing { rank: 0, status, seen, idle: None };
-                let (status, _) = fleet_status(FleetKind::Instance, 1, &[standing], deadline(), now);
+                let (status, _) = fleet_status(FleetKind::Instance, 1, &[standing], dates(now));
                 assert_eq!(status, wanted, "{record:?} {seen:?} at {now}");
             }
         }

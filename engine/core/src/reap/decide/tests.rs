@@ -92,6 +92,7 @@ fn record(ended: bool) -> FleetRecord {
         account: "123456789012".into(),
         caller: "123456789012 user/ada".into(),
         asked_at: at(-60),
+        started_at: None,
         price_usd_per_hour: None,
         rate_usd_per_hour: None,
         instance_types: Vec::new(),

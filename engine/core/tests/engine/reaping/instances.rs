@@ -29,7 +29,7 @@ fn write_lease(world: &World, record: &FleetRecord, body: Vec<u8>) {
 }
 
 fn lease_until(deadline: Timestamp) -> Vec<u8> {
-    serde_json::to_vec(&Lease { schema: SCHEMA, deadline, generation: 7, idle: None }).unwrap()
+    serde_json::to_vec(&Lease { schema: SCHEMA, deadline, ends_at: None, generation: 7, idle: None }).unwrap()
 }
 
 #[test]

@@ -1,0 +1,198 @@
+//! Instances that stop: at their deadline, for being idle, or when somebody says so; and are started again, or end for good.
+
+use jiff::SignedDuration;
+use serde_json::json;
+use spawn_core::operation::Operation;
+use spawn_core::setup::{PARAMETER, STOP_DOCUMENT};
+use spawn_model::record::{Exit, FleetRecord, Keeper};
+use spawn_model::rules::read_spec;
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
+use spawn_model::status::Status;
+use spawn_model::tag;
+
+use crate::simulated::agents::Work;
+use crate::simulated::{World, run};
+use crate::{idle_after, lasting, launch, warm};
+
+/// An instance that stops after 20 minutes and is kept for so long.
+pub(crate) fn stopping(retain_s: u64) -> FleetSpec {
+    let lease = json!({ "ttl": "20m", "on_expiry": "stop", "retain": format!("{retain_s}s") });
+    let value = json!({ "name": "tiles", "instance_types": ["c7i.large"], "command": ["serve"], "lease": lease });
+    let (spec, problems) = read_spec(FleetKind::Instance, &value.into());
+    assert_eq!(problems, []);
+    spec.unwrap()
+}
+
+/// Launches an instance, which a person keeps.
+pub(crate) async fn engine_launch(world: &World, spec: &FleetSpec) -> FleetRecord {
+    let launched = world.engine().launch(FleetKind::Instance, spec, &Operation::quiet()).await.unwrap();
+    launched.claim.acknowledge(Keeper::Person).await.unwrap();
+    launched.record
+}
+
+async fn status(world: &World) -> (Status, String) {
+    let fleet = world.engine().find("tiles").await.unwrap();
+    (fleet.status, fleet.status_reason)
+}
+
+async fn start(world: &World) -> spawn_core::ports::Result<jiff::Timestamp> {
+    let engine = world.engine();
+    let fleet = engine.find("tiles").await.unwrap();
+    engine.start(&fleet, &fleet.record.spec.lease, &Operation::quiet()).await
+}
+
+#[test]
+fn it_stops_at_its_deadline_and_ends_when_it_was_kept_long_enough() {
+    run(async {
+        let world = warm().await;
+        let record = engine_launch(&world, &stopping(3600)).await;
+        let (deadline, end) = (record.asked_at + SignedDuration::from_mins(20), record.asked_at + SignedDuration::from_mins(80));
+        world.pass(60).await;
+        let fleet = world.engine().find("tiles").await.unwrap();
+        assert_eq!((fleet.status, fleet.deadline), (Status::Running, deadline));
+        let tags = world.engine().find("tiles").await.unwrap().alive;
+        let tagged = world.state().cloud.machine(&tags[0].0).unwrap().tags[tag::DEADLINE].clone();
+        assert_eq!(tagged, end.to_string(), "the tag is what ends it for good");
+
+        world.pass(20 * 60).await;
+        let (stopped, why) = status(&world).await;
+        assert_eq!((stopped, why), (Status::Stopped, format!("the instance has stopped and is kept until {end}: its lease ended at {deadline}")));
+        let reaped = world.process().reaping().engine().reap(false, &Operation::quiet()).await;
+        assert_eq!((reaped.instances.len(), reaped.fleets.len()), (0, 0), "it is kept");
+        world.pass(60 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Expired);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn without_its_agent_the_schedules_alone_stop_it_and_end_it() {
+    run(async {
+        let world = warm().await;
+        world.state().agents.work = Box::new(|_| Work::Absent);
+        engine_launch(&world, &stopping(3600)).await;
+        world.pass(22 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Stopped);
+        let struck: Vec<String> = world.state().strikes.iter().map(|strike| strike.name.clone()).collect();
+        assert!(struck.iter().all(|name| name.ends_with("-stop")) && !struck.is_empty(), "{struck:?}");
+        world.pass(60 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Expired);
+    });
+}
+
+#[test]
+fn the_reaper_alone_ends_what_was_kept_long_enough_and_nothing_before() {
+    run(async {
+        let world = warm().await;
+        engine_launch(&world, &stopping(3600)).await;
+        world.state().silence_schedules();
+        for (minutes, ended) in [(25, 0), (50, 0), (10, 1)] {
+            world.pass(minutes * 60).await;
+            let reaped = world.process().reaping().engine().reap(false, &Operation::quiet()).await;
+            assert_eq!((reaped.errors.len(), reaped.instances.len()), (0, ended), "after {minutes} more minutes");
+        }
+    });
+}
+
+#[test]
+fn started_again_it_has_a_lease_and_a_command_that_begin_anew() {
+    run(async {
+        let world = warm().await;
+        let first = engine_launch(&world, &stopping(3600)).await;
+        world.pass(40 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Stopped);
+        let began = world.now();
+        let deadline = start(&world).await.unwrap();
+        assert!(deadline.duration_since(began).as_secs().abs_diff(20 * 60) <= 1, "{deadline}");
+        world.pass(60).await;
+        let fleet = world.engine().find("tiles").await.unwrap();
+        assert_eq!((fleet.status, fleet.deadline, &fleet.record.run), (Status::Running, deadline, &first.run));
+        assert_eq!(start(&world).await.unwrap_err().code, "AlreadyRuns");
+        // By the old lease it would have been gone long ago.
+        world.pass(18 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Running);
+        world.pass(3 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Stopped);
+        world.pass(61 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Expired);
+        assert_eq!(start(&world).await.unwrap_err().code, "FleetOver");
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn a_longer_lease_starts_it_and_one_that_only_keeps_it_longer_does_not() {
+    run(async {
+        let world = warm().await;
+        engine_launch(&world, &stopping(3600)).await;
+        world.pass(25 * 60).await;
+        let change = async |lease: LeaseSpec| {
+            let engine = world.engine();
+            engine.lease_change(&engine.find("tiles").await.unwrap(), &lease).await
+        };
+        let lease = stopping(7200).lease;
+        change(lease.clone()).await.unwrap();
+        world.pass(70 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Stopped, "an hour more");
+        change(LeaseSpec { ttl: lasting(3 * 3600).ttl, ..lease }).await.unwrap();
+        world.pass(30).await;
+        assert_eq!(status(&world).await.0, Status::Running);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn what_is_idle_stops_and_says_why() {
+    run(async {
+        let world = warm().await;
+        world.state().agents.work = Box::new(|_| Work::Ends { after_s: 120, exit: Exit::Idle });
+        let lease = LeaseSpec { on_idle: spawn_model::stopping::OnEnd::Stop, idle: Some(idle_after(60)), ..lasting(3600) };
+        engine_launch(&world, &FleetSpec { lease, ..stopping(60) }).await;
+        world.pass(5 * 60).await;
+        let (stopped, why) = status(&world).await;
+        assert_eq!(stopped, Status::Stopped);
+        assert!(why.contains("is kept until") && why.contains(": idle since "), "{why}");
+        // Its lease ends it for good.
+        world.pass(60 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Expired);
+    });
+}
+
+#[test]
+fn somebody_stops_it_now() {
+    run(async {
+        let world = warm().await;
+        engine_launch(&world, &stopping(3600)).await;
+        world.pass(60).await;
+        let engine = world.engine();
+        engine.stop(&engine.find("tiles").await.unwrap()).await.unwrap();
+        world.pass(60).await;
+        let (stopped, why) = status(&world).await;
+        assert!(stopped == Status::Stopped && why.ends_with(": somebody stopped it"), "{why}");
+        start(&world).await.unwrap();
+        world.pass(60).await;
+        assert_eq!(status(&world).await.0, Status::Running);
+    });
+}
+
+#[test]
+fn what_cannot_stop_is_told_so_before_anything_is_made() {
+    run(async {
+        let world = warm().await;
+        launch(&world.process(), &crate::array(1)).await.unwrap();
+        world.pass(60).await;
+        let engine = world.engine();
+        let fleet = engine.find("tiles").await.unwrap();
+        assert_eq!(engine.stop(&fleet).await.unwrap_err().code, "NeverStops");
+        assert_eq!(start(&world).await.unwrap_err().code, "NeverStops");
+
+        // A set-up of before.
+        let world = warm().await;
+        let setup = world.state().parameters[PARAMETER].replace(&format!("\"stop_document\":\"{STOP_DOCUMENT}\","), "");
+        world.state().parameters.insert(PARAMETER.to_owned(), setup);
+        let before = world.view();
+        let Err(error) = world.engine().launch(FleetKind::Instance, &stopping(60), &Operation::quiet()).await else { panic!("launched") };
+        assert_eq!((error.code.as_str(), error.path.to_string().as_str()), ("SetupOld", "lease.on_expiry"));
+        crate::simulated::view::assert_same("refused", &world.view(), &before);
+    });
+}
