@@ -127,7 +127,9 @@ fn a_checkpoint_is_made_while_the_command_goes_on() {
 #[test]
 fn the_notice_makes_a_checkpoint_where_nothing_else_is_meant_for_the_end() {
     for (pre_stop, expected) in [(None, "checkpoint for spot"), (Some(("echo pre-stop for $SPAWN_REASON", 20)), "pre-stop for spot")] {
-        let world = World::new();
+        let mut world = World::new();
+        // Also a machine that stays runs it once.
+        world.config.kind = FleetKind::Instance;
         spot(&world);
         world.hooks(pre_stop, Some(("echo checkpoint for $SPAWN_REASON", 20)));
         let child = world.start();

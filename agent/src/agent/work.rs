@@ -32,7 +32,10 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// How a run of the command came to its end.
 enum Ran {
-    Ended(Exit, Uploaded),
+    /// By itself.
+    Ended(Exit),
+    /// With the machine, which has run its hook.
+    EndedWithMachine(Exit),
     /// The system went down while it ran, with this to be recorded.
     Cut(Option<Exit>),
 }
@@ -66,18 +69,22 @@ impl Agent {
             }
             ran = self.run_once(ready, &hooks, attempt, false).await;
         }
-        let (exit, uploaded) = match ran {
-            Ok(Ran::Ended(exit, uploaded)) => (exit, uploaded),
-            Ok(Ran::Cut(Some(exit))) => (exit, Uploaded::default()),
-            Ok(Ran::Cut(None)) => return After::Leave,
-            Err(reason) => (Exit::NotStarted { reason }, Uploaded::default()),
+        let (exit, uploaded, after) = match ran {
+            Ok((Ran::Ended(exit), uploaded)) => (exit, uploaded, None),
+            Ok((Ran::EndedWithMachine(exit), uploaded)) => (exit, uploaded, Some(After::PowerOff)),
+            Ok((Ran::Cut(Some(exit)), uploaded)) => (exit, uploaded, Some(After::Leave)),
+            Ok((Ran::Cut(None), _)) => return After::Leave,
+            Err(reason) => (Exit::NotStarted { reason }, Uploaded::default(), None),
         };
         self.record(exit, uploaded).await;
-        self.stay(&hooks).await
+        match after {
+            Some(after) => after,
+            None => self.stay(&hooks).await,
+        }
     }
 
     /// Runs the command, in a unit or directly. An error if it could not be run in this way.
-    async fn run_once(&self, ready: &Ready, hooks: &Hooks, attempt: u32, in_unit: bool) -> Result<Ran, String> {
+    async fn run_once(&self, ready: &Ready, hooks: &Hooks, attempt: u32, in_unit: bool) -> Result<(Ran, Uploaded), String> {
         let made = |error| format!("the workload's files cannot be made: {error}");
         let job = self.job(ready, &ready.payload.command, attempt).map_err(made)?;
         let started = |error| format!("the workload cannot be started: {error}");
@@ -85,21 +92,19 @@ impl Agent {
         let writer = output.writer().map_err(started)?;
         let mut command =
             Workload::start(&self.state, WORKLOAD, &job, ready.account.as_ref(), in_unit, writer).map_err(started)?;
-        let exit = match self.ended(&mut command, hooks, ready.identity.spot, &output).await? {
-            Ok(exit) => exit,
-            Err(cut) => return Ok(Ran::Cut(cut)),
-        };
-        Ok(Ran::Ended(exit, self.keep(output).await))
+        let ran = self.ended(&mut command, hooks, ready.identity.spot, &output).await?;
+        let uploaded = if matches!(ran, Ran::Cut(_)) { Uploaded::default() } else { self.keep(output).await };
+        Ok((ran, uploaded))
     }
 
-    /// Waits for the command to end, or ends it when the machine does. The inner error is for a system that goes down meanwhile.
+    /// Waits for the command to end, or ends it when the machine does.
     async fn ended(
         &self,
         command: &mut Workload,
         hooks: &Hooks,
         is_spot: bool,
         output: &Channel,
-    ) -> Result<Result<Exit, Option<Exit>>, String> {
+    ) -> Result<Ran, String> {
         let (by_itself, ending) = tokio::select! {
             biased;
             exit = command.ended() => {
@@ -110,7 +115,7 @@ impl Agent {
                     _ => self.endings.within(SHUTDOWN_FOLLOWS_WITHIN).await,
                 };
                 match ending {
-                    None => return Ok(Ok(exit)),
+                    None => return Ok(Ran::Ended(exit)),
                     Some(ending) => (true, ending),
                 }
             }
@@ -121,22 +126,22 @@ impl Agent {
             Ending::Idle => (Exit::Idle, Reason::Idle),
             Ending::Lease => (Exit::LeaseEnded, Reason::Lease),
             Ending::Spot => (Exit::Interrupted, Reason::Spot),
-            Ending::Shutdown => return Ok(Err(self.lease_over().then_some(Exit::LeaseEnded))),
+            Ending::Shutdown => return Ok(Ran::Cut(self.lease_over().then_some(Exit::LeaseEnded))),
         };
         if by_itself {
-            return Ok(Ok(exit));
+            return Ok(Ran::EndedWithMachine(exit));
         }
         if let Some(hook) = hooks.at_the_end(reason) {
             tokio::select! { () = self.run_hook(hook, reason, output) => {}, () = self.endings.shutdown() => {} }
             // The hook may have had it end, and it may have ended well.
             match timeout(SHUTDOWN_FOLLOWS_WITHIN, command.ended()).await {
-                Ok(Ok(done @ Exit::Code { code: 0 })) => return Ok(Ok(done)),
-                Ok(_) => return Ok(Ok(exit)),
+                Ok(Ok(done @ Exit::Code { code: 0 })) => return Ok(Ran::EndedWithMachine(done)),
+                Ok(_) => return Ok(Ran::EndedWithMachine(exit)),
                 Err(_) => {}
             }
         }
         tokio::select! { () = command.stop() => {}, () = self.endings.shutdown() => {} }
-        Ok(Ok(exit))
+        Ok(Ran::EndedWithMachine(exit))
     }
 
     /// Saves what there is when EC2 says that it is likely to take the machine back, while the command goes on. Never comes back.

@@ -48,7 +48,7 @@ fn a_spot_machine_saves_what_it_would_lose() {
     assert!(order.len() == 4 && order.iter().zip(expected).all(|(line, text)| line.ends_with(text)), "{lines}");
     let to = world.directory().join("kept");
     world.spawn(["results", "tiles", "--to", to.to_str().expect("a plain path")]).succeeded();
-    assert_eq!(std::fs::read_to_string(to.join("0/pre-stop")).expect("a result"), "pre-stop\n");
+    assert_eq!(std::fs::read_to_string(to.join("00000/pre-stop")).expect("a result"), "pre-stop\n");
     terraform.assert_settled();
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));

@@ -114,7 +114,8 @@ fn an_operator_needs_its_policy_and_all_of_it() {
     assert_eq!(world.spawn_as(&operator, ["exec", "tiles", "-q", "--rank", "0", "--", "echo", "in"]).succeeded().stdout, "in\n");
     let mut command = world.command(spawn_tests::programs::program("spawn"));
     command.envs(operator.environment()).args(["connect", "tiles", "--rank", "1"]);
-    let connected = world.block_on(command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output()).expect("it runs");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let connected = world.block_on(async { command.output().await }).expect("it runs");
     assert!(connected.status.success(), "{}", String::from_utf8_lossy(&connected.stderr));
     let needed: BTreeSet<String> = used(&world, &operator).into_iter().chain(["ssm:CancelCommand".to_owned()]).collect();
     assert_eq!(needed, allowed(&policy), "used, and allowed; what is not waited for is cancelled");

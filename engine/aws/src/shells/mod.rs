@@ -96,12 +96,14 @@ impl Shells for Sessions {
     async fn result(&self, command: &str, instance: &InstanceId) -> Result<CommandResult> {
         let get = self.client.get_command_invocation().command_id(command).instance_id(&instance.0);
         let answer = self.endpoint.call(GET, || get.clone().send()).await?;
+        // One that never ran has the code -1.
+        let exit_code = Some(answer.response_code()).filter(|code| *code >= 0);
+        let stderr = answer.standard_error_content.as_deref().unwrap_or_default();
         Ok(CommandResult {
             status: answer.status_details().or(answer.status().map(|status| status.as_str())).unwrap_or_default().to_owned(),
-            // One that never ran has the code -1.
-            exit_code: Some(answer.response_code()).filter(|code| *code >= 0),
+            exit_code,
+            stderr: own_words(stderr, exit_code).to_owned(),
             stdout: answer.standard_output_content.unwrap_or_default(),
-            stderr: answer.standard_error_content.unwrap_or_default(),
         })
     }
 
@@ -126,6 +128,12 @@ impl Shells for Sessions {
             }
         }
     }
+}
+
+/// What a command itself wrote to standard error: the agent says its exit code there once more.
+fn own_words(stderr: &str, exit_code: Option<i32>) -> &str {
+    let Some(code) = exit_code.filter(|code| *code != 0) else { return stderr };
+    stderr.trim_end().strip_suffix(&format!("failed to run commands: exit status {code}")).unwrap_or(stderr)
 }
 
 /// Whether a command is in no state that changes any more.
@@ -171,5 +179,24 @@ impl Terminal for Open {
 
     async fn close(&mut self) -> Result<()> {
         self.ends.terminate().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_agent_adds_is_taken_away() {
+        for (stderr, code, expected) in [
+            ("err\nfailed to run commands: exit status 7", Some(7), "err\n"),
+            ("failed to run commands: exit status 7\n", Some(7), ""),
+            ("failed to run commands: exit status 7", Some(0), "failed to run commands: exit status 7"),
+            ("failed to run commands: exit status 7", Some(8), "failed to run commands: exit status 7"),
+            ("err\n", Some(7), "err\n"),
+            ("err\n", None, "err\n"),
+        ] {
+            assert_eq!(own_words(stderr, code), expected);
+        }
     }
 }
