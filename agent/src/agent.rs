@@ -90,7 +90,9 @@ impl Agent {
     fn start(path: &Path, intervals: Intervals) -> Result<Self, String> {
         let config = config::load(path)?;
         let state = State::beside(path);
-        let (deadline_sender, deadline) = watch::channel(lease::known(&state, config.deadline));
+        let now = Timestamp::now();
+        let known = lease::known(&state, &config);
+        let (deadline_sender, deadline) = watch::channel(lease::holds_first(known, &config, now));
         let (idle_sender, idle) = watch::channel(None);
         let endings = Endings::watch().map_err(|error| format!("signals cannot be received: {error}"))?;
         endings.when(lease::over(deadline.clone()), Ending::Lease);
@@ -100,7 +102,10 @@ impl Agent {
         let bucket = Rc::new(Bucket::new(Rc::clone(&session), &config.bucket, &config.account));
         let keys = RunKeys::new(&config.fleet, &config.run);
         let told = lease::Told { deadline: deadline_sender, idle: idle_sender };
-        tokio::task::spawn_local(lease::follow(Rc::clone(&bucket), keys.clone(), state.clone(), told, intervals.lease));
+        tokio::task::spawn_local(lease::follow(Rc::clone(&bucket), keys.clone(), state.clone(), told, intervals.lease, config.stops));
+        if config.stops && known > now {
+            tokio::task::spawn_local(power::go_on());
+        }
         let (findings, identity, rank, started_at) = (Rc::default(), OnceCell::new(), OnceCell::new(), OnceCell::new());
         Ok(Self {
             config,

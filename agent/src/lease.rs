@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::idle::IdleSpec;
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{Lease, SCHEMA};
+use spawn_model::record::{AgentConfig, Lease, SCHEMA};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -23,9 +23,17 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 /// The pause before the object is asked for again, as long as it was never read.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a machine that was started again may take to read its lease: the one that it knows is over.
+const READ_WITHIN: SignedDuration = SignedDuration::from_mins(3);
+
 /// The deadline that is known without asking anybody: that of user data, or a later word from an earlier boot.
-pub(crate) fn known(state: &State, configured: Timestamp) -> Timestamp {
-    state.recall(ARMED).unwrap_or(configured)
+pub(crate) fn known(state: &State, config: &AgentConfig) -> Timestamp {
+    state.recall(ARMED).unwrap_or(config.deadline)
+}
+
+/// What holds until the lease is read. On a machine that may have been started again, a deadline that is over says nothing.
+pub(crate) fn holds_first(known: Timestamp, config: &AgentConfig, now: Timestamp) -> Timestamp {
+    if config.stops && known <= now { now + READ_WITHIN } else { known }
 }
 
 /// Waits until the deadline has passed, wherever it moves.
@@ -57,7 +65,7 @@ pub(crate) struct Told {
 }
 
 /// Follows the lease object for ever. What it says is the truth, whether later or earlier; as long as it cannot be read, what was last known holds.
-pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, told: Told, interval: Duration) {
+pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, told: Told, interval: Duration, stops: bool) {
     let key = keys.lease();
     let mut tag: Option<String> = None;
     let mut pause = FIRST_PAUSE;
@@ -68,7 +76,7 @@ pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, told
             Ok(Some((content, new_tag))) => match serde_json::from_slice::<Lease>(&content) {
                 Ok(lease) if lease.schema == SCHEMA => {
                     tag = Some(new_tag).filter(|tag| !tag.is_empty());
-                    moved(&state, &told.deadline, lease.deadline).await;
+                    moved(&state, &told.deadline, lease.deadline, stops).await;
                     told.idle.send_if_modified(|idle| {
                         let is_other = *idle != lease.idle;
                         *idle = lease.idle;
@@ -95,7 +103,7 @@ pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, told
 }
 
 /// Takes over a deadline: arms the first hand for it and tells everybody.
-async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestamp) {
+async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestamp, stops: bool) {
     if *deadline.borrow() == new {
         return;
     }
@@ -104,7 +112,11 @@ async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestam
         eprintln!("spored: the deadline cannot be kept: {error}");
     }
     deadline.send_replace(new);
-    power::arm(new, Timestamp::now()).await;
+    let now = Timestamp::now();
+    if stops && new > now {
+        power::go_on().await;
+    }
+    power::arm(new, now, stops).await;
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use tokio::time::sleep;
 
 /// The timer that user data made.
 const TIMER: &str = "spawn-deadline.timer";
+/// The timer that user data made for a machine that may be started again: it stops one whose agent does not come up.
+const BOOT_TIMER: &str = "spawn-boot.timer";
 /// How long to wait when the machine refuses to power off.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -26,15 +28,23 @@ pub(crate) async fn off() {
     }
 }
 
-/// Moves the machine's own end, both the scheduled shutdown and the timer, to a deadline.
-pub(crate) async fn arm(deadline: Timestamp, now: Timestamp) {
+/// Has a machine that was started again go on: its agent is there, and its lease is known.
+pub(crate) async fn go_on() {
+    if !run(&["systemctl", "stop", BOOT_TIMER]).await {
+        eprintln!("spored: {BOOT_TIMER} could not be stopped, and ends this machine soon after its boot");
+    }
+}
+
+/// Moves the machine's own end, both the scheduled shutdown and the timer, to a deadline. A timer of a machine that `stops` never makes up for
+/// a moment that it was off: it would end what was started again after its deadline.
+pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, stops: bool) {
     // There may be none to cancel.
     run(&["shutdown", "-c"]).await;
     if !run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await {
         eprintln!("spored: the shutdown at {deadline} could not be scheduled");
     }
     let path = units().join(TIMER);
-    if let Err(error) = std::fs::write(&path, timer(deadline)) {
+    if let Err(error) = std::fs::write(&path, timer(deadline, !stops)) {
         eprintln!("spored: {}: {error}", path.display());
     }
     if !(run(&["systemctl", "daemon-reload"]).await && run(&["systemctl", "restart", TIMER]).await) {
@@ -49,10 +59,10 @@ fn minutes(deadline: Timestamp, now: Timestamp) -> i64 {
 }
 
 /// The timer's unit, as user data first wrote it.
-fn timer(deadline: Timestamp) -> String {
+fn timer(deadline: Timestamp, persistent: bool) -> String {
     let calendar = deadline.strftime("%Y-%m-%d %H:%M:%S UTC");
     format!(
-        "[Unit]\nDescription=End of the lease\n[Timer]\nOnCalendar={calendar}\nPersistent=true\nAccuracySec=1s\n\
+        "[Unit]\nDescription=End of the lease\n[Timer]\nOnCalendar={calendar}\nPersistent={persistent}\nAccuracySec=1s\n\
          [Install]\nWantedBy=timers.target\n"
     )
 }
@@ -92,6 +102,6 @@ mod tests {
 
     #[test]
     fn the_timer_is_on_the_absolute_time() {
-        insta::assert_snapshot!("timer", timer("2030-01-02T03:04:05Z".parse().unwrap()));
+        insta::assert_snapshot!("timer", timer("2030-01-02T03:04:05Z".parse().unwrap(), true));
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use spawn_model::record::{Completion, Exit, RankClaim, SCHEMA};
+use spawn_model::record::{Completion, Exit, RankClaim, SCHEMA, Stop};
 use tokio::time::{sleep, timeout};
 
 use super::{After, Agent};
@@ -13,6 +14,7 @@ use crate::failure::Failure;
 use crate::hook::Hooks;
 use crate::rank::{BucketClaims, Claims};
 use crate::results::Uploaded;
+use crate::retry::retry;
 
 /// What is left to be done when the lease ends or EC2 takes the machine back has to be done within this.
 const LAST_WORK: Duration = Duration::from_secs(10);
@@ -66,8 +68,11 @@ impl Agent {
         After::PowerOff
     }
 
-    /// Records how it ended, if this machine has a rank.
+    /// Records how it ended, if this machine has a rank; or only that it stops, if it can be started again: then its command begins anew.
     pub(super) async fn record(&self, exit: Exit, uploaded: Uploaded) {
+        if self.config.stops && matches!(exit, Exit::LeaseEnded | Exit::Idle) {
+            return self.stops(exit == Exit::Idle).await;
+        }
         let (Some(rank), Some(identity)) = (self.rank.get(), self.identity.get()) else { return };
         let started = !matches!(exit, Exit::NotStarted { .. });
         let started_at = self.started_at.get().copied().filter(|_| started);
@@ -84,6 +89,24 @@ impl Agent {
             idle,
         };
         self.write(&completion).await;
+    }
+
+    /// Says that this machine stops, and why.
+    async fn stops(&self, is_idle: bool) {
+        let rank = self.rank.get().copied().or_else(|| completion::kept(&self.state).map(|done| done.rank)).unwrap_or_default();
+        let Ok(identity) = self.metadata.identity().await else { return };
+        let idle = self.findings.idleness.get().cloned().filter(|_| is_idle);
+        let stop = Stop { schema: SCHEMA, instance_id: identity.instance_id, at: Timestamp::now(), idle };
+        let Ok(content) = serde_json::to_vec(&stop).map(Bytes::from) else { return };
+        let key = self.keys.stop(rank);
+        tokio::select! {
+            written = retry(self.session.patience(LAST_WORK), async || self.bucket.put(&key, content.clone()).await) => {
+                if let Err(failure) = written {
+                    eprintln!("spored: why this machine stops could not be recorded: {failure}");
+                }
+            }
+            () = self.out_of_time(LAST_MOMENTS.1) => {}
+        }
     }
 
     pub(super) async fn write(&self, record: &Completion) {
@@ -103,7 +126,11 @@ impl Agent {
             return After::Leave;
         }
         let uploaded = self.run_last_hook(hooks, ending).await;
-        let idle = self.findings.idleness.get().cloned().filter(|_| ending == Ending::Idle);
+        let is_idle = ending == Ending::Idle;
+        if self.config.stops {
+            self.stops(is_idle).await;
+        }
+        let idle = self.findings.idleness.get().cloned().filter(|_| is_idle && !self.config.stops);
         if (uploaded.is_some() || idle.is_some())
             && let Some(done) = completion::kept(&self.state)
         {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
 use spawn_model::problem::{Path, Problem};
+use spawn_model::read::FieldType;
 use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, LeaseSpec};
 use spawn_model::value::Value;
@@ -73,9 +74,10 @@ impl Extend {
 
     /// The new lease.
     fn lease(&self, fleet: &Fleet) -> Result<LeaseSpec, Failure> {
-        let mut lease = Fields::from([("ttl".to_owned(), Value::String(self.ttl(fleet)?))]);
-        if let Some(idle) = fleet.idle.as_ref().filter(|_| !self.no_idle) {
-            lease.insert("idle".to_owned(), Value::Map(idle.written()));
+        let mut lease = lease_fields(fleet);
+        lease.insert("ttl".to_owned(), Value::String(self.ttl(fleet)?));
+        if self.no_idle {
+            lease.remove("idle");
         }
         let mut fields = Fields::from([("lease".to_owned(), Value::Map(lease))]);
         self.idle.apply(&mut fields);
@@ -92,14 +94,23 @@ impl Extend {
             vec![Problem::new(&Path::field("--by"), message, "Write it like \"90s\", \"20m\", \"1h30m\" or \"2d\"")]
         })?;
         // The present deadline may be a fraction of a second off a whole ttl: round, so that twice 30m is 1h.
-        let present = fleet.record.asked_at.duration_until(fleet.deadline).as_secs_f64().round().max(0.0);
+        let present = fleet.record.leased_from().duration_until(fleet.deadline).as_secs_f64().round().max(0.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of at most some months")]
         Ok(Seconds((present as u64).saturating_add(more.0)).to_string())
     }
 }
 
+/// The lease of a fleet as a user would write it, with the idleness that its machines go by.
+pub(super) fn lease_fields(fleet: &Fleet) -> Fields {
+    let lease = LeaseSpec { idle: fleet.idle.clone(), ..fleet.record.spec.lease.clone() };
+    let recorded = serde_json::to_value(&lease).map(Value::from).unwrap_or_default();
+    let Value::Map(mut fields) = LeaseSpec::KIND.written(recorded) else { return Fields::new() };
+    fields.retain(|_, value| !value.is_null());
+    fields
+}
+
 /// Judges a lease by the rules of every fleet: those of the smallest one, for nothing else of a fleet decides about it.
-fn checked(mut fields: Fields) -> Result<LeaseSpec, Failure> {
+pub(super) fn checked(mut fields: Fields) -> Result<LeaseSpec, Failure> {
     fields.insert("name".to_owned(), "a".into());
     fields.insert("instance_types".to_owned(), Value::List(vec!["t3.micro".into()]));
     let (spec, problems) = read_spec(FleetKind::Instance, &Value::Map(fields));
@@ -132,6 +143,15 @@ mod tests {
     fn a_lease_is_told_from_the_beginning_or_from_its_present_end() {
         assert_eq!(extend(&["--ttl", "2h"], &array()).expect("a lease").ttl, Seconds(7200));
         assert_eq!(extend(&["--by", "30m"], &array()).expect("a lease").ttl, Seconds(50 * 60));
+    }
+
+    #[test]
+    fn what_is_not_told_stays_as_it_was() {
+        let mut fleet = array();
+        fleet.record.spec.lease.budget = Some(2.5);
+        fleet.record.spec.lease.on_expiry = spawn_model::stopping::OnEnd::Stop;
+        let lease = extend(&["--ttl", "2h"], &fleet).expect("a lease");
+        assert_eq!(lease, LeaseSpec { ttl: Seconds(7200), ..fleet.record.spec.lease });
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod logs;
 mod ls;
 mod plan;
 mod policy;
+mod power;
 mod reap;
 mod rerun;
 mod results;
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Exec(exec::Exec),
     Connect(connect::Connect),
     Extend(extend::Extend),
+    Stop(power::Stop),
+    Start(power::Start),
     Rerun(rerun::Rerun),
     Down(down::Down),
     Reap(reap::Reap),
@@ -62,6 +65,8 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Exec(exec) => exec.run(global, output).await,
         Command::Connect(connect) => connect.run(global, output).await,
         Command::Extend(extend) => extend.run(global, output).await,
+        Command::Stop(stop) => stop.run(global, output).await,
+        Command::Start(start) => start.run(global, output).await,
         Command::Rerun(rerun) => rerun.run(global, output).await,
         Command::Down(down) => down.run(global, output).await,
         Command::Reap(reap) => reap.run(global, output).await,

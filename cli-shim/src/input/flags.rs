@@ -56,6 +56,12 @@ pub(crate) struct FleetArgs {
     ttl: Option<String>,
     #[arg(long, help = first_sentence("lease.budget"), long_help = doc("lease.budget"), value_name = "USD")]
     budget: Option<f64>,
+    #[arg(long, help = first_sentence("lease.on_expiry"), long_help = doc("lease.on_expiry"), value_name = "END")]
+    on_expiry: Option<String>,
+    #[arg(long, help = first_sentence("lease.on_idle"), long_help = doc("lease.on_idle"), value_name = "END")]
+    on_idle: Option<String>,
+    #[arg(long, help = first_sentence("lease.retain"), long_help = doc("lease.retain"), value_name = "DURATION")]
+    retain: Option<String>,
     #[command(flatten)]
     idle: IdleArgs,
     #[arg(long, help = first_sentence("connect"), long_help = doc("connect") + " `--connect=false` keeps them out.", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
@@ -141,7 +147,13 @@ impl FleetArgs {
             }
         }
         let texts = |pairs: &[(String, String)]| pairs.iter().map(|(key, value)| (key.clone(), text(value))).collect();
-        let lease = [("ttl", self.ttl.as_ref().map(text)), ("budget", self.budget.map(Value::Float))];
+        let lease = [
+            ("ttl", self.ttl.as_ref().map(text)),
+            ("budget", self.budget.map(Value::Float)),
+            ("on_expiry", self.on_expiry.as_ref().map(text)),
+            ("on_idle", self.on_idle.as_ref().map(text)),
+            ("retain", self.retain.as_ref().map(text)),
+        ];
         if !self.policy.is_empty() {
             let path = Path::field("policies");
             let read = self.policy.iter().enumerate().map(|(number, policy)| document(policy, &path.index(number), problems));
@@ -248,6 +260,9 @@ mod tests {
         ("checkpoint_timeout", "checkpoint.timeout"),
         ("ttl", "lease.ttl"),
         ("budget", "lease.budget"),
+        ("on_expiry", "lease.on_expiry"),
+        ("on_idle", "lease.on_idle"),
+        ("retain", "lease.retain"),
         ("wait", "wait_for"),
         ("tag", "tags"),
         ("trigger", "triggers"),

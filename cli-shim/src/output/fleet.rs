@@ -33,6 +33,8 @@ pub(crate) struct FleetView {
     #[serde(skip)]
     status: Status,
     #[serde(skip)]
+    has_stopped: bool,
+    #[serde(skip)]
     deadline: Timestamp,
     #[serde(skip)]
     now: Timestamp,
@@ -53,6 +55,7 @@ impl FleetView {
             ended_at: fleet.ended_at.map(|at| at.to_string()),
             notes: fleet.notes.clone(),
             status: fleet.status,
+            has_stopped: fleet.status == Status::Stopped || fleet.record.started_at.is_some(),
             deadline: fleet.deadline,
             now,
         }
@@ -91,6 +94,7 @@ impl FleetView {
         let per_hour = format!("{} per instance-hour, on demand by the Pricing API", money::price(price));
         match self.cost_usd_so_far {
             Some(cost) => format!("{} so far, at {per_hour}", money::about(cost)),
+            None if self.has_stopped => format!("unknown: it costs {per_hour} only while it runs"),
             None => format!("unknown: not every member has the type that costs {per_hour}"),
         }
     }
@@ -187,8 +191,11 @@ pub(crate) fn kind(kind: FleetKind) -> &'static str {
 }
 
 /// What the fleet has cost at the on-demand price of its preferred type: each member from the moment it was asked for to its
-/// end. Nothing if that price is unknown or not every member's.
+/// end. Nothing if that price is unknown or not every member's, or if it has stopped: for how long, nobody has written down.
 fn cost_usd_so_far(fleet: &Fleet, now: Timestamp) -> Option<f64> {
+    if fleet.status == Status::Stopped || fleet.record.started_at.is_some() {
+        return None;
+    }
     let price = fleet.record.price_usd_per_hour?;
     let preferred = fleet.record.instance_types.first()?;
     let alive: BTreeSet<&str> = fleet.alive.iter().map(|id| id.0.as_str()).collect();

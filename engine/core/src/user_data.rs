@@ -7,6 +7,8 @@ use spawn_model::record::AgentConfig;
 
 /// The shell script around everything else.
 const BOOT: &str = include_str!("user_data/boot.sh");
+/// What a machine is told too that may be started again.
+const BOOT_TIMER: &str = include_str!("user_data/boot_timer.sh");
 /// The program that downloads the agent.
 const FETCH: &str = include_str!("user_data/fetch.py");
 
@@ -36,6 +38,8 @@ impl UserData<'_> {
         BOOT.replace("@DEADLINE_EPOCH@", &deadline.as_second().to_string())
             .replace("@DEADLINE_CALENDAR@", &calendar)
             .replace("@DEADLINE@", &calendar)
+            .replace("@PERSISTENT@", if self.config.stops { "false" } else { "true" })
+            .replace("@BOOT_TIMER@", if self.config.stops { BOOT_TIMER } else { "" })
             .replace("@REGION@", &self.config.region)
             .replace("@BUCKET@", &self.config.bucket)
             .replace("@ACCOUNT@", &self.config.account)
@@ -72,8 +76,19 @@ mod tests {
     }
 
     fn rendered() -> String {
+        render(&config())
+    }
+
+    fn render(config: &AgentConfig) -> String {
         let agents = [("x86_64".to_owned(), "a".repeat(64)), ("aarch64".to_owned(), "b".repeat(64))];
-        String::from_utf8(UserData { config: &config(), agent_sha256: &agents }.render()).unwrap()
+        String::from_utf8(UserData { config, agent_sha256: &agents }.render()).unwrap()
+    }
+
+    #[test]
+    fn a_machine_that_stops_is_told_what_to_do_when_it_is_started_again() {
+        let (ends, stops) = (rendered(), render(&AgentConfig { stops: true, ..config() }));
+        let more: Vec<&str> = stops.lines().filter(|line| !ends.contains(line)).collect();
+        insta::assert_snapshot!("user_data_that_stops", more.join("\n"));
     }
 
     #[test]

@@ -56,6 +56,13 @@ const BUG: &str = "This is a fault in spawn. Report it with the output of the sa
 /// All of them, by name.
 pub const CODES: &[Code] = &[
     code(
+        "AlreadyRuns",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "`spawn start` starts what has stopped, and this has not.",
+        "`spawn extend NAME` gives it more time.",
+    ),
+    code(
         "AnotherSandbox",
         &[Class::Conflict],
         Left::Unchanged,
@@ -216,6 +223,13 @@ pub const CODES: &[Code] = &[
         Left::Unchanged,
         "Another fleet of this account and region has the name. Names are never taken away: a fleet is only gone on with if its launcher is dead, it was launched by the same caller, and nobody has stored it.",
         "Choose another name, end that fleet with `spawn down NAME`, or import it: `terraform import ADDRESS NAME`.",
+    ),
+    code(
+        "NeverStops",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The fleet's instances end when they are powered off: they can neither be stopped nor started again.",
+        "Set `on_expiry` or `on_idle` to `stop` in the lease of an instance; `spawn rerun NAME` runs this one again.",
     ),
     code(
         "NoAgent",
@@ -516,6 +530,13 @@ pub const CODES: &[Code] = &[
         "End the fleets that the message names with `spawn down`, then remove the set-up.",
     ),
     code("SetupJson", &[Class::Bug], Left::Unchanged, "The account set-up's parameter could not be written as JSON.", BUG),
+    code(
+        "SetupOld",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The account set-up was made by an earlier version, which knew nothing of what is asked for.",
+        "Run `spawn setup` again: it adds what is missing, and changes nothing for what runs.",
+    ),
     code(
         "SetupUnreadable",
         &[Class::Invalid],

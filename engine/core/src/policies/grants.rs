@@ -147,7 +147,12 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &[INSTANCES, VOLUMES, GROUPS],
         when: &[ON_WHAT_IS_OURS, ("ForAllValues:StringNotLike", "aws:TagKeys", "{reserved}*"), ("Null", "aws:TagKeys", "false")],
     },
-    Grant { to: &[Launcher], actions: &["ec2:AuthorizeSecurityGroupIngress"], on: &[GROUPS], when: &[ON_WHAT_IS_OURS] },
+    Grant {
+        to: &[Launcher],
+        actions: &["ec2:AuthorizeSecurityGroupIngress", "ec2:StartInstances", "ec2:StopInstances"],
+        on: &[GROUPS, INSTANCES],
+        when: &[ON_WHAT_IS_OURS],
+    },
     Grant {
         to: &[Launcher, Reaper],
         actions: &["ec2:DeletePlacementGroup", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances"],

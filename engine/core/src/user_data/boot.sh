@@ -16,14 +16,14 @@ units=${units%%:*}
 printf '%s\n' '[Unit]' 'Description=End of the lease' \
     '[Service]' 'Type=oneshot' 'ExecStart=systemctl poweroff' >"$units/spawn-deadline.service"
 printf '%s\n' '[Unit]' 'Description=End of the lease' \
-    '[Timer]' 'OnCalendar=@DEADLINE_CALENDAR@' 'Persistent=true' 'AccuracySec=1s' \
+    '[Timer]' 'OnCalendar=@DEADLINE_CALENDAR@' 'Persistent=@PERSISTENT@' 'AccuracySec=1s' \
     '[Install]' 'WantedBy=timers.target' >"$units/spawn-deadline.timer"
 systemd=
 command -v systemctl >/dev/null && systemd=yes
 if [ "$systemd" ]; then
     systemctl daemon-reload
     systemctl enable --now spawn-deadline.timer || echo "spawn: the timer for @DEADLINE@ could not be started" >&2
-fi
+@BOOT_TIMER@fi
 
 end() {
     echo "spawn: $1; the machine ends now" >&2

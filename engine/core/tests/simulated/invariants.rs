@@ -71,11 +71,20 @@ impl State {
     /// When an instance's lease ends: by its tag, and by its run's lease object.
     pub(crate) fn lease_of_instance(&self, tags: &BTreeMap<String, String>) -> (Option<Timestamp>, Option<Timestamp>) {
         let tagged = tags.get(tag::DEADLINE).and_then(|date| date.parse().ok());
+        (tagged, self.lease_object(tags).map(|lease| lease.end()))
+    }
+
+    /// When an instance stops that is kept afterwards.
+    pub(crate) fn stop_of_instance(&self, tags: &BTreeMap<String, String>) -> Option<Timestamp> {
+        self.lease_object(tags).filter(|lease| lease.ends_at.is_some()).map(|lease| lease.deadline)
+    }
+
+    fn lease_object(&self, tags: &BTreeMap<String, String>) -> Option<Lease> {
         let fleet = tags.get(tag::FLEET).and_then(|id| FleetId::parse(id));
         let run = tags.get(tag::RUN).and_then(|id| RunId::parse(id));
         let key = fleet.zip(run).map(|(fleet, run)| RunKeys::new(&fleet, &run).lease());
         let object = key.and_then(|key| self.buckets.values().find_map(|objects| objects.get(&key)));
-        (tagged, object.and_then(|(body, _)| serde_json::from_slice::<Lease>(body).ok()).map(|lease| lease.end()))
+        object.and_then(|(body, _)| serde_json::from_slice(body).ok())
     }
 
     /// The instances whose lease is over by every word there is.

@@ -276,6 +276,7 @@ fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
         Status::Expired | Status::Interrupted | Status::Succeeded | Status::Failed => {
             "No action is planned. Another `lease` or other `triggers` start it again."
         }
+        Status::Stopped => "No action is planned. A lease that ends later starts it again, and so does `spawn start`.",
         Status::Lost => "It is planned again.",
         Status::Launching | Status::Running => return None,
     };

@@ -12,6 +12,7 @@ use spawn_model::error::{Class, Leftover};
 use spawn_model::market::{Fallback, MarketSpec, MarketType};
 use spawn_model::record::Keeper;
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
+use spawn_model::stopping::OnEnd;
 
 use super::dice::Dice;
 use crate::simulated::door::Process;
@@ -28,13 +29,19 @@ pub(super) enum Bought {
     /// One rank on demand, the others spot, or on demand where there is none.
     Mixed,
     Gang,
+    /// On demand, to stop at its deadline if it is an instance.
+    Stopping,
 }
 
 impl Bought {
-    fn of(self, spec: FleetSpec) -> FleetSpec {
+    fn of(self, kind: FleetKind, spec: FleetSpec) -> FleetSpec {
         let market = |fallback, on_demand_base| MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None };
         match self {
-            Self::OnDemand => spec,
+            Self::Stopping if kind == FleetKind::Instance => {
+                let lease = LeaseSpec { on_expiry: OnEnd::Stop, retain: Some(Seconds(3600)), ..spec.lease.clone() };
+                FleetSpec { lease, ..spec }
+            }
+            Self::OnDemand | Self::Stopping => spec,
             Self::Spot => FleetSpec { market: market(Fallback::None, 0), ..spec },
             Self::Mixed => FleetSpec { market: market(Fallback::OnDemand, u32::from(spec.size > 1)), ..spec },
             Self::Gang => FleetSpec { gang: true, ..spec },
@@ -55,6 +62,10 @@ pub(super) enum Deed {
     Tag { name: &'static str, turn: u64 },
     /// Runs a fleet again.
     Rerun { name: &'static str, turn: u64 },
+    /// Stops an instance.
+    Stop { name: &'static str },
+    /// Starts it again.
+    Start { name: &'static str },
     /// Ends a fleet for good, perhaps with its results.
     End { name: &'static str },
     /// Ends what is past its lease, and removes what nobody keeps.
@@ -64,11 +75,11 @@ pub(super) enum Deed {
 impl Deed {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let name = dice.of(&NAMES);
-        match dice.below(10) {
+        match dice.below(12) {
             0..=2 => {
                 let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
-                let bought = dice.of(&[Bought::OnDemand, Bought::OnDemand, Bought::Spot, Bought::Mixed, Bought::Gang]);
+                let bought = dice.of(&[Bought::OnDemand, Bought::OnDemand, Bought::Spot, Bought::Mixed, Bought::Gang, Bought::Stopping, Bought::Stopping]);
                 let keeper = dice.of(&[Keeper::Launcher, Keeper::Launcher, Keeper::Person, Keeper::State]);
                 Self::Launch { name, kind, size, bought, keeper }
             }
@@ -77,6 +88,8 @@ impl Deed {
             5 => Self::Calm { name, after_s: dice.of(&[None, Some(60), Some(600)]) },
             6 | 7 => Self::Rerun { name, turn: dice.below(2) },
             8 => Self::End { name },
+            9 => Self::Start { name },
+            10 => Self::Stop { name },
             _ => Self::Reap,
         }
     }
@@ -90,7 +103,7 @@ impl Deed {
         let quiet = Operation::quiet();
         match *self {
             Self::Launch { name, kind, size, bought, keeper } => {
-                let launched = engine.launch(kind, &bought.of(spec(name, size)), &quiet).await?;
+                let launched = engine.launch(kind, &bought.of(kind, spec(name, size)), &quiet).await?;
                 // The fleet is there whether or not its face could say that it stored it.
                 if keeper == Keeper::Launcher {
                     return Ok(());
@@ -118,6 +131,11 @@ impl Deed {
                 let spec = FleetSpec { triggers, files: array(1).files, ..fleet.record.spec.clone() };
                 engine.rerun(&fleet.record.fleet, &spec, Wanted::ByTriggers, &quiet).await.map(drop)
             }
+            Self::Stop { name } => engine.stop(&engine.find(name).await?).await,
+            Self::Start { name } => {
+                let fleet = engine.find(name).await?;
+                engine.start(&fleet, &fleet.record.spec.lease, &quiet).await.map(drop)
+            }
             Self::End { name } => end(engine, name).await,
             Self::Reap => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
         }
@@ -134,6 +152,8 @@ impl fmt::Display for Deed {
             Self::Calm { name, after_s } => write!(f, "have {name} end after {after_s:?} s of idleness"),
             Self::Tag { name, .. } => write!(f, "tag {name}"),
             Self::Rerun { name, turn } => write!(f, "run {name} again, turn {turn}"),
+            Self::Stop { name } => write!(f, "stop {name}"),
+            Self::Start { name } => write!(f, "start {name}"),
             Self::End { name } => write!(f, "end {name}"),
             Self::Reap => write!(f, "reap"),
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use sandbox_cloud::model::InstanceState;
 use spawn_core::ports::Result;
 use spawn_model::error::Leftover;
 use spawn_model::ids::{FleetId, InstanceId};
@@ -34,6 +35,10 @@ pub(super) fn overdue(world: &World) -> Vec<String> {
         if latest.is_none_or(|latest| latest + MERCY < now) {
             broken.push(format!("{id} lives at {now}, and its lease ended at {latest:?}"));
         }
+        let stops_at = state.stop_of_instance(&machine.tags);
+        if machine.state == InstanceState::Running && stops_at.is_some_and(|at| at + MERCY < now) {
+            broken.push(format!("{id} runs at {now}, and was to stop at {stops_at:?}"));
+        }
     }
     broken
 }
@@ -61,7 +66,7 @@ pub(super) fn claim_of(
     let left: BTreeSet<&InstanceId> = match deed {
         Deed::Launch { .. } | Deed::Rerun { .. } => after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).collect(),
         Deed::End { .. } => after.iter().filter(|(_, fleet)| fleet.is_some() && fleet.as_ref() == target).map(|(id, _)| id).collect(),
-        Deed::Lease { .. } | Deed::Calm { .. } | Deed::Tag { .. } | Deed::Reap => return None,
+        Deed::Lease { .. } | Deed::Calm { .. } | Deed::Tag { .. } | Deed::Stop { .. } | Deed::Start { .. } | Deed::Reap => return None,
     };
     match &error.left {
         Leftover::Clear if !left.is_empty() => Some(format!("{deed} says that nothing is left, and {left:?} live ({error})")),

@@ -1,0 +1,86 @@
+//! `spawn start` and `spawn stop`.
+
+use clap::Args;
+use serde::Serialize;
+use spawn_core::fleet::Fleet;
+use spawn_model::duration::Seconds;
+use spawn_model::spec::LeaseSpec;
+
+use super::extend::{checked, lease_fields};
+use super::{DONE, Outcome};
+use crate::cli::Global;
+use crate::input::Fields;
+use crate::output::{Failure, Output, time};
+use crate::session::{Session, operation};
+use spawn_model::value::Value;
+
+/// Start an instance again that has stopped
+///
+/// With a lease that begins now. Its disks are as they were, its address within the network too; its command begins anew, unless it had ended
+/// by itself. It may stop if `on_expiry` or `on_idle` of its lease say so.
+#[derive(Debug, Args)]
+pub(crate) struct Start {
+    /// The fleet's name or id
+    name: String,
+    /// How long it may live from now on; left out, as long as before
+    #[arg(long, value_name = "DURATION")]
+    ttl: Option<String>,
+}
+
+/// Stop an instance now that can be started again
+///
+/// What it runs is asked to end. It costs no more than its disks, until its lease ends it for good.
+#[derive(Debug, Args)]
+pub(crate) struct Stop {
+    /// The fleet's name or id
+    name: String,
+}
+
+/// An instance that was started, as programs read it.
+#[derive(Serialize)]
+struct Started {
+    id: String,
+    name: String,
+    ttl_s: u64,
+    deadline: String,
+}
+
+/// An instance that was stopped, as programs read it.
+#[derive(Serialize)]
+struct Stopped {
+    id: String,
+    name: String,
+}
+
+impl Start {
+    pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
+        let Session { engine } = Session::connect(global).await?;
+        let operation = operation(output)?;
+        let fleet = engine.find(&self.name).await?;
+        let lease = self.lease(&fleet)?;
+        let deadline = engine.start(&fleet, &lease, &operation).await?;
+        let Seconds(ttl_s) = lease.ttl;
+        let record = &fleet.record;
+        let started = Started { id: record.fleet.to_string(), name: record.spec.name.clone(), ttl_s, deadline: deadline.to_string() };
+        output.result(&started, |started| format!("{} starts, and runs until {}\n", started.name, time::deadline(deadline, engine.now())))?;
+        Ok(DONE)
+    }
+
+    fn lease(&self, fleet: &Fleet) -> Result<LeaseSpec, Failure> {
+        let Some(ttl) = &self.ttl else { return Ok(fleet.record.spec.lease.clone()) };
+        let mut lease = lease_fields(fleet);
+        lease.insert("ttl".to_owned(), Value::String(ttl.clone()));
+        checked(Fields::from([("lease".to_owned(), Value::Map(lease))]))
+    }
+}
+
+impl Stop {
+    pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
+        let Session { engine } = Session::connect(global).await?;
+        let fleet = engine.find(&self.name).await?;
+        engine.stop(&fleet).await?;
+        let stopped = Stopped { id: fleet.record.fleet.to_string(), name: fleet.record.spec.name.clone() };
+        output.result(&stopped, |stopped| format!("{0} stops; `spawn start {0}` starts it again\n", stopped.name))?;
+        Ok(DONE)
+    }
+}
