@@ -141,7 +141,7 @@ impl Sessions {
         };
         let channel = Channel {
             sessions: Arc::clone(&self),
-            id: id.clone(),
+            id,
             session,
             socket,
             inbox: Inbox::default(),
@@ -151,8 +151,6 @@ impl Sessions {
             paused: false,
         };
         channel.run().await;
-        self.finish(&id);
-        self.agents.around.wake.notify_one();
     }
 
     /// Reads the token, and opens the session if it is the right one.
@@ -185,6 +183,9 @@ impl Channel {
         if let Some(program) = self.program.take() {
             program.end();
         }
+        // It is over before the client knows.
+        self.sessions.finish(&self.id);
+        self.sessions.agents.around.wake.notify_one();
         if let End::Closed(output) = end {
             self.close(&output).await;
         }
