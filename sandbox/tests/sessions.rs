@@ -297,6 +297,40 @@ async fn commands_run_with_and_without_a_terminal() {
         .await;
 }
 
+/// Who writes waits for who reads, and nobody else waits for either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_read_is_still_heard() {
+    let bench = Bench::new().await;
+    let [deaf, other] = bench.start(["", ""]).await;
+    let mut client = Client::shell(&deaf).await;
+    let shell = ask(&mut client, "echo $$").await;
+    let full =
+        "while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; echo . >> written; done\n";
+    client.type_in(full).await;
+    let written = bench.fixture.dir.path().join(format!("sandbox/machines/{}/written", bench.instance));
+    let size = || std::fs::metadata(&written).map_or(0, |file| file.len());
+    kit::wait_for("it writes", || size() > 0).await;
+    // It is stopped by what it wrote: nothing is added any more.
+    let last = std::cell::Cell::new((0, std::time::Instant::now()));
+    kit::wait_for("it waits", || {
+        let (before, since) = last.get();
+        if size() > before {
+            last.set((size(), std::time::Instant::now()));
+        }
+        since.elapsed().as_secs() >= 2 && size() == before
+    })
+    .await;
+    // The interrupt arrives, and others are served.
+    client.type_in("\x03").await;
+    client.until("^C").await;
+    assert_eq!(ask(&mut client, "echo here").await, "here");
+    client.type_in(full).await;
+    assert_eq!(ask(&mut Client::shell(&other).await, "echo me too").await, "me too");
+    bench.lines(&format!("ssm.terminate_session(SessionId='{}')", deaf["SessionId"].as_str().unwrap())).await;
+    kit::wait_for("its shell ends", || !alive(&shell)).await;
+    bench.stop(&[]).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_policies_everybody_may_and_nothing_is_left_when_the_sandbox_stops() {
     let fixture = Fixture::start(|options| (options.boot_delay_ms, options.enforce_iam) = (50, false)).await;
