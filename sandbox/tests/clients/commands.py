@@ -126,3 +126,8 @@ ec2.stop_instances(InstanceIds=[two])
 until("it stops", lambda: state(two) == "stopped")
 equal([i["InstanceId"] for i in ssm.describe_instance_information(Filters=[{"Key": "PingStatus", "Values": ["ConnectionLost"]}])["InstanceInformationList"]], [two])
 refused("InvalidInstanceId", send, "true", [two])
+
+# Many, in pages.
+launch(count=6)
+pages = list(ssm.get_paginator("describe_instance_information").paginate(PaginationConfig={"PageSize": 5}))
+equal([len(page["InstanceInformationList"]) for page in pages], [5, 3])
