@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod channel;
+
 use std::path::Path;
 
 use spawn_sandbox::{Options, Sandbox};
@@ -55,4 +57,15 @@ impl Fixture {
         assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout)
     }
+}
+
+/// Looks again and again, for a minute at most.
+pub(crate) async fn wait_for(what: &str, check: impl Fn() -> bool) {
+    for _ in 0..1_200 {
+        if check() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{what}");
 }
