@@ -19,6 +19,7 @@ use crate::network::{self, Network};
 use crate::reply::Reply;
 use crate::request::Request;
 use crate::shelf::Shelf;
+use crate::templates::Templates;
 use crate::transition::Change;
 use crate::{catalogue, groups};
 
@@ -37,6 +38,7 @@ pub(crate) struct Region {
     pub(crate) placement_groups: BTreeMap<String, PlacementGroup>,
     /// By name.
     pub(crate) key_pairs: BTreeMap<String, KeyPair>,
+    pub(crate) templates: Templates,
     pub(crate) tokens: BTreeMap<String, TokenRecord>,
     /// Instances that something happens to by itself, by when.
     pub(crate) due: BTreeSet<(Timestamp, String)>,
@@ -193,6 +195,7 @@ fn new_region(config: &Config, seed: &catalogue::RegionSeed) -> Region {
         snapshots: BTreeMap::new(),
         placement_groups: BTreeMap::new(),
         key_pairs: BTreeMap::new(),
+        templates: Templates::default(),
         tokens: BTreeMap::new(),
         due: BTreeSet::new(),
         buckets: Buckets::default(),

@@ -19,6 +19,7 @@
 //! | `spot` | spot prices, spot requests, and how instances are taken back |
 //! | `network` | networks: subnets, gateways, routes, endpoints |
 //! | `placement`, `keys`, `kms` | what launches name: placement groups, key pairs, encryption keys |
+//! | `templates` | launches that were described in advance |
 //! | `groups`, `volumes`, `tags` | the rest of what EC2 keeps |
 //! | `transition` | what happens by itself as time passes |
 //! | `buckets` | EC2's published token buckets |
@@ -55,6 +56,7 @@ mod snapshot;
 mod spot;
 mod subject;
 mod tags;
+mod templates;
 mod transition;
 mod volumes;
 
