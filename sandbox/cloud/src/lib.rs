@@ -21,6 +21,7 @@
 //! | `placement`, `keys`, `kms` | what launches name: placement groups, key pairs, encryption keys |
 //! | `templates` | launches that were described in advance |
 //! | `groups`, `volumes`, `tags` | the rest of what EC2 keeps |
+//! | [`scaling`] | Auto Scaling: groups of instances that keep their size |
 //! | `transition` | what happens by itself as time passes |
 //! | `buckets` | EC2's published token buckets |
 //! | [`faults`](Fault) | trouble on request |
@@ -51,6 +52,7 @@ mod placement;
 mod regions;
 pub mod reply;
 pub mod request;
+pub mod scaling;
 mod shelf;
 mod snapshot;
 mod spot;
