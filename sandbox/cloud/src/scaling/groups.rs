@@ -1,6 +1,6 @@
 //! Making, changing and deleting groups.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
@@ -94,7 +94,7 @@ fn empty(cloud: &mut Cloud, now: Timestamp, region: &str, name: &str) -> AutoSca
             "arn:aws:iam::{account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
         ),
         tags: BTreeMap::new(),
-        suspended: BTreeSet::new(),
+        suspended: BTreeMap::new(),
         instances: Vec::new(),
         actions: BTreeMap::new(),
         deleting: false,

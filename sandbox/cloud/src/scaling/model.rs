@@ -1,6 +1,6 @@
 //! What Auto Scaling keeps: groups, their instances, and what it did about them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -206,8 +206,8 @@ pub struct AutoScalingGroup {
     pub service_linked_role_arn: String,
     /// Its tags.
     pub tags: GroupTags,
-    /// What it does not do.
-    pub suspended: BTreeSet<Process>,
+    /// What it does not do, and since when.
+    pub suspended: BTreeMap<Process, Timestamp>,
     /// Its instances.
     pub instances: Vec<GroupInstance>,
     /// What it will do.
@@ -232,7 +232,7 @@ impl AutoScalingGroup {
     }
 
     pub(crate) fn does(&self, process: Process) -> bool {
-        !self.suspended.contains(&process)
+        !self.suspended.contains_key(&process)
     }
 }
 

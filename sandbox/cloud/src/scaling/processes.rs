@@ -12,7 +12,7 @@ pub(super) fn set(region: &mut Region, now: Timestamp, request: &ScalingProcesse
     change(region, now, &request.name, |group| {
         for process in named {
             if suspend {
-                group.suspended.insert(*process);
+                group.suspended.entry(*process).or_insert(now);
             } else {
                 group.suspended.remove(process);
             }

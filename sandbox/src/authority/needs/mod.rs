@@ -1,5 +1,6 @@
 //! Which rights a call takes, and on what: by AWS's service authorization reference. What is not thought through is a gap, not a yes.
 
+mod autoscaling;
 mod ec2;
 mod iam;
 mod logs;
@@ -94,6 +95,7 @@ pub(super) struct Facts<'a> {
 /// The rights a call takes; none if everybody may make it.
 pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
     match facts.request.service.as_str() {
+        "autoscaling" => autoscaling::needs(facts),
         "ec2" => ec2::needs(facts),
         "iam" => iam::needs(facts),
         "lambda" => Ok(lambda(facts)),
