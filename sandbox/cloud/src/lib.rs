@@ -1,4 +1,4 @@
-//! A simulated EC2: a pure, seeded state machine.
+//! A simulated EC2, and the Auto Scaling on it: a pure, seeded state machine.
 //!
 //! Nothing here does I/O, reads a clock or draws from the system's randomness: time is handed in with every call, and
 //! everything that looks random follows from [`Config::seed`]. The same seed and the same calls at the same times give

@@ -240,7 +240,7 @@ pub enum Reply {
     /// DescribeLaunchTemplates.
     LaunchTemplates(Listing<LaunchTemplate>),
     /// CreateLaunchTemplateVersion.
-    LaunchTemplateVersion(LaunchTemplateVersion),
+    LaunchTemplateVersion(Box<LaunchTemplateVersion>),
     /// DescribeLaunchTemplateVersions.
     LaunchTemplateVersions(Listing<LaunchTemplateVersion>),
     /// ImportKeyPair.

@@ -110,7 +110,10 @@ mod tests {
              &Filters.member.1.Name=tag%3Arun&Filters.member.1.Values.member.1=1&Filters.member.1.Values.member.2=2"
         );
         let text = json!({"AutoScalingGroupNames": "a"});
-        assert_eq!(form("DescribeAutoScalingGroups", text.as_object().unwrap()).unwrap_err().message, "AutoScalingGroupNames must be a list");
+        assert_eq!(
+            form("DescribeAutoScalingGroups", text.as_object().unwrap()).unwrap_err().message,
+            "AutoScalingGroupNames must be a list"
+        );
         assert!(form("DeleteAutoScalingGroup", json!({"Colour": 1}).as_object().unwrap()).unwrap_err().gap.is_some());
         assert!(form("CreateAutoScalingGroup", &Map::new()).unwrap_err().gap.is_some());
     }

@@ -197,7 +197,7 @@ pub(crate) fn create_version(
         kept.template.latest_version += 1;
         let made = version(&kept.template, now, request.version_description.clone(), data);
         kept.versions.insert(made.number, made.clone());
-        Ok(Reply::LaunchTemplateVersion(made))
+        Ok(Reply::LaunchTemplateVersion(Box::new(made)))
     })
 }
 

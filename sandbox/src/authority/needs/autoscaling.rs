@@ -24,9 +24,7 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
             let made = sized(facts.need(unknown(facts, &call.name)), &call.settings).giving(&tags).on_tagged("autoscaling", &tags);
             with_launches(facts, made, &call.settings)
         }
-        Request::UpdateAutoScalingGroup(call) => {
-            with_launches(facts, sized(on_group(facts, &call.name), &call.settings), &call.settings)
-        }
+        Request::UpdateAutoScalingGroup(call) => with_launches(facts, sized(on_group(facts, &call.name), &call.settings), &call.settings),
         Request::CreateOrUpdateTags(tags) => on_tags(facts, &tags, true),
         Request::DeleteTags(tags) => on_tags(facts, &tags, false),
         Request::DeleteAutoScalingGroup(call) => vec![on_group(facts, &call.name)],

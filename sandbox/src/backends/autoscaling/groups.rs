@@ -80,12 +80,8 @@ fn source(source: &LaunchSource) -> String {
 }
 
 fn template(its: &TemplateSpecification) -> String {
-    [
-        maybe("LaunchTemplateId", its.id.as_ref()),
-        maybe("LaunchTemplateName", its.name.as_ref()),
-        element("Version", its.version_text()),
-    ]
-    .concat()
+    [maybe("LaunchTemplateId", its.id.as_ref()), maybe("LaunchTemplateName", its.name.as_ref()), element("Version", its.version_text())]
+        .concat()
 }
 
 fn distribution(split: &Distribution) -> String {

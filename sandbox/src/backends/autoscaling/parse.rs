@@ -14,11 +14,28 @@ use crate::form::Form;
 use crate::protocol::Failure;
 
 const NAME: &str = "AutoScalingGroupName";
+const LISTS: [&str; 9] = [
+    "ActivityIds",
+    "AutoScalingGroupNames",
+    "AvailabilityZones",
+    "Filters",
+    "InstanceIds",
+    "ScalingProcesses",
+    "ScheduledActionNames",
+    "Tags",
+    "TerminationPolicies",
+];
 /// What AWS's groups can do as well, for services that are not here.
 const OTHER_PROCESSES: [&str; 3] = ["AddToLoadBalancer", "AlarmNotification", "InstanceRefresh"];
 
 /// Reads the request of an operation, all of it.
 pub(crate) fn request(operation: &str, mut form: Form) -> Result<Request, Failure> {
+    for name in LISTS {
+        // This is how clients write an empty list.
+        if form.peek(name) == Some("") {
+            form.take(name);
+        }
+    }
     let request = read(operation, &mut form)?;
     form.finish(&format!("autoscaling {operation}"))?;
     Ok(request)
@@ -28,9 +45,10 @@ fn read(operation: &str, form: &mut Form) -> Result<Request, Failure> {
     Ok(match operation {
         "CreateAutoScalingGroup" => create(form)?,
         "CreateOrUpdateTags" => Request::CreateOrUpdateTags(tags(form, None)?),
-        "DeleteAutoScalingGroup" => {
-            Request::DeleteAutoScalingGroup(DeleteAutoScalingGroup { name: form.need(NAME)?, force: flag(form, "ForceDelete")?.unwrap_or(false) })
-        }
+        "DeleteAutoScalingGroup" => Request::DeleteAutoScalingGroup(DeleteAutoScalingGroup {
+            name: form.need(NAME)?,
+            force: flag(form, "ForceDelete")?.unwrap_or(false),
+        }),
         "DeleteScheduledAction" => {
             Request::DeleteScheduledAction(DeleteScheduledAction { group_name: form.need(NAME)?, name: form.need("ScheduledActionName")? })
         }

@@ -48,9 +48,9 @@ fn source(form: &mut Form) -> Result<Option<LaunchSource>, Failure> {
     let plain = template(form, "LaunchTemplate");
     let template = template(form, &format!("{MIXED}.LaunchTemplate.LaunchTemplateSpecification"));
     match (plain, template) {
-        (Some(_), Some(_)) => {
-            Err(invalid("Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter."))
-        }
+        (Some(_), Some(_)) => Err(invalid(
+            "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.",
+        )),
         (plain, None) => Ok(plain.map(LaunchSource::Template)),
         (None, Some(template)) => Ok(Some(LaunchSource::Mixed {
             template,
