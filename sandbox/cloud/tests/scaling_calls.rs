@@ -36,7 +36,13 @@ fn ending_one_of_a_group() {
     assert!(error.message.starts_with("Currently, desiredSize equals minSize (1)."), "{error}");
     let error = end(&mut world, &ids[0], false).unwrap_err();
     assert_eq!(error.message, format!("Instance Id not found - No managed instance found for instance ID: {}", ids[0]));
-    assert_eq!(world.activities().iter().filter(|a| a.status == ActivityStatus::InProgress).count(), 0);
+    // One that does not even run yet can go, too, and its launch does not go on for ever.
+    world.set_desired(3).unwrap();
+    world.wait(2_000);
+    let pending = world.group().unwrap().instances.into_iter().find(|i| i.lifecycle == scaling::Lifecycle::Pending).unwrap();
+    end(&mut world, &pending.id, false).unwrap();
+    assert_eq!(world.in_service().len(), 3);
+    assert_eq!(world.activities().iter().filter(|a| a.status.is_going_on()).count(), 0);
 }
 
 #[test]
@@ -126,7 +132,8 @@ fn a_deleted_group_leaves_nothing() {
     assert_eq!(world.delete_group(false).unwrap_err().code, "ResourceInUse");
     world.delete_group(true).unwrap();
     assert!(world.group().unwrap().deleting);
-    assert_eq!(world.try_group(asked, &[]).unwrap_err().code, "AlreadyExists");
+    assert!(world.try_group(asked, &[]).unwrap_err().message.contains("already exists and is pending delete."));
+    assert_eq!(world.set_desired(1).unwrap_err(), "The AutoScaling group may not be modified while it is pending delete");
     world.delete_group(true).unwrap();
     world.wait(10_000);
     assert_eq!((world.group(), world.cloud.machine_ids()), (None, vec![]));

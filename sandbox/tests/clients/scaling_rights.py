@@ -31,7 +31,7 @@ def say(call, *args, **more):
     print(refused("AccessDenied", call, *args, **more)["Error"]["Message"])
 
 
-# A group takes the rights of its launches, and to hand on the role.
+# A group takes the rights of its launches, and to hand on the role; AWS does not tell which of them is missing.
 may({"Action": "autoscaling:*", "Resource": GROUP})
 say(create)
 may({"Action": "autoscaling:*", "Resource": GROUP}, {"Action": "ec2:RunInstances", "Resource": f"arn:aws:ec2:us-east-1:{ACCOUNT}:launch-template/*"})

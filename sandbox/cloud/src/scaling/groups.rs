@@ -63,7 +63,10 @@ pub(super) fn check_name(member: &str, name: &str) -> Result<(), ApiError> {
 fn exists(known: &AutoScalingGroup) -> ApiError {
     let name = &known.name;
     let message = if known.deleting {
-        format!("AutoScalingGroup by this name already exists and is pending delete - A group with the name {name} already exists")
+        format!(
+            "AutoScalingGroup by this name already exists - A group with the name {name} already exists and is pending delete.  Please wait \
+             until Autoscaling completes the deletion process before creating another group with the same name."
+        )
     } else {
         format!("AutoScalingGroup by this name already exists - A group with the name {name} already exists")
     };

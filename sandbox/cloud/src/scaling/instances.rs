@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::activities::{Began, begin, by_id};
+use super::activities::{Began, begin, by_id, finish};
 use super::round::details;
 use super::{
     ActivityStatus, GroupInstance, Lifecycle, Reply, SetInstanceHealth, SetInstanceProtection, TerminateInstanceInAutoScalingGroup, change,
@@ -51,6 +51,9 @@ pub(super) fn terminate(
     };
     let activity = begin(cloud, now, region, &group, began);
     let here = cloud.region_mut(region);
+    if let Some(launch) = &member.activity {
+        finish(here, now, launch, ActivityStatus::Cancelled, Some("Instance was terminated before it came into service.".to_owned()));
+    }
     change(here, now, &group.name, |group| {
         if request.decrement {
             group.desired_capacity -= 1;

@@ -112,8 +112,7 @@ impl Scaling {
     fn group(&self, name: &str) -> Result<&AutoScalingGroup, ApiError> {
         let group = self.groups.get(name).ok_or_else(|| no_group(name))?;
         if group.deleting {
-            let message = format!("AutoScalingGroup '{name}' is pending delete and cannot be changed.");
-            return Err(ApiError::new("ScalingActivityInProgress", message));
+            return Err(validation("The AutoScaling group may not be modified while it is pending delete"));
         }
         Ok(group)
     }

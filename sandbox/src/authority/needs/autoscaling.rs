@@ -6,18 +6,14 @@ use sandbox_cloud::scaling::{GroupSettings, GroupTag, Request};
 
 use crate::backends::autoscaling::read;
 use crate::form::Form;
-use crate::protocol::Failure;
 
 use super::{Facts, Need, ec2};
 
-pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
+pub(super) fn needs(facts: &Facts<'_>) -> Vec<Need> {
     let operation = facts.request.operation.as_str();
-    if operation.starts_with("Describe") {
-        return Ok(vec![facts.need("*")]);
-    }
     // A call that cannot be read does nothing, and is told so by Auto Scaling itself.
-    let Ok(request) = read(operation, Form::parse(&facts.request.body)) else { return Ok(Vec::new()) };
-    Ok(match request {
+    let Ok(request) = read(operation, Form::parse(&facts.request.body)) else { return Vec::new() };
+    match request {
         Request::CreateAutoScalingGroup(call) => {
             let tags = pairs(&call.tags);
             // For a group that is not there yet, these are its tags.
@@ -35,8 +31,12 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
         Request::SetInstanceHealth(call) => vec![on_group_of(facts, &call.instance_id)],
         Request::SetInstanceProtection(call) => vec![on_group(facts, &call.name)],
         Request::TerminateInstanceInAutoScalingGroup(call) => vec![on_group_of(facts, &call.instance_id)],
-        _ => return Err(facts.gap()),
-    })
+        Request::DescribeAutoScalingGroups(_)
+        | Request::DescribeAutoScalingInstances(_)
+        | Request::DescribeScalingActivities(_)
+        | Request::DescribeScheduledActions(_)
+        | Request::DescribeTags(_) => vec![facts.need("*")],
+    }
 }
 
 fn pairs(tags: &[GroupTag]) -> BTreeMap<String, String> {
@@ -87,7 +87,9 @@ fn on_tags(facts: &Facts<'_>, tags: &[GroupTag], values: bool) -> Vec<Need> {
 
 /// The rights of what a group would launch, as if its maker did: those of the template, and of each launch.
 fn with_launches(facts: &Facts<'_>, need: Need, settings: &GroupSettings) -> Vec<Need> {
-    let mut needs = vec![need];
-    needs.extend(ec2::needs_of_group(facts, settings));
-    needs
+    let Some(source) = &settings.source else { return vec![need] };
+    let named = source.template().id.as_ref().or(source.template().name.as_ref()).cloned().unwrap_or_default();
+    let refusal = format!("You are not authorized to use launch template: {named}");
+    let launches = ec2::needs_of_group(facts, settings).into_iter().map(|need| Need { refusal: Some(refusal.clone()), ..need });
+    std::iter::once(need).chain(launches).collect()
 }

@@ -251,3 +251,45 @@ pub(super) fn only(form: &mut Form, name: &str, known: &[&str]) -> Result<(), Fa
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn parse(operation: &str, form: &'static str) -> Result<Request, Failure> {
+        request(operation, Form::parse(&Bytes::from_static(form.as_bytes())))
+    }
+
+    #[test]
+    fn every_simulated_operation_is_spoken() {
+        for operation in sandbox_cloud::scaling::OPERATIONS {
+            let gap = parse(operation, "").err().and_then(|failure| failure.gap);
+            assert_eq!(gap, None, "{operation}");
+        }
+        assert_eq!(parse("EnableMetricsCollection", "").unwrap_err().gap.as_deref(), Some("autoscaling EnableMetricsCollection"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let cases = [
+            ("SetDesiredCapacity", "AutoScalingGroupName=g&DesiredCapacity=1&HonorCooldown=true", true, "NotImplemented"),
+            ("SetDesiredCapacity", "AutoScalingGroupName=g&DesiredCapacity=-1", false, "ValidationError"),
+            ("SetDesiredCapacity", "AutoScalingGroupName=g&DesiredCapacity=many", false, "MalformedInput"),
+            ("SetDesiredCapacity", "AutoScalingGroupName=g", false, "ValidationError"),
+            ("DeleteAutoScalingGroup", "AutoScalingGroupName=g&ForceDelete=perhaps", false, "MalformedInput"),
+            ("DeleteAutoScalingGroup", "AutoScalingGroupName=g&Colour=red", true, "NotImplemented"),
+            ("SuspendProcesses", "AutoScalingGroupName=g&ScalingProcesses.member.1=AlarmNotification", true, "NotImplemented"),
+            ("SuspendProcesses", "AutoScalingGroupName=g&ScalingProcesses.member.1=Sleep", false, "ValidationError"),
+            ("UpdateAutoScalingGroup", "AutoScalingGroupName=g&TerminationPolicies.member.1=arn:aws:lambda:x", true, "NotImplemented"),
+            ("UpdateAutoScalingGroup", "AutoScalingGroupName=g&TerminationPolicies.member.1=Youngest", false, "ValidationError"),
+            ("UpdateAutoScalingGroup", "AutoScalingGroupName=g&MaxInstanceLifetime=86400", true, "NotImplemented"),
+            ("SetInstanceHealth", "InstanceId=i-1&HealthStatus=Poorly", false, "ValidationError"),
+        ];
+        for (operation, form, gap, code) in cases {
+            let failure = parse(operation, form).unwrap_err();
+            assert_eq!((failure.code.as_str(), failure.gap.is_some()), (code, gap), "{operation} {form}");
+        }
+    }
+}
