@@ -50,6 +50,7 @@ impl Fixture {
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .envs(self.sandbox.environment())
+            .env("SANDBOX_CONTROL_TOKEN", self.sandbox.credentials().control_token)
             .output()
             .await
             .expect("python3 runs");
