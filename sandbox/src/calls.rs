@@ -25,7 +25,7 @@ pub struct CallRecord {
     pub operation: String,
     /// Region it was addressed to.
     pub region: String,
-    /// `controller`, `instance i-…`, `function …`, `log of function …`, `role …`, `automation …`, `scheduler`, or `unknown`.
+    /// `controller`, `instance i-…`, `function …`, `log of function …`, `role …`, `automation …`, `autoscaling`, `scheduler`, or `unknown`.
     pub caller: String,
     /// `ok` or the error code.
     pub outcome: String,

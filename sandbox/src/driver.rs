@@ -12,6 +12,7 @@ use crate::automation::{RouterApi, run};
 use crate::backends::iam::ProfileChange;
 use crate::backends::scheduler::Firing;
 use crate::callers::Caller;
+use crate::calls::Call;
 use crate::protocol::Request;
 use crate::router::Outcome;
 use crate::world::World;
@@ -80,6 +81,7 @@ async fn step(world: &World, at: Timestamp) {
 /// Tells the machines what the cloud has decided.
 fn apply(world: &World, at: Timestamp) {
     let changes = world.ec2.with(at, |cloud, now| cloud.advance(now));
+    log_own_calls(world, at);
     for change in changes {
         match change {
             Change::Boot(id) => {
@@ -91,6 +93,22 @@ fn apply(world: &World, at: Timestamp) {
             Change::RebalanceRecommendation { id, at } => world.machines.rebalance(id, at),
             Change::SpotNotice { id, at } => world.machines.spot_notice(id, at),
         }
+    }
+}
+
+/// What groups of instances did by themselves belongs to the log like any other call.
+fn log_own_calls(world: &World, at: Timestamp) {
+    for call in world.ec2.with(at, |cloud, _| cloud.take_own_calls()) {
+        world.router.calls().record(Call {
+            time: call.at,
+            service: "ec2".to_owned(),
+            operation: call.operation.to_owned(),
+            region: call.region,
+            caller: "autoscaling".to_owned(),
+            outcome: call.outcome,
+            duration_ms: 0.0,
+            rights: Vec::new(),
+        });
     }
 }
 

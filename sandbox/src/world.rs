@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::authority::Authority;
+use crate::backends::autoscaling::AutoScaling;
 use crate::backends::ec2::Ec2;
 use crate::backends::iam::Iam;
 use crate::backends::lambda::{Lambda, Surroundings};
@@ -90,6 +91,7 @@ impl World {
         }));
         let calls = CallLog::open(&options.dir.join("calls.jsonl"))?;
         let mut router = Router::new(&account, Arc::clone(&callers), Arc::clone(&clock), calls);
+        router.register("autoscaling", Arc::new(AutoScaling::new(ec2.clone())));
         router.register("ec2", ec2.clone());
         router.register("iam", iam.clone());
         router.register("lambda", lambda.clone());

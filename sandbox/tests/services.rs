@@ -35,8 +35,19 @@ async fn sessions() {
 
 /// Ids are not the same in every version of the sandbox.
 fn masked(text: &str) -> String {
-    let id = regex_lite::Regex::new("(ami|eni|i|sg|subnet|vpc)-[0-9a-f]{17}").unwrap();
-    id.replace_all(text, "$1-…").into_owned()
+    let id = regex_lite::Regex::new("(ami|eni|i|lt|sg|subnet|vpc)-[0-9a-f]{17}").unwrap();
+    let number = regex_lite::Regex::new("autoScalingGroup:[0-9a-f-]{36}").unwrap();
+    number.replace_all(&id.replace_all(text, "$1-…"), "autoScalingGroup:…").into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn autoscaling() {
+    script("autoscaling.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scaling_rights() {
+    insta::assert_snapshot!("scaling_rights", masked(&script("scaling_rights.py").await));
 }
 
 #[tokio::test(flavor = "multi_thread")]

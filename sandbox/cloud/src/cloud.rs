@@ -1,6 +1,6 @@
 //! The world, and the dispatch of calls.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,7 +18,9 @@ use crate::model::{
 use crate::network::{self, Network};
 use crate::reply::Reply;
 use crate::request::Request;
+use crate::scaling::{OwnCall, Scaling};
 use crate::shelf::Shelf;
+use crate::templates::Templates;
 use crate::transition::Change;
 use crate::{catalogue, groups};
 
@@ -37,6 +39,8 @@ pub(crate) struct Region {
     pub(crate) placement_groups: BTreeMap<String, PlacementGroup>,
     /// By name.
     pub(crate) key_pairs: BTreeMap<String, KeyPair>,
+    pub(crate) templates: Templates,
+    pub(crate) scaling: Scaling,
     pub(crate) tokens: BTreeMap<String, TokenRecord>,
     /// Instances that something happens to by itself, by when.
     pub(crate) due: BTreeSet<(Timestamp, String)>,
@@ -46,9 +50,14 @@ pub(crate) struct Region {
 impl Region {
     /// Changes an instance and keeps the list of what is due in step with it.
     pub(crate) fn change_instance(&mut self, now: Timestamp, id: &str, change: impl FnOnce(&mut Instance)) {
-        let before = self.instances.get(id).and_then(|i| i.due);
+        let concerns_group = |i: &Instance| (i.state, i.spot.as_ref().and_then(|s| s.rebalance));
+        let (before, known) = self.instances.get(id).map(|i| (i.due, concerns_group(i))).unzip();
         self.instances.change(now, id, change);
-        let after = self.instances.get(id).and_then(|i| i.due);
+        let (after, since) = self.instances.get(id).map(|i| (i.due, concerns_group(i))).unzip();
+        if let Some(instance) = self.instances.get(id).filter(|_| known != since) {
+            self.scaling.noticed(now, instance);
+        }
+        let (before, after) = (before.flatten(), after.flatten());
         if before != after {
             if let Some(at) = before {
                 self.due.remove(&(at, id.to_owned()));
@@ -73,7 +82,9 @@ pub struct Cloud {
     /// What has happened and was not yet told by [`Cloud::advance`].
     pub(crate) outbox: Vec<(Timestamp, Change)>,
     pub(crate) next_public_ip: u32,
-    calls: u64,
+    /// What services did by themselves and nobody has asked for yet.
+    pub(crate) own_calls: VecDeque<OwnCall>,
+    pub(crate) calls: u64,
 }
 
 impl Cloud {
@@ -87,6 +98,7 @@ impl Cloud {
             keys: Keys::new(&config.account_id),
             outbox: Vec::new(),
             next_public_ip: 0,
+            own_calls: VecDeque::new(),
             calls: 0,
             regions,
             config,
@@ -193,6 +205,8 @@ fn new_region(config: &Config, seed: &catalogue::RegionSeed) -> Region {
         snapshots: BTreeMap::new(),
         placement_groups: BTreeMap::new(),
         key_pairs: BTreeMap::new(),
+        templates: Templates::default(),
+        scaling: Scaling::new(config.reads_lag_ms),
         tokens: BTreeMap::new(),
         due: BTreeSet::new(),
         buckets: Buckets::default(),

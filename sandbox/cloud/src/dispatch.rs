@@ -6,7 +6,7 @@ use crate::cloud::Cloud;
 use crate::error::ApiError;
 use crate::reply::Reply;
 use crate::request::Request;
-use crate::{groups, images, instances, keys, network, offers, placement, regions, spot, tags, volumes};
+use crate::{groups, images, instances, keys, network, offers, placement, regions, spot, tags, templates, volumes};
 
 impl Cloud {
     /// Does the call in a region that exists.
@@ -20,6 +20,8 @@ impl Cloud {
             R::AuthorizeSecurityGroupIngress(r) => Reply::RulesAdded(groups::authorize(self, now, region, &r, false)?),
             R::CancelSpotInstanceRequests(r) => Reply::SpotRequestsCancelled(spot::requests::cancel(self.region_mut(region), now, &r)?),
             R::CreateInternetGateway(r) => Reply::InternetGateway(network::internet_gateways::create(self, region, &r)?),
+            R::CreateLaunchTemplate(r) => templates::create(self, now, region, &r)?,
+            R::CreateLaunchTemplateVersion(r) => templates::create_version(self, now, region, &r)?,
             R::CreateNatGateway(r) => Reply::NatGateway(network::nat_gateways::create(self, now, region, &r)?),
             R::CreatePlacementGroup(r) => Reply::PlacementGroup(placement::create(self, region, &r)?),
             R::CreateRoute(r) => network::route_tables::create_route(self.region_mut(region), &r).map(|()| Reply::Done)?,
@@ -32,6 +34,7 @@ impl Cloud {
             R::CreateVpcEndpoint(r) => Reply::VpcEndpoint(network::endpoints::create(self, now, region, &r)?),
             R::DeleteInternetGateway(r) => network::internet_gateways::delete(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::DeleteKeyPair(r) => Reply::KeyPairDeleted(keys::delete(self.region_mut(region), &r)?),
+            R::DeleteLaunchTemplate(r) => Reply::LaunchTemplate(templates::delete(self.region_mut(region), &r)?),
             R::DeleteNatGateway(r) => Reply::NatGatewayDeleted(network::nat_gateways::delete(self, now, region, &r)?),
             R::DeletePlacementGroup(r) => placement::delete(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::DeleteRoute(r) => network::route_tables::delete_route(self.region_mut(region), &r).map(|()| Reply::Done)?,
@@ -54,6 +57,8 @@ impl Cloud {
             R::DescribeInstances(r) => Reply::Reservations(instances::describe::describe(self, now, region, &r)?),
             R::DescribeInternetGateways(r) => Reply::InternetGateways(network::internet_gateways::describe(self.region(region), &r)?),
             R::DescribeKeyPairs(r) => Reply::KeyPairs(keys::describe(self.region(region), &r)?),
+            R::DescribeLaunchTemplateVersions(r) => Reply::LaunchTemplateVersions(templates::describe::versions(self.region(region), &r)?),
+            R::DescribeLaunchTemplates(r) => Reply::LaunchTemplates(templates::describe::templates(self.region(region), &r)?),
             R::DescribeNatGateways(r) => Reply::NatGateways(network::nat_gateways::describe(self, now, region, &r)?),
             R::DescribePlacementGroups(r) => Reply::PlacementGroups(placement::describe(self.region(region), &r)?),
             R::DescribeRegions(r) => Reply::Regions(regions::describe_regions(&r)?),
@@ -73,6 +78,7 @@ impl Cloud {
             R::DisassociateRouteTable(r) => network::route_tables::disassociate(self.region_mut(region), &r).map(|()| Reply::Done)?,
             R::ImportKeyPair(r) => Reply::KeyPair(keys::import(self, now, region, &r)?),
             R::ModifyInstanceAttribute(r) => instances::attributes::modify(self.region_mut(region), now, r).map(|()| Reply::Done)?,
+            R::ModifyLaunchTemplate(r) => Reply::LaunchTemplate(templates::modify(self.region_mut(region), &r)?),
             R::ModifySubnetAttribute(r) => network::subnets::modify(self, region, &r).map(|()| Reply::Done)?,
             R::ModifyVpcAttribute(r) => network::vpcs::modify(self, region, &r).map(|()| Reply::Done)?,
             R::RebootInstances(r) => instances::power::reboot(self, now, region, &r).map(|()| Reply::Done)?,

@@ -1,4 +1,4 @@
-//! A simulated EC2: a pure, seeded state machine.
+//! A simulated EC2, and the Auto Scaling on it: a pure, seeded state machine.
 //!
 //! Nothing here does I/O, reads a clock or draws from the system's randomness: time is handed in with every call, and
 //! everything that looks random follows from [`Config::seed`]. The same seed and the same calls at the same times give
@@ -19,7 +19,9 @@
 //! | `spot` | spot prices, spot requests, and how instances are taken back |
 //! | `network` | networks: subnets, gateways, routes, endpoints |
 //! | `placement`, `keys`, `kms` | what launches name: placement groups, key pairs, encryption keys |
+//! | `templates` | launches that were described in advance |
 //! | `groups`, `volumes`, `tags` | the rest of what EC2 keeps |
+//! | [`scaling`] | Auto Scaling: groups of instances that keep their size |
 //! | `transition` | what happens by itself as time passes |
 //! | `buckets` | EC2's published token buckets |
 //! | [`faults`](Fault) | trouble on request |
@@ -50,11 +52,13 @@ mod placement;
 mod regions;
 pub mod reply;
 pub mod request;
+pub mod scaling;
 mod shelf;
 mod snapshot;
 mod spot;
 mod subject;
 mod tags;
+mod templates;
 mod transition;
 mod volumes;
 

@@ -6,9 +6,9 @@ use crate::catalogue::InstanceType;
 use crate::error::ApiError;
 use crate::identity::stable_id;
 use crate::model::{
-    ElasticAddress, Image, Instance, InstanceState, InternetGateway, IpPermission, KeyPair, NatGateway, PlacementGroup, RegionInfo,
-    RouteTable, SecurityGroup, SecurityGroupRule, Snapshot, SpotInstanceRequest, SpotRequestState, Subnet, TaggedResource, Volume, Vpc,
-    VpcEndpoint, Zone,
+    ElasticAddress, Image, Instance, InstanceState, InternetGateway, IpPermission, KeyPair, LaunchTemplate, LaunchTemplateVersion,
+    NatGateway, PlacementGroup, RegionInfo, RouteTable, SecurityGroup, SecurityGroupRule, Snapshot, SpotInstanceRequest, SpotRequestState,
+    Subnet, TaggedResource, Volume, Vpc, VpcEndpoint, Zone,
 };
 
 /// Part of a list.
@@ -235,6 +235,14 @@ pub enum Reply {
     PlacementGroup(PlacementGroup),
     /// DescribePlacementGroups.
     PlacementGroups(Vec<PlacementGroup>),
+    /// CreateLaunchTemplate, DeleteLaunchTemplate, ModifyLaunchTemplate.
+    LaunchTemplate(LaunchTemplate),
+    /// DescribeLaunchTemplates.
+    LaunchTemplates(Listing<LaunchTemplate>),
+    /// CreateLaunchTemplateVersion.
+    LaunchTemplateVersion(Box<LaunchTemplateVersion>),
+    /// DescribeLaunchTemplateVersions.
+    LaunchTemplateVersions(Listing<LaunchTemplateVersion>),
     /// ImportKeyPair.
     KeyPair(KeyPair),
     /// DescribeKeyPairs.

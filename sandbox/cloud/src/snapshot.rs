@@ -26,6 +26,8 @@ fn region(region: &Region) -> Value {
         "snapshots": region.snapshots,
         "placement_groups": region.placement_groups,
         "key_pairs": region.key_pairs,
+        "auto_scaling_groups": region.scaling.groups.values().collect::<Vec<_>>(),
+        "launch_templates": region.templates.by_id.values().map(|kept| &kept.template).collect::<Vec<_>>(),
         "security_groups": groups,
         "image_tags": image_tags,
         "network": network(&region.network),

@@ -58,6 +58,12 @@ impl Cloud {
         key.or_else(|| here.placement_groups.get(name).map(|group| group.id.clone()))
     }
 
+    /// The id behind a launch template's name.
+    pub fn launch_template_id(&self, region: &str, name: &str) -> Option<String> {
+        let kept = self.regions.get(region)?.templates.by_id.values().find(|kept| kept.template.name == name)?;
+        Some(kept.template.id.clone())
+    }
+
     /// A snapshot that an image's root volume starts from, or that a launch names.
     pub fn snapshot_of_image(&self, region: &str, image: &str) -> Option<String> {
         self.regions.get(region)?.images.iter().find(|known| known.id == image).map(|image| image.snapshot_id.clone())

@@ -50,8 +50,8 @@ fn check(tag: &Tag) -> Result<(), ApiError> {
     if tag.key.is_empty() {
         return Err(ApiError::value("Tag key cannot be empty."));
     }
-    if tag.key.to_ascii_lowercase().starts_with("aws:") {
-        return Err(ApiError::value("Tag keys starting with 'aws:' are reserved for internal use"));
+    if is_reserved(&tag.key) {
+        return Err(reserved());
     }
     if tag.key.chars().count() > 128 {
         return Err(ApiError::value("Tag key exceeds the maximum length of 128 characters"));
@@ -62,8 +62,17 @@ fn check(tag: &Tag) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// Whether only AWS itself gives and takes such a tag.
+fn is_reserved(key: &str) -> bool {
+    key.to_ascii_lowercase().starts_with("aws:")
+}
+
+fn reserved() -> ApiError {
+    ApiError::value("Tag keys starting with 'aws:' are reserved for internal use")
+}
+
 fn check_number(tags: &Tags) -> Result<(), ApiError> {
-    if tags.len() > TAG_LIMIT {
+    if tags.keys().filter(|key| !is_reserved(key)).count() > TAG_LIMIT {
         return Err(ApiError::new("TagLimitExceeded", "The maximum number of Tags for a resource has been reached."));
     }
     Ok(())
@@ -117,13 +126,17 @@ pub(crate) fn delete(region: &mut Region, now: Timestamp, request: &DeleteTags) 
     if request.resources.is_empty() {
         return Err(ApiError::missing("resourceIdSet"));
     }
+    if request.tags.iter().any(|tag| is_reserved(&tag.key)) {
+        return Err(reserved());
+    }
     for id in &request.resources {
         check_exists(region, id)?;
     }
     for id in &request.resources {
         let mut tags = read(region, id);
         tags.retain(|key, value| {
-            !request.tags.is_empty() && !request.tags.iter().any(|t| t.key == *key && t.value.as_ref().is_none_or(|v| v == value))
+            is_reserved(key)
+                || !request.tags.is_empty() && !request.tags.iter().any(|t| t.key == *key && t.value.as_ref().is_none_or(|v| v == value))
         });
         write(region, now, id, tags);
     }

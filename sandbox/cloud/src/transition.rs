@@ -115,7 +115,8 @@ impl Cloud {
     /// When [`Cloud::advance`] will next have something to do.
     pub fn next_due(&self) -> Option<Timestamp> {
         let waiting = self.outbox.first().map(|(at, _)| *at);
-        self.regions.values().filter_map(|r| r.due.first().map(|(at, _)| *at)).chain(waiting).min()
+        let groups = self.regions.values().filter_map(|r| r.scaling.next_due().map(|(at, _)| at));
+        self.regions.values().filter_map(|r| r.due.first().map(|(at, _)| *at)).chain(groups).chain(waiting).min()
     }
 
     /// The machine has powered itself off: its shutdown behaviour decides whether it stops or ends. Says the state it
@@ -167,8 +168,14 @@ impl Cloud {
     pub(crate) fn settle(&mut self, now: Timestamp) {
         loop {
             let next = self.regions.values().filter_map(|r| r.due.first().map(|(at, id)| (*at, r.name.clone(), id.clone()))).min();
-            match next {
-                Some((at, region, id)) if at <= now => self.step(at, &region, &id),
+            let group =
+                self.regions.values().filter_map(|r| r.scaling.next_due().map(|(at, name)| (at, r.name.clone(), name.clone()))).min();
+            match (next, group) {
+                // A group sees what has happened by then.
+                (Some((at, region, id)), group) if at <= now && group.as_ref().is_none_or(|(awake, ..)| at <= *awake) => {
+                    self.step(at, &region, &id);
+                }
+                (_, Some((at, region, name))) if at <= now => self.reconcile(at, &region, &name),
                 _ => return,
             }
         }

@@ -89,7 +89,7 @@ impl Form {
         // Encoders for mail break lines, and EC2 does not mind.
         let text: String = text.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         engine.decode(text).map(Some).map_err(|_| {
-            let what = if name.starts_with("UserData") { "user data" } else { name };
+            let what = if name.contains("UserData") { "user data" } else { name };
             ApiError::new("InvalidParameterValue", format!("Invalid BASE64 encoding of {what}."))
         })
     }
@@ -159,9 +159,9 @@ impl Form {
             .collect()
     }
 
-    /// `TagSpecification.N`.
-    pub(crate) fn tag_specifications(&self) -> Result<Vec<TagSpecification>, ApiError> {
-        self.items("TagSpecification")
+    /// `TagSpecification.N`, after a prefix.
+    pub(crate) fn tag_specifications(&self, prefix: &str) -> Result<Vec<TagSpecification>, ApiError> {
+        self.items(&format!("{prefix}TagSpecification"))
             .iter()
             .map(|item| {
                 let resource_type = self.required(&format!("{item}.ResourceType"))?;

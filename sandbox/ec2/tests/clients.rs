@@ -158,6 +158,11 @@ fn boto3_launching() {
 }
 
 #[test]
+fn boto3_templates() {
+    assert_eq!(boto3("templates.py"), ["CreateLaunchTemplate: The parameter LaunchTemplateData.CpuOptions.CoreCount is not recognized"]);
+}
+
+#[test]
 fn boto3_instances() {
     assert_eq!(
         boto3("instances.py"),

@@ -165,9 +165,11 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) {
         let Some(group) = Pid::from_raw(self.launched.pid) else { return };
         if let Err(error) = kill_process_group(group, signal) {
-            // It leads no group yet, or no longer.
             tracing::debug!(%error, pid = self.launched.pid, "process group not reached");
-            send(self.launched.pid, signal);
+            // It leads no group yet. Once it has ended, its number may be another's.
+            if !self.launched.has_ended() {
+                send(self.launched.pid, signal);
+            }
         }
     }
 }

@@ -44,6 +44,11 @@ const KNOWN: &[&str] = &[
     "aws:sourcevpc",
     "aws:sourcevpce",
     "aws:vpcsourceip",
+    // Auto Scaling.
+    "autoscaling:launchtemplateversionspecified",
+    "autoscaling:maxsize",
+    "autoscaling:minsize",
+    "autoscaling:resourcetag/",
     // EC2.
     "ec2:associatepublicipaddress",
     "ec2:attribute",

@@ -102,6 +102,7 @@ impl Authority {
         let who = request.caller.arn(&self.account);
         match self.refusal(principal, question)? {
             None => Ok(()),
+            Some(_) if need.refusal.is_some() => Err(Failure::new(403, "AccessDenied", need.refusal.clone().unwrap_or_default())),
             Some(because) => Err(refusals::not_authorized(&request.service, &who, &need.action, need.shown(), &because)),
         }
     }

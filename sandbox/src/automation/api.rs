@@ -13,6 +13,7 @@ use crate::sigv4::STRICT;
 use crate::xml::Node;
 
 use super::parse::as_text;
+use super::query;
 use super::run::{Api, StepError};
 
 /// Calls through the router, so that they are logged and meet faults like anybody's.
@@ -39,17 +40,21 @@ impl Api for RouterApi<'_> {
         inputs: Map<String, Value>,
         now: Timestamp,
     ) -> Result<Value, StepError> {
-        if service != "ec2" {
-            return Err(StepError::gap(format!("automation service {service} ({operation})")));
-        }
-        let body = ec2_form(operation, &inputs)?;
+        let (service, body) = match service {
+            "ec2" => ("ec2", ec2_form(operation, &inputs)?),
+            "autoscaling" => ("autoscaling", query::form(operation, &inputs)?),
+            other => return Err(StepError::gap(format!("automation service {other} ({operation})"))),
+        };
         let caller = Caller::Automation { document: execution.document.clone(), role: execution.role_name() };
-        let request = Request::own("ec2", &execution.region, caller, body.into(), None, now);
+        let request = Request::own(service, &execution.region, caller, body.into(), None, now);
         match self.router.dispatch(request).await {
             Outcome::Answer(answer) => {
                 let node = Node::parse(&answer.body).ok_or_else(|| StepError::new("The answer cannot be read."))?;
                 if answer.status >= 300 {
-                    return Err(error_of(&node));
+                    return Err(error_of(service, &node));
+                }
+                if service == "autoscaling" {
+                    return Ok(query::members(&node));
                 }
                 members(&node).map_err(StepError::gap)
             }
@@ -62,10 +67,11 @@ impl Api for RouterApi<'_> {
     }
 }
 
-fn error_of(node: &Node) -> StepError {
-    let error = node.child("Errors").and_then(|errors| errors.child("Error"));
+fn error_of(service: &str, node: &Node) -> StepError {
+    let error = node.child("Errors").unwrap_or(node).child("Error");
+    let service = if service == "ec2" { "Ec2" } else { "AutoScaling" };
     let part = |name| error.and_then(|error| error.text_of(name)).unwrap_or_default();
-    let message = format!("{} (Service: Ec2, Error Code: {})", part("Message"), part("Code"));
+    let message = format!("{} (Service: {service}, Error Code: {})", part("Message"), part("Code"));
     if part("Code") == "NotImplemented" { StepError { message, gap: Some(part("Message").to_owned()) } } else { StepError::new(message) }
 }
 

@@ -4,6 +4,7 @@
 
 mod api;
 mod parse;
+mod query;
 mod run;
 mod selector;
 mod template;

@@ -1,5 +1,6 @@
 //! The services. Each is one folder or file behind [`crate::router::Backend`], and any of them can be given another one.
 
+pub(crate) mod autoscaling;
 pub(crate) mod ec2;
 pub(crate) mod iam;
 pub(crate) mod lambda;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import urllib.request
 
 import boto3
 import botocore
@@ -22,6 +23,13 @@ def refused(code, call, *args, **more):
         assert got == code, f"expected {code}, got {error.response}"
         return error.response
     raise AssertionError(f"expected {code}, got an answer: {answer}")
+
+
+def forward(seconds):
+    """Puts the sandbox's clock forward, and comes back when all that was due has happened."""
+    request = urllib.request.Request(f"{os.environ['AWS_ENDPOINT_URL']}/_sandbox/clock", data=json.dumps({"advance_s": seconds}).encode())
+    request.add_header("authorization", f"Bearer {os.environ['SANDBOX_CONTROL_TOKEN']}")
+    urllib.request.urlopen(request).close()
 
 
 def equal(got, expected):

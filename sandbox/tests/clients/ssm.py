@@ -55,4 +55,4 @@ found = ssm.list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}, {"Key"
 equal([d["Name"] for d in found["DocumentIdentifiers"]], ["my-doc"])
 ssm.delete_document(Name="my-doc")
 refused("InvalidDocument", ssm.describe_document, Name="my-doc")
-refused("NotImplemented", ssm.send_command, DocumentName="AWS-RunShellScript", InstanceIds=["i-1234567890abcdef0"])
+refused("NotImplemented", ssm.resume_session, SessionId="me-1")

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod channel;
+
 use std::path::Path;
 
 use spawn_sandbox::{Options, Sandbox};
@@ -48,6 +50,7 @@ impl Fixture {
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
             .envs(self.sandbox.environment())
+            .env("SANDBOX_CONTROL_TOKEN", self.sandbox.credentials().control_token)
             .output()
             .await
             .expect("python3 runs");
@@ -55,4 +58,15 @@ impl Fixture {
         assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
         text(&output.stdout)
     }
+}
+
+/// Looks again and again, for a minute at most.
+pub(crate) async fn wait_for(what: &str, check: impl Fn() -> bool) {
+    for _ in 0..1_200 {
+        if check() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("{what}");
 }

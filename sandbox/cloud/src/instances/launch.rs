@@ -12,7 +12,7 @@ use crate::error::ApiError;
 use crate::identity::stable_hash;
 use crate::keys;
 use crate::model::{
-    GroupIdentifier, Image, Instance, InstanceState, Interface, MetadataOptions, PlacementGroup, ProfileIdentifier, SpotRequest,
+    GroupIdentifier, Image, Instance, InstanceState, Interface, MetadataOptions, PlacementGroup, ProfileIdentifier, SpotRequest, Tags,
 };
 use crate::reply::Reservation;
 use crate::request::RunInstances;
@@ -32,6 +32,17 @@ pub(super) struct Launch {
 }
 
 pub(crate) fn run(cloud: &mut Cloud, now: Timestamp, region: &str, request: RunInstances) -> Result<Reservation, ApiError> {
+    run_for_service(cloud, now, region, request, &Tags::new())
+}
+
+/// The same for a service of AWS, which gives the instances tags that nobody else can give.
+pub(crate) fn run_for_service(
+    cloud: &mut Cloud,
+    now: Timestamp,
+    region: &str,
+    request: RunInstances,
+    system_tags: &Tags,
+) -> Result<Reservation, ApiError> {
     validate::client_token(&request)?;
     if let Some(repeated) = repetition(cloud, now, region, &request)? {
         return Ok(repeated);
@@ -39,7 +50,8 @@ pub(crate) fn run(cloud: &mut Cloud, now: Timestamp, region: &str, request: RunI
     let (min, max) = validate::counts(&request)?;
     let here = cloud.region(region);
     let image = validate::image(here, &request.image_id)?.clone();
-    let tags = validate::launch_tags(&request)?;
+    let mut tags = validate::launch_tags(&request)?;
+    tags.instance.extend(system_tags.clone());
     validate::user_data(&request)?;
     if let Some(key) = request.key_name.as_ref().filter(|key| !here.key_pairs.contains_key(*key)) {
         return Err(keys::unknown(key));

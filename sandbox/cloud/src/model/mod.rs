@@ -6,6 +6,7 @@ mod instance;
 mod network;
 mod placement;
 mod spot;
+mod template;
 mod volume;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub use instance::*;
 pub use network::*;
 pub use placement::*;
 pub use spot::*;
+pub use template::*;
 pub use volume::*;
 
 /// A time as EC2 writes it: `2026-01-02T03:04:05.000Z`.

@@ -8,6 +8,7 @@ mod network;
 mod offers;
 mod spot;
 mod tags;
+mod templates;
 mod volumes;
 
 pub use groups::*;
@@ -18,6 +19,7 @@ pub use network::*;
 pub use offers::*;
 pub use spot::*;
 pub use tags::*;
+pub use templates::*;
 pub use volumes::*;
 
 use crate::model::Tag;
@@ -104,6 +106,10 @@ requests! {
     CancelSpotInstanceRequests(CancelSpotInstanceRequests),
     /// See [`CreateTagged`].
     CreateInternetGateway(CreateTagged),
+    /// See [`CreateLaunchTemplate`].
+    CreateLaunchTemplate(Box<CreateLaunchTemplate>),
+    /// See [`CreateLaunchTemplateVersion`].
+    CreateLaunchTemplateVersion(Box<CreateLaunchTemplateVersion>),
     /// See [`CreateNatGateway`].
     CreateNatGateway(CreateNatGateway),
     /// See [`CreatePlacementGroup`].
@@ -128,6 +134,8 @@ requests! {
     DeleteInternetGateway(OneId),
     /// See [`DeleteKeyPair`].
     DeleteKeyPair(DeleteKeyPair),
+    /// See [`NamedTemplate`].
+    DeleteLaunchTemplate(NamedTemplate),
     /// See [`OneId`].
     DeleteNatGateway(OneId),
     /// See [`OneId`].
@@ -172,6 +180,10 @@ requests! {
     DescribeInternetGateways(DescribeById),
     /// See [`DescribeKeyPairs`].
     DescribeKeyPairs(DescribeKeyPairs),
+    /// See [`DescribeLaunchTemplateVersions`].
+    DescribeLaunchTemplateVersions(DescribeLaunchTemplateVersions),
+    /// See [`DescribeLaunchTemplates`].
+    DescribeLaunchTemplates(DescribeLaunchTemplates),
     /// See [`DescribeById`].
     DescribeNatGateways(DescribeById),
     /// See [`DescribePlacementGroups`].
@@ -210,6 +222,8 @@ requests! {
     ImportKeyPair(ImportKeyPair),
     /// See [`ModifyInstanceAttribute`].
     ModifyInstanceAttribute(ModifyInstanceAttribute),
+    /// See [`ModifyLaunchTemplate`].
+    ModifyLaunchTemplate(ModifyLaunchTemplate),
     /// See [`ModifySubnetAttribute`].
     ModifySubnetAttribute(ModifySubnetAttribute),
     /// See [`ModifyVpcAttribute`].

@@ -15,6 +15,7 @@ const KINDS: &[(&str, &str)] = &[
     ("i-", "instance"),
     ("igw-", "internet-gateway"),
     ("key-", "key-pair"),
+    ("lt-", "launch-template"),
     ("nat-", "natgateway"),
     ("pg-", "placement-group"),
     ("rtb-", "route-table"),
@@ -55,6 +56,7 @@ pub(super) fn check_exists(region: &mut Region, id: &str) -> Result<(), ApiError
         Some("spot-instances-request") if !region.spot_requests.contains(id) => Err(crate::spot::requests::unknown(id)),
         Some("snapshot") if !region.snapshots.contains_key(id) => Err(crate::volumes::snapshots::unknown(id)),
         Some("key-pair") if !region.key_pairs.values().any(|k| k.id == id) => not_found("InvalidKeyPair.NotFound", "key pair"),
+        Some("launch-template") if !region.templates.by_id.contains_key(id) => Err(crate::templates::unknown_id(id)),
         Some("placement-group") if !region.placement_groups.values().any(|g| g.id == id) => Err(crate::placement::unknown(id)),
         Some(kind) if IN_NETWORKS.contains(&kind) => region.network.tags_mut(id).map(|_| ()),
         Some(_) => Ok(()),
@@ -99,6 +101,9 @@ pub(super) fn visit(region: &Region, mut see: impl FnMut(&str, &'static str, &Ta
     for key in region.key_pairs.values() {
         see(&key.id, "key-pair", &key.tags);
     }
+    for kept in region.templates.by_id.values() {
+        see(&kept.template.id, "launch-template", &kept.template.tags);
+    }
     for group in region.placement_groups.values() {
         see(&group.id, "placement-group", &group.tags);
     }
@@ -128,6 +133,7 @@ pub(super) fn write(region: &mut Region, now: Timestamp, id: &str, tags: Tags) {
         }
         Some("snapshot") => put(region.snapshots.get_mut(id).map(|s| &mut s.tags), tags),
         Some("key-pair") => put(region.key_pairs.values_mut().find(|k| k.id == id).map(|k| &mut k.tags), tags),
+        Some("launch-template") => put(region.templates.by_id.get_mut(id).map(|kept| &mut kept.template.tags), tags),
         Some("placement-group") => put(region.placement_groups.values_mut().find(|g| g.id == id).map(|g| &mut g.tags), tags),
         Some(_) | None => put(region.network.tags_mut(id).ok(), tags),
     }

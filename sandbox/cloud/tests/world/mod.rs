@@ -7,6 +7,8 @@ use sandbox_cloud::reply::{Reservation, StateChange};
 use sandbox_cloud::request::{DescribeById, DescribeInstances, Filter, InstanceIds, RunInstances, StopInstances, TagSpecification};
 use sandbox_cloud::{ApiError, Change, Cloud, Config, Reply, Request, catalogue};
 
+pub(crate) mod groups;
+
 pub(crate) const REGION: &str = "us-east-1";
 pub(crate) const PROFILE: &str = "worker";
 pub(crate) const PROFILE_ARN: &str = "arn:aws:iam::123456789012:instance-profile/worker";

@@ -11,7 +11,7 @@ pub(super) fn create(form: &Form) -> Result<Request, ApiError> {
         group_name: form.required("GroupName")?,
         description: form.required("GroupDescription")?,
         vpc_id: form.text("VpcId"),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 
@@ -57,7 +57,7 @@ fn authorize(form: &Form) -> Result<AuthorizeRules, ApiError> {
         group_id: form.text("GroupId"),
         group_name: form.text("GroupName"),
         permissions: permissions(form)?,
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     })
 }
 

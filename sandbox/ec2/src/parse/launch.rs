@@ -8,7 +8,7 @@ use super::spot;
 use crate::form::Form;
 
 pub(super) fn run(form: &Form) -> Result<Request, ApiError> {
-    accept_only_without_effect(form)?;
+    accept_only_without_effect(form, "")?;
     let count = |name: &str| {
         form.required(name)?;
         form.integer(name).map(Option::unwrap_or_default)
@@ -20,33 +20,19 @@ pub(super) fn run(form: &Form) -> Result<Request, ApiError> {
         min_count: count("MinCount")?,
         max_count: count("MaxCount")?,
         client_token: form.text("ClientToken"),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
         subnet_id: form.text("SubnetId"),
         security_group_ids: form.list("SecurityGroupId"),
         security_groups: form.list("SecurityGroup"),
-        network_interfaces: form.items("NetworkInterface").iter().map(|item| network_interface(form, item)).collect::<Result<_, _>>()?,
-        placement: Placement {
-            availability_zone: form.text("Placement.AvailabilityZone"),
-            availability_zone_id: form.text("Placement.AvailabilityZoneId"),
-            group_name: form.text("Placement.GroupName").filter(|name| !name.is_empty()),
-            group_id: form.text("Placement.GroupId"),
-            tenancy: form.text("Placement.Tenancy"),
-        },
-        iam_instance_profile: form
-            .has("IamInstanceProfile")
-            .then(|| ProfileSpecification { arn: form.text("IamInstanceProfile.Arn"), name: form.text("IamInstanceProfile.Name") }),
+        network_interfaces: network_interfaces(form, "")?,
+        placement: placement(form, ""),
+        iam_instance_profile: profile(form, ""),
         user_data: form.base64("UserData")?,
         instance_initiated_shutdown_behavior: shutdown_behavior(form, "InstanceInitiatedShutdownBehavior")?,
-        metadata_options: MetadataOptionsRequest {
-            http_tokens: form.text("MetadataOptions.HttpTokens"),
-            http_put_response_hop_limit: form.integer("MetadataOptions.HttpPutResponseHopLimit")?,
-            http_endpoint: form.text("MetadataOptions.HttpEndpoint"),
-            http_protocol_ipv6: form.text("MetadataOptions.HttpProtocolIpv6"),
-            instance_metadata_tags: form.text("MetadataOptions.InstanceMetadataTags"),
-        },
-        block_device_mappings: form.items("BlockDeviceMapping").iter().map(|item| block_device(form, item)).collect::<Result<_, _>>()?,
+        metadata_options: metadata_options(form, "")?,
+        block_device_mappings: block_devices(form, "")?,
         ebs_optimized: form.boolean("EbsOptimized")?.unwrap_or(false),
-        spot: spot::options(form)?,
+        spot: spot::options(form, "")?,
         key_name: form.text("KeyName"),
         hibernation: form.boolean("HibernationOptions.Configured")?.unwrap_or(false),
         monitoring: form.boolean("Monitoring.Enabled")?.unwrap_or(false),
@@ -56,8 +42,48 @@ pub(super) fn run(form: &Form) -> Result<Request, ApiError> {
     })))
 }
 
+/// `Placement`, after a prefix.
+pub(super) fn placement(form: &Form, prefix: &str) -> Placement {
+    let text = |field: &str| form.text(&format!("{prefix}Placement.{field}"));
+    Placement {
+        availability_zone: text("AvailabilityZone"),
+        availability_zone_id: text("AvailabilityZoneId"),
+        group_name: text("GroupName").filter(|name| !name.is_empty()),
+        group_id: text("GroupId"),
+        tenancy: text("Tenancy"),
+    }
+}
+
+/// `IamInstanceProfile`, after a prefix.
+pub(super) fn profile(form: &Form, prefix: &str) -> Option<ProfileSpecification> {
+    let name = format!("{prefix}IamInstanceProfile");
+    form.has(&name).then(|| ProfileSpecification { arn: form.text(&format!("{name}.Arn")), name: form.text(&format!("{name}.Name")) })
+}
+
+/// `MetadataOptions`, after a prefix.
+pub(super) fn metadata_options(form: &Form, prefix: &str) -> Result<MetadataOptionsRequest, ApiError> {
+    let name = |field: &str| format!("{prefix}MetadataOptions.{field}");
+    Ok(MetadataOptionsRequest {
+        http_tokens: form.text(&name("HttpTokens")),
+        http_put_response_hop_limit: form.integer(&name("HttpPutResponseHopLimit"))?,
+        http_endpoint: form.text(&name("HttpEndpoint")),
+        http_protocol_ipv6: form.text(&name("HttpProtocolIpv6")),
+        instance_metadata_tags: form.text(&name("InstanceMetadataTags")),
+    })
+}
+
+/// `NetworkInterface.N`, after a prefix.
+pub(super) fn network_interfaces(form: &Form, prefix: &str) -> Result<Vec<NetworkInterface>, ApiError> {
+    form.items(&format!("{prefix}NetworkInterface")).iter().map(|item| network_interface(form, item)).collect()
+}
+
+/// `BlockDeviceMapping.N`, after a prefix.
+pub(super) fn block_devices(form: &Form, prefix: &str) -> Result<Vec<BlockDevice>, ApiError> {
+    form.items(&format!("{prefix}BlockDeviceMapping")).iter().map(|item| block_device(form, item)).collect()
+}
+
 /// Parameters that may be given as long as they say what happens anyway.
-fn accept_only_without_effect(form: &Form) -> Result<(), ApiError> {
+pub(super) fn accept_only_without_effect(form: &Form, prefix: &str) -> Result<(), ApiError> {
     for (name, values) in [
         ("CapacityReservationSpecification.CapacityReservationPreference", &["open", "none"][..]),
         ("DisableApiStop", &["false"]),
@@ -70,7 +96,7 @@ fn accept_only_without_effect(form: &Form) -> Result<(), ApiError> {
         ("PrivateDnsNameOptions.EnableResourceNameDnsARecord", &["false"]),
         ("PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord", &["false"]),
     ] {
-        form.only(name, values)?;
+        form.only(&format!("{prefix}{name}"), values)?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ pub(super) fn create_placement_group(form: &Form) -> Result<Request, ApiError> {
     Ok(Request::CreatePlacementGroup(CreatePlacementGroup {
         group_name: form.required("GroupName")?,
         strategy: form.text("Strategy"),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 
@@ -31,7 +31,7 @@ pub(super) fn import_key_pair(form: &Form) -> Result<Request, ApiError> {
     Ok(Request::ImportKeyPair(ImportKeyPair {
         key_name: form.required("KeyName")?,
         public_key_material: form.base64("PublicKeyMaterial")?.unwrap_or_default(),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 

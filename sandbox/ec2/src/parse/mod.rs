@@ -7,6 +7,7 @@ mod launching;
 mod lists;
 mod network;
 mod spot;
+mod templates;
 mod volumes;
 
 use sandbox_cloud::{ApiError, Request};
@@ -25,6 +26,8 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("AuthorizeSecurityGroupIngress", groups::authorize_ingress),
     ("CancelSpotInstanceRequests", spot::cancel_requests),
     ("CreateInternetGateway", network::create_internet_gateway),
+    ("CreateLaunchTemplate", templates::create),
+    ("CreateLaunchTemplateVersion", templates::create_version),
     ("CreateNatGateway", network::create_nat_gateway),
     ("CreatePlacementGroup", launching::create_placement_group),
     ("CreateRoute", network::create_route),
@@ -37,6 +40,7 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("CreateVpcEndpoint", network::create_endpoint),
     ("DeleteInternetGateway", network::delete_internet_gateway),
     ("DeleteKeyPair", launching::delete_key_pair),
+    ("DeleteLaunchTemplate", templates::delete),
     ("DeleteNatGateway", network::delete_nat_gateway),
     ("DeletePlacementGroup", launching::delete_placement_group),
     ("DeleteRoute", network::delete_route),
@@ -59,6 +63,8 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("DescribeInstances", instances::describe),
     ("DescribeInternetGateways", network::internet_gateways),
     ("DescribeKeyPairs", launching::key_pairs),
+    ("DescribeLaunchTemplateVersions", templates::describe_versions),
+    ("DescribeLaunchTemplates", templates::describe),
     ("DescribeNatGateways", network::nat_gateways),
     ("DescribePlacementGroups", launching::placement_groups),
     ("DescribeRegions", lists::regions),
@@ -78,6 +84,7 @@ const OPERATIONS: &[(&str, Parser)] = &[
     ("DisassociateRouteTable", network::disassociate_route_table),
     ("ImportKeyPair", launching::import_key_pair),
     ("ModifyInstanceAttribute", instances::modify_attribute),
+    ("ModifyLaunchTemplate", templates::modify),
     ("ModifySubnetAttribute", network::modify_subnet),
     ("ModifyVpcAttribute", network::modify_vpc),
     ("RebootInstances", instances::reboot),

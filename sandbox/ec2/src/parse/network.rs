@@ -14,13 +14,13 @@ fn one_id(form: &Form, name: &str) -> Result<OneId, ApiError> {
 }
 
 fn tagged(form: &Form) -> Result<CreateTagged, ApiError> {
-    Ok(CreateTagged { tag_specifications: form.tag_specifications()? })
+    Ok(CreateTagged { tag_specifications: form.tag_specifications("")? })
 }
 
 pub(super) fn create_vpc(form: &Form) -> Result<Request, ApiError> {
     form.only("InstanceTenancy", &["default"])?;
     form.only("AmazonProvidedIpv6CidrBlock", &["false"])?;
-    Ok(Request::CreateVpc(CreateVpc { cidr_block: form.required("CidrBlock")?, tag_specifications: form.tag_specifications()? }))
+    Ok(Request::CreateVpc(CreateVpc { cidr_block: form.required("CidrBlock")?, tag_specifications: form.tag_specifications("")? }))
 }
 
 pub(super) fn delete_vpc(form: &Form) -> Result<Request, ApiError> {
@@ -50,7 +50,7 @@ pub(super) fn create_subnet(form: &Form) -> Result<Request, ApiError> {
         cidr_block: form.required("CidrBlock")?,
         availability_zone: form.text("AvailabilityZone"),
         availability_zone_id: form.text("AvailabilityZoneId"),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 
@@ -99,7 +99,7 @@ pub(super) fn create_route_table(form: &Form) -> Result<Request, ApiError> {
     Ok(Request::CreateRouteTable(CreateRouteTable {
         vpc_id: form.required("VpcId")?,
         client_token: form.text("ClientToken"),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 
@@ -156,7 +156,7 @@ pub(super) fn create_nat_gateway(form: &Form) -> Result<Request, ApiError> {
         connectivity_type: form.text("ConnectivityType"),
         allocation_id: form.text("AllocationId"),
         client_token: form.text("ClientToken"),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 
@@ -179,7 +179,7 @@ pub(super) fn create_endpoint(form: &Form) -> Result<Request, ApiError> {
         security_group_ids: form.list("SecurityGroupId"),
         private_dns_enabled: form.boolean("PrivateDnsEnabled")?,
         client_token: form.text("ClientToken"),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 

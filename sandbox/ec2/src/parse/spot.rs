@@ -26,11 +26,12 @@ pub(super) fn cancel_requests(form: &Form) -> Result<Request, ApiError> {
     Ok(Request::CancelSpotInstanceRequests(CancelSpotInstanceRequests { spot_instance_request_ids: form.list("SpotInstanceRequestId") }))
 }
 
-/// `InstanceMarketOptions` of a launch.
-pub(super) fn options(form: &Form) -> Result<Option<SpotOptions>, ApiError> {
-    form.only("InstanceMarketOptions.MarketType", &["spot"])?;
-    form.only("InstanceMarketOptions.SpotOptions.SpotInstanceType", &["one-time"])?;
-    match form.text("InstanceMarketOptions.SpotOptions.InstanceInterruptionBehavior").as_deref() {
+/// `InstanceMarketOptions` of a launch, after a prefix.
+pub(super) fn options(form: &Form, prefix: &str) -> Result<Option<SpotOptions>, ApiError> {
+    let name = |field: &str| format!("{prefix}InstanceMarketOptions{field}");
+    form.only(&name(".MarketType"), &["spot"])?;
+    form.only(&name(".SpotOptions.SpotInstanceType"), &["one-time"])?;
+    match form.text(&name(".SpotOptions.InstanceInterruptionBehavior")).as_deref() {
         None | Some("terminate") => {}
         Some(behavior @ ("stop" | "hibernate")) => {
             let message =
@@ -42,9 +43,9 @@ pub(super) fn options(form: &Form) -> Result<Option<SpotOptions>, ApiError> {
             return Err(ApiError::new("InvalidParameterValue", message));
         }
     }
-    if !form.has("InstanceMarketOptions") {
+    if !form.has(&name("")) {
         return Ok(None);
     }
-    form.required("InstanceMarketOptions.MarketType")?;
-    Ok(Some(SpotOptions { max_price: form.decimal("InstanceMarketOptions.SpotOptions.MaxPrice")? }))
+    form.required(&name(".MarketType"))?;
+    Ok(Some(SpotOptions { max_price: form.decimal(&name(".SpotOptions.MaxPrice"))? }))
 }

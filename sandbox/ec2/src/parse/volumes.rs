@@ -19,7 +19,7 @@ pub(super) fn create_snapshot(form: &Form) -> Result<Request, ApiError> {
     Ok(Request::CreateSnapshot(CreateSnapshot {
         volume_id: form.required("VolumeId")?,
         description: form.text("Description").unwrap_or_default(),
-        tag_specifications: form.tag_specifications()?,
+        tag_specifications: form.tag_specifications("")?,
     }))
 }
 

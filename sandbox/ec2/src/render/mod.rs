@@ -6,6 +6,7 @@ mod launching;
 mod lists;
 mod network;
 mod spot;
+mod templates;
 mod types;
 mod volumes;
 
@@ -76,6 +77,10 @@ fn content(xml: &mut Xml, reply: &Reply) {
         Reply::Snapshots(listing) => listed(xml, "snapshotSet", listing, volumes::snapshot),
         Reply::PlacementGroup(group) => xml.element("placementGroup", |xml| launching::placement_group(xml, group)),
         Reply::PlacementGroups(groups) => xml.list("placementGroupSet", groups, launching::placement_group),
+        Reply::LaunchTemplate(template) => xml.element("launchTemplate", |xml| templates::template(xml, template)),
+        Reply::LaunchTemplates(listing) => listed(xml, "launchTemplates", listing, templates::template),
+        Reply::LaunchTemplateVersion(version) => xml.element("launchTemplateVersion", |xml| templates::version(xml, version)),
+        Reply::LaunchTemplateVersions(listing) => listed(xml, "launchTemplateVersionSet", listing, templates::version),
         Reply::KeyPair(key) => launching::imported(xml, key),
         Reply::KeyPairs(keys) => xml.list("keySet", keys, launching::key_pair),
         Reply::KeyPairDeleted(id) => {

@@ -71,6 +71,11 @@ impl Launch<'_> {
 }
 
 impl Launched {
+    /// Whether its end has been waited for.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.child.id().is_none()
+    }
+
     /// Waits for its end.
     pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await

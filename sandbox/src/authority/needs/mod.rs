@@ -1,5 +1,6 @@
 //! Which rights a call takes, and on what: by AWS's service authorization reference. What is not thought through is a gap, not a yes.
 
+mod autoscaling;
 mod ec2;
 mod iam;
 mod logs;
@@ -32,12 +33,14 @@ pub(crate) struct Need {
     pub(crate) context: Context,
     /// How the service names the resource in a refusal, if not by its ARN.
     pub(crate) called: Option<String>,
+    /// The whole refusal, where a service does not tell what exactly was missing.
+    pub(crate) refusal: Option<String>,
 }
 
 impl Need {
     /// A right without keys of its own.
     pub(crate) fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
-        Self { action: action.into(), resource: resource.into(), context: Context::new(), called: None }
+        Self { action: action.into(), resource: resource.into(), context: Context::new(), called: None, refusal: None }
     }
 
     /// The right to hand a role to a service, which uses it for `resource`.
@@ -96,6 +99,7 @@ pub(super) struct Facts<'a> {
 /// The rights a call takes; none if everybody may make it.
 pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
     match facts.request.service.as_str() {
+        "autoscaling" => Ok(autoscaling::needs(facts)),
         "ec2" => ec2::needs(facts),
         "iam" => iam::needs(facts),
         "lambda" => Ok(lambda(facts)),

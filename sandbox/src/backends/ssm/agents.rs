@@ -149,7 +149,7 @@ impl Agents {
         Some((hypervisor, directory))
     }
 
-    /// Whether AWS's time has come to a point.
+    /// AWS's time.
     pub(super) fn now(&self) -> Timestamp {
         self.around.clock.now()
     }

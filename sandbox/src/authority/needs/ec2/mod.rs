@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use sandbox_cloud::request::TagSpecification;
 use sandbox_cloud::{Cloud, Request};
 
+use sandbox_cloud::scaling::GroupSettings;
+
 use crate::form::Form;
 use crate::protocol::Failure;
 
@@ -36,6 +38,21 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
             }
             _ => table::needs(&place, &Form::parse(&facts.request.body)),
         }
+    })
+}
+
+/// The rights to launch what a group with such settings would launch: on its template, and on all that a launch touches.
+pub(super) fn needs_of_group(facts: &Facts<'_>, settings: &GroupSettings) -> Vec<Need> {
+    facts.ec2.with(facts.request.now, |cloud, _| {
+        let place = Place { facts, cloud };
+        let Some((template, launches)) = cloud.group_launches(place.region(), settings) else { return Vec::new() };
+        let mut needs = vec![place.on("RunInstances", &template)];
+        for need in launches.iter().flat_map(|launch| launch::needs(&place, launch)) {
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
+        needs
     })
 }
 

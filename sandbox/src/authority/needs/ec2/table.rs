@@ -6,12 +6,13 @@ use crate::protocol::Failure;
 use super::{Need, Place, ids, tags_in};
 
 /// Operations on what is there, with the parameters that name it.
-const ON: [(&str, &[&str]); 40] = [
+const ON: [(&str, &[&str]); 43] = [
     ("AssociateRouteTable", &["RouteTableId", "SubnetId"]),
     ("AttachInternetGateway", &["InternetGatewayId", "VpcId"]),
     ("AuthorizeSecurityGroupEgress", &["GroupId"]),
     ("AuthorizeSecurityGroupIngress", &["GroupId"]),
     ("CancelSpotInstanceRequests", &["SpotInstanceRequestId"]),
+    ("CreateLaunchTemplateVersion", &["LaunchTemplateId", "LaunchTemplateName"]),
     ("CreateNatGateway", &["SubnetId", "AllocationId"]),
     ("CreateRoute", &["RouteTableId"]),
     ("CreateRouteTable", &["VpcId"]),
@@ -21,6 +22,7 @@ const ON: [(&str, &[&str]); 40] = [
     ("CreateVpcEndpoint", &["VpcId", "RouteTableId", "SubnetId", "SecurityGroupId"]),
     ("DeleteInternetGateway", &["InternetGatewayId"]),
     ("DeleteKeyPair", &["KeyName", "KeyPairId"]),
+    ("DeleteLaunchTemplate", &["LaunchTemplateId", "LaunchTemplateName"]),
     ("DeleteNatGateway", &["NatGatewayId"]),
     ("DeletePlacementGroup", &["GroupName"]),
     ("DeleteRoute", &["RouteTableId"]),
@@ -35,6 +37,7 @@ const ON: [(&str, &[&str]); 40] = [
     ("DescribeVpcAttribute", &["VpcId"]),
     ("DetachInternetGateway", &["InternetGatewayId", "VpcId"]),
     ("ModifyInstanceAttribute", &["InstanceId"]),
+    ("ModifyLaunchTemplate", &["LaunchTemplateId", "LaunchTemplateName"]),
     ("ModifySubnetAttribute", &["SubnetId"]),
     ("ModifyVpcAttribute", &["VpcId"]),
     ("RebootInstances", &["InstanceId"]),
@@ -50,9 +53,10 @@ const ON: [(&str, &[&str]); 40] = [
 ];
 
 /// What operations make.
-const MADE: [(&str, &str); 13] = [
+const MADE: [(&str, &str); 14] = [
     ("AllocateAddress", "elastic-ip"),
     ("CreateInternetGateway", "internet-gateway"),
+    ("CreateLaunchTemplate", "launch-template"),
     ("CreateNatGateway", "natgateway"),
     ("CreatePlacementGroup", "placement-group"),
     ("CreateRouteTable", "route-table"),
@@ -92,6 +96,9 @@ fn named(place: &Place<'_>, form: &Form, parameters: &[&str]) -> Vec<Need> {
     let mut found: Vec<String> = parameters.iter().flat_map(|parameter| ids(form, parameter)).collect();
     if matches!(operation, "DeleteKeyPair" | "DeletePlacementGroup") {
         found.iter_mut().for_each(|name| *name = place.cloud.id_of_name(place.region(), name).unwrap_or_else(|| name.clone()));
+    }
+    if parameters == ["LaunchTemplateId", "LaunchTemplateName"] {
+        found.iter_mut().for_each(|name| *name = place.cloud.launch_template_id(place.region(), name).unwrap_or_else(|| name.clone()));
     }
     // A group may be named, and what names no network means the default one.
     if operation.contains("SecurityGroup") && parameters == ["GroupId"] && found.is_empty() {

@@ -13,9 +13,9 @@ pub(super) const SHELL_SCRIPT: &str = "AWS-RunShellScript";
 const TIMEOUT_S: u32 = 3_600;
 /// How long a script may run unless told otherwise.
 const EXECUTION_TIMEOUT_S: u64 = 3_600;
-/// Whom the agent does not believe: what is less or more counts as nothing said.
+/// What the agent believes; less or more counts as nothing said.
 const EXECUTION_TIMEOUTS_S: std::ops::RangeInclusive<u64> = 5..=172_800;
-/// Instances that may be named, and values of a target.
+/// Instances that may be named, also as values of a target; and targets.
 const MOST_INSTANCES: usize = 50;
 const MOST_TARGETS: usize = 5;
 

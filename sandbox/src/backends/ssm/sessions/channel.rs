@@ -1,63 +1,37 @@
 //! One connection of a client, which speaks with service and agent as if they were one.
 //!
-//! First the client proves itself by its token; then the agent may agree with it on how they speak; then there is data, until the program
-//! ends, somebody ends the session, or the connection does.
+//! First the agent may agree with it on how they speak; then there is data, until the program ends, somebody ends the session, or the
+//! connection does.
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{SinkExt as _, StreamExt as _};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::WebSocketStream;
+use tokio::time::{Instant, sleep_until};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 
 use super::super::instances::AGENT_VERSION;
+use super::connection::Connection;
 use super::frame::{self, Frame, payload};
 use super::program::{Happened, Program};
 use super::stream::{Inbox, Outbox, Taken};
 use super::{Opened, Sessions};
 
-/// Where channels are; the session's id follows.
-pub(super) const PATH: &str = "/v1/data-channel/";
-/// How long a client may take to send its token, and to answer the agent.
-const TOKEN_PATIENCE: Duration = Duration::from_secs(15);
+/// How long a client may take to answer the agent.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(15);
 /// How long the agent waits at the end for what is still written, and for what has not arrived.
 const CLOSING_PATIENCE: Duration = Duration::from_secs(2);
 /// Frames that may be on their way before the program has to wait.
 const UNACKNOWLEDGED: usize = 1_000;
-/// The largest message of a client.
-const LARGEST_MESSAGE: usize = 1024 * 1024;
 /// What acknowledgements and the like have for flags: the first and the last of a stream of one.
 const SINGLE: u64 = 3;
 /// Success, as the client says it of what the agent asked.
 const ACTION_SUCCEEDED: u64 = 1;
 /// The client wants the session to end.
 const FLAG_TERMINATE: u32 = 2;
-
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
-/// What a client sends before anything else, as text.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct OpenDataChannelInput {
-    message_schema_version: String,
-    #[serde(rename = "RequestId")]
-    _request_id: String,
-    token_value: String,
-    #[serde(rename = "ClientId")]
-    _client_id: String,
-    #[serde(rename = "ClientVersion")]
-    _client_version: Option<String>,
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -97,11 +71,11 @@ enum End {
 }
 
 /// One connection.
-struct Channel {
+pub(super) struct Channel {
     sessions: Arc<Sessions>,
     id: String,
     session: Opened,
-    socket: Socket,
+    connection: Connection,
     inbox: Inbox,
     outbox: Outbox,
     stage: Stage,
@@ -119,72 +93,31 @@ enum Event {
     Ended,
 }
 
-impl Sessions {
-    /// The session whose channel a path is.
-    pub(crate) fn of_path(path: &str) -> Option<&str> {
-        path.strip_prefix(PATH)
-    }
-
-    /// Speaks with a client that has connected to a session's channel, until either is gone.
-    pub(crate) async fn serve(self: Arc<Self>, id: String, stream: Upgraded) {
-        let config = WebSocketConfig::default().max_message_size(Some(LARGEST_MESSAGE)).max_frame_size(Some(LARGEST_MESSAGE));
-        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
-        let opened = tokio::select! {
-            opened = timeout(TOKEN_PATIENCE, self.admit(&id, &mut socket)) => opened.ok().flatten(),
-            () = self.agents.around.stop.cancelled() => None,
-        };
-        let Some(session) = opened else {
-            let reason = CloseFrame { code: CloseCode::Policy, reason: "the token is missing or wrong".into() };
-            // Whoever has no token may be gone before it is told.
-            socket.close(Some(reason)).await.ok();
-            return;
-        };
-        let channel = Channel {
-            sessions: Arc::clone(&self),
-            id: id.clone(),
+impl Channel {
+    /// The channel of a session that a client may open.
+    pub(super) fn new(sessions: Arc<Sessions>, id: String, session: Opened, connection: Connection) -> Self {
+        Self {
+            sessions,
+            id,
             session,
-            socket,
+            connection,
             inbox: Inbox::default(),
             outbox: Outbox::default(),
             stage: Stage::Running,
             program: None,
             paused: false,
-        };
-        channel.run().await;
-        self.finish(&id);
-        self.agents.around.wake.notify_one();
-    }
-
-    /// Reads the token, and opens the session if it is the right one.
-    async fn admit(&self, id: &str, socket: &mut Socket) -> Option<Opened> {
-        let text = loop {
-            match socket.next().await?.ok()? {
-                Message::Text(text) => break text,
-                Message::Ping(_) | Message::Pong(_) => {}
-                Message::Binary(_) | Message::Close(_) | Message::Frame(_) => return None,
-            }
-        };
-        let input: OpenDataChannelInput = match serde_json::from_str(&text) {
-            Ok(input) => input,
-            Err(error) => {
-                self.agents.record_gap(&format!("ssmmessages OpenDataChannel: {error}"));
-                return None;
-            }
-        };
-        if input.message_schema_version != "1.0" {
-            self.agents.record_gap(&format!("ssmmessages OpenDataChannel of schema {}", input.message_schema_version));
-            return None;
         }
-        self.open(id, &input.token_value)
     }
-}
 
-impl Channel {
-    async fn run(mut self) {
+    /// Speaks with the client until the session is over.
+    pub(super) async fn run(mut self) {
         let Err(end) = self.converse().await;
         if let Some(program) = self.program.take() {
             program.end();
         }
+        // It is over before the client knows.
+        self.sessions.finish(&self.id);
+        self.sessions.agents.around.wake.notify_one();
         if let End::Closed(output) = end {
             self.close(&output).await;
         }
@@ -192,19 +125,19 @@ impl Channel {
 
     /// Goes through the stages of a session, of which there is always a next one until there is an end.
     async fn converse(&mut self) -> Result<Infallible, End> {
-        self.send_single(frame::START_PUBLICATION, json!({"SchemaVersion": 1, "SessionId": self.id})).await?;
+        self.send_single(frame::START_PUBLICATION, &json!({"SchemaVersion": 1, "SessionId": self.id}));
         if self.session.plan.has_handshake() {
-            self.ask().await?
+            self.ask();
         } else {
-            self.start().await?
+            self.start().await?;
         }
         loop {
             match self.event().await {
                 Event::Message(message) => self.hear(message).await?,
-                Event::Program(Happened::Written(data)) => self.send_data(payload::DATA, data).await?,
+                Event::Program(Happened::Written(data)) => self.send_data(payload::DATA, data),
                 Event::Program(Happened::Silent) => {}
                 Event::Program(Happened::Ended) => self.stage = Stage::Closing { since: Instant::now() },
-                Event::Resend => self.resend().await?,
+                Event::Resend => self.resend(),
                 Event::OutOfTime => return Err(End::Closed(self.out_of_time())),
                 Event::Ended => return Err(End::Closed(String::new())),
             }
@@ -224,12 +157,12 @@ impl Channel {
     }
 
     /// Asks the client how it speaks.
-    async fn ask(&mut self) -> Result<(), End> {
+    fn ask(&mut self) {
         let kind = json!({"SessionType": self.session.plan.session_type(), "Properties": null});
         let actions = json!([{"ActionType": "SessionType", "ActionParameters": kind}]);
         let request = json!({"AgentVersion": AGENT_VERSION, "RequestedClientActions": actions});
         self.stage = Stage::Handshake { since: Instant::now() };
-        self.send_data(payload::HANDSHAKE_REQUEST, request.to_string().into_bytes()).await
+        self.send_data(payload::HANDSHAKE_REQUEST, request.to_string().into_bytes());
     }
 
     /// Starts the program.
@@ -260,7 +193,7 @@ impl Channel {
             biased;
             () = self.session.end.cancelled() => Event::Ended,
             () = self.sessions.agents.around.stop.cancelled() => Event::Ended,
-            message = self.socket.next() => Event::Message(message.and_then(Result::ok)),
+            message = self.connection.next() => Event::Message(message),
             happened = program => Event::Program(happened),
             () = sleep_until_some(resend) => Event::Resend,
             () = sleep_until_some(limit) => Event::OutOfTime,
@@ -308,7 +241,7 @@ impl Channel {
                     Taken::Early => Vec::new(),
                     Taken::Next(frames) => frames,
                 };
-                self.send_single(frame::ACKNOWLEDGE, acknowledgement).await?;
+                self.send_single(frame::ACKNOWLEDGE, &acknowledgement);
                 for frame in next {
                     self.obey(frame).await?;
                 }
@@ -352,50 +285,42 @@ impl Channel {
         }
         let took_ns = u64::try_from(since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         let complete = json!({"HandshakeTimeToComplete": took_ns, "CustomerMessage": ""});
-        self.send_data(payload::HANDSHAKE_COMPLETE, complete.to_string().into_bytes()).await?;
+        self.send_data(payload::HANDSHAKE_COMPLETE, complete.to_string().into_bytes());
         self.start().await
     }
 
     /// Sends the next frame of the agent's stream, if there is something in it.
-    async fn send_data(&mut self, payload_type: u32, data: Vec<u8>) -> Result<(), End> {
+    fn send_data(&mut self, payload_type: u32, data: Vec<u8>) {
         if data.is_empty() {
-            return Ok(());
+            return;
         }
         let (sequence, flags) = self.outbox.number();
         let bytes = Frame::new(frame::OUTPUT, sequence, flags, payload_type, data).encode(Timestamp::now());
         self.outbox.remember(sequence, bytes.clone(), Instant::now());
-        self.send(bytes).await
+        self.connection.send(Message::Binary(bytes.into()));
     }
 
     /// Sends a message that belongs to no stream.
-    async fn send_single(&mut self, kind: &str, content: Value) -> Result<(), End> {
-        self.send(Frame::new(kind, 0, SINGLE, 0, content.to_string().into_bytes()).encode(Timestamp::now())).await
+    fn send_single(&self, kind: &str, content: &Value) {
+        let frame = Frame::new(kind, 0, SINGLE, 0, content.to_string().into_bytes());
+        self.connection.send(Message::Binary(frame.encode(Timestamp::now()).into()));
     }
 
-    async fn resend(&mut self) -> Result<(), End> {
-        match self.outbox.overdue(Instant::now()) {
-            Some(bytes) => self.send(bytes).await,
-            None => Ok(()),
+    /// Sends what was not acknowledged for too long.
+    fn resend(&mut self) {
+        if let Some(bytes) = self.outbox.overdue(Instant::now()) {
+            self.connection.send(Message::Binary(bytes.into()));
         }
     }
 
-    async fn send(&mut self, bytes: Vec<u8>) -> Result<(), End> {
-        self.socket.send(Message::Binary(bytes.into())).await.map_err(|_| End::Lost)
-    }
-
     /// Tells the client that it is over.
-    async fn close(&mut self, output: &str) {
+    async fn close(self, output: &str) {
         let content = json!({
             "MessageType": frame::CHANNEL_CLOSED, "MessageId": uuid::Uuid::new_v4().to_string(), "DestinationId": self.session.target,
             "SessionId": self.id, "SchemaVersion": 1, "CreatedDate": Timestamp::now().as_millisecond().to_string(), "Output": output,
         });
-        let told = async {
-            self.send_single(frame::CHANNEL_CLOSED, content).await.ok();
-            self.socket.close(None).await.ok();
-            // Until the client has closed its side, or is gone.
-            while let Some(Ok(_)) = self.socket.next().await {}
-        };
-        timeout(CLOSING_PATIENCE, told).await.ok();
+        self.send_single(frame::CHANNEL_CLOSED, &content);
+        self.connection.close(None).await;
     }
 }
 
