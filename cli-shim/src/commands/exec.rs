@@ -1,6 +1,7 @@
 //! `spawn exec`.
 
 use std::io::Write;
+use std::ops::RangeInclusive;
 
 use clap::Args;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use crate::session::{Session, operation};
 /// see `connect`. No shell reads the command; write `sh -c '...'` for one.
 ///
 /// On one instance: what the command writes is written here, and its exit code is this one's. On several: each line stands behind its
-/// rank, and the exit code is 1 if the command failed anywhere. Systems Manager keeps 24,000 characters of what a command writes.
+/// rank, and the exit code is 1 if the command failed anywhere. Systems Manager keeps 24,000 characters of what a command writes, and 8,000 of its errors.
 ///
 /// As JSON, a line for each rank as it ends: `{"rank": 3, "instance_id": "i-...", "status": "Success", "exit_code": 0, "stdout": "...",
 /// "stderr": "..."}`.
@@ -30,7 +31,7 @@ pub(crate) struct Exec {
     /// Only on this rank; repeat it, or use commas. Left out: on all that live
     #[arg(long, value_name = "RANK", value_delimiter = ',')]
     rank: Vec<u32>,
-    /// How long it may run: from 1s to 2d
+    /// How long it may run: from 5s to 2d
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     timeout: String,
     /// The program and its arguments
@@ -38,10 +39,8 @@ pub(crate) struct Exec {
     command: Vec<String>,
 }
 
-/// The longest that Systems Manager lets a command run.
-const TIMEOUT_MAX: Seconds = Seconds(172_800);
-/// How much Systems Manager keeps of what a command writes, in characters.
-const KEPT: usize = 24_000;
+/// What Systems Manager lets a command run: it takes less for the default, which is an hour.
+const TIMEOUT: RangeInclusive<Seconds> = Seconds(5)..=Seconds(172_800);
 /// The exit code when a command failed on one of several instances, or has none of its own.
 const FAILED: u8 = 1;
 
@@ -76,8 +75,8 @@ impl Exec {
     }
 
     fn timeout(&self) -> Result<Seconds, Failure> {
-        Seconds::parse(&self.timeout).filter(|timeout| (1..=TIMEOUT_MAX.0).contains(&timeout.0)).ok_or_else(|| {
-            let message = format!("{:?} is not a duration from 1s to {TIMEOUT_MAX}", self.timeout);
+        Seconds::parse(&self.timeout).filter(|timeout| TIMEOUT.contains(timeout)).ok_or_else(|| {
+            let message = format!("{:?} is not a duration from {} to {}", self.timeout, TIMEOUT.start(), TIMEOUT.end());
             vec![Problem::new(&Path::field("--timeout"), message, "Write it like \"90s\", \"20m\" or \"1h\"")].into()
         })
     }
@@ -94,36 +93,32 @@ fn exit_code(answer: &Answer, is_one: bool) -> u8 {
 
 fn show(answer: &Answer, width: Option<usize>, output: &Output) -> Result<(), Failure> {
     let Answer { rank, instance, result } = answer;
-    for (stream, text) in [("standard output", &result.stdout), ("standard error", &result.stderr)] {
-        if text.chars().count() >= KEPT {
-            output.warn(&format!("rank {rank}: {stream} was cut after {KEPT} characters; write to a file, or show only the end of it"));
+    for (stream, kept) in [("standard output", &result.stdout), ("standard error", &result.stderr)] {
+        if kept.is_cut {
+            let length = kept.text.chars().count();
+            output.warn(&format!("rank {rank}: {stream} was cut after {length} characters; write to a file, or show only the end of it"));
         }
     }
+    let (stdout, stderr) = (&result.stdout.text, &result.stderr.text);
     if output.is_json() {
         let ended = Ended {
             rank: *rank,
             instance_id: &instance.0,
             status: &result.status,
             exit_code: result.exit_code,
-            stdout: &result.stdout,
-            stderr: &result.stderr,
+            stdout,
+            stderr,
         };
         return output.line(&ended, "");
     }
     // The command's own standard error is no message of ours: it is written as it is, quiet or not.
-    let mut stderr = std::io::stderr().lock();
-    match width {
-        None => {
-            print(&result.stdout)?;
-            // Nobody may be reading it.
-            stderr.write_all(result.stderr.as_bytes()).ok();
-        }
-        Some(width) => {
-            print(&lines(&result.stdout, *rank, width))?;
-            stderr.write_all(lines(&result.stderr, *rank, width).as_bytes()).ok();
-        }
-    }
-    drop(stderr);
+    let (stdout, stderr) = match width {
+        None => (stdout.clone(), stderr.clone()),
+        Some(width) => (lines(stdout, *rank, width), lines(stderr, *rank, width)),
+    };
+    print(&stdout)?;
+    // Nobody may be reading it.
+    std::io::stderr().lock().write_all(stderr.as_bytes()).ok();
     if let Some(said) = said(answer, width.is_some()) {
         output.warn(&said);
     }
@@ -148,7 +143,7 @@ fn lines(text: &str, rank: u32, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use spawn_core::ports::CommandResult;
+    use spawn_core::ports::{CommandResult, Kept};
     use spawn_model::ids::InstanceId;
 
     use super::*;
@@ -158,7 +153,7 @@ mod tests {
         let answer = |exit_code| Answer {
             rank: 3,
             instance: InstanceId("i-1".to_owned()),
-            result: CommandResult { status: "Failed".to_owned(), exit_code, stdout: String::new(), stderr: String::new() },
+            result: CommandResult { status: "Failed".to_owned(), exit_code, stdout: Kept::default(), stderr: Kept::default() },
         };
         for (code, alone, among) in [(Some(0), 0, 0), (Some(7), 7, 1), (Some(300), 1, 1), (None, 1, 1)] {
             assert_eq!((exit_code(&answer(code), true), exit_code(&answer(code), false)), (alone, among), "{code:?}");

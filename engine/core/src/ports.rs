@@ -20,7 +20,7 @@ use spawn_model::requirements::Architecture;
 use spawn_model::status::Seen;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 
-pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, ShellCommand, Shells, Terminal};
+pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -11,7 +11,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::config::Builder;
 use aws_sdk_ssm::types::{CommandInvocationStatus, InstanceInformationStringFilter, PingStatus};
-use spawn_core::ports::{CommandResult, FromTerminal, Invocation, Result, ShellCommand, Shells, Terminal};
+use spawn_core::ports::{CommandResult, FromTerminal, Invocation, Kept, Result, ShellCommand, Shells, Terminal};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
 
@@ -96,14 +96,15 @@ impl Shells for Sessions {
     async fn result(&self, command: &str, instance: &InstanceId) -> Result<CommandResult> {
         let get = self.client.get_command_invocation().command_id(command).instance_id(&instance.0);
         let answer = self.endpoint.call(GET, || get.clone().send()).await?;
-        // One that never ran has the code -1.
-        let exit_code = Some(answer.response_code()).filter(|code| *code >= 0);
-        let stderr = answer.standard_error_content.as_deref().unwrap_or_default();
+        // One that never ran has a code too, and so has one that was ended.
+        let by_itself = matches!(answer.status(), Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed));
+        let exit_code = Some(answer.response_code()).filter(|code| by_itself && *code >= 0);
+        let stderr = kept(answer.standard_error_content.as_deref());
         Ok(CommandResult {
             status: answer.status_details().or(answer.status().map(|status| status.as_str())).unwrap_or_default().to_owned(),
             exit_code,
-            stderr: own_words(stderr, exit_code).to_owned(),
-            stdout: answer.standard_output_content.unwrap_or_default(),
+            stderr: Kept { text: own_words(&stderr.text, exit_code).to_owned(), ..stderr },
+            stdout: kept(answer.standard_output_content.as_deref()),
         })
     }
 
@@ -127,6 +128,17 @@ impl Shells for Sessions {
                 Err(error)
             }
         }
+    }
+}
+
+/// What the agent puts where it cuts.
+const CUT: &str = "--output truncated--";
+
+fn kept(content: Option<&str>) -> Kept {
+    let content = content.unwrap_or_default();
+    match content.trim_end().strip_suffix(CUT) {
+        Some(text) => Kept { text: text.to_owned(), is_cut: true },
+        None => Kept { text: content.to_owned(), is_cut: false },
     }
 }
 

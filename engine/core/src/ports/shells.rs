@@ -35,12 +35,21 @@ pub struct Invocation {
 pub struct CommandResult {
     /// Systems Manager's word for it: `Success`, `Failed`, `Execution Timed Out`, `Cancelled`, `Undeliverable`, …
     pub status: String,
-    /// Its exit code, if it came so far as to have one.
+    /// Its exit code, if it ended by itself.
     pub exit_code: Option<i32>,
-    /// What it wrote, cut where Systems Manager cuts it.
-    pub stdout: String,
+    /// What it wrote.
+    pub stdout: Kept,
     /// What it wrote to standard error.
-    pub stderr: String,
+    pub stderr: Kept,
+}
+
+/// What Systems Manager has kept of what a command wrote.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Kept {
+    /// The beginning of it, or all.
+    pub text: String,
+    /// Whether there was more.
+    pub is_cut: bool,
 }
 
 /// What comes from a terminal.

@@ -33,7 +33,7 @@ async fn exec(world: &World, ranks: &[u32], command: &[&str], timeout_s: u64) ->
 }
 
 fn told(answers: &[Answer]) -> Vec<(u32, Option<i32>, &str)> {
-    answers.iter().map(|answer| (answer.rank, answer.result.exit_code, answer.result.stdout.as_str())).collect()
+    answers.iter().map(|answer| (answer.rank, answer.result.exit_code, answer.result.stdout.text.as_str())).collect()
 }
 
 #[test]

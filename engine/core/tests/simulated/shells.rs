@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::model::InstanceState;
-use spawn_core::ports::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Result, ShellCommand, Shells, Terminal};
+use spawn_core::ports::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, Result, ShellCommand, Shells, Terminal};
 use spawn_model::ids::InstanceId;
 
 use super::door::Door;
@@ -38,7 +38,8 @@ impl State {
 /// What becomes of a line: the simulated machines know how to print, to fail, and to take their time.
 fn run(sent: &Sent, now: Timestamp) -> Option<CommandResult> {
     let done = |status: &str, exit_code, stdout: &str| {
-        Some(CommandResult { status: status.to_owned(), exit_code, stdout: stdout.to_owned(), stderr: String::new() })
+        let stdout = Kept { text: stdout.to_owned(), is_cut: false };
+        Some(CommandResult { status: status.to_owned(), exit_code, stdout, stderr: Kept::default() })
     };
     let ran_s = now.duration_since(sent.at).as_secs();
     match sent.command.line.split_once(' ').unwrap_or((&sent.command.line, "")) {
