@@ -59,6 +59,8 @@ struct Agent {
     deadline: watch::Receiver<Timestamp>,
     idle: watch::Receiver<Option<IdleSpec>>,
     findings: Rc<Findings>,
+    /// Whether the deadline that is known was over at the start: the machine was started again, and its lease has to be read first.
+    is_renewed: bool,
     /// When EC2 takes the machine back, once it has said so.
     gone_at: Rc<OnceCell<Timestamp>>,
     /// What went wrong with hooks.
@@ -90,7 +92,7 @@ impl Agent {
     fn start(path: &Path, intervals: Intervals) -> Result<Self, String> {
         let config = config::load(path)?;
         let state = State::beside(path);
-        let now = Timestamp::now();
+        let (now, config_stops) = (Timestamp::now(), config.stops);
         let known = lease::known(&state, &config);
         let (deadline_sender, deadline) = watch::channel(lease::holds_first(known, &config, now));
         let (idle_sender, idle) = watch::channel(None);
@@ -117,6 +119,7 @@ impl Agent {
             deadline,
             idle,
             findings,
+            is_renewed: config_stops && known <= now,
             gone_at: Rc::default(),
             notes: RefCell::default(),
             intervals,
@@ -147,6 +150,15 @@ impl Agent {
     }
 
     async fn serve(self) -> After {
+        if self.is_renewed {
+            let mut deadline = self.deadline.clone();
+            tokio::select! {
+                biased;
+                ending = self.endings.any() => return self.ended_early(ending, Uploaded::default()).await,
+                // Nobody but who reads the lease moves it.
+                _ = deadline.changed() => {}
+            }
+        }
         if let Some(done) = completion::kept(&self.state) {
             self.write(&done).await;
             if done.idle.is_some() {

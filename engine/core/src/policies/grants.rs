@@ -147,10 +147,11 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &[INSTANCES, VOLUMES, GROUPS],
         when: &[ON_WHAT_IS_OURS, ("ForAllValues:StringNotLike", "aws:TagKeys", "{reserved}*"), ("Null", "aws:TagKeys", "false")],
     },
+    // With what is below, one statement: each action knows its own kind of these.
     Grant {
         to: &[Launcher],
         actions: &["ec2:AuthorizeSecurityGroupIngress", "ec2:StartInstances", "ec2:StopInstances"],
-        on: &[GROUPS, INSTANCES],
+        on: &[GROUPS, PLACEMENTS, INSTANCES],
         when: &[ON_WHAT_IS_OURS],
     },
     Grant {

@@ -212,6 +212,19 @@ fn what_an_instance_may_not_be() {
         ("nothing", json!({}).into()),
         ("a least size", json!({ "name": "n", "min_size": 1, "instance_types": ["t3.micro"] }).into()),
         ("an empty command", json!({ "name": "n", "instance_types": ["t3.micro"], "command": [] }).into()),
+        (
+            "a spot instance that stops",
+            json!({ "name": "n", "instance_types": ["t3.micro"], "market": { "type": "spot" }, "lease": { "on_expiry": "stop" } }).into(),
+        ),
+        ("a stop for an idleness that is not told", json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_idle": "stop" } }).into()),
+        (
+            "something kept for too long",
+            json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_expiry": "stop", "retain": "1y" } }).into(),
+        ),
+        (
+            "something kept for longer than anybody remembers",
+            json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_expiry": "stop", "retain": "91d" } }).into(),
+        ),
     ];
     insta::assert_snapshot!("instance_problems", table(FleetKind::Instance, &cases));
 }
