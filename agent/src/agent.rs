@@ -3,7 +3,7 @@
 mod end;
 mod work;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -62,7 +62,9 @@ struct Agent {
     /// Whether the deadline that is known was over at the start: the machine was started again, and its lease has to be read first.
     is_renewed: bool,
     /// When EC2 takes the machine back, once it has said so.
-    gone_at: Rc<OnceCell<Timestamp>>,
+    gone_at: Rc<watch::Sender<Option<Timestamp>>>,
+    /// Whether a checkpoint is being made.
+    is_saving: Cell<bool>,
     /// What went wrong with hooks.
     notes: RefCell<Vec<String>>,
     intervals: Intervals,
@@ -120,7 +122,8 @@ impl Agent {
             idle,
             findings,
             is_renewed: config_stops && known <= now,
-            gone_at: Rc::default(),
+            gone_at: Rc::new(watch::Sender::new(None)),
+            is_saving: Cell::new(false),
             notes: RefCell::default(),
             intervals,
             endings,

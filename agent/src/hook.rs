@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use spawn_model::hook::AFTER_HOOK;
 use spawn_model::record::Exit;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::config::State;
 use crate::exec::Job;
@@ -19,7 +19,7 @@ const KEPT: &str = "hooks.json";
 const GRACE: Duration = Duration::from_secs(2);
 /// A process that does not end even though it was killed is not waited for any longer than this.
 const KILLED_WITHIN: Duration = Duration::from_secs(2);
-/// What is run where there is hardly any time left.
+/// How long it runs even where there is hardly any time left.
 const LEAST: Duration = Duration::from_secs(1);
 
 /// Why a hook runs.
@@ -62,18 +62,48 @@ impl Hook {
         Self { name: name.to_owned(), job: Job { grace: GRACE, ..job }, timeout }
     }
 
-    /// Runs it, for no longer than `left`. What went wrong is said in a sentence.
+    /// Runs it, until `over` at the latest, but for a moment in any case. What went wrong is said in a sentence.
     pub(crate) async fn run(
         &self,
         state: &State,
         output: &Channel,
-        reason: Reason,
+        (reason, deadline): (Reason, Timestamp),
         command_pid: Option<u32>,
-        left: Duration,
+        over: impl Future<Output = ()>,
     ) -> Option<String> {
-        let limit = self.timeout.min(left).max(LEAST);
+        let no_time = async {
+            tokio::join!(over, sleep(LEAST));
+        };
+        tokio::select! {
+            note = self.run_in_time(state, output, (reason, deadline), command_pid) => note,
+            () = no_time => {
+                self.stop(state).await;
+                Some(format!("{} was ended: the machine had no more time", self.name))
+            }
+        }
+    }
+
+    /// Ends it, if it runs.
+    pub(crate) async fn stop(&self, state: &State) {
+        workload::end(state, &self.unit_name()).await;
+    }
+
+    fn unit_name(&self) -> String {
+        self.name.replace('_', "-")
+    }
+
+    async fn run_in_time(
+        &self,
+        state: &State,
+        output: &Channel,
+        (reason, deadline): (Reason, Timestamp),
+        command_pid: Option<u32>,
+    ) -> Option<String> {
+        let limit = self.timeout;
         let mut job = Job { limit: Some(limit), ..self.job.clone() };
         job.env.insert("SPAWN_REASON".to_owned(), reason.word().to_owned());
+        // It may have moved since the command was told.
+        job.env.insert("SPAWN_DEADLINE".to_owned(), deadline.to_string());
         if let Some(pid) = command_pid {
             job.env.insert("SPAWN_COMMAND_PID".to_owned(), pid.to_string());
         }
@@ -88,9 +118,6 @@ impl Hook {
         match ran {
             Ok(Exit::Code { code: 0 }) => None,
             Ok(Exit::NotStarted { reason }) | Err(reason) => Some(format!("{name} could not be run: {reason}")),
-            Ok(_) if began.elapsed() >= limit && limit < self.timeout => {
-                Some(format!("{name} was ended after {} s: the machine had no more time", limit.as_secs()))
-            }
             Ok(_) if began.elapsed() >= limit => Some(format!("{name} was ended after {} s, its timeout", limit.as_secs())),
             Ok(Exit::Code { code }) => Some(format!("{name} ended with exit code {code}")),
             Ok(Exit::Signal { signal }) => Some(format!("{name} was killed by signal {signal}")),
@@ -100,10 +127,9 @@ impl Hook {
 
     /// Runs it, in a unit or directly. An error if it could not be run in this way.
     async fn run_once(&self, state: &State, output: &Channel, job: &Job, in_unit: bool) -> Result<Exit, String> {
-        let (account, name) = (workload::account().await, self.name.replace('_', "-"));
-        if in_unit && workload::pid(state, &name).is_some() {
-            // An earlier run of it still goes on, or its machine was cut off.
-            workload::clear(&name).await;
+        let (account, name) = (workload::account().await, self.unit_name());
+        if !in_unit {
+            workload::keep_from_credentials(account.as_ref(), job.uses_aws).await;
         }
         let started = output
             .writer()

@@ -1,9 +1,9 @@
 //! What EC2 says before it takes a spot machine back.
 
-use std::cell::OnceCell;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::metadata::Metadata;
@@ -14,12 +14,13 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const NOTICE: SignedDuration = SignedDuration::from_secs(120);
 
 /// Waits for the notice, and puts down when the machine is gone.
-pub(crate) async fn notice(metadata: &Metadata, gone_at: &OnceCell<Timestamp>) {
+pub(crate) async fn notice(metadata: &Metadata, gone_at: &watch::Sender<Option<Timestamp>>) {
     loop {
         // A metadata service that does not answer gives no notice; the next time it may.
         if let Ok(Some(notice)) = metadata.spot_notice().await {
-            let at = gone_at.get_or_init(|| notice.time.unwrap_or_else(|| Timestamp::now() + NOTICE));
+            let at = notice.time.unwrap_or_else(|| Timestamp::now() + NOTICE);
             eprintln!("spored: EC2 takes this machine back at {at}");
+            gone_at.send_replace(Some(at));
             return;
         }
         sleep(INTERVAL).await;

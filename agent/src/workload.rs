@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use spawn_model::record::Exit;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -156,8 +156,24 @@ pub(crate) fn has_units() -> bool {
     ["systemctl", "systemd-run"].iter().all(|name| std::env::split_paths(&path).any(|directory| directory.join(name).exists()))
 }
 
+/// Ends what was started under a name and still runs, in a unit or without.
+pub(crate) async fn end(state: &State, name: &str) {
+    let Some(group) = pid(state, name).and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
+    if !(has_units() && power::run(&["systemctl", "stop", &format!("{}.service", unit(name))]).await) {
+        // What runs has a process group of its own; it fails when nobody is left.
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+/// Keeps what runs without a unit from the metadata service, unless it may use the credentials there.
+pub(crate) async fn keep_from_credentials(account: Option<&Account>, uses_aws: bool) {
+    if let (Some(account), false) = (account, uses_aws) {
+        deny_metadata(account).await;
+    }
+}
+
 /// Keeps the workload's user from the metadata service where no unit can: by a routing rule, because not every image has a packet filter.
-pub(crate) async fn deny_metadata(account: &Account) {
+async fn deny_metadata(account: &Account) {
     let range = format!("{0}-{0}", account.user);
     if !power::run(&["ip", "rule", "add", "to", "169.254.169.254/32", "uidrange", &range, "prohibit"]).await {
         eprintln!("spored: the workload can reach the metadata service");

@@ -103,7 +103,7 @@ fn it_gets_no_more_time_than_ec2_leaves() {
     world.cloud.metadata(TAKEN_BACK, &format!(r#"{{"action": "terminate", "time": "{soon}"}}"#));
     let said = finish(child);
     let notes = world.completion(0).unwrap_or_else(|| panic!("{said}")).notes;
-    assert_eq!(notes, ["pre_stop was ended after 1 s: the machine had no more time"], "{said}");
+    assert_eq!(notes, ["pre_stop was ended: the machine had no more time"], "{said}");
 }
 
 #[test]
@@ -162,5 +162,40 @@ fn a_machine_that_stays_runs_it_when_its_lease_ends_also_after_a_reboot() {
         assert_eq!((done.results.len(), done.notes), (1, vec![]), "{said}");
         assert_eq!((world.result(0, "step").as_deref(), world.cloud.events()), (Some("7\n"), vec!["bye".to_owned()]));
         assert!(world.is_off());
+    }
+}
+
+#[test]
+fn the_notice_ends_what_an_idle_or_ending_machine_takes_its_time_for() {
+    let mut world = World::new();
+    world.config.deadline = Timestamp::now() + seconds(i64::try_from(AFTER_HOOK.0).unwrap() + 22);
+    world.lease(world.config.deadline);
+    spot(&world);
+    world.hooks(Some(("echo saving; sleep 600", 20)), None);
+    let child = world.start();
+    world.cloud.until(|requests, _| requests.iter().filter(|request| *request == "LOGS PutLogEvents").count() == 2);
+    let soon = Timestamp::now() + seconds(i64::try_from(AFTER_HOOK.0).unwrap());
+    world.cloud.metadata(TAKEN_BACK, &format!(r#"{{"action": "terminate", "time": "{soon}"}}"#));
+    let said = finish(child);
+    let notes = world.completion(0).unwrap_or_else(|| panic!("{said}")).notes;
+    assert_eq!(notes, ["pre_stop was ended: the machine had no more time"], "{said}");
+}
+
+#[test]
+fn a_checkpoint_under_way_is_the_one_that_the_notice_asks_for() {
+    for world in [World::new(), World::without_units()] {
+        spot(&world);
+        world.hooks(None, Some(("echo saving for $SPAWN_REASON; while [ ! -e saved ]; do sleep 0.05; done; echo saved", 20)));
+        let child = world.start();
+        until_up(&world);
+        world.cloud.metadata(LIKELY, r#"{"noticeTime": "2030-01-01T00:00:00Z"}"#);
+        world.cloud.until(|requests, _| requests.iter().filter(|request| *request == "LOGS PutLogEvents").count() == 2);
+        let looks = |requests: &[String]| requests.iter().filter(|request| request.contains("instance-action")).count();
+        world.cloud.metadata(TAKEN_BACK, &notice());
+        let before = looks(&world.cloud.requests());
+        world.cloud.until(|requests, _| looks(requests) > before);
+        std::fs::write(world.state().join("work/saved"), "").unwrap();
+        let said = finish(child);
+        assert_eq!(world.cloud.events(), ["up", "saving for rebalance", "saved", "asked"], "{said}");
     }
 }

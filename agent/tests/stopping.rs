@@ -23,8 +23,9 @@ fn stop(world: &World) -> Option<Stop> {
     Some(serde_json::from_slice(&world.cloud.get(&world.keys.stop(0))?).unwrap())
 }
 
-fn until_up(world: &World, line: &str) {
-    world.cloud.until(|_, _| world.cloud.events().iter().any(|event| event == line));
+/// Waits until something was printed in this many boots.
+fn until_up(world: &World, boots: usize) {
+    world.cloud.until(|requests, _| requests.iter().filter(|request| *request == "LOGS PutLogEvents").count() == boots);
 }
 
 /// The machine was off: what its init was told is forgotten.
@@ -48,11 +49,14 @@ fn at_its_deadline_it_says_that_it_stops_and_started_again_its_command_begins_an
     let later = soon(3600);
     world.lease(later);
     let child = world.start();
-    until_up(&world, "attempt 2");
+    until_up(&world, 2);
     let calls = world.calls();
     assert!(calls.contains(&"systemctl stop spawn-boot.timer".to_owned()), "{calls:?}");
     let timer = std::fs::read_to_string(world.path("units/spawn-deadline.timer")).unwrap();
-    assert!(timer.contains("Persistent=false") && timer.contains(&later.strftime("OnCalendar=%Y-%m-%d %H:%M:%S UTC").to_string()), "{timer}");
+    assert!(
+        timer.contains("Persistent=false") && timer.contains(&later.strftime("OnCalendar=%Y-%m-%d %H:%M:%S UTC").to_string()),
+        "{timer}"
+    );
     assert!(!world.is_off());
     world.lease(soon(1));
     finish(child);

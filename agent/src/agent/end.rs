@@ -12,12 +12,15 @@ use crate::completion;
 use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::hook::Hooks;
+use crate::lease;
 use crate::rank::{BucketClaims, Claims};
 use crate::results::Uploaded;
 use crate::retry::retry;
 
-/// What is left to be done when the lease ends or EC2 takes the machine back has to be done within this.
+/// What is left to be done when the lease has ended or EC2 takes the machine back gets this long, if nothing else is known.
 const LAST_WORK: Duration = Duration::from_secs(10);
+/// What the record needs before the machine is gone.
+const RESERVE: SignedDuration = SignedDuration::from_secs(5);
 /// When the system goes down: for output and results that are under way, and then for the record.
 pub(super) const LAST_MOMENTS: (Duration, Duration) = (Duration::from_millis(300), Duration::from_millis(1100));
 /// The machine's own timers know whole seconds, so they may be ahead of the deadline by one.
@@ -134,7 +137,11 @@ impl Agent {
         if (uploaded.is_some() || idle.is_some())
             && let Some(done) = completion::kept(&self.state)
         {
-            let (results, late) = uploaded.map_or((done.results, vec![]), |uploaded| (uploaded.files, uploaded.notes));
+            let (mut results, late) = uploaded.map_or_else(Default::default, |uploaded| (uploaded.files, uploaded.notes));
+            if results.is_empty() {
+                // Nothing new, or not in time: what was kept before is still there.
+                results = done.results;
+            }
             let notes = done.notes.into_iter().chain(late).chain(self.notes.take()).chain(self.findings.notes()).collect();
             self.write(&Completion { idle, results, notes, ..done }).await;
         }
@@ -148,8 +155,26 @@ impl Agent {
     /// Waits until the machine's end leaves no time for what is being done. `moment` is what there is once the system goes down.
     pub(super) async fn out_of_time(&self, moment: Duration) {
         if self.endings.pressing().await != Ending::Shutdown {
-            tokio::select! { () = sleep(LAST_WORK) => return, () = self.endings.shutdown() => {} }
+            // At the deadline itself there is hardly any time, and the little is taken.
+            let over = async { tokio::join!(self.until_before_end(RESERVE), sleep(LAST_WORK)) };
+            tokio::select! { _ = over => return, () = self.endings.shutdown() => {} }
         }
         sleep(moment).await;
+    }
+
+    /// Waits until so much is left before the deadline, wherever it moves, or before EC2 takes the machine back.
+    pub(super) async fn until_before_end(&self, reserve: SignedDuration) {
+        let taken_back = async {
+            let mut gone_at = self.gone_at.subscribe();
+            match gone_at.wait_for(Option::is_some).await.map(|gone_at| *gone_at) {
+                Ok(Some(gone_at)) => {
+                    let left = Timestamp::now().duration_until(gone_at).saturating_sub(reserve);
+                    sleep(Duration::try_from(left).unwrap_or_default()).await;
+                }
+                // The sender is this agent's own.
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! { () = lease::nears(self.deadline.clone(), reserve) => {}, () = taken_back => {} }
     }
 }

@@ -1,11 +1,11 @@
 //! The command and its hooks: what they are told, how they run, and what is kept of them.
 
-use std::convert::Infallible;
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use spawn_model::duration::Seconds;
 use spawn_model::hook::{AFTER_HOOK, HookSpec};
 use spawn_model::layout::log_stream;
@@ -61,12 +61,13 @@ impl Agent {
         if has_units && attempt > 1 {
             workload::clear(WORKLOAD).await;
         }
+        if !has_units {
+            workload::keep_from_credentials(ready.account.as_ref(), ready.payload.uses_aws).await;
+        }
         let mut ran = self.run_once(ready, &hooks, attempt, has_units).await;
         if let (true, Err(reason)) = (has_units, &ran) {
             eprintln!("spored: the workload runs without a unit: {reason}");
-            if let (Some(account), false) = (&ready.account, ready.payload.uses_aws) {
-                workload::deny_metadata(account).await;
-            }
+            workload::keep_from_credentials(ready.account.as_ref(), ready.payload.uses_aws).await;
             ran = self.run_once(ready, &hooks, attempt, false).await;
         }
         let (exit, uploaded, after) = match ran {
@@ -90,37 +91,37 @@ impl Agent {
         let started = |error| format!("the workload cannot be started: {error}");
         let output = self.channel("output.log").map_err(started)?;
         let writer = output.writer().map_err(started)?;
-        let mut command =
-            Workload::start(&self.state, WORKLOAD, &job, ready.account.as_ref(), in_unit, writer).map_err(started)?;
+        let mut command = Workload::start(&self.state, WORKLOAD, &job, ready.account.as_ref(), in_unit, writer).map_err(started)?;
         let ran = self.ended(&mut command, hooks, ready.identity.spot, &output).await?;
         let uploaded = if matches!(ran, Ran::Cut(_)) { Uploaded::default() } else { self.keep(output).await };
         Ok((ran, uploaded))
     }
 
     /// Waits for the command to end, or ends it when the machine does.
-    async fn ended(
-        &self,
-        command: &mut Workload,
-        hooks: &Hooks,
-        is_spot: bool,
-        output: &Channel,
-    ) -> Result<Ran, String> {
-        let (by_itself, ending) = tokio::select! {
-            biased;
-            exit = command.ended() => {
-                let exit = exit?;
-                // A command that was killed may have been so because the machine ends.
-                let ending = match exit {
-                    Exit::Code { code: 0 } | Exit::NotStarted { .. } => None,
-                    _ => self.endings.within(SHUTDOWN_FOLLOWS_WITHIN).await,
-                };
-                match ending {
-                    None => return Ok(Ran::Ended(exit)),
-                    Some(ending) => (true, ending),
+    async fn ended(&self, command: &mut Workload, hooks: &Hooks, is_spot: bool, output: &Channel) -> Result<Ran, String> {
+        let mut saving = pin!(self.checkpoint(hooks, is_spot, output));
+        let mut is_saved = false;
+        let (by_itself, ending) = loop {
+            tokio::select! {
+                biased;
+                exit = command.ended() => {
+                    let exit = exit?;
+                    // A command that was killed may have been so because the machine ends.
+                    let ending = match exit {
+                        Exit::Code { code: 0 } | Exit::NotStarted { .. } => None,
+                        _ => self.endings.within(SHUTDOWN_FOLLOWS_WITHIN).await,
+                    };
+                    match ending {
+                        None => {
+                            self.stop_saving(hooks).await;
+                            return Ok(Ran::Ended(exit));
+                        }
+                        Some(ending) => break (true, ending),
+                    }
                 }
+                ending = self.endings.any() => break (false, ending),
+                () = &mut saving, if !is_saved => is_saved = true,
             }
-            ending = self.endings.any() => (false, ending),
-            never = self.checkpoint(hooks, is_spot, output) => match never {},
         };
         let (exit, reason) = match ending {
             Ending::Idle => (Exit::Idle, Reason::Idle),
@@ -129,9 +130,17 @@ impl Agent {
             Ending::Shutdown => return Ok(Ran::Cut(self.lease_over().then_some(Exit::LeaseEnded))),
         };
         if by_itself {
+            self.stop_saving(hooks).await;
             return Ok(Ran::EndedWithMachine(exit));
         }
-        if let Some(hook) = hooks.at_the_end(reason) {
+        let is_enough = self.is_saving.get() && reason == Reason::Spot && hooks.pre_stop.is_none();
+        if is_enough {
+            // What is being saved is what would be saved now.
+            let no_time = self.until_before_end(seconds(AFTER_HOOK));
+            tokio::select! { () = &mut saving => {}, () = no_time => {}, () = self.endings.shutdown() => {} }
+        }
+        self.stop_saving(hooks).await;
+        if let Some(hook) = hooks.at_the_end(reason).filter(|_| !is_enough) {
             tokio::select! { () = self.run_hook(hook, reason, output) => {}, () = self.endings.shutdown() => {} }
             // The hook may have had it end, and it may have ended well.
             match timeout(SHUTDOWN_FOLLOWS_WITHIN, command.ended()).await {
@@ -144,15 +153,22 @@ impl Agent {
         Ok(Ran::EndedWithMachine(exit))
     }
 
-    /// Saves what there is when EC2 says that it is likely to take the machine back, while the command goes on. Never comes back.
-    async fn checkpoint(&self, hooks: &Hooks, is_spot: bool, output: &Channel) -> Infallible {
-        if let (true, Some(hook)) = (is_spot, &hooks.checkpoint) {
-            spot::recommendation(&self.metadata).await;
-            self.run_hook(hook, Reason::Rebalance, output).await;
-            let uploaded = self.upload().await;
-            self.notes.borrow_mut().extend(uploaded.notes);
+    /// Saves what there is when EC2 says that it is likely to take the machine back, while the command goes on. Comes back when that is done.
+    async fn checkpoint(&self, hooks: &Hooks, is_spot: bool, output: &Channel) {
+        let (true, Some(hook)) = (is_spot, &hooks.checkpoint) else { return std::future::pending().await };
+        spot::recommendation(&self.metadata).await;
+        self.is_saving.set(true);
+        self.run_hook(hook, Reason::Rebalance, output).await;
+        let uploaded = self.upload().await;
+        self.notes.borrow_mut().extend(uploaded.notes);
+        self.is_saving.set(false);
+    }
+
+    /// Ends a checkpoint that nobody waits for any more: two may not write the same files.
+    async fn stop_saving(&self, hooks: &Hooks) {
+        if let (true, Some(hook)) = (self.is_saving.take(), &hooks.checkpoint) {
+            hook.stop(&self.state).await;
         }
-        std::future::pending().await
     }
 
     /// Runs a hook on a machine whose command does not run, and keeps what it leaves. Nothing if there is none.
@@ -178,16 +194,9 @@ impl Agent {
 
     /// Runs a hook in the time that there is for it.
     async fn run_hook(&self, hook: &Hook, reason: Reason, output: &Channel) {
-        let until = match reason {
-            Reason::Lease => Some(*self.deadline.borrow()),
-            Reason::Spot => self.gone_at.get().copied(),
-            Reason::Idle | Reason::Rebalance => None,
-        };
-        let left = until.map_or(Duration::MAX, |until| {
-            let left = Timestamp::now().duration_until(until).saturating_sub(seconds(AFTER_HOOK));
-            Duration::try_from(left).unwrap_or_default()
-        });
-        if let Some(note) = hook.run(&self.state, output, reason, workload::pid(&self.state, WORKLOAD), left).await {
+        let over = self.until_before_end(seconds(AFTER_HOOK));
+        let (told, pid) = ((reason, *self.deadline.borrow()), workload::pid(&self.state, WORKLOAD));
+        if let Some(note) = hook.run(&self.state, output, told, pid, over).await {
             eprintln!("spored: {note}");
             self.notes.borrow_mut().push(note);
         }

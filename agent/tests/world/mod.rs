@@ -165,10 +165,8 @@ impl World {
 
     /// Adds hooks to what was set to be run, each a line of shell and its timeout in seconds.
     pub(crate) fn hooks(&self, pre_stop: Option<(&str, u64)>, checkpoint: Option<(&str, u64)>) {
-        let hook = |(line, timeout): (&str, u64)| HookSpec {
-            command: ["sh", "-c", line].map(str::to_owned).to_vec(),
-            timeout: Seconds(timeout),
-        };
+        let hook =
+            |(line, timeout): (&str, u64)| HookSpec { command: ["sh", "-c", line].map(str::to_owned).to_vec(), timeout: Seconds(timeout) };
         let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
         payload.pre_stop = pre_stop.map(hook);
         payload.checkpoint = checkpoint.map(hook);

@@ -16,14 +16,15 @@ use crate::session::{Session, operation};
 
 /// Run a command on instances of a fleet
 ///
-/// As root, through Systems Manager: no port is open, and IAM says who may (`spawn policy operator`). The fleet has to let people in:
+/// As root, through Systems Manager: no port is open, and IAM says who may (`spawn policy operator`). Whoever may do this may do on an
+/// instance whatever its fleet's `policies` allow, and read and write the fleet's records. The fleet has to let people in:
 /// see `connect`. No shell reads the command; write `sh -c '...'` for one.
 ///
 /// On one instance: what the command writes is written here, and its exit code is this one's. On several: each line stands behind its
 /// rank, and the exit code is 1 if the command failed anywhere. Systems Manager keeps 24,000 characters of what a command writes, and 8,000 of its errors.
 ///
 /// As JSON, a line for each rank as it ends: `{"rank": 3, "instance_id": "i-...", "status": "Success", "exit_code": 0, "stdout": "...",
-/// "stderr": "..."}`.
+/// "stdout_cut": false, "stderr": "...", "stderr_cut": false}`.
 #[derive(Debug, Args)]
 pub(crate) struct Exec {
     /// The fleet's name or id
@@ -52,7 +53,9 @@ struct Ended<'a> {
     status: &'a str,
     exit_code: Option<i32>,
     stdout: &'a str,
+    stdout_cut: bool,
     stderr: &'a str,
+    stderr_cut: bool,
 }
 
 impl Exec {
@@ -107,7 +110,9 @@ fn show(answer: &Answer, width: Option<usize>, output: &Output) -> Result<(), Fa
             status: &result.status,
             exit_code: result.exit_code,
             stdout,
+            stdout_cut: result.stdout.is_cut,
             stderr,
+            stderr_cut: result.stderr.is_cut,
         };
         return output.line(&ended, "");
     }

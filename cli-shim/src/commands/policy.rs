@@ -29,7 +29,7 @@ enum Who {
     Administrator,
     /// Looks, and plans
     Observer,
-    /// Comes onto instances: runs commands there and opens terminals
+    /// Comes onto instances as root, with whatever their fleets may do: runs commands there and opens terminals
     Operator,
     /// Ends what is past its lease, in every region, and removes what fleets leave
     Reaper,

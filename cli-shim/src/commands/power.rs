@@ -62,7 +62,8 @@ impl Start {
         let Seconds(ttl_s) = lease.ttl;
         let record = &fleet.record;
         let started = Started { id: record.fleet.to_string(), name: record.spec.name.clone(), ttl_s, deadline: deadline.to_string() };
-        output.result(&started, |started| format!("{} starts, and runs until {}\n", started.name, time::deadline(deadline, engine.now())))?;
+        output
+            .result(&started, |started| format!("{} starts, and runs until {}\n", started.name, time::deadline(deadline, engine.now())))?;
         Ok(DONE)
     }
 

@@ -70,7 +70,9 @@ impl Engine {
         let mut record = self.undisturbed(&fleet.record).await?;
         if record.spec.connect != spec.connect {
             record.spec.connect = spec.connect;
-            let changed = self.aws().identity.role_ensure(&rights::role(&record, &setup)).await;
+            let role = rights::role(&record, &setup);
+            // Never made by this: somebody who ends the fleet at this moment would leave it.
+            let changed = self.aws().identity.role_policy_put(&role.name, &role.policy).await;
             changed.map_err(|e| e.context("changing the fleet's role"))?;
         }
         let old = fleet.tags_seen.as_ref().unwrap_or(&fleet.record.spec.tags);

@@ -131,7 +131,10 @@ impl Plan {
         let cost_usd_max = Some(rate.usd_per_hour() * lasts.as_secs_f64() / 3600.0 + kept);
         let mut notes = self.notes;
         if lease.retained().0 > 0 {
-            notes.push(format!("after its deadline the instance has stopped and is kept for {}: its disks cost ${kept:.2} in that time", lease.retained()));
+            notes.push(format!(
+                "after its deadline the instance has stopped and is kept for {}: its disks cost ${kept:.2} in that time",
+                lease.retained()
+            ));
         }
         if let Some(budget) = lease.budget.filter(|_| ttl_s < lease.ttl.0) {
             notes.push(format!("the budget of ${budget} ends the fleet after {}, before its ttl of {}", Seconds(ttl_s), lease.ttl));
@@ -153,10 +156,12 @@ pub(crate) async fn budgeted(aws: &Aws, spec: &FleetSpec, plan: Plan) -> Result<
         let help = "Leave the budget out: the ttl ends the fleet; or use what the Pricing API knows the price of";
         Error::new(Class::Invalid, "NoPrice", message, help).at(at())
     })?;
-    if lasts(&spec.lease, Some(rate.usd_per_hour())) < SignedDuration::from_secs(i64::try_from(TTL_MIN.0).unwrap_or(i64::MAX)) {
+    // What runs before the end begins so much earlier.
+    let least = Seconds(TTL_MIN.0 + spec.pre_stop.as_ref().map_or(0, |hook| hook.lead().0));
+    if lasts(&spec.lease, Some(rate.usd_per_hour())) < SignedDuration::from_secs(i64::try_from(least.0).unwrap_or(i64::MAX)) {
         let minute = rate.usd_per_hour() / 60.0;
         let message =
-            format!("${budget} does not last a minute: the fleet costs up to ${:.4} an hour, ${minute:.4} a minute", rate.usd_per_hour());
+            format!("${budget} does not last {least}: the fleet costs up to ${:.4} an hour, ${minute:.4} a minute", rate.usd_per_hour());
         let help = "Raise the budget, or ask for fewer or cheaper instances";
         return Err(Error::new(Class::Invalid, "BudgetTooSmall", message, help).at(at()));
     }
@@ -180,7 +185,8 @@ mod tests {
             (3600, Some(1e300), Some(1e-300), 3600),
             (3600, Some(0.5), None, 3600),
         ] {
-            let lease = LeaseSpec { ttl: Seconds(ttl_s), idle: None, budget, on_expiry: OnEnd::Terminate, on_idle: OnEnd::Terminate, retain: None };
+            let lease =
+                LeaseSpec { ttl: Seconds(ttl_s), idle: None, budget, on_expiry: OnEnd::Terminate, on_idle: OnEnd::Terminate, retain: None };
             assert_eq!(lasts(&lease, rate).as_secs(), expected_s, "{budget:?} at {rate:?}");
         }
     }

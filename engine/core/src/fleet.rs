@@ -171,7 +171,8 @@ async fn seen(
         states.push((*rank, status, seen, completion.and_then(|c| c.idle.as_ref())));
         members.push(member(*rank, launched, holder, status, completion));
     }
-    let standing = |(rank, status, seen, idle)| Standing { rank, status, seen, idle: if status == Status::Stopped { stopped.as_ref() } else { idle } };
+    let standing =
+        |(rank, status, seen, idle)| Standing { rank, status, seen, idle: if status == Status::Stopped { stopped.as_ref() } else { idle } };
     let states: Vec<Standing<'_>> = states.into_iter().map(standing).collect();
     let (status, mut status_reason) = fleet_status(record.kind, size, &states, dates);
     if size < record.spec.size {

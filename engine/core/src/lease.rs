@@ -121,7 +121,8 @@ pub(crate) async fn schedules_drop(aws: &Aws, setup: &Setup, record: &FleetRecor
 pub async fn change(aws: &Aws, ledger: &Ledger, setup: &Setup, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
     let old = ledger.lease(&record.fleet, &record.run).await?;
     // How long something is kept that has stopped may change when its deadline is over.
-    let is_kept = stops_first(record) && old.as_ref().is_some_and(|old| old.deadline == deadline) && end_after(record, deadline) > aws.clock.now();
+    let is_kept =
+        stops_first(record) && old.as_ref().is_some_and(|old| old.deadline == deadline) && end_after(record, deadline) > aws.clock.now();
     if deadline <= aws.clock.now() && !is_kept {
         let help = "Ask for a longer one, or end the fleet with `spawn down` or `terraform destroy`";
         let message = format!("the lease would have ended at {deadline}, counted from {}", record.leased_from());

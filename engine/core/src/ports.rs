@@ -384,6 +384,8 @@ pub trait Identity: Send + Sync {
     /// Makes a role under the path `/spawn/`: `CreateRole`, `PutRolePolicy`, and `AttachRolePolicy` for each managed policy; it exists counts as
     /// done, and the policies are put again. The ARN.
     async fn role_ensure(&self, role: &RoleRequest) -> Result<String>;
+    /// `PutRolePolicy`: what a role that is there may do from now on. `NoSuchEntity` if it is not.
+    async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()>;
     /// Makes an instance profile with the role of the same name: `CreateInstanceProfile`, `AddRoleToInstanceProfile`.
     async fn profile_ensure(&self, name: &str, tags: &Tags) -> Result<()>;
     /// Deletes a role, its policies and its profile. Gone is gone.

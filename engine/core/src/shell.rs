@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use jiff::SignedDuration;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error};
@@ -15,12 +15,15 @@ use spawn_model::spec::Member;
 use crate::engine::Engine;
 use crate::fleet::Fleet;
 use crate::operation::Operation;
-use crate::ports::{Aws, COMMAND_INSTANCES_MAX, CommandResult, Result, ShellCommand, Terminal};
+use crate::ports::{COMMAND_INSTANCES_MAX, CommandResult, Kept, Result, ShellCommand, Terminal};
+use crate::tags;
 
 /// An agent of Systems Manager answers some time after its instance has booted.
 const ANSWERS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 /// Between two looks. Systems Manager's reads are throttled at some tens a second in an account.
 const PAUSE_MS: u64 = 1_000;
+/// After so many looks at the commands, one at the instances.
+const LOOKS_PER_SIGHT: u32 = 10;
 /// Systems Manager ends every command by itself; what it does not end in this time more, it never will.
 const OVERTIME: SignedDuration = SignedDuration::from_mins(2);
 
@@ -52,7 +55,7 @@ impl Engine {
     ) -> Result<()> {
         let line = shell_line(argv)?;
         let targets = targets(fleet, ranks)?;
-        reachable(self.aws(), &targets, operation).await?;
+        self.reachable(fleet, &targets, operation).await?;
         let ids: Vec<InstanceId> = targets.keys().cloned().collect();
         let sends = ids.chunks(COMMAND_INSTANCES_MAX).map(|instances| {
             let timeout_s = u32::try_from(timeout.0).unwrap_or(u32::MAX);
@@ -60,17 +63,26 @@ impl Engine {
             let command = ShellCommand { instances: instances.to_vec(), line: line.clone(), timeout_s, comment };
             async move { self.aws().shells.send(&command).await }
         });
-        let commands = try_join_all(sends).await?;
-        let waited = self.answers(&commands, targets, timeout, operation, &mut told).await;
-        if waited.is_err() {
-            // What nobody waits for any more must not go on.
-            try_join_all(commands.iter().map(|command| self.aws().shells.cancel(command))).await?;
-        }
-        waited
+        let sent = join_all(sends).await;
+        let commands: Vec<String> = sent.iter().filter_map(|command| command.as_ref().ok().cloned()).collect();
+        let waited = match sent.into_iter().find_map(Result::err) {
+            Some(refused) => Err(refused),
+            None => self.answers(fleet, &commands, targets, timeout, operation, &mut told).await,
+        };
+        let Err(error) = waited else { return Ok(()) };
+        // What nobody waits for any more must not go on.
+        let cancelled = join_all(commands.iter().map(|command| self.aws().shells.cancel(command))).await;
+        Err(match cancelled.into_iter().find_map(Result::err) {
+            Some(left) => {
+                Error { message: format!("{}; and what was sent could not be cancelled: {}", error.message, left.message), ..error }
+            }
+            None => error,
+        })
     }
 
     async fn answers(
         &self,
+        fleet: &Fleet,
         commands: &[String],
         mut waiting: BTreeMap<InstanceId, u32>,
         timeout: Seconds,
@@ -80,6 +92,7 @@ impl Engine {
         let allowed = SignedDuration::from_secs(i64::try_from(timeout.0).unwrap_or(i64::MAX));
         // Once for the command to reach its instance, once for it to run.
         let give_up = self.now() + allowed.saturating_mul(2).saturating_add(OVERTIME);
+        let mut looks = 0_u32;
         loop {
             for command in commands {
                 for ran in self.aws().shells.invocations(command).await?.into_iter().filter(|ran| ran.is_over) {
@@ -87,6 +100,14 @@ impl Engine {
                         let result = self.aws().shells.result(command, &ran.instance).await?;
                         told(Answer { rank, instance: ran.instance, result });
                     }
+                }
+            }
+            looks += 1;
+            if looks.is_multiple_of(LOOKS_PER_SIGHT) {
+                // Of an instance that is gone Systems Manager says nothing for a long time.
+                for (instance, rank) in self.gone(fleet, &waiting).await? {
+                    waiting.remove(&instance);
+                    told(Answer { rank, instance, result: vanished() });
                 }
             }
             if waiting.is_empty() {
@@ -101,6 +122,47 @@ impl Engine {
         }
     }
 
+    /// Those that do not live any more.
+    async fn gone(&self, fleet: &Fleet, targets: &BTreeMap<InstanceId, u32>) -> Result<BTreeMap<InstanceId, u32>> {
+        let found = self.aws().instances.describe(&tags::of_fleet(&fleet.record.fleet)).await?;
+        let lives = |id: &InstanceId| found.iter().any(|instance| instance.alive && instance.launched.instance_id == *id);
+        Ok(targets.iter().filter(|(id, _)| !lives(id)).map(|(id, rank)| (id.clone(), *rank)).collect())
+    }
+
+    /// Waits until the agents of Systems Manager answer.
+    async fn reachable(&self, fleet: &Fleet, targets: &BTreeMap<InstanceId, u32>, operation: &Operation) -> Result<()> {
+        let aws = self.aws();
+        let give_up = aws.clock.now() + ANSWERS_WITHIN;
+        let mut missing: Vec<InstanceId> = targets.keys().cloned().collect();
+        let mut told = 0;
+        loop {
+            let answers = try_join_all(missing.chunks(COMMAND_INSTANCES_MAX).map(|ids| aws.shells.reachable(ids))).await?.concat();
+            missing.retain(|id| !answers.contains(id));
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let ranks = ranks_of(missing.iter().filter_map(|id| targets.get(id)));
+            if aws.clock.now() > give_up {
+                let message = format!("the agent of Systems Manager does not answer on {ranks}");
+                let help = "The image has to bring it, as Amazon Linux and Ubuntu do; the subnet needs a way to ssm and ssmmessages; and a set-up of an \
+                            earlier version has to be made again with `spawn setup`. Where `connect` was turned on a moment ago, the agent may notice \
+                            only after minutes";
+                return Err(Error::new(Class::Transient, "NotConnected", message, help));
+            }
+            let gone = self.gone(fleet, targets).await?;
+            if let Some(rank) = missing.iter().find_map(|id| gone.get(id)) {
+                let help = "Ask again: what lives now is found anew";
+                return Err(Error::new(Class::Conflict, "RankOver", format!("the instance of rank {rank} has ended meanwhile"), help));
+            }
+            if told != missing.len() {
+                told = missing.len();
+                operation.say(&format!("waiting for the agent of Systems Manager on {ranks}"));
+            }
+            operation.go_on()?;
+            aws.clock.sleep(PAUSE_MS).await;
+        }
+    }
+
     /// Opens a terminal on a rank of a fleet; left out, on the only one that lives.
     ///
     /// # Errors
@@ -111,26 +173,54 @@ impl Engine {
             let message = format!("{} has {} instances", fleet.record.spec.name, targets.len());
             return Err(Error::new(Class::Invalid, "WhichRank", message, "Choose one with --rank"));
         }
-        reachable(self.aws(), &targets, operation).await?;
+        self.reachable(fleet, &targets, operation).await?;
         let Some(instance) = targets.keys().next() else { return Err(over(fleet)) };
         self.aws().shells.open(instance).await
     }
 }
 
-/// A line that a POSIX shell reads as exactly these words.
+/// What is told of an instance that ended before its command did.
+fn vanished() -> CommandResult {
+    CommandResult { status: "the instance is gone".to_owned(), exit_code: None, stdout: Kept::default(), stderr: Kept::default() }
+}
+
+/// A line that a POSIX shell reads as exactly these words, and in which Systems Manager finds nothing to replace.
 fn shell_line(argv: &[String]) -> Result<String> {
     let refused = |message: &str| Error::new(Class::Invalid, "BadCommand", message, "Write the program and its arguments after `--`");
     if argv.is_empty() {
         return Err(refused("there is no command"));
     }
-    shlex::try_join(argv.iter().map(String::as_str)).map_err(|_| refused("a word of the command contains a NUL byte"))
+    if argv.iter().any(|word| word.contains('\0')) {
+        return Err(refused("a word of the command contains a NUL byte"));
+    }
+    Ok(argv.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
+}
+
+/// A word in quotes. Between two braces they are closed and opened again: what stands in double ones is a parameter to Systems Manager.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./,:=@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    let mut text = String::from("'");
+    let mut before = ' ';
+    for c in word.chars() {
+        match c {
+            '\'' => text.push_str("'\\''"),
+            '{' if before == '{' => text.push_str("''{"),
+            c => text.push(c),
+        }
+        before = c;
+    }
+    text + "'"
 }
 
 /// The instances of these ranks, or of all that live.
 fn targets(fleet: &Fleet, ranks: &[u32]) -> Result<BTreeMap<InstanceId, u32>> {
     let name = &fleet.record.spec.name;
     if !fleet.record.spec.lets_in(fleet.record.kind) {
-        let help = format!("`connect = true` lets people in, also while it runs: change it, or make the next with `spawn up --connect` ({name})");
+        let help =
+            "In Terraform, `connect = true` lets people in while it runs; what `spawn up` makes needs `--connect` from the beginning";
         return Err(Error::new(Class::Invalid, "ConnectOff", format!("{name} lets nobody onto its instances"), help));
     }
     let instance = |member: &Member| (InstanceId(member.instance_id.clone()), member.rank);
@@ -157,34 +247,12 @@ fn targets(fleet: &Fleet, ranks: &[u32]) -> Result<BTreeMap<InstanceId, u32>> {
 fn over(fleet: &Fleet) -> Error {
     let name = &fleet.record.spec.name;
     let message = format!("no instance of {name} lives ({})", fleet.status);
-    Error::new(Class::Conflict, "FleetOver", message, format!("`spawn logs {name}` shows what it wrote, `spawn rerun {name}` runs it again"))
-}
-
-/// Waits until the agents of Systems Manager answer.
-async fn reachable(aws: &Aws, targets: &BTreeMap<InstanceId, u32>, operation: &Operation) -> Result<()> {
-    let give_up = aws.clock.now() + ANSWERS_WITHIN;
-    let mut missing: Vec<InstanceId> = targets.keys().cloned().collect();
-    let mut told = 0;
-    loop {
-        let answers = try_join_all(missing.chunks(COMMAND_INSTANCES_MAX).map(|ids| aws.shells.reachable(ids))).await?.concat();
-        missing.retain(|id| !answers.contains(id));
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let ranks = ranks_of(missing.iter().filter_map(|id| targets.get(id)));
-        if aws.clock.now() > give_up {
-            let message = format!("the agent of Systems Manager does not answer on {ranks}");
-            let help = "The image has to bring it, as Amazon Linux and Ubuntu do, and the subnet needs a way to ssm, ssmmessages and ec2messages. Where \
-                        `connect` was turned on a moment ago, the agent may notice only after minutes";
-            return Err(Error::new(Class::Transient, "NotConnected", message, help));
-        }
-        if told != missing.len() {
-            told = missing.len();
-            operation.say(&format!("waiting for the agent of Systems Manager on {ranks}"));
-        }
-        operation.go_on()?;
-        aws.clock.sleep(PAUSE_MS).await;
-    }
+    Error::new(
+        Class::Conflict,
+        "FleetOver",
+        message,
+        format!("`spawn logs {name}` shows what it wrote, `spawn rerun {name}` runs it again"),
+    )
 }
 
 /// `rank 3`, or `ranks 1, 2, 3 and 7 more`.
@@ -207,13 +275,22 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn a_shell_reads_the_words_as_they_were(words in proptest::collection::vec("[^\0]{0,12}", 1..5)) {
+        fn a_shell_reads_the_words_as_they_were(words in proptest::collection::vec("([^\0]|[{}' ]){0,12}", 1..5)) {
             let argv: Vec<String> = ["printf".to_owned(), "%s\\0".to_owned()].into_iter().chain(words.clone()).collect();
             let line = shell_line(&argv).unwrap();
             let output = std::process::Command::new("sh").arg("-c").arg(&line).env("LC_ALL", "C.UTF-8").output().unwrap();
             let expected: String = words.iter().map(|word| format!("{word}\0")).collect();
             prop_assert_eq!(String::from_utf8_lossy(&output.stdout), expected, "{}", line);
         }
+    }
+
+    #[test]
+    fn systems_manager_finds_no_parameter_in_it() {
+        for word in ["{{ssm:/password}}", "{{{a}}}", "'{{'{{", "{", "{ {"] {
+            let line = shell_line(&["echo".to_owned(), word.to_owned()]).unwrap();
+            assert!(!line.contains("{{"), "{line}");
+        }
+        assert_eq!(shell_line(&["sh".into(), "-c".into(), "it's".into()]).unwrap(), "sh -c 'it'\\''s'");
     }
 
     #[test]

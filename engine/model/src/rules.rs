@@ -289,14 +289,33 @@ fn check_tags(tags: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Pr
     }
 }
 
+/// Fields that were declared after the first claims were written: as long as they are as if nobody had written them, they do not count.
+const LATER: &[(&[&str], &str)] = &[
+    (&["pre_stop"], "null"),
+    (&["checkpoint"], "null"),
+    (&["connect"], "null"),
+    (&["lease", "on_expiry"], "\"terminate\""),
+    (&["lease", "on_idle"], "\"terminate\""),
+    (&["lease", "retain"], "null"),
+];
+
 impl FleetSpec {
-    /// A hash of everything that makes two fleets the same one: two applies of one configuration have equal hashes.
+    /// A hash of everything that makes two fleets the same one: two applies of one configuration have equal hashes, whatever version made
+    /// them.
     ///
     /// # Panics
     /// Never: a spec is always JSON.
     #[must_use]
     pub fn hash(&self, kind: FleetKind) -> String {
-        let json = serde_json::to_vec(&(kind, self)).expect("a spec is JSON");
+        let mut json = serde_json::to_string(&(kind, self)).expect("a spec is JSON");
+        let spec = serde_json::to_value(self).expect("a spec is JSON");
+        for (path, unwritten) in LATER {
+            let value = path.iter().fold(&spec, |value, step| &value[*step]);
+            if value.to_string() == *unwritten {
+                // Every one of these follows on another field, and no other text of a spec can look like this: quotes within texts are escaped.
+                json = json.replacen(&format!(",\"{}\":{unwritten}", path[path.len() - 1]), "", 1);
+            }
+        }
         hex::encode(Sha256::digest(json))
     }
 }

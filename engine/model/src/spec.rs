@@ -80,8 +80,9 @@ fields! {
         /// directory it starts in. Left out: the instances only boot.
         command: Vec<String> => Optional, Replace;
         /// Whether people who have the right to (see `spawn policy operator`) may open a terminal on the instances and run commands on them,
-        /// with `spawn connect` and `spawn exec`. They come through Systems Manager, for which no port is open. Left out: an instance lets
-        /// them in, a job array does not.
+        /// with `spawn connect` and `spawn exec`. They come through Systems Manager, for which no port is open: whoever the account's policies
+        /// let start sessions or send commands is root there, and may do what the fleet's `policies` allow. Left out: an instance lets them in,
+        /// a job array does not.
         connect: Option<bool> => Optional, InPlace;
         /// What the command may do in AWS. Each entry is a right to something, such as `"s3:ReadOnly:arn:aws:s3:::data/*"` (`ReadOnly`,
         /// `WriteOnly` or `ReadWrite` of `dynamodb`, `ecr`, `kms`, `logs`, `s3`, `secretsmanager`, `sns`, `sqs`, `ssm`), the ARN of a managed
@@ -95,10 +96,11 @@ fields! {
         env: BTreeMap<String, String> => Optional, Replace;
         /// A command that runs before an instance ends early, whether its own command still runs or not: in time before the deadline, when it
         /// is idle, and when EC2 takes a spot instance back, which leaves it at most 85 seconds. Then the fleet's command is asked to end,
-        /// and results are kept. It does not run when somebody ends the fleet or the instance. Left out: nothing but the signal to end.
+        /// and results are kept. A lease that is extended after it has begun comes too late. It does not run when somebody ends the fleet or
+        /// the instance. Left out: nothing but the signal to end.
         pre_stop: Option<HookSpec> => Optional, Replace;
-        /// A command that runs beside the fleet's own when EC2 says that a spot instance is likely to be taken back; what is in
-        /// `$SPAWN_RESULTS` then is kept, and the fleet's command goes on. EC2 may say so long before its notice, with it, or never: without
+        /// A command that runs beside the fleet's own, while that runs, when EC2 says that a spot instance is likely to be taken back; what
+        /// is in `$SPAWN_RESULTS` then is kept, and the fleet's command goes on. EC2 may say so long before its notice, with it, or never: without
         /// a `pre_stop`, it runs at the notice too. Left out: nothing.
         checkpoint: Option<HookSpec> => Optional, Replace;
         /// How long the fleet may live.

@@ -53,6 +53,10 @@ impl Identity for Iam {
         self.role_make(role).await
     }
 
+    async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()> {
+        self.put_policy(name, policy).await
+    }
+
     async fn profile_ensure(&self, name: &str, tags: &Tags) -> Result<()> {
         self.profile_make(name, tags).await
     }

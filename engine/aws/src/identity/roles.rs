@@ -44,13 +44,17 @@ impl Iam {
             Some(answer) => answer.role.ok_or_else(|| unexpected(CREATE, "a role"))?.arn,
             None => self.role_arn(&role.name).await?,
         };
-        let put = self.client.put_role_policy().role_name(&role.name).policy_name(POLICY_NAME).policy_document(&role.policy);
-        self.endpoint.call(PUT_POLICY, || put.clone().send()).await?;
+        self.put_policy(&role.name, &role.policy).await?;
         for policy in &role.managed {
             let attach = self.client.attach_role_policy().role_name(&role.name).policy_arn(policy);
             self.endpoint.call(ATTACH, || attach.clone().send()).await?;
         }
         Ok(arn)
+    }
+
+    pub(super) async fn put_policy(&self, role: &str, policy: &str) -> Result<()> {
+        let put = self.client.put_role_policy().role_name(role).policy_name(POLICY_NAME).policy_document(policy);
+        self.endpoint.call(PUT_POLICY, || put.clone().send()).await.map(drop)
     }
 
     /// The ARN of a role that is there already, if it is one of ours.

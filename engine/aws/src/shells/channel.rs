@@ -251,7 +251,8 @@ mod tests {
             { "ActionType": "SessionType", "ActionParameters": { "SessionType": "Standard_Stream", "Properties": null } },
         ]});
         let answer = response(request.to_string().as_bytes());
-        let statuses: Vec<&Value> = answer["ProcessedClientActions"].as_array().unwrap().iter().map(|action| &action["ActionStatus"]).collect();
+        let statuses: Vec<&Value> =
+            answer["ProcessedClientActions"].as_array().unwrap().iter().map(|action| &action["ActionStatus"]).collect();
         assert_eq!(statuses, [&json!(UNSUPPORTED), &json!(DONE)]);
     }
 }

@@ -87,7 +87,12 @@ pub(super) const GRANTS: &[Grant] = &[
     },
     Grant { to: &[Operator], actions: &["ssm:SendCommand", "ssm:StartSession"], on: &[INSTANCES], when: &[ON_WHAT_IS_OURS] },
     Grant { to: &[Operator], actions: &["ssm:SendCommand"], on: &["ssm:{region}::document/AWS-RunShellScript"], when: &[] },
-    Grant { to: &[Operator], actions: &["ssm:StartSession"], on: &["ssm:{region}:{account}:document/SSM-SessionManagerRunShell"], when: &[] },
+    Grant {
+        to: &[Operator],
+        actions: &["ssm:StartSession"],
+        on: &["ssm:{region}:{account}:document/SSM-SessionManagerRunShell"],
+        when: &[],
+    },
     // One's own: the id of a user's session begins with the user's name, and anybody else's has a tag that says who opened it.
     Grant { to: &[Operator], actions: &["ssm:TerminateSession"], on: &["ssm:{region}:{account}:session/${aws:username}-*"], when: &[] },
     Grant {

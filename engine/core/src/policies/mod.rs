@@ -146,7 +146,8 @@ mod tests {
                 let characters = text.chars().filter(|c| !c.is_whitespace()).count();
                 assert!(characters <= MANAGED_POLICY_MAX, "{audience:?} in {region}: {characters} characters");
                 // Braces of JSON stand beside quotes and braces only, and those of IAM behind a dollar.
-                let unfilled = text.match_indices('{').find(|(at, _)| !text[at + 1..].starts_with(['"', '}']) && !text[..*at].ends_with('$'));
+                let unfilled =
+                    text.match_indices('{').find(|(at, _)| !text[at + 1..].starts_with(['"', '}']) && !text[..*at].ends_with('$'));
                 assert_eq!(unfilled, None, "{text}");
             }
         }

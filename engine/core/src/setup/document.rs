@@ -10,7 +10,11 @@ use spawn_model::tag;
 /// critical. An end that fails for another reason is tried again by the schedule's next repetition.
 #[must_use]
 pub fn end_document() -> String {
-    document("Terminates what is left of a shard of a spawn run, found by tag.", "TerminateInstances", &["pending", "running", "stopping", "stopped"])
+    document(
+        "Terminates what is left of a shard of a spawn run, found by tag.",
+        "TerminateInstances",
+        &["pending", "running", "stopping", "stopped"],
+    )
 }
 
 /// The document that stops what a shard of a run still runs, where instances are kept for a while after their deadline. EC2 refuses to stop what

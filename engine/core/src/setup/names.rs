@@ -137,7 +137,8 @@ impl<'a> Names<'a> {
 
     /// Scheduler may start these documents and hand them this one role, no more.
     pub(super) fn scheduler_policy(&self) -> String {
-        let definition = |name: &str| format!("arn:{}:ssm:{}:{}:automation-definition/{name}:*", self.partition(), self.region, self.account);
+        let definition =
+            |name: &str| format!("arn:{}:ssm:{}:{}:automation-definition/{name}:*", self.partition(), self.region, self.account);
         let documents = [definition(DOCUMENT), definition(STOP_DOCUMENT)];
         let role = self.role_arn(&self.automation_role());
         json!({

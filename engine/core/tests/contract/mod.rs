@@ -552,4 +552,6 @@ pub(crate) async fn roles_with_boundary(aws: &Aws) {
         aws.identity.policy_delete(&boundary).await.expect("gone, or so already");
     }
     assert_eq!(aws.identity.policy_document(&boundary).await, Ok(None));
+    let missing = aws.identity.role_policy_put(&name, document).await.expect_err("no role is made by that");
+    assert_eq!((missing.code.as_str(), missing.class), ("NoSuchEntity", Class::NotFound));
 }

@@ -21,13 +21,13 @@ use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 
 use crate::markets::{scarce, spot};
 use crate::places::with;
-use crate::stopping::{engine_launch, stopping};
 use crate::rights::{BOUNDARY, bounded, entitled, entitling};
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::identity::Profile;
 use crate::simulated::view::{View, assert_same};
 use crate::simulated::{REGION, State, World, run};
+use crate::stopping::{engine_launch, stopping};
 use crate::{array, idle_after, lasting, launch, scatter, warm};
 
 const TROUBLES: [Trouble; 5] =

@@ -45,8 +45,8 @@ use spawn_model::problem::Path;
 use spawn_model::read::FieldType;
 use spawn_model::record::FleetRecord;
 use spawn_model::rules::read_spec;
-use spawn_model::stopping::OnEnd;
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
+use spawn_model::stopping::OnEnd;
 
 use simulated::World;
 use simulated::door::Process;

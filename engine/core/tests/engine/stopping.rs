@@ -56,7 +56,10 @@ fn it_stops_at_its_deadline_and_ends_when_it_was_kept_long_enough() {
 
         world.pass(20 * 60).await;
         let (stopped, why) = status(&world).await;
-        assert_eq!((stopped, why), (Status::Stopped, format!("the instance has stopped and is kept until {end}: its lease ended at {deadline}")));
+        assert_eq!(
+            (stopped, why),
+            (Status::Stopped, format!("the instance has stopped and is kept until {end}: its lease ended at {deadline}"))
+        );
         let reaped = world.process().reaping().engine().reap(false, &Operation::quiet()).await;
         assert_eq!((reaped.instances.len(), reaped.fleets.len()), (0, 0), "it is kept");
         world.pass(60 * 60).await;

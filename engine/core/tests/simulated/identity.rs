@@ -129,11 +129,7 @@ impl Identity for Door {
             Some(arn) => arn,
             None => self.call("iam:GetRole", |s, _| Ok(s.role(&role.name)?.arn.clone())).await?,
         };
-        self.call("iam:PutRolePolicy", |s, _| {
-            s.role(&role.name)?.policy = Some(role.policy.clone());
-            Ok(())
-        })
-        .await?;
+        self.role_policy_put(&role.name, &role.policy).await?;
         for policy in &role.managed {
             self.call("iam:AttachRolePolicy", |s, _| {
                 if !s.policies.contains_key(policy) {
@@ -145,6 +141,14 @@ impl Identity for Door {
             .await?;
         }
         Ok(arn)
+    }
+
+    async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()> {
+        self.call("iam:PutRolePolicy", |s, _| {
+            s.role(name)?.policy = Some(policy.to_owned());
+            Ok(())
+        })
+        .await
     }
 
     async fn profile_ensure(&self, name: &str, tags: &Tags) -> Result<()> {

@@ -57,7 +57,8 @@ fn run(sent: &Sent, now: Timestamp) -> Option<CommandResult> {
 impl Shells for Door {
     async fn reachable(&self, instances: &[InstanceId]) -> Result<Vec<InstanceId>> {
         assert!(instances.len() <= COMMAND_INSTANCES_MAX, "one filter takes no more");
-        self.call("ssm:DescribeInstanceInformation", |s, now| Ok(instances.iter().filter(|id| s.is_managed(id, now)).cloned().collect())).await
+        self.call("ssm:DescribeInstanceInformation", |s, now| Ok(instances.iter().filter(|id| s.is_managed(id, now)).cloned().collect()))
+            .await
     }
 
     async fn send(&self, command: &ShellCommand) -> Result<String> {

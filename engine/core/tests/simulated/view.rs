@@ -72,7 +72,12 @@ impl Names {
         self.words.push((record.run.to_string(), format!("RUN({name})")));
         let asked = record.asked_at;
         let deadline = spawn_core::lease::deadline_of(record);
-        for (at, word) in [(record.leased_from(), "LEASED"), (asked, "ASKED"), (deadline, "DEADLINE"), (deadline + SignedDuration::from_hours(1), "DEADLINE+1h")] {
+        for (at, word) in [
+            (record.leased_from(), "LEASED"),
+            (asked, "ASKED"),
+            (deadline, "DEADLINE"),
+            (deadline + SignedDuration::from_hours(1), "DEADLINE+1h"),
+        ] {
             let whole = Timestamp::from_second(at.as_second()).unwrap();
             self.words.push((at.to_string(), format!("{word}({name})")));
             self.words.push((whole.to_string(), format!("{word}({name})")));

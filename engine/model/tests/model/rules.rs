@@ -132,7 +132,9 @@ fn what_a_job_array_may_not_be() {
         ("a hook as a line", but(json!({ "pre_stop": "./save" }))),
         (
             "hooks that take no time, and too much",
-            but(json!({ "pre_stop": { "command": ["./save"], "timeout": "0s" }, "market": { "type": "spot" }, "checkpoint": { "command": ["./save"], "timeout": "16m" } })),
+            but(
+                json!({ "pre_stop": { "command": ["./save"], "timeout": "0s" }, "market": { "type": "spot" }, "checkpoint": { "command": ["./save"], "timeout": "16m" } }),
+            ),
         ),
         (
             "a hook that leaves nothing of the lease",
@@ -216,7 +218,10 @@ fn what_an_instance_may_not_be() {
             "a spot instance that stops",
             json!({ "name": "n", "instance_types": ["t3.micro"], "market": { "type": "spot" }, "lease": { "on_expiry": "stop" } }).into(),
         ),
-        ("a stop for an idleness that is not told", json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_idle": "stop" } }).into()),
+        (
+            "a stop for an idleness that is not told",
+            json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_idle": "stop" } }).into(),
+        ),
         (
             "something kept for too long",
             json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_expiry": "stop", "retain": "1y" } }).into(),

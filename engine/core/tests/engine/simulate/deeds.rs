@@ -79,7 +79,15 @@ impl Deed {
             0..=2 => {
                 let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
-                let bought = dice.of(&[Bought::OnDemand, Bought::OnDemand, Bought::Spot, Bought::Mixed, Bought::Gang, Bought::Stopping, Bought::Stopping]);
+                let bought = dice.of(&[
+                    Bought::OnDemand,
+                    Bought::OnDemand,
+                    Bought::Spot,
+                    Bought::Mixed,
+                    Bought::Gang,
+                    Bought::Stopping,
+                    Bought::Stopping,
+                ]);
                 let keeper = dice.of(&[Keeper::Launcher, Keeper::Launcher, Keeper::Person, Keeper::State]);
                 Self::Launch { name, kind, size, bought, keeper }
             }
