@@ -190,10 +190,13 @@ fn a_checkpoint_under_way_is_the_one_that_the_notice_asks_for() {
         until_up(&world);
         world.cloud.metadata(LIKELY, r#"{"noticeTime": "2030-01-01T00:00:00Z"}"#);
         world.cloud.until(|requests, _| requests.iter().filter(|request| *request == "LOGS PutLogEvents").count() == 2);
-        let looks = |requests: &[String]| requests.iter().filter(|request| request.contains("instance-action")).count();
+        let count = |requests: &[String], what: &str| requests.iter().filter(|request| request.contains(what)).count();
         world.cloud.metadata(TAKEN_BACK, &notice());
-        let before = looks(&world.cloud.requests());
-        world.cloud.until(|requests, _| looks(requests) > before);
+        let before = count(&world.cloud.requests(), "instance-action");
+        world.cloud.until(|requests, _| count(requests, "instance-action") > before);
+        // When the lease is read twice more, what was answered before has been understood.
+        let before = count(&world.cloud.requests(), "lease.json");
+        world.cloud.until(|requests, _| count(requests, "lease.json") > before + 1);
         std::fs::write(world.state().join("work/saved"), "").unwrap();
         let said = finish(child);
         assert_eq!(world.cloud.events(), ["up", "saving for rebalance", "saved", "asked"], "{said}");

@@ -21,5 +21,6 @@ mod reaper_function;
 mod rerun;
 mod rights;
 mod shells;
+mod stopping;
 mod workload;
 mod workload_rights;

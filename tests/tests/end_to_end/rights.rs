@@ -112,6 +112,14 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
     spawn(&["down", "tiles"]);
     assert_same(&before, &holdings(&world));
 
+    // One that stops, and is started again.
+    let bench = ["up", "--kind", "instance", "--name", "bench", "--type", "c7i.large", "--ttl", "1h", "--on-expiry", "stop"];
+    spawn(&[&bench[..], &["--wait", "running", "--delete-results"]].concat());
+    spawn(&["stop", "bench"]);
+    spawn(&["start", "bench"]);
+    spawn(&["down", "bench"]);
+    assert_same(&before, &holdings(&world));
+
     let refused: Vec<_> =
         world.control().calls(0).into_iter().filter(|call| launcher.made(call) && call.outcome.contains("enied")).collect();
     assert_eq!(refused, []);
@@ -236,13 +244,13 @@ fn what_ends_fleets_may_do_just_that() {
 }
 
 /// Whether an error says that an action is missing. Of an absent key S3 does not tell which of two rights it wants.
-fn is_missed(action: &str, text: &str) -> bool {
+pub(crate) fn is_missed(action: &str, text: &str) -> bool {
     let either = format!("the permission s3:GetObject or {action} is missing");
     text.contains(&format!("the permission {action} is missing")) || text.contains(&either)
 }
 
 /// The policy without an action.
-fn without(policy: &Value, action: &str) -> Value {
+pub(crate) fn without(policy: &Value, action: &str) -> Value {
     let mut policy = policy.clone();
     let statements = policy["Statement"].as_array_mut().expect("statements");
     statements.retain(|statement| statement["Action"] != action);
@@ -298,8 +306,8 @@ fn each_right_of_a_launcher_is_missed_by_name_and_nothing_runs_on_without_it() {
     import_key(&world, "ada");
     let boundary = team(&world);
     world.spawn(["setup", "--workload-boundary", &boundary]).succeeded();
-    // A price that is not known keeps nobody from launching; Terraform alone changes tags.
-    let apart = ["pricing:GetProducts", "ec2:DeleteTags", "ec2:DescribeVolumes"];
+    // A price that is not known keeps nobody from launching; Terraform alone changes tags; only instances stop.
+    let apart = ["pricing:GetProducts", "ec2:DeleteTags", "ec2:DescribeVolumes", "ec2:StartInstances", "ec2:StopInstances"];
     let needed: Vec<String> =
         allowed(&policy).into_iter().filter(|action| FOR_TROUBLE.iter().chain(&apart).all(|other| action != other)).collect();
     let lives: Vec<(usize, &String)> = needed.iter().enumerate().collect();
