@@ -4,9 +4,10 @@ use std::io::{IsTerminal, Read, Write};
 
 use clap::Args;
 use rustix::termios::{OptionalActions, Termios, Winsize, tcgetattr, tcgetwinsize, tcsetattr};
+use spawn_core::operation::Operation;
 use spawn_core::ports::{FromTerminal, Terminal};
 use spawn_model::error::{Class, Error};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::{DONE, Outcome};
@@ -41,7 +42,7 @@ impl Connect {
         let fleet = engine.inspect(&self.name).await?;
         let mut terminal = engine.connect(&fleet, self.rank, &operation).await?;
         let raw = Raw::enter();
-        let went = relay(terminal.as_mut()).await;
+        let went = relay(terminal.as_mut(), &operation).await;
         drop(raw);
         let closed = terminal.close().await;
         let said = went?;
@@ -53,11 +54,18 @@ impl Connect {
     }
 }
 
-/// Carries what is typed there and what is shown here, until the terminal has ended. What it says at its end.
-async fn relay(terminal: &mut dyn Terminal) -> Result<String, Failure> {
-    let deaf = |error: std::io::Error| Failure::from(Error::new(Class::Bug, "NoSignals", format!("signals cannot be heard: {error}"), ""));
-    let mut resized = signal(SignalKind::window_change()).map_err(deaf)?;
-    let mut hung_up = signal(SignalKind::hangup()).map_err(deaf)?;
+/// Carries what is typed there and what is shown here, until the terminal has ended, or nobody is here any more. What it says at its end.
+async fn relay(terminal: &mut dyn Terminal, operation: &Operation) -> Result<String, Failure> {
+    let mut hung_up = heard(SignalKind::hangup())?;
+    tokio::select! {
+        said = carry(terminal) => said,
+        _ = hung_up.recv() => Ok(String::new()),
+        () = operation.cancel.cancelled() => Ok(operation.go_on().map(|()| String::new())?),
+    }
+}
+
+async fn carry(terminal: &mut dyn Terminal) -> Result<String, Failure> {
+    let mut resized = heard(SignalKind::window_change())?;
     let (columns, rows) = window();
     terminal.resize(columns, rows).await?;
     let mut typed = typed();
@@ -72,9 +80,12 @@ async fn relay(terminal: &mut dyn Terminal) -> Result<String, Failure> {
                 let (columns, rows) = window();
                 terminal.resize(columns, rows).await?;
             }
-            _ = hung_up.recv() => return Ok(String::new()),
         }
     }
+}
+
+fn heard(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Error::new(Class::Bug, "NoSignals", format!("signals cannot be heard: {error}"), "").into())
 }
 
 fn show(bytes: &[u8]) -> Result<(), Failure> {
@@ -85,25 +96,30 @@ fn show(bytes: &[u8]) -> Result<(), Failure> {
 /// What is typed, as it is typed. A thread of its own reads it, for which nobody waits at the end: a read of a terminal cannot be given up.
 fn typed() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        let mut stdin = std::io::stdin().lock();
-        let mut block = vec![0; TYPED_BYTES];
-        loop {
-            match stdin.read(&mut block) {
-                Ok(0) | Err(_) => {
-                    // Whoever is gone needs no end of input.
-                    sender.blocking_send(vec![END_OF_INPUT]).ok();
-                    return;
-                }
-                Ok(read) => {
-                    if sender.blocking_send(block[..read].to_vec()).is_err() {
-                        return;
-                    }
-                }
-            }
-        }
-    });
+    std::thread::spawn(move || hand_on(std::io::stdin().lock(), &sender));
     receiver
+}
+
+/// Hands on what is read, and the end of it, to whoever is still there.
+fn hand_on(mut from: impl Read, to: &mpsc::Sender<Vec<u8>>) {
+    let mut block = vec![0; TYPED_BYTES];
+    let mut last = b'\n';
+    loop {
+        let read = from.read(&mut block).unwrap_or(0);
+        let is_over = read == 0;
+        let bytes = match block[..read].last() {
+            Some(byte) => {
+                last = *byte;
+                block[..read].to_vec()
+            }
+            None if matches!(last, b'\n' | b'\r') => vec![END_OF_INPUT],
+            // After a line that is not finished it would only hand over that line.
+            None => vec![b'\n', END_OF_INPUT],
+        };
+        if to.blocking_send(bytes).is_err() || is_over {
+            return;
+        }
+    }
 }
 
 /// Columns and rows of this window.
@@ -138,6 +154,25 @@ impl Drop for Raw {
     fn drop(&mut self) {
         if let Some(before) = &self.0 {
             tcsetattr(std::io::stdin(), OptionalActions::Drain, before).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_input_begins_a_line() {
+        for (read, expected) in [("", "\u{4}"), ("ls\n", "ls\n\u{4}"), ("ls", "ls\n\u{4}"), ("ls\r", "ls\r\u{4}")] {
+            let (sender, mut receiver) = mpsc::channel(16);
+            hand_on(read.as_bytes(), &sender);
+            drop(sender);
+            let mut typed = Vec::new();
+            while let Some(bytes) = receiver.blocking_recv() {
+                typed.extend(bytes);
+            }
+            assert_eq!(typed, expected.as_bytes(), "{read:?}");
         }
     }
 }

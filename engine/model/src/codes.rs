@@ -523,6 +523,13 @@ pub const CODES: &[Code] = &[
         "Remove what the message names, and start a new one.",
     ),
     code(
+        "SessionRefused",
+        &[Class::Denied],
+        Left::Unchanged,
+        "The agent of Systems Manager ended the session before it began; the message has its words. Most often the Session Manager preferences of the account demand encryption with a key of KMS, which is not supported.",
+        "Leave KMS encryption out of the account's Session Manager preferences (the channel is encrypted by TLS all the same), or open the session with AWS's own client: `aws ssm start-session --target INSTANCE`. If they name a user to run as, the instance has to have it.",
+    ),
+    code(
         "SetupInUse",
         &[Class::Conflict],
         Left::Unchanged,

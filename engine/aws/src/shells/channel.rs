@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -12,33 +13,23 @@ use serde_json::{Value, json};
 use spawn_core::ports::{FromTerminal, Result};
 use spawn_model::error::{Class, Error};
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_tungstenite::tungstenite::Message;
-use uuid::Uuid;
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::frame::{Frame, kind, payload};
+use super::handshake;
 use super::socket::{self, Socket};
+use super::unacknowledged::{LOST_AFTER, Unacknowledged};
 
 /// The most that is typed into one frame.
 const TYPED_BYTES: usize = 1024;
-/// What is not acknowledged within this is sent again.
-const AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// What is not acknowledged within this never will be.
-const LOST_AFTER: Duration = Duration::from_secs(60);
+/// How many frames may be typed ahead of what the agent has acknowledged.
+const TYPED_AHEAD: usize = 1000;
 /// How long the agent may take to greet.
 const GREETS_WITHIN: Duration = Duration::from_secs(30);
-/// What the agent is told of its client: the version of the plugin whose protocol this is.
-const CLIENT_VERSION: &str = "1.2.707.0";
-/// How an action of the handshake went.
-const DONE: u8 = 1;
-const UNSUPPORTED: u8 = 3;
-
-/// A frame that may have to be sent again.
-struct Unacknowledged {
-    number: i64,
-    bytes: Vec<u8>,
-    first: Instant,
-    latest: Instant,
-}
+/// After so much silence the other side is asked whether it is there,
+const PING_AFTER: Duration = Duration::from_secs(60);
+/// and after so much more it is not.
+const PONG_WITHIN: Duration = Duration::from_secs(120);
 
 /// A data channel.
 pub(super) struct Channel {
@@ -47,119 +38,171 @@ pub(super) struct Channel {
     expected: i64,
     /// Frames that came, by number.
     come: BTreeMap<i64, Frame>,
-    /// The number of the next frame that is sent.
-    next: i64,
-    unacknowledged: VecDeque<Unacknowledged>,
+    unacknowledged: Unacknowledged,
     outbox: VecDeque<Message>,
-    /// Whether nothing may be typed for the moment.
-    paused: bool,
+    /// When something was heard last.
+    heard: Instant,
+    /// When the other side was asked whether it is there, if nothing was heard since.
+    asked: Option<Instant>,
     closed: Option<String>,
 }
 
 impl Channel {
     /// Opens the channel of a session, and waits until the agent is ready.
     pub(super) async fn open(url: &str, token: &str) -> Result<Self> {
-        let socket = socket::open(url).await?;
+        Self::over(socket::open(url).await?, token).await
+    }
+
+    async fn over(socket: Socket, token: &str) -> Result<Self> {
         let mut channel = Self {
             socket,
             expected: 0,
             come: BTreeMap::new(),
-            next: 0,
-            unacknowledged: VecDeque::new(),
-            outbox: VecDeque::new(),
-            paused: false,
+            unacknowledged: Unacknowledged::new(),
+            outbox: VecDeque::from([Message::text(handshake::introduction(token).to_string())]),
+            heard: Instant::now(),
+            asked: None,
             closed: None,
         };
-        let introduction = json!({
-            "MessageSchemaVersion": "1.0", "RequestId": Uuid::new_v4().to_string(), "TokenValue": token,
-            "ClientId": Uuid::new_v4().to_string(), "ClientVersion": CLIENT_VERSION,
-        });
-        channel.outbox.push_back(Message::text(introduction.to_string()));
         match timeout(GREETS_WITHIN, channel.greet()).await {
             Ok(greeted) => greeted.map(|()| channel),
             Err(_) => Err(broken(format!("the agent does not greet within {} s", GREETS_WITHIN.as_secs()))),
         }
     }
 
-    /// Answers the agent's handshake, if it has one.
+    /// Answers the agent's handshake, if it has one: agents of before 2018 begin at once.
     async fn greet(&mut self) -> Result<()> {
-        loop {
-            let Some(frame) = self.frame().await? else { return Ok(()) };
-            match frame.payload_kind {
-                payload::HANDSHAKE_REQUEST => {
-                    let response = response(&frame.payload);
-                    self.push(payload::HANDSHAKE_RESPONSE, response.to_string().into_bytes());
-                }
-                payload::HANDSHAKE_COMPLETE => return Ok(()),
-                // An agent of before 2018, which begins at once.
-                _ => {
-                    self.expected -= 1;
-                    self.come.insert(self.expected, frame);
-                    return Ok(());
-                }
+        while let Some(frame) = self.arrival().await? {
+            if frame.payload_kind != payload::HANDSHAKE_REQUEST {
+                return Ok(());
             }
+            let response = handshake::response(&frame.payload);
+            self.pass();
+            self.push(payload::HANDSHAKE_RESPONSE, response.to_string().into_bytes());
         }
+        Err(refused(self.closed.as_deref().unwrap_or_default()))
     }
 
-    /// Sends what was typed.
+    /// Sends what was typed. If the agent is far behind, waits for it.
     pub(super) async fn send(&mut self, typed: &[u8]) -> Result<()> {
         for part in typed.chunks(TYPED_BYTES) {
             self.push(payload::BYTES, part.to_vec());
         }
-        self.flush().await
+        self.until(|channel, is_written| is_written && channel.unacknowledged.len() <= TYPED_AHEAD).await
     }
 
     /// Says how large the window is.
     pub(super) async fn resize(&mut self, columns: u16, rows: u16) -> Result<()> {
         self.push(payload::SIZE, json!({ "cols": columns, "rows": rows }).to_string().into_bytes());
-        self.flush().await
+        self.until(|_, is_written| is_written).await
     }
 
     /// Waits for what comes next. May be dropped while it waits.
     pub(super) async fn receive(&mut self) -> Result<FromTerminal> {
         loop {
-            let Some(frame) = self.frame().await? else {
+            self.arrival().await?;
+            let Some(frame) = self.pass() else {
                 return Ok(FromTerminal::Closed(self.closed.clone().unwrap_or_default()));
             };
             match frame.payload_kind {
                 payload::BYTES | payload::ERROR | payload::STANDARD_ERROR => return Ok(FromTerminal::Output(frame.payload)),
+                payload::HANDSHAKE_COMPLETE => {
+                    if let Some(greeting) = handshake::greeting(&frame.payload) {
+                        return Ok(FromTerminal::Output(greeting));
+                    }
+                }
                 // What is not known is not for people's eyes.
                 _ => {}
             }
         }
     }
 
-    /// The next frame of the agent's, in order; nothing if the channel is closed.
-    async fn frame(&mut self) -> Result<Option<Frame>> {
+    /// Waits for the agent's next frame, in order, and leaves it where it is; nothing if the channel is closed.
+    async fn arrival(&mut self) -> Result<Option<&Frame>> {
+        self.until(|channel, _| channel.come.contains_key(&channel.expected)).await?;
+        Ok(self.come.get(&self.expected))
+    }
+
+    /// Takes the agent's next frame, if it is there.
+    fn pass(&mut self) -> Option<Frame> {
+        let frame = self.come.remove(&self.expected)?;
+        self.expected += 1;
+        Some(frame)
+    }
+
+    /// Queues a frame of ours.
+    fn push(&mut self, payload_kind: u32, payload: Vec<u8>) {
+        let message = self.unacknowledged.add(payload_kind, payload);
+        self.outbox.push_back(message);
+    }
+
+    /// Writes, reads and keeps the channel alive until something is reached, or the channel is closed. What is to be reached is asked of the
+    /// channel, and of whether all of its outbox is on its way. May be dropped while it waits: everything that it knows is in the channel.
+    async fn until(&mut self, is_reached: impl Fn(&Self, bool) -> bool) -> Result<()> {
         loop {
-            self.flush().await?;
-            if let Some(frame) = self.come.remove(&self.expected) {
-                self.expected += 1;
-                return Ok(Some(frame));
-            }
-            if self.closed.is_some() {
-                return Ok(None);
-            }
-            let again = self.unacknowledged.front().map(|oldest| oldest.latest + AGAIN_AFTER);
+            self.outbox.extend(self.unacknowledged.again());
+            let due = self.due();
             tokio::select! {
-                message = self.socket.next() => match message {
-                    Some(Ok(Message::Binary(bytes))) => self.take(&bytes)?,
-                    Some(Ok(Message::Close(_))) | None => return Err(broken("it was closed from the other side".to_owned())),
-                    Some(Ok(_)) => {}
-                    Some(Err(error)) => return Err(broken(error.to_string())),
-                },
-                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => self.send_again()?,
+                // Somebody who was not asked for long, as standard output was blocked, hears first what has come by now.
+                biased;
+                went = poll_fn(|context| self.poll(context, &is_reached)) => if went? { return Ok(()) },
+                () = sleep_until(due) => self.bear_silence()?,
             }
         }
     }
 
+    /// Writes what can be written, and takes in a message if there is one; pending if not. Whether what is waited for is reached.
+    ///
+    /// Both in one: if each side only wrote until the other read, none would.
+    fn poll(&mut self, context: &mut Context<'_>, is_reached: impl Fn(&Self, bool) -> bool) -> Poll<Result<bool>> {
+        let written = self.poll_write(context);
+        if self.closed.is_some() || is_reached(self, matches!(written, Ok(true))) {
+            return Poll::Ready(Ok(true));
+        }
+        match (self.socket.poll_next_unpin(context), written) {
+            (Poll::Ready(message), _) => Poll::Ready(self.take(message).map(|()| false)),
+            // Only now: what came before may have said why nobody listens any more.
+            (Poll::Pending, Err(error)) => Poll::Ready(Err(broken(error.to_string()))),
+            (Poll::Pending, Ok(_)) => Poll::Pending,
+        }
+    }
+
+    /// Writes what can be written of the outbox. Whether all of it is on its way.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Result<bool, tungstenite::Error> {
+        while !self.outbox.is_empty() {
+            // Taken out of the queue only when it can be handed over at once.
+            if self.socket.poll_ready_unpin(context)?.is_pending() {
+                return Ok(false);
+            }
+            if let Some(message) = self.outbox.pop_front() {
+                self.socket.start_send_unpin(message)?;
+            }
+        }
+        Ok(self.socket.poll_flush_unpin(context)?.is_ready())
+    }
+
     /// Takes in what came. Nothing here waits, so nothing is lost if a wait is given up.
-    fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        let frame = Frame::read(bytes).map_err(|what| broken(format!("a frame cannot be read: {what}")))?;
+    fn take(&mut self, message: Option<Result<Message, tungstenite::Error>>) -> Result<()> {
+        let message = message.ok_or_else(gone)?.map_err(|error| broken(error.to_string()))?;
+        (self.heard, self.asked) = (Instant::now(), None);
+        match message {
+            Message::Binary(bytes) => match Frame::read(&bytes) {
+                Ok(frame) => self.process(frame),
+                // If it was data it comes again, as nobody acknowledges it; what only the service itself says may lack half of the header.
+                Err(what) => tracing::debug!(bytes = bytes.len(), what, "a frame that cannot be read"),
+            },
+            Message::Close(_) => return Err(gone()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn process(&mut self, frame: Frame) {
         match frame.kind.as_str() {
             kind::ACKNOWLEDGE => {
-                let number = frame.acknowledged();
-                self.unacknowledged.retain(|sent| Some(sent.number) != number);
+                if let Some(number) = frame.acknowledged() {
+                    self.unacknowledged.acknowledge(number);
+                }
             }
             kind::OUTPUT => {
                 self.outbox.push_back(Message::binary(Frame::acknowledgement(&frame).write()));
@@ -171,68 +214,38 @@ impl Channel {
                 let content: Value = serde_json::from_slice(&frame.payload).unwrap_or_default();
                 self.closed = Some(content["Output"].as_str().unwrap_or_default().trim().to_owned());
             }
-            kind::PAUSE => self.paused = true,
-            kind::START => {
-                self.paused = false;
-                self.unacknowledged.iter().for_each(|sent| self.outbox.push_back(Message::binary(sent.bytes.clone())));
-            }
+            // AWS's client does nothing at `pause_publication` and `start_publication` either.
             _ => {}
         }
-        Ok(())
     }
 
-    /// Queues a frame of ours.
-    fn push(&mut self, payload_kind: u32, payload: Vec<u8>) {
-        let bytes = Frame::input(self.next, payload_kind, payload).write();
-        let now = Instant::now();
-        if !self.paused {
-            self.outbox.push_back(Message::binary(bytes.clone()));
-        }
-        self.unacknowledged.push_back(Unacknowledged { number: self.next, bytes, first: now, latest: now });
-        self.next += 1;
+    /// When something is to be done if nothing comes.
+    fn due(&self) -> Instant {
+        let silence = self.asked.map_or(self.heard + PING_AFTER, |asked| asked + PONG_WITHIN);
+        self.unacknowledged.due().map_or(silence, |again| again.min(silence))
     }
 
-    fn send_again(&mut self) -> Result<()> {
-        let paused = self.paused;
-        let Some(oldest) = self.unacknowledged.front_mut() else { return Ok(()) };
-        if oldest.first.elapsed() > LOST_AFTER && !paused {
+    /// Asks the other side whether it is there, if it was silent for long, and gives it up if it did not answer.
+    fn bear_silence(&mut self) -> Result<()> {
+        if self.unacknowledged.is_lost() {
             return Err(broken(format!("the agent does not answer for {} s", LOST_AFTER.as_secs())));
         }
-        oldest.latest = Instant::now();
-        if !paused {
-            self.outbox.push_back(Message::binary(oldest.bytes.clone()));
-        }
-        Ok(())
-    }
-
-    /// Sends what is queued.
-    async fn flush(&mut self) -> Result<()> {
-        let lost = |error: tokio_tungstenite::tungstenite::Error| broken(error.to_string());
-        while !self.outbox.is_empty() {
-            // Taken out of the queue only when it can be handed over at once.
-            poll_fn(|context| self.socket.poll_ready_unpin(context)).await.map_err(lost)?;
-            if let Some(message) = self.outbox.pop_front() {
-                self.socket.start_send_unpin(message).map_err(lost)?;
+        match self.asked {
+            Some(asked) if asked.elapsed() >= PONG_WITHIN => {
+                Err(broken(format!("nothing was heard for {} s", (PING_AFTER + PONG_WITHIN).as_secs())))
             }
+            None if self.heard.elapsed() >= PING_AFTER => {
+                self.outbox.push_back(Message::Ping(Default::default()));
+                self.asked = Some(Instant::now());
+                Ok(())
+            }
+            _ => Ok(()),
         }
-        self.socket.flush().await.map_err(lost)
     }
 }
 
-/// What is answered to the agent's handshake: a session of plain bytes is what we know.
-fn response(request: &[u8]) -> Value {
-    let request: Value = serde_json::from_slice(request).unwrap_or_default();
-    let asked = request["RequestedClientActions"].as_array().cloned().unwrap_or_default();
-    let answered = |action: &Value| {
-        let kind = action["ActionType"].as_str().unwrap_or_default();
-        let is_known = kind == "SessionType" && action["ActionParameters"]["SessionType"] != "Port";
-        if is_known {
-            json!({ "ActionType": kind, "ActionStatus": DONE, "ActionResult": null, "Error": "" })
-        } else {
-            json!({ "ActionType": kind, "ActionStatus": UNSUPPORTED, "ActionResult": null, "Error": format!("{kind} is not supported") })
-        }
-    };
-    json!({ "ClientVersion": CLIENT_VERSION, "ProcessedClientActions": asked.iter().map(answered).collect::<Vec<_>>(), "Errors": [] })
+fn gone() -> Error {
+    broken("it was closed from the other side".to_owned())
 }
 
 fn broken(what: String) -> Error {
@@ -240,19 +253,11 @@ fn broken(what: String) -> Error {
     Error::new(Class::Transient, "ChannelBroken", format!("the channel to the instance is broken: {what}"), help)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_plain_session_is_agreed_to() {
-        let request = json!({ "AgentVersion": "3.3", "RequestedClientActions": [
-            { "ActionType": "KMSEncryption", "ActionParameters": { "KMSKeyID": "alias/sessions" } },
-            { "ActionType": "SessionType", "ActionParameters": { "SessionType": "Standard_Stream", "Properties": null } },
-        ]});
-        let answer = response(request.to_string().as_bytes());
-        let statuses: Vec<&Value> =
-            answer["ProcessedClientActions"].as_array().unwrap().iter().map(|action| &action["ActionStatus"]).collect();
-        assert_eq!(statuses, [&json!(UNSUPPORTED), &json!(DONE)]);
-    }
+fn refused(words: &str) -> Error {
+    let words = if words.is_empty() { "it does not say why" } else { words };
+    let help = "Session Manager preferences of the account that demand encryption with a key of KMS are not supported";
+    Error::new(Class::Denied, "SessionRefused", format!("the agent on the instance refuses the session: {words}"), help)
 }
+
+#[cfg(test)]
+mod tests;

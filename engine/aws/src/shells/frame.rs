@@ -33,8 +33,6 @@ pub(super) mod kind {
     pub(in super::super) const CLOSED: &str = "channel_closed";
     pub(in super::super) const INPUT: &str = "input_stream_data";
     pub(in super::super) const OUTPUT: &str = "output_stream_data";
-    pub(in super::super) const PAUSE: &str = "pause_publication";
-    pub(in super::super) const START: &str = "start_publication";
 }
 
 /// What payloads are.

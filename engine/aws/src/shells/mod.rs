@@ -2,7 +2,9 @@
 
 mod channel;
 mod frame;
+mod handshake;
 mod socket;
+mod unacknowledged;
 
 use std::sync::Arc;
 
@@ -124,7 +126,10 @@ impl Shells for Sessions {
         match Channel::open(&url, &token).await {
             Ok(channel) => Ok(Box::new(Open { channel, ends })),
             Err(error) => {
-                ends.terminate().await?;
+                // The first error says what is wrong. A session that stays open all the same is ended by its idle timeout.
+                if let Err(also) = ends.terminate().await {
+                    tracing::debug!(session = ends.id, code = also.code, "a session that did not begin is not ended");
+                }
                 Err(error)
             }
         }
