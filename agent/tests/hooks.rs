@@ -1,5 +1,7 @@
 //! What runs before a machine ends, and when EC2 is likely to take it back.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use jiff::{SignedDuration, Timestamp};

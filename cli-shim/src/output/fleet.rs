@@ -94,7 +94,7 @@ impl FleetView {
         let per_hour = format!("{} per instance-hour, on demand by the Pricing API", money::price(price));
         match self.cost_usd_so_far {
             Some(cost) => format!("{} so far, at {per_hour}", money::about(cost)),
-            None if self.has_stopped => format!("unknown: it costs {per_hour} only while it runs"),
+            None if self.has_stopped => format!("unknown, since it costs this only while it runs: {per_hour}"),
             None => format!("unknown: not every member has the type that costs {per_hour}"),
         }
     }

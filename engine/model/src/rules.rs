@@ -311,7 +311,7 @@ impl FleetSpec {
         let spec = serde_json::to_value(self).expect("a spec is JSON");
         for (path, unwritten) in LATER {
             let value = path.iter().fold(&spec, |value, step| &value[*step]);
-            if value.to_string() == *unwritten {
+            if serde_json::from_str::<serde_json::Value>(unwritten).is_ok_and(|unwritten| *value == unwritten) {
                 // Every one of these follows on another field, and no other text of a spec can look like this: quotes within texts are escaped.
                 json = json.replacen(&format!(",\"{}\":{unwritten}", path[path.len() - 1]), "", 1);
             }

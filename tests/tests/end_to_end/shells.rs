@@ -38,7 +38,7 @@ fn a_command_runs_as_it_is_written_and_says_how_it_ended() {
     ranks.sort_by_key(|line| line["rank"].as_u64());
     assert_eq!((ranks.len(), &ranks[1]["rank"], &ranks[1]["exit_code"], &ranks[1]["status"]), (2, &1.into(), &3.into(), &"Failed".into()));
     let late = exec(&["--rank", "0", "--timeout", "5s", "--", "sleep", "600"]).ended(1);
-    assert!(late.stderr.contains("warning: rank 0: Execution Timed Out"), "{}", late.stderr);
+    assert!(late.stderr.contains("warning: rank 0: ExecutionTimedOut"), "{}", late.stderr);
     let much = exec(&["--rank", "0", "--", "sh", "-c", "yes | head -c 100000"]).succeeded();
     assert!(much.stderr.contains("standard output was cut after 239"), "{}", much.stderr);
 
