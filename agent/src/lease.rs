@@ -113,10 +113,11 @@ async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestam
     }
     deadline.send_replace(new);
     let now = Timestamp::now();
-    if stops && new > now {
+    let is_armed = power::arm(new, now, stops).await;
+    // Not before: until then the boot's timer is the only hand of the machine's own.
+    if stops && is_armed && new > now {
         power::go_on().await;
     }
-    power::arm(new, now, stops).await;
 }
 
 #[cfg(test)]

@@ -36,20 +36,23 @@ pub(crate) async fn go_on() {
 }
 
 /// Moves the machine's own end, both the scheduled shutdown and the timer, to a deadline. A timer of a machine that `stops` never makes up for
-/// a moment that it was off: it would end what was started again after its deadline.
-pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, stops: bool) {
+/// a moment that it was off: it would end what was started again after its deadline. Whether one of the two is armed.
+pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, stops: bool) -> bool {
     // There may be none to cancel.
     run(&["shutdown", "-c"]).await;
-    if !run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await {
+    let is_scheduled = run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await;
+    if !is_scheduled {
         eprintln!("spored: the shutdown at {deadline} could not be scheduled");
     }
     let path = units().join(TIMER);
     if let Err(error) = std::fs::write(&path, timer(deadline, !stops)) {
         eprintln!("spored: {}: {error}", path.display());
     }
-    if !(run(&["systemctl", "daemon-reload"]).await && run(&["systemctl", "restart", TIMER]).await) {
+    let is_timed = run(&["systemctl", "daemon-reload"]).await && run(&["systemctl", "restart", TIMER]).await;
+    if !is_timed {
         eprintln!("spored: the timer for {deadline} could not be started");
     }
+    is_scheduled || is_timed
 }
 
 /// Whole minutes until the deadline, rounded up and never none.

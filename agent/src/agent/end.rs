@@ -73,8 +73,13 @@ impl Agent {
 
     /// Records how it ended, if this machine has a rank; or only that it stops, if it can be started again: then its command begins anew.
     pub(super) async fn record(&self, exit: Exit, uploaded: Uploaded) {
-        if self.config.stops && matches!(exit, Exit::LeaseEnded | Exit::Idle) {
-            return self.stops(exit == Exit::Idle).await;
+        if self.config.stops {
+            match exit {
+                Exit::LeaseEnded => return self.stops(false, None).await,
+                Exit::Idle => return self.stops(true, None).await,
+                Exit::NotStarted { reason } => return self.stops(false, Some(reason)).await,
+                Exit::Code { .. } | Exit::Signal { .. } | Exit::Interrupted => {}
+            }
         }
         let (Some(rank), Some(identity)) = (self.rank.get(), self.identity.get()) else { return };
         let started = !matches!(exit, Exit::NotStarted { .. });
@@ -95,11 +100,11 @@ impl Agent {
     }
 
     /// Says that this machine stops, and why.
-    async fn stops(&self, is_idle: bool) {
+    async fn stops(&self, is_idle: bool, reason: Option<String>) {
         let rank = self.rank.get().copied().or_else(|| completion::kept(&self.state).map(|done| done.rank)).unwrap_or_default();
         let Ok(identity) = self.metadata.identity().await else { return };
         let idle = self.findings.idleness.get().cloned().filter(|_| is_idle);
-        let stop = Stop { schema: SCHEMA, instance_id: identity.instance_id, at: Timestamp::now(), idle };
+        let stop = Stop { schema: SCHEMA, instance_id: identity.instance_id, at: Timestamp::now(), idle, reason };
         let Ok(content) = serde_json::to_vec(&stop).map(Bytes::from) else { return };
         let key = self.keys.stop(rank);
         tokio::select! {
@@ -131,7 +136,7 @@ impl Agent {
         let uploaded = self.run_last_hook(hooks, ending).await;
         let is_idle = ending == Ending::Idle;
         if self.config.stops {
-            self.stops(is_idle).await;
+            self.stops(is_idle, None).await;
         }
         let idle = self.findings.idleness.get().cloned().filter(|_| is_idle && !self.config.stops);
         if (uploaded.is_some() || idle.is_some())

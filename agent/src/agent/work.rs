@@ -107,8 +107,10 @@ impl Agent {
                 exit = command.ended() => {
                     let exit = exit?;
                     // A command that was killed may have been so because the machine ends.
+                    // One that ends well when it is asked to has not done its work, if it is to begin anew.
                     let ending = match exit {
-                        Exit::Code { code: 0 } | Exit::NotStarted { .. } => None,
+                        Exit::Code { code: 0 } if !self.config.stops => None,
+                        Exit::NotStarted { .. } => None,
                         _ => self.endings.within(SHUTDOWN_FOLLOWS_WITHIN).await,
                     };
                     match ending {
@@ -144,7 +146,7 @@ impl Agent {
             tokio::select! { () = self.run_hook(hook, reason, output) => {}, () = self.endings.shutdown() => {} }
             // The hook may have had it end, and it may have ended well.
             match timeout(SHUTDOWN_FOLLOWS_WITHIN, command.ended()).await {
-                Ok(Ok(done @ Exit::Code { code: 0 })) => return Ok(Ran::EndedWithMachine(done)),
+                Ok(Ok(done @ Exit::Code { code: 0 })) if !self.config.stops => return Ok(Ran::EndedWithMachine(done)),
                 Ok(_) => return Ok(Ran::EndedWithMachine(exit)),
                 Err(_) => {}
             }

@@ -11,6 +11,7 @@ use spawn_core::operation::Operation;
 use spawn_core::ports::LogEvent;
 use spawn_model::error::Class;
 use spawn_model::record::FleetRecord;
+use spawn_model::status::Status;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
@@ -26,7 +27,7 @@ use crate::session::{Session, operation};
 pub(crate) struct Logs {
     /// The fleet's name or id; of one that was ended for good, its id
     name: String,
-    /// Go on until the fleet is over
+    /// Go on until the fleet is over, or stops
     #[arg(short, long)]
     follow: bool,
     /// Only this rank, without its number before each line
@@ -57,7 +58,7 @@ impl Logs {
         let operation = operation(output)?;
         let fleet = engine.inspect(&self.name).await?;
         let mut reader = Reader::new(&fleet.record);
-        let mut is_over = fleet.status.is_over();
+        let mut is_over = goes_no_further(fleet.status);
         let mut reads = 0;
         loop {
             for event in reader.read(&engine, &fleet.record).await? {
@@ -72,7 +73,7 @@ impl Logs {
             reads += 1;
             if reads % READS_PER_LOOK == 0 {
                 // Looked at before the last read, so that nothing written before the end is missed.
-                is_over = engine.look(&fleet.record.fleet).await?.is_none_or(|now| now.status.is_over());
+                is_over = engine.look(&fleet.record.fleet).await?.is_none_or(|now| goes_no_further(now.status));
             }
         }
     }
@@ -100,6 +101,11 @@ async fn pause(operation: &Operation) -> bool {
         () = tokio::time::sleep(PAUSE) => false,
         () = operation.cancel.cancelled() => true,
     }
+}
+
+/// Whether a fleet writes no more: it is over, or has stopped until somebody starts it.
+fn goes_no_further(status: Status) -> bool {
+    status.is_over() || status == Status::Stopped
 }
 
 /// The rank in the name of a stream, its last part.

@@ -78,8 +78,9 @@ impl Start {
 impl Stop {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Session { engine } = Session::connect(global).await?;
+        let operation = operation(output)?;
         let fleet = engine.find(&self.name).await?;
-        engine.stop(&fleet).await?;
+        engine.stop(&fleet, &operation).await?;
         let stopped = Stopped { id: fleet.record.fleet.to_string(), name: fleet.record.spec.name.clone() };
         output.result(&stopped, |stopped| format!("{0} stops; `spawn start {0}` starts it again\n", stopped.name))?;
         Ok(DONE)

@@ -91,7 +91,7 @@ pub(super) async fn launched(
         return Ok(Class::Cancelled.exit_code());
     }
     let command_failed = fleet.members.iter().any(|member| member.exit_code.is_some_and(|code| code != 0));
-    let went_badly = fleet.status.is_over() && fleet.status != Status::Succeeded;
+    let went_badly = (fleet.status.is_over() && fleet.status != Status::Succeeded) || fleet.status == Status::Stopped;
     Ok(if went_badly || (goal == WaitFor::Completed && command_failed) { WENT_BADLY } else { DONE })
 }
 

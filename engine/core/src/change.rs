@@ -20,7 +20,7 @@ use crate::tags;
 
 impl Engine {
     /// Moves a fleet's deadline and changes when it is idle, and remembers the lease that says so. What has stopped is started by a lease
-    /// that is not over.
+    /// that ends later.
     ///
     /// # Errors
     /// See [`lease::change`]; `FleetOver` if there is nothing left to extend.
@@ -43,10 +43,12 @@ impl Engine {
             edited.spec.lease.clone_from(wanted);
             edited.rate_usd_per_hour = record.rate_usd_per_hour;
         };
-        ledger.fleet_edit(&record.fleet, edit).await?;
-        if fleet.status == Status::Stopped && deadline > self.now() {
+        // Before it is recorded, so that a start that fails is still to be done for whoever looks.
+        let is_later = deadline > lease::deadline_of(&fleet.record);
+        if fleet.status == Status::Stopped && is_later && deadline > self.now() {
             self.switch_on(fleet, &Operation::quiet()).await?;
         }
+        ledger.fleet_edit(&record.fleet, edit).await?;
         Ok(deadline)
     }
 

@@ -9,7 +9,7 @@ use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{Completion, Exit, FleetRecord, Launched, Lease};
+use spawn_model::record::{Completion, Exit, FleetRecord, Launched, Lease, Stop};
 use spawn_model::spec::{FleetReport, Member};
 use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
 use spawn_model::tag;
@@ -163,18 +163,25 @@ async fn seen(
         let completion = completed.get(rank).copied();
         let holder = completion.map_or(&launched.instance_id, |c| &c.instance_id);
         let unsettled = ended_at.is_none() && now < record.asked_at + SETTLE;
-        let seen = seen.get(holder).map_or(if unsettled { Seen::Pending } else { Seen::Gone }, |instance| instance.seen);
+        let instance = seen.get(holder);
+        let seen = instance.map_or(if unsettled { Seen::Pending } else { Seen::Gone }, |instance| instance.seen);
         let status = member_status(seen, completion, dates);
-        if status == Status::Stopped {
-            stopped = ledger.stop(fleet, &record.run, *rank).await?.and_then(|stop| stop.idle);
+        if let (Status::Stopped, Some(instance)) = (status, instance) {
+            // One from before it was last started says nothing of this stop.
+            let of_this = |stop: &Stop| stop.instance_id == *holder && stop.at >= instance.launched_at;
+            stopped = ledger.stop(fleet, &record.run, *rank).await?.filter(of_this);
         }
         states.push((*rank, status, seen, completion.and_then(|c| c.idle.as_ref())));
         members.push(member(*rank, launched, holder, status, completion));
     }
+    let stopped_idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
     let standing =
-        |(rank, status, seen, idle)| Standing { rank, status, seen, idle: if status == Status::Stopped { stopped.as_ref() } else { idle } };
+        |(rank, status, seen, idle)| Standing { rank, status, seen, idle: if status == Status::Stopped { stopped_idle } else { idle } };
     let states: Vec<Standing<'_>> = states.into_iter().map(standing).collect();
     let (status, mut status_reason) = fleet_status(record.kind, size, &states, dates);
+    if let Some(reason) = stopped.and_then(|stop| stop.reason) {
+        status_reason.push_str(&format!("; its command could not be started: {reason}"));
+    }
     if size < record.spec.size {
         status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));
     }
@@ -249,11 +256,10 @@ fn notes(completion: &Completion, size: u32) -> impl Iterator<Item = String> {
 }
 
 /// When a run's machines stop or end, and when nothing may be there any more: the earliest of what the lease, the tags and the fleet's end
-/// say. The tags tell the end, which is after the deadline by as much as the lease says.
+/// say. The tags tell the end alone: of something that is kept it is after the deadline.
 fn dates(lease: &Lease, tagged: impl Iterator<Item = Timestamp>, ended_at: Option<Timestamp>) -> (Timestamp, Timestamp) {
-    let kept = lease.end().duration_since(lease.deadline);
     let end = tagged.fold(lease.end(), Timestamp::min);
-    let deadline = ended_at.into_iter().fold(lease.deadline.min(end - kept), Timestamp::min);
+    let deadline = ended_at.into_iter().fold(lease.deadline.min(end), Timestamp::min);
     (deadline, end)
 }
 

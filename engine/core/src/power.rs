@@ -10,23 +10,29 @@ use crate::engine::{Engine, whole_second};
 use crate::fleet::Fleet;
 use crate::lease;
 use crate::operation::Operation;
-use crate::ports::Result;
+use crate::ports::{Result, Written};
 
-/// How long an instance that is about to stop is waited for before it is started.
-const STOPS_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+/// How long an instance that is about to start or stop is waited for before it is stopped or started.
+const SETTLES_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 /// Between two tries.
 const PAUSE_MS: u64 = 1_000;
-/// EC2 starts only what has stopped.
-const NOT_STOPPED_YET: &str = "IncorrectInstanceState";
+/// EC2 starts only what has stopped, and stops only what runs.
+const NOT_SETTLED: &str = "IncorrectInstanceState";
+
+#[derive(Clone, Copy)]
+enum Switch {
+    On,
+    Off,
+}
 
 impl Engine {
     /// Stops the instance of a fleet now. Its lease stays as it is.
     ///
     /// # Errors
     /// `NeverStops` if powering off would end it, `FleetOver` if it is gone.
-    pub async fn stop(&self, fleet: &Fleet) -> Result<()> {
+    pub async fn stop(&self, fleet: &Fleet, operation: &Operation) -> Result<()> {
         kept(fleet, "stopped")?;
-        self.aws().instances.stop(&fleet.alive).await
+        self.when_settled(Switch::Off, fleet, operation).await.map_err(|e| e.context("stopping the instance"))
     }
 
     /// Starts the instance of a fleet again, with a lease that begins now. When it ends.
@@ -36,38 +42,71 @@ impl Engine {
     pub async fn start(&self, fleet: &Fleet, lease: &LeaseSpec, operation: &Operation) -> Result<Timestamp> {
         kept(fleet, "started")?;
         if fleet.status != Status::Stopped {
-            let name = &fleet.record.spec.name;
-            let message = format!("{name} has not stopped ({})", fleet.status);
-            return Err(Error::new(Class::Conflict, "AlreadyRuns", message, format!("`spawn extend {name}` gives it more time")));
+            return Err(already_runs(fleet, &format!("has not stopped ({})", fleet.status)));
         }
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
-        let mut record = self.undisturbed(&fleet.record).await?;
-        let began = whole_second(self.now());
-        let renew = |record: &mut FleetRecord| {
-            record.started_at = Some(began);
-            record.spec.lease.clone_from(lease);
-        };
-        renew(&mut record);
+        self.undisturbed(&fleet.record).await?;
         // Before it starts: whatever starts it, it has a lease that is not over.
-        ledger.fleet_edit(&record.fleet, renew).await?;
+        let record = self.renew(fleet, lease).await?;
         let deadline = lease::deadline_of(&record);
         lease::change(self.aws(), &ledger, &setup, &record, deadline).await?;
         self.switch_on(fleet, operation).await?;
         Ok(deadline)
     }
 
+    /// Records that a lease begins now. Of two that start an instance at once, one gets to do so: the other's lease would be forgotten.
+    async fn renew(&self, fleet: &Fleet, lease: &LeaseSpec) -> Result<FleetRecord> {
+        let setup = self.warm().await?;
+        let ledger = self.ledger(&setup);
+        let began = whole_second(self.now());
+        loop {
+            let Some((mut record, etag)) = ledger.fleet_held(&fleet.record.fleet).await? else {
+                return Err(over(fleet));
+            };
+            if record.started_at != fleet.record.started_at {
+                return Err(already_runs(fleet, "is started by somebody else at this moment"));
+            }
+            record.started_at = Some(began);
+            record.spec.lease.clone_from(lease);
+            if let Written::Done(_) = ledger.fleet_replace(&record, &etag).await? {
+                return Ok(record);
+            }
+        }
+    }
+
     /// Starts what has stopped, or is about to.
     pub(crate) async fn switch_on(&self, fleet: &Fleet, operation: &Operation) -> Result<()> {
-        let give_up = self.now() + STOPS_WITHIN;
+        self.when_settled(Switch::On, fleet, operation).await.map_err(|e| e.context("starting the instance"))
+    }
+
+    /// Starts or stops an instance as soon as it is neither starting nor stopping.
+    async fn when_settled(&self, switch: Switch, fleet: &Fleet, operation: &Operation) -> Result<()> {
+        let instances = &self.aws().instances;
+        let give_up = self.now() + SETTLES_WITHIN;
         loop {
-            match self.aws().instances.start(&fleet.alive).await {
-                Err(error) if error.code == NOT_STOPPED_YET && self.now() < give_up => operation.go_on()?,
-                other => return other.map_err(|e| e.context("starting the instance")),
+            let done = match switch {
+                Switch::On => instances.start(&fleet.alive).await,
+                Switch::Off => instances.stop(&fleet.alive).await,
+            };
+            match done {
+                Err(error) if error.code == NOT_SETTLED && self.now() < give_up => operation.go_on()?,
+                other => return other,
             }
             self.aws().clock.sleep(PAUSE_MS).await;
         }
     }
+}
+
+fn already_runs(fleet: &Fleet, how: &str) -> Error {
+    let name = &fleet.record.spec.name;
+    Error::new(Class::Conflict, "AlreadyRuns", format!("{name} {how}"), format!("`spawn extend {name}` gives it more time"))
+}
+
+fn over(fleet: &Fleet) -> Error {
+    let name = &fleet.record.spec.name;
+    let help = format!("`spawn rerun {name}` runs it again");
+    Error::new(Class::Conflict, "FleetOver", format!("the instance of {name} is gone ({})", fleet.status), help)
 }
 
 /// Fails for a fleet that cannot be stopped and started.
@@ -79,8 +118,7 @@ fn kept(fleet: &Fleet, verb: &str) -> Result<()> {
         return Err(Error::new(Class::Invalid, "NeverStops", message, help));
     }
     if fleet.alive.is_empty() {
-        let help = format!("`spawn rerun {name}` runs it again");
-        return Err(Error::new(Class::Conflict, "FleetOver", format!("the instance of {name} is gone ({})", fleet.status), help));
+        return Err(over(fleet));
     }
     Ok(())
 }

@@ -170,6 +170,9 @@ pub struct Stop {
     /// That it was idle, if that was why; else its lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Idleness>,
+    /// Why its command could not be started, if that was why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What a rank runs.

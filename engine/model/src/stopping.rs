@@ -57,6 +57,14 @@ pub(crate) fn check_stopping(kind: FleetKind, fleet: &Value, root: &Path, proble
         let help = "Write idle = { after = \"15m\" }, or leave on_idle out";
         problems.push(Problem::new(&path.key("on_idle"), "nothing says when the instance is idle", help));
     }
+    if stops("on_expiry") && !lease.get("idle").is_null() && !stops("on_idle") {
+        let help = "Write on_idle = \"stop\", or leave idle out";
+        problems.push(Problem::new(&path.key("on_idle"), "powering off stops this instance, so it cannot end for being idle", help));
+    }
+    if (stops("on_expiry") || stops("on_idle")) && !lease.get("budget").is_null() {
+        let help = "Leave budget out, or let the instance end";
+        problems.push(Problem::new(&path.key("budget"), "what is kept and started again has no cost that could be promised", help));
+    }
     check_retain(lease.get("retain"), stops("on_expiry"), &path.key("retain"), problems);
 }
 

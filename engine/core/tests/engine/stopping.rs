@@ -168,7 +168,7 @@ fn somebody_stops_it_now() {
         engine_launch(&world, &stopping(3600)).await;
         world.pass(60).await;
         let engine = world.engine();
-        engine.stop(&engine.find("tiles").await.unwrap()).await.unwrap();
+        engine.stop(&engine.find("tiles").await.unwrap(), &Operation::quiet()).await.unwrap();
         world.pass(60).await;
         let (stopped, why) = status(&world).await;
         assert!(stopped == Status::Stopped && why.ends_with(": somebody stopped it"), "{why}");
@@ -186,7 +186,7 @@ fn what_cannot_stop_is_told_so_before_anything_is_made() {
         world.pass(60).await;
         let engine = world.engine();
         let fleet = engine.find("tiles").await.unwrap();
-        assert_eq!(engine.stop(&fleet).await.unwrap_err().code, "NeverStops");
+        assert_eq!(engine.stop(&fleet, &Operation::quiet()).await.unwrap_err().code, "NeverStops");
         assert_eq!(start(&world).await.unwrap_err().code, "NeverStops");
 
         // A set-up of before.

@@ -137,7 +137,7 @@ impl State {
         let idle = (exit == Exit::Idle).then(|| Idleness { since: agent.started_at, signals: Vec::new() });
         let keys = RunKeys::new(&agent.config.fleet, &agent.config.run);
         if off && agent.config.stops {
-            let stop = Stop { schema: SCHEMA, instance_id: InstanceId(id.to_owned()), at, idle };
+            let stop = Stop { schema: SCHEMA, instance_id: InstanceId(id.to_owned()), at, idle, reason: None };
             self.write(&agent.config.bucket, &keys.stop(agent.rank), &stop, &Condition::Always);
             self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
             return;

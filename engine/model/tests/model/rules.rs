@@ -219,6 +219,10 @@ fn what_an_instance_may_not_be() {
             json!({ "name": "n", "instance_types": ["t3.micro"], "market": { "type": "spot" }, "lease": { "on_expiry": "stop" } }).into(),
         ),
         (
+            "a stop that should be an end, and a promise that cannot be kept",
+            json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_expiry": "stop", "idle": { "after": "15m" }, "budget": 5 } }).into(),
+        ),
+        (
             "a stop for an idleness that is not told",
             json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_idle": "stop" } }).into(),
         ),

@@ -9,6 +9,7 @@ use spawn_core::rerun::{RunAgain, Wanted};
 use spawn_core::wait::Waited;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error};
+use spawn_model::field::Field;
 use spawn_model::ids::FleetId;
 use spawn_model::problem;
 use spawn_model::read::FieldType;
@@ -55,16 +56,19 @@ impl FleetResource {
                 response.diagnostics.extend(ends_first_warning(prior));
                 return response;
             }
-            let mut unknown = None;
-            if self.kind == FleetKind::Instance && prior.get("status").as_str() == Some("lost") {
+            let mut unknown: &[&str] = &[];
+            let status = prior.get("status").as_str();
+            if self.kind == FleetKind::Instance && status == Some("lost") {
                 // Not taken out of the state: only who ends it for good removes what else was made of it.
                 response.requires_replace.push(Path::attribute("status"));
-                unknown = Some("status");
-            } else if prior.get("lease").get("ttl") != planned.get("lease").get("ttl") && response.requires_replace.is_empty() {
-                unknown = Some("deadline");
+                unknown = &["status"];
+            } else if moves_deadline(prior, planned) && response.requires_replace.is_empty() {
+                // What has stopped may be started by it.
+                let is_stopped = status == Some("stopped");
+                unknown = if is_stopped { &["deadline", "status", "status_reason", "members"] } else { &["deadline"] };
             }
-            if let (Some(field), Value::Map(entries)) = (unknown, planned) {
-                entries.insert(field.to_owned(), Value::Unknown);
+            if let Value::Map(entries) = planned {
+                entries.extend(unknown.iter().map(|field| ((*field).to_owned(), Value::Unknown)));
             }
             return response;
         }
@@ -205,6 +209,8 @@ impl FleetResource {
         let deadline =
             if prior.get("lease") == planned.get("lease") { fleet.deadline } else { engine.lease_change(&fleet, &spec.lease).await? };
         engine.update(&fleet, &spec).await?;
+        // What had stopped may have been started.
+        let fleet = if fleet.status == Status::Stopped { engine.look(&id).await?.unwrap_or(fleet) } else { fleet };
         let report = FleetReport { deadline: deadline.to_string(), ..fleet.report() };
         Ok((state::with_report(planned, &report), Vec::new()))
     }
@@ -250,6 +256,12 @@ impl FleetResource {
             None => Error::new(Class::Bug, "UnknownAtApply", "a value is still unknown while applying", ""),
         })
     }
+}
+
+/// Whether a change of the lease may move the deadline: all of it may, but when the fleet is idle.
+fn moves_deadline(prior: &Value, planned: &Value) -> bool {
+    let differs = |field: &&Field| prior.get("lease").get(field.name) != planned.get("lease").get(field.name);
+    LeaseSpec::FIELDS.iter().filter(|field| field.name != "idle").any(|field| differs(&field))
 }
 
 fn fleet_id(state: &Value) -> Result<FleetId, Error> {
@@ -300,7 +312,8 @@ fn told(warnings: &[String]) -> Vec<Diagnostic> {
 }
 
 fn outcome_warning(fleet: &Fleet) -> Option<Diagnostic> {
-    if !fleet.status.is_over() || (fleet.status == Status::Succeeded && fleet.notes.is_empty()) {
+    let goes_no_further = fleet.status.is_over() || fleet.status == Status::Stopped;
+    if !goes_no_further || (fleet.status == Status::Succeeded && fleet.notes.is_empty()) {
         return None;
     }
     let summary = format!("{}: {}", fleet.record.spec.name, fleet.status);

@@ -139,7 +139,7 @@ impl Deed {
                 let spec = FleetSpec { triggers, files: array(1).files, ..fleet.record.spec.clone() };
                 engine.rerun(&fleet.record.fleet, &spec, Wanted::ByTriggers, &quiet).await.map(drop)
             }
-            Self::Stop { name } => engine.stop(&engine.find(name).await?).await,
+            Self::Stop { name } => engine.stop(&engine.find(name).await?, &quiet).await,
             Self::Start { name } => {
                 let fleet = engine.find(name).await?;
                 engine.start(&fleet, &fleet.record.spec.lease, &quiet).await.map(drop)
