@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::process::Child;
+
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::record::{Exit, Stop};
 use spawn_model::spec::FleetKind;
@@ -25,9 +27,20 @@ fn stop(world: &World) -> Option<Stop> {
     Some(serde_json::from_slice(&world.cloud.get(&world.keys.stop(0))?).unwrap())
 }
 
-/// Waits until something was printed in this many boots.
-fn until_up(world: &World, boots: usize) {
-    world.cloud.until(|requests, _| requests.iter().filter(|request| *request == "LOGS PutLogEvents").count() == boots);
+/// Starts the machine, and waits until its command has printed something.
+fn start_up(world: &World) -> Child {
+    let before = world.cloud.requests().len();
+    let child = world.start();
+    world.cloud.until(|requests, _| requests[before..].iter().any(|request| request == "LOGS PutLogEvents"));
+    child
+}
+
+/// Waits until the lease was read once more: what it said before was taken over.
+fn until_read_again(world: &World) {
+    let lease = format!("GET {}", world.keys.lease());
+    let count = |requests: &[String]| requests.iter().filter(|request| **request == lease).count();
+    let before = count(&world.cloud.requests());
+    world.cloud.until(|requests, _| count(requests) > before);
 }
 
 /// The machine was off: what its init was told is forgotten.
@@ -38,7 +51,7 @@ fn switch_on(world: &World) {
 #[test]
 fn at_its_deadline_it_says_that_it_stops_and_started_again_its_command_begins_anew() {
     let mut world = stops();
-    world.shell("trap 'exit 0' TERM; echo attempt $SPAWN_ATTEMPT; while true; do sleep 0.1; done");
+    world.shell("trap 'exit 0' TERM; echo attempt $SPAWN_ATTEMPT; while true; do sleep 0.1 2>/dev/null; done 2>/dev/null");
     world.config.deadline = soon(3);
     world.lease(world.config.deadline);
     let said = world.run();
@@ -50,8 +63,8 @@ fn at_its_deadline_it_says_that_it_stops_and_started_again_its_command_begins_an
     switch_on(&world);
     let later = soon(3600);
     world.lease(later);
-    let child = world.start();
-    until_up(&world, 2);
+    let child = start_up(&world);
+    until_read_again(&world);
     let calls = world.calls();
     assert!(calls.contains(&"systemctl stop spawn-boot.timer".to_owned()), "{calls:?}");
     let timer = std::fs::read_to_string(world.path("units/spawn-deadline.timer")).unwrap();
@@ -94,5 +107,37 @@ fn what_had_ended_by_itself_is_not_run_again() {
     world.lease(soon(5));
     finish(world.start());
     assert_eq!((world.cloud.events(), world.completion(0)), (vec!["ran".to_owned()], Some(ended)));
+    assert!(world.is_off());
+}
+
+#[test]
+fn what_keeps_the_agent_from_working_is_told_and_may_be_over_after_a_start() {
+    let world = stops();
+    world.cloud.put(&world.keys.payload(), b"{}".to_vec());
+    world.lease(soon(600));
+    let said = world.run();
+    assert!(world.is_off() && world.completion(0).is_none(), "{said}");
+    let reason = stop(&world).and_then(|stop| stop.reason).unwrap_or_default();
+    assert!(reason.contains("the payload cannot be read"), "{reason}");
+
+    switch_on(&world);
+    world.shell("echo ran");
+    let child = start_up(&world);
+    world.lease(soon(1));
+    finish(child);
+    assert_eq!(world.cloud.events(), ["ran"]);
+}
+
+#[test]
+fn a_command_that_is_not_there_is_how_it_ended() {
+    let world = stops();
+    world.payload(1, &["no-such-program"], &[], &[]);
+    let child = world.start();
+    let completion = world.keys.completion(0);
+    world.cloud.until(|_, objects| objects.contains_key(&completion));
+    assert!(matches!(world.completion(0).unwrap().exit, Exit::NotStarted { .. }));
+    assert!(!world.is_off());
+    world.lease(soon(1));
+    finish(child);
     assert!(world.is_off());
 }

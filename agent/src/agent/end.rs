@@ -63,9 +63,16 @@ impl Agent {
                 let _ = self.rank.set(wanted);
             }
         }
+        let record = async {
+            if self.config.stops {
+                // Started again, it may be able.
+                self.stops(false, Some(reason)).await;
+            } else {
+                self.record(Exit::NotStarted { reason }, Uploaded::default()).await;
+            }
+        };
         // It is as likely to fail as what failed before.
-        let recorded = timeout(LAST_WORK, self.record(Exit::NotStarted { reason }, Uploaded::default()));
-        if recorded.await.is_err() {
+        if timeout(LAST_WORK, record).await.is_err() {
             eprintln!("spored: and it could not be recorded");
         }
         After::PowerOff
@@ -73,13 +80,8 @@ impl Agent {
 
     /// Records how it ended, if this machine has a rank; or only that it stops, if it can be started again: then its command begins anew.
     pub(super) async fn record(&self, exit: Exit, uploaded: Uploaded) {
-        if self.config.stops {
-            match exit {
-                Exit::LeaseEnded => return self.stops(false, None).await,
-                Exit::Idle => return self.stops(true, None).await,
-                Exit::NotStarted { reason } => return self.stops(false, Some(reason)).await,
-                Exit::Code { .. } | Exit::Signal { .. } | Exit::Interrupted => {}
-            }
+        if self.config.stops && matches!(exit, Exit::LeaseEnded | Exit::Idle) {
+            return self.stops(exit == Exit::Idle, None).await;
         }
         let (Some(rank), Some(identity)) = (self.rank.get(), self.identity.get()) else { return };
         let started = !matches!(exit, Exit::NotStarted { .. });

@@ -123,6 +123,7 @@ mod tests {
 
     use super::*;
     use crate::output::fleet::tests::array;
+    use spawn_model::stopping::OnEnd;
 
     #[derive(Debug, Parser)]
     struct Line {
@@ -147,11 +148,15 @@ mod tests {
 
     #[test]
     fn what_is_not_told_stays_as_it_was() {
-        let mut fleet = array();
-        fleet.record.spec.lease.budget = Some(2.5);
-        fleet.record.spec.lease.on_expiry = spawn_model::stopping::OnEnd::Stop;
-        let lease = extend(&["--ttl", "2h"], &fleet).expect("a lease");
-        assert_eq!(lease, LeaseSpec { ttl: Seconds(7200), ..fleet.record.spec.lease });
+        let lease = &array().record.spec.lease;
+        let promised = LeaseSpec { budget: Some(2.5), ..lease.clone() };
+        let stopping = LeaseSpec { on_expiry: OnEnd::Stop, ..lease.clone() };
+        for lease in [promised, stopping] {
+            let mut fleet = array();
+            fleet.record.spec.lease.clone_from(&lease);
+            let extended = extend(&["--ttl", "2h"], &fleet).expect("a lease");
+            assert_eq!(extended, LeaseSpec { ttl: Seconds(7200), ..lease });
+        }
     }
 
     #[test]

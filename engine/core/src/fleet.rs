@@ -180,7 +180,7 @@ async fn seen(
     let states: Vec<Standing<'_>> = states.into_iter().map(standing).collect();
     let (status, mut status_reason) = fleet_status(record.kind, size, &states, dates);
     if let Some(reason) = stopped.and_then(|stop| stop.reason) {
-        status_reason.push_str(&format!("; its command could not be started: {reason}"));
+        status_reason.push_str(&format!("; its agent could not work: {reason}"));
     }
     if size < record.spec.size {
         status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));

@@ -170,7 +170,7 @@ pub struct Stop {
     /// That it was idle, if that was why; else its lease.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<Idleness>,
-    /// Why its command could not be started, if that was why.
+    /// What kept its agent from working, if that was why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
