@@ -94,9 +94,9 @@ impl Agent {
     fn start(path: &Path, intervals: Intervals) -> Result<Self, String> {
         let config = config::load(path)?;
         let state = State::beside(path);
-        let (now, config_stops) = (Timestamp::now(), config.stops);
-        let known = lease::known(&state, &config);
-        let (deadline_sender, deadline) = watch::channel(lease::holds_first(known, &config, now));
+        let (known, now) = (lease::known(&state, &config), Timestamp::now());
+        let is_renewed = config.stops && known <= now;
+        let (deadline_sender, deadline) = watch::channel(if is_renewed { now + lease::READ_WITHIN } else { known });
         let (idle_sender, idle) = watch::channel(None);
         let endings = Endings::watch().map_err(|error| format!("signals cannot be received: {error}"))?;
         endings.when(lease::over(deadline.clone()), Ending::Lease);
@@ -107,7 +107,7 @@ impl Agent {
         let keys = RunKeys::new(&config.fleet, &config.run);
         let told = lease::Told { deadline: deadline_sender, idle: idle_sender };
         tokio::task::spawn_local(lease::follow(Rc::clone(&bucket), keys.clone(), state.clone(), told, intervals.lease, config.stops));
-        if config.stops && known > now {
+        if config.stops && !is_renewed {
             tokio::task::spawn_local(power::go_on());
         }
         let (findings, identity, rank, started_at) = (Rc::default(), OnceCell::new(), OnceCell::new(), OnceCell::new());
@@ -121,7 +121,7 @@ impl Agent {
             deadline,
             idle,
             findings,
-            is_renewed: config_stops && known <= now,
+            is_renewed,
             gone_at: Rc::new(watch::Sender::new(None)),
             is_saving: Cell::new(false),
             notes: RefCell::default(),

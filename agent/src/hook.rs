@@ -9,6 +9,7 @@ use spawn_model::record::Exit;
 use tokio::time::{sleep, timeout};
 
 use crate::config::State;
+use crate::ending::Ending;
 use crate::exec::Job;
 use crate::output::Channel;
 use crate::workload::{self, Workload};
@@ -36,6 +37,16 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    /// Why a hook runs at an end; nothing when the system goes down already.
+    pub(crate) fn of(ending: Ending) -> Option<Self> {
+        match ending {
+            Ending::Idle => Some(Self::Idle),
+            Ending::Lease => Some(Self::Lease),
+            Ending::Spot => Some(Self::Spot),
+            Ending::Shutdown => None,
+        }
+    }
+
     fn word(self) -> &'static str {
         match self {
             Self::Lease => "lease",
@@ -170,7 +181,7 @@ impl Hooks {
     /// How long before the deadline the end has to begin for one of them.
     pub(crate) fn lead(&self) -> Option<SignedDuration> {
         let timeout = SignedDuration::try_from(self.pre_stop.as_ref()?.timeout).unwrap_or(SignedDuration::MAX);
-        Some(timeout.saturating_add(SignedDuration::try_from(Duration::from_secs(AFTER_HOOK.0)).unwrap_or(SignedDuration::MAX)))
+        Some(timeout.saturating_add(AFTER_HOOK.into()))
     }
 
     /// The one for the end of the machine.

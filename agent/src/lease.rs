@@ -24,16 +24,11 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long a machine that was started again may take to read its lease: the one that it knows is over.
-const READ_WITHIN: SignedDuration = SignedDuration::from_mins(3);
+pub(crate) const READ_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 
 /// The deadline that is known without asking anybody: that of user data, or a later word from an earlier boot.
 pub(crate) fn known(state: &State, config: &AgentConfig) -> Timestamp {
     state.recall(ARMED).unwrap_or(config.deadline)
-}
-
-/// What holds until the lease is read. On a machine that may have been started again, a deadline that is over says nothing.
-pub(crate) fn holds_first(known: Timestamp, config: &AgentConfig, now: Timestamp) -> Timestamp {
-    if config.stops && known <= now { now + READ_WITHIN } else { known }
 }
 
 /// Waits until the deadline has passed, wherever it moves.

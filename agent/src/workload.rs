@@ -117,7 +117,7 @@ impl Workload {
     /// Asks it to end, and sees to it that it does.
     pub(crate) async fn stop(&mut self) {
         let asked = match &self.unit {
-            Some(unit) => power::run(&["systemctl", "stop", &format!("{unit}.service")]).await,
+            Some(unit) => stop_unit(unit).await,
             None => false,
         };
         if !asked {
@@ -138,7 +138,11 @@ impl Workload {
 
 /// Removes the unit of an earlier attempt, whose agent died.
 pub(crate) async fn clear(name: &str) {
-    power::run(&["systemctl", "stop", &format!("{}.service", unit(name))]).await;
+    stop_unit(&unit(name)).await;
+}
+
+async fn stop_unit(unit: &str) -> bool {
+    power::run(&["systemctl", "stop", &format!("{unit}.service")]).await
 }
 
 /// Which process something is that was started under a name, as long as it is not known to have ended.
@@ -159,7 +163,7 @@ pub(crate) fn has_units() -> bool {
 /// Ends what was started under a name and still runs, in a unit or without.
 pub(crate) async fn end(state: &State, name: &str) {
     let Some(group) = pid(state, name).and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
-    if !(has_units() && power::run(&["systemctl", "stop", &format!("{}.service", unit(name))]).await) {
+    if !(has_units() && stop_unit(&unit(name)).await) {
         // What runs has a process group of its own; it fails when nobody is left.
         let _ = kill_process_group(group, Signal::KILL);
     }

@@ -1,7 +1,7 @@
 //! From a raw HTTP request to a backend and back: signature, faults, log.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use async_trait::async_trait;
@@ -284,6 +284,16 @@ impl Router {
             duration_ms: 0.0,
             rights: Vec::new(),
         });
+    }
+}
+
+/// Makes a call of the sandbox's own through a router, as long as there is one; an error is the call's code.
+pub(crate) async fn call(router: Option<&Weak<Router>>, request: Request) -> Result<(), String> {
+    let router = router.and_then(Weak::upgrade).ok_or_else(|| "no router".to_owned())?;
+    match router.dispatch(request).await {
+        Outcome::Answer(answer) if answer.status < 300 => Ok(()),
+        Outcome::Answer(answer) => Err(answer.code.unwrap_or_default()),
+        Outcome::Close | Outcome::Hang => Err("no answer".to_owned()),
     }
 }
 

@@ -29,16 +29,20 @@ const TIMER_AHEAD: SignedDuration = SignedDuration::from_secs(2);
 impl Agent {
     /// The machine ends and the command never started, or there is none.
     pub(super) async fn ended_early(&self, ending: Ending, uploaded: Uploaded) -> After {
-        let exit = match ending {
+        if let Some(exit) = self.exit_by(ending) {
+            self.record(exit, uploaded).await;
+        }
+        if ending == Ending::Shutdown { After::Leave } else { After::PowerOff }
+    }
+
+    /// What is recorded of a command that ends with the machine; nothing if the machine goes down for a reason that is not the fleet's.
+    pub(super) fn exit_by(&self, ending: Ending) -> Option<Exit> {
+        match ending {
             Ending::Idle => Some(Exit::Idle),
             Ending::Lease => Some(Exit::LeaseEnded),
             Ending::Spot => Some(Exit::Interrupted),
             Ending::Shutdown => self.lease_over().then_some(Exit::LeaseEnded),
-        };
-        if let Some(exit) = exit {
-            self.record(exit, uploaded).await;
         }
-        if ending == Ending::Shutdown { After::Leave } else { After::PowerOff }
     }
 
     /// Something keeps the agent from working: it says so wherever it can, and ends the machine.

@@ -5,8 +5,6 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use spawn_model::duration::Seconds;
 use spawn_model::hook::{AFTER_HOOK, HookSpec};
 use spawn_model::layout::log_stream;
 use spawn_model::record::Exit;
@@ -61,13 +59,9 @@ impl Agent {
         if has_units && attempt > 1 {
             workload::clear(WORKLOAD).await;
         }
-        if !has_units {
-            workload::keep_from_credentials(ready.account.as_ref(), ready.payload.uses_aws).await;
-        }
         let mut ran = self.run_once(ready, &hooks, attempt, has_units).await;
         if let (true, Err(reason)) = (has_units, &ran) {
             eprintln!("spored: the workload runs without a unit: {reason}");
-            workload::keep_from_credentials(ready.account.as_ref(), ready.payload.uses_aws).await;
             ran = self.run_once(ready, &hooks, attempt, false).await;
         }
         let (exit, uploaded, after) = match ran {
@@ -86,6 +80,9 @@ impl Agent {
 
     /// Runs the command, in a unit or directly. An error if it could not be run in this way.
     async fn run_once(&self, ready: &Ready, hooks: &Hooks, attempt: u32, in_unit: bool) -> Result<(Ran, Uploaded), String> {
+        if !in_unit {
+            workload::keep_from_credentials(ready.account.as_ref(), ready.payload.uses_aws).await;
+        }
         let made = |error| format!("the workload's files cannot be made: {error}");
         let job = self.job(ready, &ready.payload.command, attempt).map_err(made)?;
         let started = |error| format!("the workload cannot be started: {error}");
@@ -125,12 +122,8 @@ impl Agent {
                 () = &mut saving, if !is_saved => is_saved = true,
             }
         };
-        let (exit, reason) = match ending {
-            Ending::Idle => (Exit::Idle, Reason::Idle),
-            Ending::Lease => (Exit::LeaseEnded, Reason::Lease),
-            Ending::Spot => (Exit::Interrupted, Reason::Spot),
-            Ending::Shutdown => return Ok(Ran::Cut(self.lease_over().then_some(Exit::LeaseEnded))),
-        };
+        let exit = self.exit_by(ending);
+        let (Some(exit), Some(reason)) = (exit.clone(), Reason::of(ending)) else { return Ok(Ran::Cut(exit)) };
         if by_itself {
             self.stop_saving(hooks).await;
             return Ok(Ran::EndedWithMachine(exit));
@@ -138,7 +131,7 @@ impl Agent {
         let is_enough = self.is_saving.get() && reason == Reason::Spot && hooks.pre_stop.is_none();
         if is_enough {
             // What is being saved is what would be saved now.
-            let no_time = self.until_before_end(seconds(AFTER_HOOK));
+            let no_time = self.until_before_end(AFTER_HOOK.into());
             tokio::select! { () = &mut saving => {}, () = no_time => {}, () = self.endings.shutdown() => {} }
         }
         self.stop_saving(hooks).await;
@@ -175,12 +168,7 @@ impl Agent {
 
     /// Runs a hook on a machine whose command does not run, and keeps what it leaves. Nothing if there is none.
     pub(super) async fn run_last_hook(&self, hooks: &Hooks, ending: Ending) -> Option<Uploaded> {
-        let reason = match ending {
-            Ending::Idle => Reason::Idle,
-            Ending::Lease => Reason::Lease,
-            Ending::Spot => Reason::Spot,
-            Ending::Shutdown => return None,
-        };
+        let reason = Reason::of(ending)?;
         let hook = hooks.at_the_end(reason)?;
         match self.channel("hooks.log") {
             Ok(output) => {
@@ -196,7 +184,7 @@ impl Agent {
 
     /// Runs a hook in the time that there is for it.
     async fn run_hook(&self, hook: &Hook, reason: Reason, output: &Channel) {
-        let over = self.until_before_end(seconds(AFTER_HOOK));
+        let over = self.until_before_end(AFTER_HOOK.into());
         let (told, pid) = ((reason, *self.deadline.borrow()), workload::pid(&self.state, WORKLOAD));
         if let Some(note) = hook.run(&self.state, output, told, pid, over).await {
             eprintln!("spored: {note}");
@@ -269,8 +257,4 @@ impl Agent {
         let env = environment::make(&facts);
         Ok(Job { argv: argv.to_vec(), env, directory, uses_aws: ready.payload.uses_aws, grace: workload::GRACE, limit: None })
     }
-}
-
-fn seconds(length: Seconds) -> SignedDuration {
-    SignedDuration::from_secs(i64::try_from(length.0).unwrap_or(i64::MAX))
 }

@@ -11,7 +11,7 @@ use spawn_model::problem::{Path, Problem};
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::output::{Failure, Output, print};
+use crate::output::{Failure, Output, of_rank, print};
 use crate::session::{Session, operation};
 
 /// Run a command on instances of a fleet
@@ -65,12 +65,11 @@ impl Exec {
         let operation = operation(output)?;
         let fleet = engine.inspect(&self.name).await?;
         let is_one = self.rank.len() == 1 || (self.rank.is_empty() && fleet.alive.len() == 1);
-        let width = fleet.size.saturating_sub(1).to_string().len();
         let (mut code, mut shown) = (DONE, Ok(()));
         let told = |answer: Answer| {
             code = code.max(exit_code(&answer, is_one));
             if shown.is_ok() {
-                shown = show(&answer, if is_one { None } else { Some(width) }, output);
+                shown = show(&answer, (!is_one).then_some(fleet.size), output);
             }
         };
         engine.exec(&fleet, &self.rank, &self.command, timeout, &operation, told).await?;
@@ -94,7 +93,7 @@ fn exit_code(answer: &Answer, is_one: bool) -> u8 {
     }
 }
 
-fn show(answer: &Answer, width: Option<usize>, output: &Output) -> Result<(), Failure> {
+fn show(answer: &Answer, of_several: Option<u32>, output: &Output) -> Result<(), Failure> {
     let Answer { rank, instance, result } = answer;
     for (stream, kept) in [("standard output", &result.stdout), ("standard error", &result.stderr)] {
         if kept.is_cut {
@@ -117,14 +116,14 @@ fn show(answer: &Answer, width: Option<usize>, output: &Output) -> Result<(), Fa
         return output.line(&ended, "");
     }
     // The command's own standard error is no message of ours: it is written as it is, quiet or not.
-    let (stdout, stderr) = match width {
+    let (stdout, stderr) = match of_several {
         None => (stdout.clone(), stderr.clone()),
-        Some(width) => (lines(stdout, *rank, width), lines(stderr, *rank, width)),
+        Some(size) => (lines(stdout, *rank, size), lines(stderr, *rank, size)),
     };
     print(&stdout)?;
     // Nobody may be reading it.
     std::io::stderr().lock().write_all(stderr.as_bytes()).ok();
-    if let Some(said) = said(answer, width.is_some()) {
+    if let Some(said) = said(answer, of_several.is_some()) {
         output.warn(&said);
     }
     Ok(())
@@ -142,8 +141,8 @@ fn said(answer: &Answer, is_one_of_several: bool) -> Option<String> {
 }
 
 /// Each line behind its rank.
-fn lines(text: &str, rank: u32, width: usize) -> String {
-    text.lines().map(|line| format!("{rank:>width$} | {line}\n")).collect()
+fn lines(text: &str, rank: u32, size: u32) -> String {
+    text.lines().map(|line| of_rank(rank, size, line) + "\n").collect()
 }
 
 #[cfg(test)]
@@ -165,6 +164,6 @@ mod tests {
         }
         assert_eq!(said(&answer(Some(7)), true).as_deref(), Some("rank 3: exit code 7"));
         assert_eq!((said(&answer(Some(7)), false), said(&answer(None), false).as_deref()), (None, Some("rank 3: Failed")));
-        assert_eq!(lines("one\ntwo\n", 3, 2), " 3 | one\n 3 | two\n");
+        assert_eq!(lines("one\ntwo\n", 3, 11), " 3 | one\n 3 | two\n");
     }
 }

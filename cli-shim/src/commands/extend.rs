@@ -120,10 +120,10 @@ pub(super) fn checked(mut fields: Fields) -> Result<LeaseSpec, Failure> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use spawn_model::stopping::OnEnd;
 
     use super::*;
     use crate::output::fleet::tests::array;
-    use spawn_model::stopping::OnEnd;
 
     #[derive(Debug, Parser)]
     struct Line {

@@ -11,11 +11,10 @@ use spawn_core::operation::Operation;
 use spawn_core::ports::LogEvent;
 use spawn_model::error::Class;
 use spawn_model::record::FleetRecord;
-use spawn_model::status::Status;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::output::{Failure, Output};
+use crate::output::{Failure, Output, of_rank};
 use crate::session::{Session, operation};
 
 /// Show what a fleet's commands write
@@ -58,7 +57,7 @@ impl Logs {
         let operation = operation(output)?;
         let fleet = engine.inspect(&self.name).await?;
         let mut reader = Reader::new(&fleet.record);
-        let mut is_over = goes_no_further(fleet.status);
+        let mut is_over = fleet.status.goes_no_further();
         let mut reads = 0;
         loop {
             for event in reader.read(&engine, &fleet.record).await? {
@@ -73,7 +72,7 @@ impl Logs {
             reads += 1;
             if reads % READS_PER_LOOK == 0 {
                 // Looked at before the last read, so that nothing written before the end is missed.
-                is_over = engine.look(&fleet.record.fleet).await?.is_none_or(|now| goes_no_further(now.status));
+                is_over = engine.look(&fleet.record.fleet).await?.is_none_or(|now| now.status.goes_no_further());
             }
         }
     }
@@ -85,10 +84,7 @@ impl Logs {
         }
         let message = event.message.trim_end_matches('\n');
         let text = match rank {
-            Some(rank) if size > 1 && self.rank.is_none() => {
-                let width = (size - 1).to_string().len();
-                format!("{rank:>width$} | {message}")
-            }
+            Some(rank) if size > 1 && self.rank.is_none() => of_rank(rank, size, message),
             _ => message.to_owned(),
         };
         output.line(&Line { rank, at: event.at, message }, &text)
@@ -101,11 +97,6 @@ async fn pause(operation: &Operation) -> bool {
         () = tokio::time::sleep(PAUSE) => false,
         () = operation.cancel.cancelled() => true,
     }
-}
-
-/// Whether a fleet writes no more: it is over, or has stopped until somebody starts it.
-fn goes_no_further(status: Status) -> bool {
-    status.is_over() || status == Status::Stopped
 }
 
 /// The rank in the name of a stream, its last part.

@@ -1,8 +1,8 @@
 //! `spawn plan`.
 
 use clap::Args;
-use jiff::SignedDuration;
 use spawn_core::plan::Plan as FleetPlan;
+use spawn_model::duration::Seconds;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
@@ -31,7 +31,7 @@ impl Plan {
 }
 
 fn text(plan: &FleetPlan) -> String {
-    let length = |seconds: u64| time::length(SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX)));
+    let length = |seconds: u64| time::length(Seconds(seconds).into());
     let ttl = length(plan.ttl_s);
     let idle = plan.idle_after_s.map_or_else(String::new, |after| format!(", or when it has been idle for {}", length(after)));
     let price = plan.price_usd_per_hour.map_or_else(

@@ -5,6 +5,7 @@ use serde::Serialize;
 use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
 use spawn_model::spec::LeaseSpec;
+use spawn_model::value::Value;
 
 use super::extend::{checked, lease_fields};
 use super::{DONE, Outcome};
@@ -12,7 +13,6 @@ use crate::cli::Global;
 use crate::input::Fields;
 use crate::output::{Failure, Output, time};
 use crate::session::{Session, operation};
-use spawn_model::value::Value;
 
 /// Start an instance again that has stopped
 ///

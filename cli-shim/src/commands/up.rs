@@ -91,7 +91,7 @@ pub(super) async fn launched(
         return Ok(Class::Cancelled.exit_code());
     }
     let command_failed = fleet.members.iter().any(|member| member.exit_code.is_some_and(|code| code != 0));
-    let went_badly = (fleet.status.is_over() && fleet.status != Status::Succeeded) || fleet.status == Status::Stopped;
+    let went_badly = fleet.status.goes_no_further() && fleet.status != Status::Succeeded;
     Ok(if went_badly || (goal == WaitFor::Completed && command_failed) { WENT_BADLY } else { DONE })
 }
 
@@ -103,7 +103,7 @@ async fn wait(
     goal: WaitFor,
     operation: &Operation,
 ) -> Result<Waited, Failure> {
-    let until = asked_at + 2 * SignedDuration::from_secs(i64::try_from(TTL_MAX.0).unwrap_or(i64::MAX / 2));
+    let until = asked_at + 2 * SignedDuration::from(TTL_MAX);
     let waited = engine.wait(fleet, goal, until, operation).await.map_err(|error| {
         // The launch itself is done.
         error

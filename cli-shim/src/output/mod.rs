@@ -109,6 +109,12 @@ fn say(line: &str) {
     }
 }
 
+/// A line of a rank behind its number, which takes as much room as the highest of `size` ranks.
+pub(crate) fn of_rank(rank: u32, size: u32, line: &str) -> String {
+    let width = size.saturating_sub(1).to_string().len();
+    format!("{rank:>width$} | {line}")
+}
+
 /// Writes a whole text to standard output.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = std::io::stdout().lock();

@@ -40,7 +40,7 @@ impl Rate {
 /// How long a fleet may live: as long as its lease says, and no longer than its budget lasts.
 #[must_use]
 pub(crate) fn lasts(lease: &LeaseSpec, rate_usd_per_hour: Option<f64>) -> SignedDuration {
-    let ttl = SignedDuration::from_secs(i64::try_from(lease.ttl.0).unwrap_or(i64::MAX));
+    let ttl = SignedDuration::from(lease.ttl);
     match (lease.budget, rate_usd_per_hour) {
         // Down to the second: the budget is never exceeded for a rounding.
         (Some(budget), Some(rate)) if rate > 0.0 => {
@@ -158,7 +158,7 @@ pub(crate) async fn budgeted(aws: &Aws, spec: &FleetSpec, plan: Plan) -> Result<
     })?;
     // What runs before the end begins so much earlier.
     let least = Seconds(TTL_MIN.0 + spec.pre_stop.as_ref().map_or(0, |hook| hook.lead().0));
-    if lasts(&spec.lease, Some(rate.usd_per_hour())) < SignedDuration::from_secs(i64::try_from(least.0).unwrap_or(i64::MAX)) {
+    if lasts(&spec.lease, Some(rate.usd_per_hour())) < least.into() {
         let minute = rate.usd_per_hour() / 60.0;
         let message =
             format!("${budget} does not last {least}: the fleet costs up to ${:.4} an hour, ${minute:.4} a minute", rate.usd_per_hour());

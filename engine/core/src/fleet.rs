@@ -171,13 +171,12 @@ async fn seen(
             let of_this = |stop: &Stop| stop.instance_id == *holder && stop.at >= instance.launched_at;
             stopped = ledger.stop(fleet, &record.run, *rank).await?.filter(of_this);
         }
-        states.push((*rank, status, seen, completion.and_then(|c| c.idle.as_ref())));
+        states.push(Standing { rank: *rank, status, seen, idle: completion.and_then(|c| c.idle.as_ref()) });
         members.push(member(*rank, launched, holder, status, completion));
     }
-    let stopped_idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
-    let standing =
-        |(rank, status, seen, idle)| Standing { rank, status, seen, idle: if status == Status::Stopped { stopped_idle } else { idle } };
-    let states: Vec<Standing<'_>> = states.into_iter().map(standing).collect();
+    for state in states.iter_mut().filter(|state| state.status == Status::Stopped) {
+        state.idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
+    }
     let (status, mut status_reason) = fleet_status(record.kind, size, &states, dates);
     if let Some(reason) = stopped.and_then(|stop| stop.reason) {
         status_reason.push_str(&format!("; its agent could not work: {reason}"));

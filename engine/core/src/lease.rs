@@ -39,7 +39,7 @@ pub fn end_of(record: &FleetRecord) -> Timestamp {
 
 /// When nothing may be there any more of a fleet with this deadline.
 fn end_after(record: &FleetRecord, deadline: Timestamp) -> Timestamp {
-    deadline + SignedDuration::from_secs(i64::try_from(record.spec.lease.retained().0).unwrap_or(i64::MAX))
+    deadline + SignedDuration::from(record.spec.lease.retained())
 }
 
 /// What a run's agents follow.

@@ -9,6 +9,7 @@ use spawn_model::status::Status;
 use crate::engine::{Engine, whole_second};
 use crate::fleet::Fleet;
 use crate::lease;
+use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::ports::{Result, Written};
 
@@ -48,7 +49,7 @@ impl Engine {
         let ledger = self.ledger(&setup);
         self.undisturbed(&fleet.record).await?;
         // Before it starts: whatever starts it, it has a lease that is not over.
-        let record = self.renew(fleet, lease).await?;
+        let record = self.renew(&ledger, fleet, lease).await?;
         let deadline = lease::deadline_of(&record);
         lease::change(self.aws(), &ledger, &setup, &record, deadline).await?;
         self.switch_on(fleet, operation).await?;
@@ -56,9 +57,7 @@ impl Engine {
     }
 
     /// Records that a lease begins now. Of two that start an instance at once, one gets to do so: the other's lease would be forgotten.
-    async fn renew(&self, fleet: &Fleet, lease: &LeaseSpec) -> Result<FleetRecord> {
-        let setup = self.warm().await?;
-        let ledger = self.ledger(&setup);
+    async fn renew(&self, ledger: &Ledger, fleet: &Fleet, lease: &LeaseSpec) -> Result<FleetRecord> {
         let began = whole_second(self.now());
         loop {
             let Some((mut record, etag)) = ledger.fleet_held(&fleet.record.fleet).await? else {

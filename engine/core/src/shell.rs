@@ -89,7 +89,7 @@ impl Engine {
         operation: &Operation,
         told: &mut impl FnMut(Answer),
     ) -> Result<()> {
-        let allowed = SignedDuration::from_secs(i64::try_from(timeout.0).unwrap_or(i64::MAX));
+        let allowed = SignedDuration::from(timeout);
         // Once for the command to reach its instance, once for it to run.
         let give_up = self.now() + allowed.saturating_mul(2).saturating_add(OVERTIME);
         let mut looks = 0_u32;

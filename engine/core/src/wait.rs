@@ -57,8 +57,7 @@ pub async fn wait(
         if reached(ledger, &now, goal).await? {
             return Ok(Some(Waited::Reached(now)));
         }
-        // What has stopped does not go on by itself.
-        if now.status.is_over() || now.status == Status::Stopped {
+        if now.status.goes_no_further() {
             return Ok(Some(Waited::Over(now)));
         }
         if operation.cancel.is_cancelled() || aws.clock.now() >= until {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::field::Kind;
@@ -34,6 +35,13 @@ impl Seconds {
             digits.clear();
         }
         (digits.is_empty() && !text.is_empty()).then_some(Self(total))
+    }
+}
+
+impl From<Seconds> for SignedDuration {
+    /// As long as can be where it is longer.
+    fn from(Seconds(seconds): Seconds) -> Self {
+        Self::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX))
     }
 }
 

@@ -52,6 +52,12 @@ impl Status {
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Launching | Self::Running | Self::Stopped)
     }
+
+    /// Whether nothing of the fleet goes on by itself: it is over, or has stopped until somebody starts it.
+    #[must_use]
+    pub fn goes_no_further(self) -> bool {
+        self.is_over() || self == Self::Stopped
+    }
 }
 
 impl fmt::Display for Status {

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | [`cloud`](Cloud), `dispatch` | the world, and which operation is done where |
 //! | [`config`](Config) | seed, delays, throttling, late reads |
-//! | [`request`], [`reply`] | one type per operation, and what it answers |
+//! | [`request`], [`reply`], `operations` | one type per operation, and what it answers |
 //! | [`model`] | what exists: instances, volumes, groups, subnets, images |
 //! | [`catalogue`] | instance types, images and prices |
 //! | `instances` | launch, describe, stop, start, reboot, terminate, attributes |
@@ -47,6 +47,7 @@ mod machine;
 pub mod model;
 mod network;
 mod offers;
+mod operations;
 mod paging;
 mod placement;
 mod regions;

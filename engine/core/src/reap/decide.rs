@@ -94,7 +94,7 @@ fn end_of(lease: Option<Timestamp>, tag: Option<Timestamp>, launched_at: Timesta
 }
 
 fn default_lease() -> SignedDuration {
-    SignedDuration::from_secs(i64::try_from(TTL_DEFAULT.0).unwrap_or(i64::MAX))
+    TTL_DEFAULT.into()
 }
 
 /// An instance that is to be ended; nothing if it is gone, within its lease, or not ours.

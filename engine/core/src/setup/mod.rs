@@ -70,9 +70,7 @@ impl Setup {
     pub(crate) fn architectures(&self) -> Vec<String> {
         self.agents.keys().map(|machine| ec2_architecture(machine)).collect()
     }
-}
 
-impl Setup {
     /// The document that stops instances.
     ///
     /// # Errors

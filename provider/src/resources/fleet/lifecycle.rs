@@ -9,7 +9,6 @@ use spawn_core::rerun::{RunAgain, Wanted};
 use spawn_core::wait::Waited;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error};
-use spawn_model::field::Field;
 use spawn_model::ids::FleetId;
 use spawn_model::problem;
 use spawn_model::read::FieldType;
@@ -260,8 +259,8 @@ impl FleetResource {
 
 /// Whether a change of the lease may move the deadline: all of it may, but when the fleet is idle.
 fn moves_deadline(prior: &Value, planned: &Value) -> bool {
-    let differs = |field: &&Field| prior.get("lease").get(field.name) != planned.get("lease").get(field.name);
-    LeaseSpec::FIELDS.iter().filter(|field| field.name != "idle").any(|field| differs(&field))
+    let (prior, planned) = (prior.get("lease"), planned.get("lease"));
+    LeaseSpec::FIELDS.iter().any(|field| field.name != "idle" && prior.get(field.name) != planned.get(field.name))
 }
 
 fn fleet_id(state: &Value) -> Result<FleetId, Error> {
@@ -312,8 +311,7 @@ fn told(warnings: &[String]) -> Vec<Diagnostic> {
 }
 
 fn outcome_warning(fleet: &Fleet) -> Option<Diagnostic> {
-    let goes_no_further = fleet.status.is_over() || fleet.status == Status::Stopped;
-    if !goes_no_further || (fleet.status == Status::Succeeded && fleet.notes.is_empty()) {
+    if !fleet.status.goes_no_further() || (fleet.status == Status::Succeeded && fleet.notes.is_empty()) {
         return None;
     }
     let summary = format!("{}: {}", fleet.record.spec.name, fleet.status);

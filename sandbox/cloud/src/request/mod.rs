@@ -23,6 +23,7 @@ pub use templates::*;
 pub use volumes::*;
 
 use crate::model::Tag;
+use crate::operations::requests;
 
 /// One condition of a describe call: any of the values, each of which may hold `*` and `?`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,29 +70,8 @@ pub struct DescribeById {
     pub page: Page,
 }
 
-macro_rules! requests {
-    ($($(#[$doc:meta])* $name:ident($type:ty),)*) => {
-        /// One call.
-        #[derive(Clone, Debug, PartialEq)]
-        pub enum Request {
-            $($(#[$doc])* $name($type),)*
-        }
-
-        impl Request {
-            /// The operation's name in the EC2 API.
-            pub fn operation(&self) -> &'static str {
-                match self {
-                    $(Request::$name(_) => stringify!($name),)*
-                }
-            }
-        }
-
-        /// The names of every simulated operation.
-        pub const OPERATIONS: &[&str] = &[$(stringify!($name),)*];
-    };
-}
-
 requests! {
+    "EC2":
     /// See [`CreateTagged`].
     AllocateAddress(CreateTagged),
     /// See [`AssociateRouteTable`].

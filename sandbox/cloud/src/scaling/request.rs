@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::model::{Process, TerminationPolicy};
 use super::source::LaunchSource;
+use crate::operations::requests;
 use crate::request::{Filter, Page};
 
 /// What a group can be told when it is made, and later. What is left out keeps its default, or stays as it is.
@@ -213,29 +214,8 @@ pub struct DescribeGroupTags {
     pub page: Page,
 }
 
-macro_rules! requests {
-    ($($(#[$doc:meta])* $name:ident($type:ty),)*) => {
-        /// One call.
-        #[derive(Clone, Debug, PartialEq)]
-        pub enum Request {
-            $($(#[$doc])* $name($type),)*
-        }
-
-        impl Request {
-            /// The operation's name in the Auto Scaling API.
-            pub fn operation(&self) -> &'static str {
-                match self {
-                    $(Request::$name(_) => stringify!($name),)*
-                }
-            }
-        }
-
-        /// The names of every simulated operation.
-        pub const OPERATIONS: &[&str] = &[$(stringify!($name),)*];
-    };
-}
-
 requests! {
+    "Auto Scaling":
     /// See [`CreateAutoScalingGroup`].
     CreateAutoScalingGroup(Box<CreateAutoScalingGroup>),
     /// Sets tags of groups.

@@ -91,9 +91,7 @@ fn read(operation: &str, form: &mut Form) -> Result<Request, Failure> {
 fn create(form: &mut Form) -> Result<Request, Failure> {
     let name = form.need(NAME)?;
     for size in ["MinSize", "MaxSize"] {
-        if form.peek(size).is_none() {
-            form.need(size)?;
-        }
+        required(form, size)?;
     }
     let settings = settings::read(form)?;
     let tags = tags(form, Some(&name))?;
@@ -133,9 +131,7 @@ fn set_desired(form: &mut Form) -> Result<Request, Failure> {
     // Without it a group does not wait for its cooldown.
     only(form, "HonorCooldown", &["false"])?;
     let name = form.need(NAME)?;
-    if form.peek("DesiredCapacity").is_none() {
-        form.need("DesiredCapacity")?;
-    }
+    required(form, "DesiredCapacity")?;
     let desired_capacity = number(form, "DesiredCapacity")?.unwrap_or_default();
     Ok(Request::SetDesiredCapacity(SetDesiredCapacity { name, desired_capacity }))
 }
@@ -232,10 +228,16 @@ pub(super) fn flag(form: &mut Form, name: &str) -> Result<Option<bool>, Failure>
     }
 }
 
-fn needed_flag(form: &mut Form, name: &str) -> Result<bool, Failure> {
+/// Refuses a call without a parameter, which stays to be read.
+fn required(form: &mut Form, name: &str) -> Result<(), Failure> {
     if form.peek(name).is_none() {
         form.need(name)?;
     }
+    Ok(())
+}
+
+fn needed_flag(form: &mut Form, name: &str) -> Result<bool, Failure> {
+    required(form, name)?;
     flag(form, name).map(Option::unwrap_or_default)
 }
 

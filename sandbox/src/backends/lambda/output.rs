@@ -1,7 +1,7 @@
 //! What an environment prints, line by line, on its way to CloudWatch Logs.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::callers::Caller;
 use crate::protocol::Request;
-use crate::router::Outcome;
+use crate::router;
 
 use super::state::Version;
 use super::surroundings::Surroundings;
@@ -219,14 +219,9 @@ impl Delivery {
 
     /// Makes a call; an error is its code.
     async fn call(&self, operation: &str, body: &Value) -> Result<(), String> {
-        let router = self.around.router.get().and_then(Weak::upgrade).ok_or_else(|| "no router".to_owned())?;
         let target = format!("Logs_20140328.{operation}");
         let now = self.around.clock.now();
         let request = Request::own("logs", &self.region, self.caller.clone(), body.to_string().into(), Some(&target), now);
-        match router.dispatch(request).await {
-            Outcome::Answer(answer) if answer.status < 300 => Ok(()),
-            Outcome::Answer(answer) => Err(answer.code.unwrap_or_default()),
-            Outcome::Close | Outcome::Hang => Err("no answer".to_owned()),
-        }
+        router::call(self.around.router.get(), request).await
     }
 }

@@ -19,7 +19,7 @@ use crate::callers::Caller;
 use crate::clock::Clock;
 use crate::machines::role_of_machines;
 use crate::protocol::{Failure, Request};
-use crate::router::{Outcome, Router};
+use crate::router::{self, Router};
 
 /// What an agent needs for its channels, of which one is for commands and one for each session.
 const CHANNELS: [&str; 4] =
@@ -124,15 +124,10 @@ impl Agents {
 
     /// Makes a call as an instance; an error is its code.
     pub(super) async fn call(&self, agent: &Agent, service: &str, target: &str, body: &Value) -> Result<(), String> {
-        let router = self.router.get().and_then(Weak::upgrade).ok_or_else(|| "no router".to_owned())?;
         let now = self.around.clock.now();
         let body = body.to_string().into();
         let request = Request::own(service, &agent.machine.region, agent.caller.clone(), body, Some(target), now);
-        match router.dispatch(request).await {
-            Outcome::Answer(answer) if answer.status < 300 => Ok(()),
-            Outcome::Answer(answer) => Err(answer.code.unwrap_or_default()),
-            Outcome::Close | Outcome::Hang => Err("no answer".to_owned()),
-        }
+        router::call(self.router.get(), request).await
     }
 
     /// Lists something as missing.

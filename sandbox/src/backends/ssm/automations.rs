@@ -13,6 +13,7 @@ use crate::protocol::{Failure, Request};
 use crate::times::epoch;
 
 use super::Ssm;
+use super::filters::Filter;
 use super::paging::paged;
 
 /// Executions that run at once; further ones wait.
@@ -139,14 +140,6 @@ struct Describe {
     filters: Vec<Filter>,
     max_results: Option<usize>,
     next_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Filter {
-    key: String,
-    #[serde(default)]
-    values: Vec<String>,
 }
 
 impl Execution {

@@ -12,6 +12,7 @@ use crate::json::{read, validation};
 use crate::protocol::{Failure, Request};
 use crate::times::epoch;
 
+use super::filters::Filter;
 use super::paging::paged;
 use super::{Ssm, Tag, tag_map};
 
@@ -87,14 +88,6 @@ struct List {
     filters: Vec<Filter>,
     max_results: Option<usize>,
     next_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Filter {
-    key: String,
-    #[serde(default)]
-    values: Vec<String>,
 }
 
 impl Document {

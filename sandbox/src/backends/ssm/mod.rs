@@ -3,6 +3,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | `parameters`, `documents`, `automations` | what it keeps, and what it starts by itself |
+//! | `filters`, `paging` | what its lists have in common |
 //! | `agents`, `instances` | which instances are managed |
 //! | `commands` | Run Command |
 //! | `sessions` | Session Manager |
@@ -11,6 +12,7 @@ mod agents;
 mod automations;
 mod commands;
 mod documents;
+mod filters;
 mod instances;
 mod paging;
 mod parameters;

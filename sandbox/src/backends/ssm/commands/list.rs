@@ -11,6 +11,7 @@ use crate::protocol::{Failure, Request};
 use crate::times::{epoch, iso};
 
 use super::super::agents::not_valid;
+use super::super::filters::BegunFilter;
 use super::super::paging::paged;
 use super::Commands;
 use super::asked::SHELL_SCRIPT;
@@ -44,18 +45,11 @@ struct List {
     command_id: Option<String>,
     instance_id: Option<String>,
     #[serde(default)]
-    filters: Vec<Filter>,
+    filters: Vec<BegunFilter>,
     max_results: Option<usize>,
     next_token: Option<String>,
     #[serde(default)]
     details: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    key: String,
-    value: String,
 }
 
 impl Commands {
@@ -160,23 +154,16 @@ fn list(request: &Request) -> Result<List, Failure> {
         check_id(id)?;
     }
     for filter in &asked.filters {
-        match filter.key.as_str() {
-            "Status" | "DocumentName" => {}
-            "InvokedAfter" | "InvokedBefore" if filter.value.parse::<Timestamp>().is_ok() => {}
-            "InvokedAfter" | "InvokedBefore" => return Err(validation(format!("{} is not a time.", filter.value))),
-            "ExecutionStage" => return Err(Failure::gap(format!("filter {} of ssm {}", filter.key, request.operation))),
-            _ => return Err(Failure::new(400, "InvalidFilterKey", "The specified key isn't valid.")),
-        }
+        filter.check(&["Status", "DocumentName"], "ExecutionStage", request)?;
     }
     Ok(asked)
 }
 
-fn passes(filter: &Filter, command: &Command, (name, details): (&str, &str)) -> bool {
+fn passes(filter: &BegunFilter, command: &Command, (name, details): (&str, &str)) -> bool {
     match filter.key.as_str() {
         "Status" => filter.value == name || filter.value == details,
         "DocumentName" => filter.value == SHELL_SCRIPT,
-        "InvokedAfter" => filter.value.parse().is_ok_and(|time: Timestamp| command.requested > time),
-        _ => filter.value.parse().is_ok_and(|time: Timestamp| command.requested < time),
+        _ => filter.passes_time(command.requested),
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -12,6 +11,7 @@ use crate::json::{read, validation};
 use crate::protocol::{Failure, Request};
 use crate::times::epoch;
 
+use super::super::filters::BegunFilter;
 use super::super::paging::paged;
 use super::document::{self, Plan};
 use super::{Session, Sessions, Status, opening};
@@ -42,16 +42,9 @@ struct Named {
 struct Describe {
     state: String,
     #[serde(default)]
-    filters: Vec<Filter>,
+    filters: Vec<BegunFilter>,
     max_results: Option<usize>,
     next_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Filter {
-    key: String,
-    value: String,
 }
 
 impl Sessions {
@@ -123,13 +116,7 @@ impl Sessions {
             }
         };
         for filter in &asked.filters {
-            match filter.key.as_str() {
-                "Target" | "Owner" | "Status" | "SessionId" => {}
-                "InvokedAfter" | "InvokedBefore" if filter.value.parse::<Timestamp>().is_ok() => {}
-                "InvokedAfter" | "InvokedBefore" => return Err(validation(format!("{} is not a time.", filter.value))),
-                "AccessType" => return Err(Failure::gap("filter AccessType of ssm DescribeSessions")),
-                _ => return Err(Failure::new(400, "InvalidFilterKey", "The specified key isn't valid.")),
-            }
+            filter.check(&["Target", "Owner", "Status", "SessionId"], "AccessType", request)?;
         }
         let sessions = self.lock();
         let newest = sessions.iter().rev().enumerate();
@@ -159,15 +146,14 @@ impl Session {
         entry
     }
 
-    fn passes(&self, filter: &Filter) -> bool {
+    fn passes(&self, filter: &BegunFilter) -> bool {
         let value = filter.value.as_str();
         match filter.key.as_str() {
             "Target" => self.target == value,
             "Owner" => self.owner == value,
             "Status" => self.status.name() == value,
             "SessionId" => self.id == value,
-            "InvokedAfter" => value.parse().is_ok_and(|time: Timestamp| self.started > time),
-            _ => value.parse().is_ok_and(|time: Timestamp| self.started < time),
+            _ => filter.passes_time(self.started),
         }
     }
 }

@@ -95,6 +95,11 @@ impl Session {
             self.end.cancel();
         }
     }
+
+    /// When it has been idle for too long, if it is open.
+    fn due(&self) -> Option<Timestamp> {
+        (self.status != Status::Terminated).then(|| self.active.saturating_add(IDLE).unwrap_or(Timestamp::MAX))
+    }
 }
 
 impl Sessions {
@@ -151,12 +156,5 @@ impl Sessions {
     /// When the next session has been idle for too long.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.lock().iter().filter_map(Session::due).min()
-    }
-}
-
-impl Session {
-    /// When it has been idle for too long, if it is open.
-    fn due(&self) -> Option<Timestamp> {
-        (self.status != Status::Terminated).then(|| self.active.saturating_add(IDLE).unwrap_or(Timestamp::MAX))
     }
 }

@@ -49,32 +49,20 @@ impl Program {
     pub(super) async fn start(hypervisor: &Hypervisor, instance: &str, plan: &Plan) -> io::Result<Self> {
         let (sender, chunks) = mpsc::channel(AHEAD);
         let over = CancellationToken::new();
-        if matches!(plan, Plan::NonInteractive(_)) {
+        let (process, typed) = if matches!(plan, Plan::NonInteractive(_)) {
             let mut execution = hypervisor.execute(instance, plan.errand()).await?;
             for pipe in [execution.take_output(), execution.take_errors()].into_iter().flatten() {
                 tokio::spawn(over.clone().run_until_cancelled_owned(read_pipe(pipe, sender.clone())));
             }
-            return Ok(Self {
-                process: Process::Command(execution),
-                chunks,
-                typed: None,
-                is_silent: false,
-                is_over: false,
-                _over: over.drop_guard(),
-            });
-        }
-        let terminal = hypervisor.open_terminal(instance, plan.errand()).await?;
-        tokio::spawn(over.clone().run_until_cancelled_owned(read_line(terminal.line(), sender)));
-        let (typed, typing) = mpsc::unbounded_channel();
-        tokio::spawn(write_line(terminal.line(), typing, over.clone()));
-        Ok(Self {
-            process: Process::Terminal(terminal),
-            chunks,
-            typed: Some(typed),
-            is_silent: false,
-            is_over: false,
-            _over: over.drop_guard(),
-        })
+            (Process::Command(execution), None)
+        } else {
+            let terminal = hypervisor.open_terminal(instance, plan.errand()).await?;
+            tokio::spawn(over.clone().run_until_cancelled_owned(read_line(terminal.line(), sender)));
+            let (typed, typing) = mpsc::unbounded_channel();
+            tokio::spawn(write_line(terminal.line(), typing, over.clone()));
+            (Process::Terminal(terminal), Some(typed))
+        };
+        Ok(Self { process, chunks, typed, is_silent: false, is_over: false, _over: over.drop_guard() })
     }
 
     /// Waits for what it does next; what it writes is read only if that is wanted. May be cancelled and asked again.
