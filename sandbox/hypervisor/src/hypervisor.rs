@@ -19,6 +19,7 @@ use crate::guest::Guest;
 use crate::machine::{Credentials, Machine, SpotNotice};
 use crate::process::{Table, Watcher};
 use crate::program::{Program, Running};
+use crate::signals::uninherit_ignored;
 use crate::view;
 
 /// The program behind every command of a machine's init, without its first line.
@@ -162,6 +163,7 @@ impl Hypervisor {
         let table = Arc::new(Table::new(nonce));
         let host = Arc::new(Host { environment, credentials, events, table, command, options, gaps: Mutex::default() });
         let ended = CancellationToken::new();
+        uninherit_ignored()?;
         collect_orphans(Arc::clone(&host), ended.clone())?;
         let watcher = Mutex::new(Some(watcher));
         let inner = Arc::new(Inner { directory, host, guests: Mutex::default(), watcher, ended });

@@ -31,6 +31,7 @@ mod machine;
 mod metadata;
 mod process;
 mod program;
+mod signals;
 mod terminal;
 mod user_data;
 mod view;

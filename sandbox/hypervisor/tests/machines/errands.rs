@@ -112,14 +112,28 @@ for line in iter(sys.stdin.readline, ""): os.write(1, b"got " + line.encode())
     assert!(!lives(&pid));
     assert!(bench.read("i-1", "etc/passwd").contains("\nssm-user:x:1000:"));
 
-    let held = bench.hypervisor.open_terminal("i-1", of_user("echo $$ > \"$SAY\"; exec sleep 600")).await.unwrap();
-    let pid = bench.said().await;
-    assert!(lives(&pid));
-    held.hang_up();
-    while lives(&pid) {
-        tokio::task::yield_now().await;
+    // The second has a process group of its own, in the foreground: only the hang-up reaches it.
+    for script in ["echo $$ > \"$SAY\"; exec sleep 600", "set -m; sh -c 'echo $$ > \"$SAY\"; exec sleep 600'; true"] {
+        let held = bench.hypervisor.open_terminal("i-1", of_user(script)).await.unwrap();
+        let pid = bench.said().await;
+        assert!(lives(&pid));
+        held.hang_up();
+        while lives(&pid) {
+            tokio::task::yield_now().await;
+        }
     }
     bench.hypervisor.shutdown().await;
+}
+
+/// The test above once more, by itself and started as `nohup` and shells in the background start programs.
+#[test]
+fn what_the_hypervisor_ignores_its_machines_do_not() {
+    let again = ["-c", "trap '' HUP INT QUIT; exec \"$@\"", "sh"];
+    let itself = std::env::current_exe().unwrap();
+    let test = ["--exact", "errands::a_terminal_is_one_has_a_size_and_hangs_up"];
+    let ran = std::process::Command::new("timeout").arg("60").arg("sh").args(again).arg(itself).args(test).output().unwrap();
+    let told = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && told.contains("1 passed"), "{told}");
 }
 
 #[tokio::test]
