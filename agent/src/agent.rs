@@ -1,6 +1,7 @@
 //! The order of everything: from the configuration to the end of the machine.
 
 mod end;
+mod service;
 mod work;
 
 use std::cell::{Cell, OnceCell, RefCell};
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use spawn_model::idle::IdleSpec;
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{AgentConfig, Payload, RankClaim, SCHEMA};
+use spawn_model::spec::FleetKind;
 use tokio::sync::watch;
 
 use crate::aws::Session;
@@ -27,11 +29,17 @@ use crate::peers::{self, Peer};
 use crate::rank::{self, BucketClaims};
 use crate::results::Uploaded;
 use crate::retry::{Patience, retry};
+use crate::tenure::Tenure;
 use crate::workload::{self, Account};
 use crate::{Intervals, completion, config, idle, lease, payload, power, spot};
 
 /// How long to try for what nothing can be done without.
 const START_WITHIN: Duration = Duration::from_secs(180);
+
+/// Under this name the rank is kept.
+const RANK: &str = "rank.json";
+/// Under this name it is kept how often the command was begun.
+const ATTEMPT: &str = "attempt.json";
 
 /// What becomes of the machine.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,6 +79,8 @@ struct Agent {
     endings: Endings,
     identity: OnceCell<Identity>,
     rank: OnceCell<u32>,
+    /// The holding of the rank, in a service.
+    tenure: OnceCell<Tenure>,
     started_at: OnceCell<Timestamp>,
 }
 
@@ -129,6 +139,7 @@ impl Agent {
             endings,
             identity,
             rank,
+            tenure: OnceCell::new(),
             started_at,
         })
     }
@@ -153,6 +164,12 @@ impl Agent {
     }
 
     async fn serve(self) -> After {
+        let after = self.live().await;
+        self.give_back().await;
+        after
+    }
+
+    async fn live(&self) -> After {
         if self.is_renewed {
             let mut deadline = self.deadline.clone();
             tokio::select! {
@@ -164,7 +181,7 @@ impl Agent {
         }
         if let Some(done) = completion::kept(&self.state) {
             self.write(&done).await;
-            if done.idle.is_some() {
+            if done.idle.is_some() || self.is_service() {
                 return After::PowerOff;
             }
             let hooks = Hooks::kept(&self.state);
@@ -184,7 +201,7 @@ impl Agent {
                     self.watch_spot();
                 }
                 self.watch_idleness();
-                self.work(&ready).await
+                if self.is_service() { self.keep_running(ready).await } else { self.work(&ready).await }
             }
             Ok(None) => {
                 eprintln!("spored: every rank has its machine; this one is not needed and ends now");
@@ -213,19 +230,20 @@ impl Agent {
         }
         let (account, recorded) = tokio::join!(self.make_place(&payload), async {
             match payload.size {
+                // They are told whom there is at every start of the command.
+                _ if self.is_service() => Some(vec![]),
                 1 => Some(peers::alone(&identity.private_ip, &payload.name)),
                 size => peers::recorded(&self.bucket, &self.keys, size, &payload.name).await,
             }
         });
         let account = account?;
-        let started_at = Timestamp::now();
-        let claimed =
-            RankClaim { schema: SCHEMA, instance_id: identity.instance_id.clone(), private_ip: identity.private_ip.clone(), started_at };
-        let claims = BucketClaims { session: &self.session, bucket: &self.bucket, keys: &self.keys, claim: &claimed };
-        let chosen = rank::choose(&claims, &identity.instance_id, self.wanted(&identity), payload.size).await;
-        let Some(rank) = chosen.map_err(|failure| failure.to_string())? else { return Ok(None) };
-        let (_, _) = (self.rank.set(rank), self.started_at.set(started_at));
-        self.state.keep("rank.json", &rank).map_err(|error| format!("the rank cannot be kept: {error}"))?;
+        let rank = if self.is_service() {
+            Some(self.take_rank(&identity, &mut payload).await)
+        } else {
+            self.claim_rank(&identity, &payload).await?
+        };
+        let Some(rank) = rank else { return Ok(None) };
+        self.state.keep(RANK, &rank).map_err(|error| format!("the rank cannot be kept: {error}"))?;
         let peers = match recorded {
             Some(peers) => peers,
             None => peers::claimed(&self.bucket, &self.keys, payload.size, &payload.name).await,
@@ -233,9 +251,29 @@ impl Agent {
         Ok(Some(Ready { identity, payload, peers, account }))
     }
 
+    /// Claims a rank for good. Nothing if none is left.
+    async fn claim_rank(&self, identity: &Identity, payload: &Payload) -> Result<Option<u32>, String> {
+        let claimed = Self::claim_of(identity);
+        let claims = BucketClaims { session: &self.session, bucket: &self.bucket, keys: &self.keys, claim: &claimed };
+        let chosen = rank::choose(&claims, &identity.instance_id, self.wanted(identity), payload.size).await;
+        let Some(rank) = chosen.map_err(|failure| failure.to_string())? else { return Ok(None) };
+        let (_, _) = (self.rank.set(rank), self.started_at.set(claimed.started_at));
+        Ok(Some(rank))
+    }
+
+    /// What this machine claims a rank with, now.
+    fn claim_of(identity: &Identity) -> RankClaim {
+        let (instance_id, private_ip) = (identity.instance_id.clone(), identity.private_ip.clone());
+        RankClaim { schema: SCHEMA, instance_id, private_ip, started_at: Timestamp::now(), service: None }
+    }
+
+    fn is_service(&self) -> bool {
+        self.config.kind == FleetKind::Service
+    }
+
     /// The rank of an earlier boot, or the one that the launch meant.
     fn wanted(&self, identity: &Identity) -> u32 {
-        self.state.recall("rank.json").unwrap_or_else(|| self.config.rank_base.saturating_add(identity.launch_index))
+        self.state.recall(RANK).unwrap_or_else(|| self.config.rank_base.saturating_add(identity.launch_index))
     }
 
     /// Makes the workload's user and directories.

@@ -15,6 +15,8 @@ pub(crate) enum Ending {
     Lease,
     /// EC2 takes the machine back, in two minutes at the latest.
     Spot,
+    /// The rank is another machine's by now, or may be.
+    Replaced,
     /// The system goes down: there is a moment left.
     Shutdown,
 }
@@ -24,7 +26,7 @@ impl Ending {
     fn urgency(self) -> u8 {
         match self {
             Self::Idle => 0,
-            Self::Lease | Self::Spot => 1,
+            Self::Lease | Self::Spot | Self::Replaced => 1,
             Self::Shutdown => 2,
         }
     }
@@ -59,6 +61,11 @@ impl Endings {
                 counts
             });
         });
+    }
+
+    /// Why the machine is to end, if it is.
+    pub(crate) fn known(&self) -> Option<Ending> {
+        *self.0.borrow()
     }
 
     /// Waits until the machine is to end.
@@ -106,6 +113,8 @@ mod tests {
                     (&[Ending::Lease, Ending::Idle], Ending::Lease),
                     (&[Ending::Lease, Ending::Spot], Ending::Lease),
                     (&[Ending::Spot, Ending::Lease], Ending::Spot),
+                    (&[Ending::Replaced, Ending::Lease], Ending::Replaced),
+                    (&[Ending::Replaced, Ending::Shutdown], Ending::Shutdown),
                     (&[Ending::Idle, Ending::Shutdown], Ending::Shutdown),
                     (&[Ending::Shutdown, Ending::Spot], Ending::Shutdown),
                 ] {

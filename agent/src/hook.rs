@@ -37,13 +37,13 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// Why a hook runs at an end; nothing when the system goes down already.
+    /// Why a hook runs at an end; nothing when the system goes down already, or what it would save is another machine's to save.
     pub(crate) fn of(ending: Ending) -> Option<Self> {
         match ending {
             Ending::Idle => Some(Self::Idle),
             Ending::Lease => Some(Self::Lease),
             Ending::Spot => Some(Self::Spot),
-            Ending::Shutdown => None,
+            Ending::Replaced | Ending::Shutdown => None,
         }
     }
 

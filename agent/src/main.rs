@@ -7,8 +7,8 @@
 //! |---|---|
 //! | the order of everything | `agent` |
 //! | when to end, and why | `lease`, `spot`, `idle`, `ending`, `power` |
-//! | which rank this is, and who the others are | `rank`, `peers` |
-//! | what to run, and running it | `payload`, `environment`, `workload`, `exec`, `hook` |
+//! | which rank this is, and who the others are | `rank`, `tenure`, `peers` |
+//! | what to run, and running it, again if need be | `payload`, `environment`, `workload`, `exec`, `hook`, `restart` |
 //! | what is kept | `output`, `results`, `completion` |
 //! | AWS without an SDK | `aws`, `metadata`, `http`, `failure`, `retry` |
 
@@ -30,37 +30,43 @@ mod payload;
 mod peers;
 mod power;
 mod rank;
+mod restart;
 mod results;
 mod retry;
 mod spot;
+mod tenure;
 mod workload;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "usage: spored run --config FILE [--lease-interval SECONDS] [--look-interval SECONDS]
+                  [--renew-interval SECONDS]
        spored exec --job FILE --report FILE
        spored --version";
 
-/// How often something is looked at.
+/// How often something is looked at or said.
 #[derive(Clone, Copy, Debug)]
 struct Intervals {
     /// The lease object.
     lease: Duration,
     /// Whether anything happens on the machine.
     look: Duration,
+    /// How often a member of a service gives a sign of life; everything that follows from one that is missing is counted in these.
+    renew: Duration,
 }
 
 impl Intervals {
     /// Reads the options that say so.
     fn read(options: &[&str]) -> Option<Self> {
-        let mut intervals = Self { lease: lease::INTERVAL, look: idle::INTERVAL };
+        let mut intervals = Self { lease: lease::INTERVAL, look: idle::INTERVAL, renew: tenure::INTERVAL };
         for option in options.chunks(2) {
             let [name, seconds] = option else { return None };
             let interval = Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?);
             match *name {
                 "--lease-interval" => intervals.lease = interval,
                 "--look-interval" => intervals.look = interval,
+                "--renew-interval" => intervals.renew = interval,
                 _ => return None,
             }
         }

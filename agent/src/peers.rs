@@ -1,12 +1,15 @@
 //! Who the others are.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde::Serialize;
 use spawn_model::layout::{RunKeys, rank_of_key};
 use spawn_model::record::{Batch, RankClaim};
-use tokio::time::{Instant, sleep};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::aws::s3::Bucket;
 
@@ -14,6 +17,8 @@ use crate::aws::s3::Bucket;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause before the records are asked for again; it doubles each time, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// How many claims are read at the same time, where nobody waits for more of them.
+const AT_ONCE: usize = 16;
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -71,6 +76,32 @@ pub(crate) async fn claimed(bucket: &Bucket, keys: &RunKeys, size: u32, name: &s
     if all.is_none() {
         eprintln!("spored: only {} of {size} members are known", addresses.len());
     }
+    by_rank(&addresses, name)
+}
+
+/// The members whose claims are there and were not given back, and `own`, which is a rank and its address. Nobody is waited for.
+pub(crate) async fn present(bucket: &Rc<Bucket>, keys: &RunKeys, size: u32, name: &str, own: (u32, &str)) -> Vec<Peer> {
+    let mut addresses = BTreeMap::new();
+    let reading = async {
+        let limit = Rc::new(Semaphore::new(AT_ONCE));
+        let mut reads = JoinSet::new();
+        for key in bucket.list(&keys.ranks()).await.unwrap_or_default() {
+            let Some(rank) = rank_of_key(&key).filter(|rank| *rank < size) else { continue };
+            let (bucket, limit) = (Rc::clone(bucket), Rc::clone(&limit));
+            reads.spawn_local(async move {
+                let _permit = limit.acquire().await.ok()?;
+                let claim: RankClaim = serde_json::from_slice(&bucket.get(&key).await.ok()?).ok()?;
+                let is_released = claim.service.is_some_and(|service| service.released);
+                (!is_released).then_some((rank, claim.private_ip))
+            });
+        }
+        while let Some(read) = reads.join_next().await {
+            addresses.extend(read.ok().flatten());
+        }
+    };
+    // What is known by then has to do.
+    let _ = timeout(PATIENCE, reading).await;
+    addresses.insert(own.0, own.1.to_owned());
     by_rank(&addresses, name)
 }
 

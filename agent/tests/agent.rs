@@ -126,8 +126,8 @@ fn rights_that_arrive_late_are_waited_for() {
 }
 
 fn claim(world: &World, rank: u32, holder: &str, address: &str) {
-    let claim =
-        RankClaim { schema: SCHEMA, instance_id: InstanceId(holder.to_owned()), private_ip: address.to_owned(), started_at: seconds(0) };
+    let (instance_id, private_ip) = (InstanceId(holder.to_owned()), address.to_owned());
+    let claim = RankClaim { schema: SCHEMA, instance_id, private_ip, started_at: seconds(0), service: None };
     world.cloud.put(&world.keys.rank(rank), serde_json::to_vec(&claim).unwrap());
 }
 

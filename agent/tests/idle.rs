@@ -186,7 +186,8 @@ fn looking_costs_no_call_and_little_memory() {
 
 #[test]
 fn an_interval_of_nothing_is_refused() {
-    for options in [&["--look-interval", "0"][..], &["--look-interval"], &["--look-interval", "soon"], &["--lease-interval", "-1"]] {
+    let zero = &["--renew-interval", "0"];
+    for options in [&["--look-interval", "0"][..], &["--look-interval"], &["--look-interval", "soon"], &["--lease-interval", "-1"], zero] {
         let agent = std::process::Command::new(env!("CARGO_BIN_EXE_spored")).args(["run", "--config", "/nowhere"]).args(options).output();
         assert_eq!(agent.unwrap().status.code(), Some(2), "{options:?}");
     }

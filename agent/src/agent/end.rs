@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
-use spawn_model::record::{Completion, Exit, RankClaim, SCHEMA, Stop};
+use spawn_model::record::{Completion, Exit, SCHEMA, Stop};
 use tokio::time::{sleep, timeout};
 
 use super::{After, Agent};
@@ -18,7 +18,7 @@ use crate::results::Uploaded;
 use crate::retry::retry;
 
 /// What is left to be done when the lease has ended or EC2 takes the machine back gets this long, if nothing else is known.
-const LAST_WORK: Duration = Duration::from_secs(10);
+pub(super) const LAST_WORK: Duration = Duration::from_secs(10);
 /// What the record needs before the machine is gone.
 const RESERVE: SignedDuration = SignedDuration::from_secs(5);
 /// When the system goes down: for output and results that are under way, and then for the record.
@@ -41,6 +41,8 @@ impl Agent {
             Ending::Idle => Some(Exit::Idle),
             Ending::Lease => Some(Exit::LeaseEnded),
             Ending::Spot => Some(Exit::Interrupted),
+            // What the rank's record says is its new holder's to say.
+            Ending::Replaced => None,
             Ending::Shutdown => self.lease_over().then_some(Exit::LeaseEnded),
         }
     }
@@ -48,15 +50,15 @@ impl Agent {
     /// Something keeps the agent from working: it says so wherever it can, and ends the machine.
     pub(super) async fn unable(&self, reason: String) -> After {
         eprintln!("spored: {reason}; the machine ends now");
+        if self.is_service() {
+            // Another one takes its place, and may be able.
+            self.tell_of(Exit::NotStarted { reason });
+            return After::PowerOff;
+        }
         if self.rank.get().is_none()
             && let Some(identity) = self.identity.get()
         {
-            let claimed = RankClaim {
-                schema: SCHEMA,
-                instance_id: identity.instance_id.clone(),
-                private_ip: identity.private_ip.clone(),
-                started_at: Timestamp::now(),
-            };
+            let claimed = Self::claim_of(identity);
             let claims = BucketClaims { session: &self.session, bucket: &self.bucket, keys: &self.keys, claim: &claimed };
             let wanted = self.wanted(identity);
             let own = async {
@@ -165,9 +167,15 @@ impl Agent {
 
     /// Waits until the machine's end leaves no time for what is being done. `moment` is what there is once the system goes down.
     pub(super) async fn out_of_time(&self, moment: Duration) {
-        if self.endings.pressing().await != Ending::Shutdown {
-            // At the deadline itself there is hardly any time, and the little is taken.
-            let over = async { tokio::join!(self.until_before_end(RESERVE), sleep(LAST_WORK)) };
+        let pressing = self.endings.pressing().await;
+        if pressing != Ending::Shutdown {
+            // At the deadline itself there is hardly any time, and the little is taken. Of a rank that was lost, nobody waits for more.
+            let taken_back = async {
+                if pressing != Ending::Replaced {
+                    self.until_before_end(RESERVE).await
+                }
+            };
+            let over = async { tokio::join!(taken_back, sleep(LAST_WORK)) };
             tokio::select! { _ = over => return, () = self.endings.shutdown() => {} }
         }
         sleep(moment).await;

@@ -11,7 +11,7 @@ use spawn_model::record::Exit;
 use tokio::time::timeout;
 
 use super::end::LAST_MOMENTS;
-use super::{After, Agent, Ready};
+use super::{ATTEMPT, After, Agent, Ready};
 use crate::aws::logs::Stream;
 use crate::ending::Ending;
 use crate::environment::{self, Facts};
@@ -29,20 +29,22 @@ const SHUTDOWN_FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// How a run of the command came to its end.
-enum Ran {
+pub(super) enum Ran {
     /// By itself.
     Ended(Exit),
     /// With the machine, which has run its hook.
     EndedWithMachine(Exit),
     /// The system went down while it ran, with this to be recorded.
     Cut(Option<Exit>),
+    /// The machine ends, and another one goes on with the rank: nothing is to be recorded.
+    GivenUp,
 }
 
 impl Agent {
     /// Runs the command, keeps what it leaves, records how it ended.
     pub(super) async fn work(&self, ready: &Ready) -> After {
-        let attempt = self.state.recall("attempt.json").unwrap_or(0_u32) + 1;
-        if let Err(error) = self.state.keep("attempt.json", &attempt) {
+        let attempt = self.state.recall(ATTEMPT).unwrap_or(0_u32) + 1;
+        if let Err(error) = self.state.keep(ATTEMPT, &attempt) {
             return self.unable(format!("the attempt cannot be kept: {error}")).await;
         }
         let has_units = workload::has_units();
@@ -59,16 +61,11 @@ impl Agent {
         if has_units && attempt > 1 {
             workload::clear(WORKLOAD).await;
         }
-        let mut ran = self.run_once(ready, &hooks, attempt, has_units).await;
-        if let (true, Err(reason)) = (has_units, &ran) {
-            eprintln!("spored: the workload runs without a unit: {reason}");
-            ran = self.run_once(ready, &hooks, attempt, false).await;
-        }
-        let (exit, uploaded, after) = match ran {
+        let (exit, uploaded, after) = match self.run(ready, &hooks, attempt, has_units).await {
             Ok((Ran::Ended(exit), uploaded)) => (exit, uploaded, None),
             Ok((Ran::EndedWithMachine(exit), uploaded)) => (exit, uploaded, Some(After::PowerOff)),
             Ok((Ran::Cut(Some(exit)), uploaded)) => (exit, uploaded, Some(After::Leave)),
-            Ok((Ran::Cut(None), _)) => return After::Leave,
+            Ok((Ran::Cut(None) | Ran::GivenUp, _)) => return After::Leave,
             Err(reason) => (Exit::NotStarted { reason }, Uploaded::default(), None),
         };
         self.record(exit, uploaded).await;
@@ -76,6 +73,16 @@ impl Agent {
             Some(after) => after,
             None => self.stay(&hooks).await,
         }
+    }
+
+    /// Runs the command, in a unit if the machine has any. An error says why it could not be run.
+    pub(super) async fn run(&self, ready: &Ready, hooks: &Hooks, attempt: u32, has_units: bool) -> Result<(Ran, Uploaded), String> {
+        let ran = self.run_once(ready, hooks, attempt, has_units).await;
+        if let (true, Err(reason)) = (has_units, &ran) {
+            eprintln!("spored: the workload runs without a unit: {reason}");
+            return self.run_once(ready, hooks, attempt, false).await;
+        }
+        ran
     }
 
     /// Runs the command, in a unit or directly. An error if it could not be run in this way.
@@ -106,7 +113,7 @@ impl Agent {
                     // A command that was killed may have been so because the machine ends.
                     // One that ends well when it is asked to has not done its work, if it is to begin anew.
                     let ending = match exit {
-                        Exit::Code { code: 0 } if !self.config.stops => None,
+                        Exit::Code { code: 0 } if !self.begins_anew() => None,
                         Exit::NotStarted { .. } => None,
                         _ => self.endings.within(SHUTDOWN_FOLLOWS_WITHIN).await,
                     };
@@ -123,7 +130,15 @@ impl Agent {
             }
         };
         let exit = self.exit_by(ending);
-        let (Some(exit), Some(reason)) = (exit.clone(), Reason::of(ending)) else { return Ok(Ran::Cut(exit)) };
+        let (Some(exit), Some(reason)) = (exit.clone(), Reason::of(ending)) else {
+            if self.is_service() && exit.is_none() {
+                self.stop_saving(hooks).await;
+                // Before another machine begins with the rank, this one has to have ended.
+                command.stop().await;
+                return Ok(Ran::GivenUp);
+            }
+            return Ok(Ran::Cut(exit));
+        };
         if by_itself {
             self.stop_saving(hooks).await;
             return Ok(Ran::EndedWithMachine(exit));
@@ -139,13 +154,18 @@ impl Agent {
             tokio::select! { () = self.run_hook(hook, reason, output) => {}, () = self.endings.shutdown() => {} }
             // The hook may have had it end, and it may have ended well.
             match timeout(SHUTDOWN_FOLLOWS_WITHIN, command.ended()).await {
-                Ok(Ok(done @ Exit::Code { code: 0 })) if !self.config.stops => return Ok(Ran::EndedWithMachine(done)),
+                Ok(Ok(done @ Exit::Code { code: 0 })) if !self.begins_anew() => return Ok(Ran::EndedWithMachine(done)),
                 Ok(_) => return Ok(Ran::EndedWithMachine(exit)),
                 Err(_) => {}
             }
         }
         tokio::select! { () = command.stop() => {}, () = self.endings.shutdown() => {} }
         Ok(Ran::EndedWithMachine(exit))
+    }
+
+    /// Whether the command runs again, however it ends.
+    fn begins_anew(&self) -> bool {
+        self.config.stops || self.is_service()
     }
 
     /// Saves what there is when EC2 says that it is likely to take the machine back, while the command goes on. Comes back when that is done.
@@ -213,14 +233,14 @@ impl Agent {
     }
 
     /// Where what runs prints to: a file of this name, and the rank's stream.
-    fn channel(&self, file: &str) -> io::Result<Channel> {
+    pub(super) fn channel(&self, file: &str) -> io::Result<Channel> {
         let name = log_stream(&self.config.fleet, &self.config.run, self.rank.get().copied().unwrap_or_default());
         let stream = Stream::new(Rc::clone(&self.session), &self.config.log_group, name);
         Channel::open(&self.session, stream, self.state.path(file))
     }
 
     /// The hooks, ready to run, and kept for a later boot.
-    fn hooks(&self, ready: &Ready, attempt: u32) -> io::Result<Hooks> {
+    pub(super) fn hooks(&self, ready: &Ready, attempt: u32) -> io::Result<Hooks> {
         let hook = |name: &str, spec: &Option<HookSpec>| {
             let Some(spec) = spec else { return Ok(None) };
             let job = self.job(ready, &spec.command, attempt)?;

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderMap, Method};
+use jiff::fmt::rfc2822;
 
 use super::sign::Service;
 use super::{Call, Content, Session};
@@ -32,6 +33,24 @@ pub(crate) enum Made {
     Taken,
 }
 
+/// What has to hold for a write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Condition<'a> {
+    /// There is no such object.
+    Absent,
+    /// The object is the one with this tag.
+    Unchanged(&'a str),
+}
+
+/// An object as it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) content: Bytes,
+    pub(crate) tag: String,
+    /// How long ago it was written when it was read, both by S3's clock and in whole seconds; nothing if S3 did not tell.
+    pub(crate) age: Option<Duration>,
+}
+
 impl Bucket {
     pub(crate) fn new(session: Rc<Session>, name: &str, owner: &str) -> Self {
         Self { session, name: name.to_owned(), owner: owner.to_owned() }
@@ -49,8 +68,14 @@ impl Bucket {
         if answer.status == 304 {
             return Ok(None);
         }
-        let tag = answer.headers.get("etag").and_then(|tag| tag.to_str().ok()).unwrap_or_default().to_owned();
+        let tag = tag(&answer.headers);
         Ok(Some((answer.body, tag)))
+    }
+
+    /// Reads an object, with its tag and age.
+    pub(crate) async fn get_object(&self, key: &str) -> Result<Object, Failure> {
+        let answer = self.request(Method::GET, key, vec![], Content::Bytes(Bytes::new())).await?;
+        Ok(Object { tag: tag(&answer.headers), age: age(&answer.headers), content: answer.body })
     }
 
     /// Writes an object, over whatever is there.
@@ -61,12 +86,21 @@ impl Bucket {
 
     /// Writes an object if there is none.
     pub(crate) async fn make(&self, key: &str, content: Bytes) -> Result<Made, Failure> {
-        let headers = vec![("content-type", "application/json".to_owned()), ("if-none-match", "*".to_owned())];
-        match self.request(Method::PUT, key, headers, Content::Bytes(content)).await {
+        match self.put_if(key, content, Condition::Absent).await {
             Ok(_) => Ok(Made::Yes),
             Err(failure) if failure.class == Class::Taken => Ok(Made::Taken),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Writes an object if a condition holds, and gives its new tag. [`Class::Taken`] if the condition does not hold.
+    pub(crate) async fn put_if(&self, key: &str, content: Bytes, condition: Condition<'_>) -> Result<String, Failure> {
+        let condition = match condition {
+            Condition::Absent => ("if-none-match", "*".to_owned()),
+            Condition::Unchanged(tag) => ("if-match", tag.to_owned()),
+        };
+        let headers = vec![("content-type", "application/json".to_owned()), condition];
+        Ok(tag(&self.request(Method::PUT, key, headers, Content::Bytes(content)).await?.headers))
     }
 
     /// Writes a file of `length` bytes, a block at a time.
@@ -131,6 +165,19 @@ impl Bucket {
     }
 }
 
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn tag(headers: &HeaderMap) -> String {
+    header(headers, "etag").unwrap_or_default().to_owned()
+}
+
+fn age(headers: &HeaderMap) -> Option<Duration> {
+    let date = |name| rfc2822::DateTimeParser::new().parse_timestamp(header(headers, name)?).ok();
+    Duration::try_from(date("last-modified")?.duration_until(date("date")?)).ok()
+}
+
 /// The text of each element called `name`. S3's answers nest nothing of the same name.
 fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     let (open, close) = (format!("<{name}>"), format!("</{name}>"));
@@ -172,6 +219,23 @@ mod tests {
         assert_eq!(elements(xml, "Key").map(unescape).collect::<Vec<_>>(), ["a/1&2", "b"]);
         assert_eq!(elements(xml, "IsTruncated").next(), Some("false"));
         assert_eq!(elements("<Key>open", "Key").next(), None);
+    }
+
+    #[test]
+    fn an_objects_age_is_told_by_one_clock_or_not_at_all() {
+        let (then, now) = ("Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:31:01 GMT");
+        for (modified, date, expected) in [
+            (Some(then), Some(now), Some(181)),
+            (Some(then), Some(then), Some(0)),
+            (Some(now), Some(then), None),
+            (Some(then), None, None),
+            (None, Some(now), None),
+            (Some("yesterday"), Some(now), None),
+        ] {
+            let headers = [("last-modified", modified), ("date", date)];
+            let headers = headers.into_iter().filter_map(|(name, value)| Some((name.parse().unwrap(), value?.parse().unwrap())));
+            assert_eq!(age(&headers.collect()), expected.map(Duration::from_secs), "{modified:?} {date:?}");
+        }
     }
 
     #[test]

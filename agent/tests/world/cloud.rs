@@ -11,6 +11,7 @@ use aws_sigv4::http_request::{
     PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings, UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
+use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub(crate) const ACCOUNT: &str = "123456789012";
@@ -33,11 +34,19 @@ struct Fault {
 #[derive(Default)]
 struct Held {
     objects: BTreeMap<String, Vec<u8>>,
+    written: BTreeMap<String, Timestamp>,
     faults: Vec<Fault>,
     requests: Vec<String>,
     streams: Vec<String>,
     events: Vec<String>,
     metadata: BTreeMap<String, String>,
+}
+
+impl Held {
+    fn write(&mut self, key: &str, content: Vec<u8>) {
+        self.objects.insert(key.to_owned(), content);
+        self.written.insert(key.to_owned(), Timestamp::now());
+    }
 }
 
 /// The fake.
@@ -91,7 +100,12 @@ impl Cloud {
     }
 
     pub(crate) fn put(&self, key: &str, content: Vec<u8>) {
-        self.held.lock().unwrap().objects.insert(key.to_owned(), content);
+        self.held.lock().unwrap().write(key, content);
+    }
+
+    /// Has an object be as old as this.
+    pub(crate) fn age(&self, key: &str, seconds: i64) {
+        self.held.lock().unwrap().written.insert(key.to_owned(), Timestamp::now() - SignedDuration::from_secs(seconds));
     }
 
     pub(crate) fn get(&self, key: &str) -> Option<Vec<u8>> {
@@ -202,14 +216,24 @@ fn s3(held: &mut Held, request: &Request, key: &str) -> Answer {
         "GET" => match held.objects.get(key) {
             None => error(404, "NoSuchKey", "there is no such key"),
             Some(content) if request.headers.get("if-none-match") == Some(&tag(content)) => (304, vec![], vec![]),
-            Some(content) => (200, vec![("etag", tag(content))], content.clone()),
+            Some(content) => {
+                let date = |at: Timestamp| at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                let dates = [("last-modified", date(held.written[key])), ("date", date(Timestamp::now()))];
+                (200, std::iter::once(("etag", tag(content))).chain(dates).collect(), content.clone())
+            }
         },
-        "PUT" if request.headers.contains_key("if-none-match") && held.objects.contains_key(key) => {
-            error(412, "PreconditionFailed", "taken")
-        }
         "PUT" => {
-            held.objects.insert(key.to_owned(), request.body.clone());
-            (200, vec![], vec![])
+            let current = held.objects.get(key).map(|content| tag(content));
+            match (request.headers.get("if-match"), &current) {
+                (Some(_), None) => return error(404, "NoSuchKey", "there is no such key"),
+                (Some(wanted), Some(current)) if wanted != current => return error(412, "PreconditionFailed", "another"),
+                _ if request.headers.contains_key("if-none-match") && current.is_some() => {
+                    return error(412, "PreconditionFailed", "taken");
+                }
+                _ => {}
+            }
+            held.write(key, request.body.clone());
+            (200, vec![("etag", tag(&request.body))], vec![])
         }
         _ => error(405, "MethodNotAllowed", ""),
     }

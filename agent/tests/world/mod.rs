@@ -200,10 +200,15 @@ impl World {
 
     /// Starts the agent, which reads the lease and looks at the machine every second.
     pub(crate) fn start(&self) -> Child {
+        self.start_with(&[])
+    }
+
+    /// As [`World::start`], with these options too.
+    pub(crate) fn start_with(&self, options: &[&str]) -> Child {
         let config = self.state().join("config.json");
         std::fs::write(&config, serde_json::to_vec(&self.config).unwrap()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_spored"));
-        command.arg("run").arg("--config").arg(config).args(["--lease-interval", "1", "--look-interval", "1"]);
+        command.arg("run").arg("--config").arg(config).args(["--lease-interval", "1", "--look-interval", "1"]).args(options);
         self.environment(&mut command).spawn().unwrap()
     }
 

@@ -29,6 +29,7 @@ use crate::logs::CloudWatchLogs;
 use crate::objects::S3;
 use crate::partition::pricing_region;
 use crate::prices::Pricing;
+use crate::scaling::AutoScaling;
 use crate::schedules::Scheduler;
 use crate::settings::{endpoints_checked, profile_checked};
 use crate::shells::Sessions;
@@ -88,6 +89,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
     let ec2 = Arc::new(Ec2::new(&config));
     Ok(Aws {
         instances: ec2.clone(),
+        scaling: Arc::new(AutoScaling::new(&config, Arc::clone(&ec2))),
         networks: ec2,
         objects: Arc::new(S3::new(&config, &region, Arc::clone(&account))),
         identity: Arc::new(Iam::new(&config, &region, account)),

@@ -7,6 +7,9 @@ mod contract;
 
 mod lines;
 
+use std::time::Duration;
+
+use jiff::SignedDuration;
 use spawn_aws::{AccessKey, ConnectOptions, connect};
 use spawn_core::ports::{Aws, ImageQuery};
 use spawn_model::image::Distribution;
@@ -93,15 +96,43 @@ cases! {
     regions
     roles
     roles_with_boundary
+    scaling_as_spot
+    scaling_empties
+    scaling_groups
+    scaling_none
+    scaling_refused
+    scaling_resizes
+    scaling_sheds
+    scaling_tags
     schedule_group_twice
     schedules
     security_group_in_use
     security_groups
     security_groups_by_id
+    service_roles
     spot_prices
     subnets
     tags_change
     ways_out
+}
+
+/// A group takes half a minute to notice what it has lost, which nobody needs to wait for here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scaling_replaces() {
+    let place = Place::new().await;
+    let control = place.sandbox.control();
+    let hurry = async {
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            pace.tick().await;
+            control.clock_advance(SignedDuration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = contract::scaling_replaces(&place.aws) => {}
+        () = hurry => {}
+    }
+    place.end().await;
 }
 
 /// The newest by owner and name is the one that Canonical's public parameters name.

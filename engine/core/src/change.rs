@@ -15,6 +15,7 @@ use crate::operation::Operation;
 use crate::plan::plan;
 use crate::ports::{Result, Tags};
 use crate::rights;
+use crate::service;
 use crate::setup::Setup;
 use crate::tags;
 
@@ -33,15 +34,18 @@ impl Engine {
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
         let mut record = self.undisturbed(&fleet.record).await?;
-        record.spec.lease.clone_from(wanted);
-        if record.rate_usd_per_hour.is_none() {
-            record.rate_usd_per_hour = self.rate_of(&record, &setup).await?;
+        if service::is_service(&record) {
+            // What was emptied at its deadline stays so.
+            service::in_time(self.aws(), &record, fleet.deadline)?;
         }
+        record.spec.lease.clone_from(wanted);
+        let rate = if record.rate_usd_per_hour.is_none() { self.rate_of(&record, &setup).await? } else { None };
+        record.rate_usd_per_hour = record.rate_usd_per_hour.or(rate);
         let deadline = lease::deadline_of(&record);
         lease::change(self.aws(), &ledger, &setup, &record, deadline).await?;
         let edit = |edited: &mut FleetRecord| {
             edited.spec.lease.clone_from(wanted);
-            edited.rate_usd_per_hour = record.rate_usd_per_hour;
+            edited.rate_usd_per_hour = edited.rate_usd_per_hour.or(rate);
         };
         // Before it is recorded, so that a start that fails is still to be done for whoever looks.
         let is_later = deadline > lease::deadline_of(&fleet.record);
@@ -77,8 +81,16 @@ impl Engine {
             let changed = self.aws().identity.role_policy_put(&role.name, &role.policy).await;
             changed.map_err(|e| e.context("changing the fleet's role"))?;
         }
+        let is_service = service::is_service(&record);
         let old = fleet.tags_seen.as_ref().unwrap_or(&fleet.record.spec.tags);
         if *old != spec.tags || fleet.record.spec.tags != spec.tags {
+            if is_service {
+                record.spec.tags.clone_from(&spec.tags);
+                service::renew(self.aws(), &setup, &record).await?;
+                service::untag(self.aws(), &record, old, &spec.tags).await?;
+            } else {
+                self.wholly_launched(&fleet.record).await?;
+            }
             self.retag(fleet, old, &spec.tags).await?;
         }
         let edit = |record: &mut FleetRecord| {
@@ -91,7 +103,6 @@ impl Engine {
     }
 
     async fn retag(&self, fleet: &Fleet, old: &Tags, new: &Tags) -> Result<()> {
-        self.wholly_launched(&fleet.record).await?;
         let mine = tags::of_fleet(&fleet.record.fleet);
         let (volumes, groups) = try_join!(self.aws().instances.volumes(&mine), self.aws().instances.groups(&mine))?;
         let ids: Vec<String> = fleet.alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();

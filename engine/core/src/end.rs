@@ -14,6 +14,7 @@ use crate::ledger::{Ledger, is_unreadable};
 use crate::operation::Operation;
 use crate::ports::{Aws, Result, Tags, Written};
 use crate::retry::Patience;
+use crate::service;
 use crate::setup::Setup;
 use crate::tags;
 
@@ -127,7 +128,13 @@ async fn instances_end(
         launched.extend(launched_lately(aws, ledger, run).await?);
     }
     let settled = runs().map(|run| run.asked_at + UNSEEN).max();
+    for run in runs().filter(|run| service::is_service(run)) {
+        service::dismiss(aws, &run.run).await?;
+    }
     terminate(aws, &tags::of_fleet(fleet), launched, aws.clock.now(), timeout, operation).await?;
+    for run in runs().filter(|run| service::is_service(run)) {
+        service::gone(aws, &run.run, timeout).await?;
+    }
     operation.say("removing schedule, security group and role");
     groups_delete(aws, fleet, settled, timeout, operation).await?;
     Ok(record)
@@ -137,6 +144,7 @@ async fn instances_end(
 async fn machines_end(aws: &Aws, ledger: &Ledger, fleet: &FleetId, timeout: SignedDuration, operation: &Operation) -> Result<()> {
     let now = aws.clock.now();
     ledger.ended_write(fleet, &Ended { schema: SCHEMA, at: now }).await?;
+    service::dismiss_all(aws, fleet).await?;
     terminate(aws, &tags::of_fleet(fleet), Vec::new(), now + UNSEEN, timeout, operation).await?;
     groups_delete(aws, fleet, Some(now + UNSEEN), timeout, operation).await
 }

@@ -158,7 +158,7 @@ impl Engine {
         if let Some(setup) = &setup {
             self.name_free(setup, &caller, spec, own).await?;
         }
-        lease::check(setup.as_ref(), &spec.lease)?;
+        lease::check(setup.as_ref(), kind, &spec.lease)?;
         rights::check(&self.aws, setup.as_ref(), spec).await?;
         let names = types::names(&self.aws, spec, by).await?;
         let observed = self.observe(spec, &names, architectures).await?;
@@ -229,7 +229,7 @@ impl Engine {
                 setup
             }
         };
-        lease::check(Some(&setup), &spec.lease)?;
+        lease::check(Some(&setup), kind, &spec.lease)?;
         rights::check(&self.aws, Some(&setup), spec).await?;
         let ledger = self.ledger(&setup);
         let names = types::names(&self.aws, spec, By::Price).await?;

@@ -17,7 +17,8 @@ use spawn_model::tag;
 use crate::engine::whole_second;
 use crate::lease;
 use crate::ledger::Ledger;
-use crate::ports::{Aws, Instance, Result};
+use crate::ports::{Aws, Instance, Result, Tags};
+use crate::service;
 use crate::snapshot::{SETTLE, Snapshot, Snapshots};
 use crate::tags;
 
@@ -121,6 +122,9 @@ async fn seen(
     record: FleetRecord,
     ended_at: Option<Timestamp>,
 ) -> Result<Fleet> {
+    if service::is_service(&record) {
+        return service::seen(aws, ledger, record, ended_at).await;
+    }
     let fleet = &record.fleet;
     let size = size(ledger, &record).await?;
     let (lease, batches, told, completions) = try_join!(
@@ -135,10 +139,9 @@ async fn seen(
         Told::All(_) => aws.instances.describe(&tags::of_run(&record.run)).await?,
     };
     let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
-    let instances: Vec<Instance> =
-        instances.into_iter().filter(|i| i.tags.get(tag::RUN).is_some_and(|run| run == record.run.as_str())).collect();
+    let instances: Vec<Instance> = instances.into_iter().filter(|i| tags::is_of_run(&i.tags, &record.run)).collect();
     let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
-    let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(tagged_end), ended_at);
+    let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(|i| tagged_end(&i.tags)), ended_at);
     let now = aws.clock.now();
     let dates = Dates { deadline, kept_until: record.spec.lease.stops().then_some(end), now };
 
@@ -184,11 +187,7 @@ async fn seen(
     if size < record.spec.size {
         status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));
     }
-    if let Some(at) = ended_at {
-        status_reason.push_str(&format!("; ended for good at {at}"));
-    } else if let Some(next) = &record.next {
-        status_reason.push_str(&format!("; {} was begun in its place and is not launched yet", next.record.run));
-    }
+    status_reason.push_str(&afterword(&record, ended_at));
     Ok(Fleet {
         deadline,
         status,
@@ -203,6 +202,15 @@ async fn seen(
         ended_at,
         record,
     })
+}
+
+/// What is to be said of a fleet whatever its state.
+pub(crate) fn afterword(record: &FleetRecord, ended_at: Option<Timestamp>) -> String {
+    match (ended_at, &record.next) {
+        (Some(at), _) => format!("; ended for good at {at}"),
+        (None, Some(next)) => format!("; {} was begun in its place and is not launched yet", next.record.run),
+        (None, None) => String::new(),
+    }
 }
 
 /// Where the results of a fleet's run are.
@@ -256,26 +264,29 @@ fn notes(completion: &Completion, size: u32) -> impl Iterator<Item = String> {
 
 /// When a run's machines stop or end, and when nothing may be there any more: the earliest of what the lease, the tags and the fleet's end
 /// say. The tags tell the end alone: of something that is kept it is after the deadline.
-fn dates(lease: &Lease, tagged: impl Iterator<Item = Timestamp>, ended_at: Option<Timestamp>) -> (Timestamp, Timestamp) {
+pub(crate) fn dates(lease: &Lease, tagged: impl Iterator<Item = Timestamp>, ended_at: Option<Timestamp>) -> (Timestamp, Timestamp) {
     let end = tagged.fold(lease.end(), Timestamp::min);
     let deadline = ended_at.into_iter().fold(lease.deadline.min(end), Timestamp::min);
     (deadline, end)
 }
 
-fn tagged_end(instance: &Instance) -> Option<Timestamp> {
-    instance.tags.get(tag::DEADLINE)?.parse().ok()
+/// The end that tags tell.
+pub(crate) fn tagged_end(tags: &Tags) -> Option<Timestamp> {
+    tags.get(tag::DEADLINE)?.parse().ok()
 }
 
 /// The user's tags of the first living instance that does not carry what was asked for.
-fn tags_seen(record: &FleetRecord, instances: &[Instance]) -> Option<BTreeMap<String, String>> {
-    let own = |instance: &Instance| -> BTreeMap<String, String> {
-        let users = |key: &str| !key.starts_with(tag::RESERVED_PREFIX) && !key.starts_with("aws:") && key != tag::NAME;
-        instance.tags.iter().filter(|(key, _)| users(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
-    };
-    instances.iter().filter(|i| i.alive).map(own).find(|tags| *tags != record.spec.tags)
+pub(crate) fn tags_seen(record: &FleetRecord, instances: &[Instance]) -> Option<BTreeMap<String, String>> {
+    instances.iter().filter(|i| i.alive).map(|instance| users_tags(&instance.tags)).find(|tags| *tags != record.spec.tags)
 }
 
-fn member(rank: u32, launched: &Launched, holder: &InstanceId, status: Status, completion: Option<&Completion>) -> Member {
+/// Those tags that neither spawn nor AWS has put there.
+pub(crate) fn users_tags(tags: &Tags) -> BTreeMap<String, String> {
+    let users = |key: &str| !key.starts_with(tag::RESERVED_PREFIX) && !key.starts_with("aws:") && key != tag::NAME;
+    tags.iter().filter(|(key, _)| users(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+pub(crate) fn member(rank: u32, launched: &Launched, holder: &InstanceId, status: Status, completion: Option<&Completion>) -> Member {
     let exit_code = completion.and_then(|c| match c.exit {
         Exit::Code { code } => Some(i64::from(code)),
         // As a shell would tell it.

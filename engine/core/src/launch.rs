@@ -8,22 +8,22 @@ use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::layout;
 use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
-use spawn_model::record::{AgentConfig, Attempt, Batch, FleetRecord, Launched, Payload, SCHEMA, Settled};
-use spawn_model::tag;
+use spawn_model::record::{Attempt, Batch, FleetRecord, Launched, Payload, SCHEMA, Settled};
 
 use crate::bucket::Bucket;
 use crate::full::Full;
 use crate::lease;
 use crate::ledger::Ledger;
+use crate::machine::Machine;
 use crate::operation::Operation;
 use crate::plan::{Plan, batch_size, client_token};
 use crate::pools::Pool;
-use crate::ports::{Aws, Disk, LaunchRequest, Result, SpotTerms, Tags};
+use crate::ports::{Aws, LaunchRequest, Result, SpotTerms, Tags};
 use crate::retry::{Patience, patiently};
 use crate::rights;
+use crate::service;
 use crate::setup::Setup;
 use crate::tags;
-use crate::user_data::UserData;
 
 /// A launch under way.
 pub(crate) struct Launcher<'a> {
@@ -83,11 +83,14 @@ impl Launcher<'_> {
     pub(crate) async fn instances(&self, group_id: &str) -> Result<Option<String>> {
         let deadline = lease::deadline_of(self.record);
         self.patiently(|| lease::schedules_put(self.aws, self.setup, self.record, deadline)).await?;
+        if service::is_service(self.record) {
+            return self.maintain(group_id).await.map(|()| None);
+        }
         self.patiently(|| self.placement_group()).await?;
         self.batches(group_id).await
     }
 
-    async fn patiently<T, F: Future<Output = Result<T>>>(&self, call: impl Fn() -> F) -> Result<T> {
+    pub(crate) async fn patiently<T, F: Future<Output = Result<T>>>(&self, call: impl Fn() -> F) -> Result<T> {
         patiently(self.aws, self.operation, call).await
     }
 
@@ -118,14 +121,6 @@ impl Launcher<'_> {
         made.map_err(|e| e.context("making the fleet's placement group"))
     }
 
-    /// The root volume as the image names it, and the others.
-    fn disks(&self) -> Vec<Disk> {
-        let spec = &self.record.spec;
-        let root = Disk { device: self.plan.image.root_device.clone(), volume: spec.root_volume.clone() };
-        let others = spec.volumes.iter().map(|(device, volume)| Disk { device: device.clone(), volume: volume.clone() });
-        std::iter::once(root).chain(others).collect()
-    }
-
     /// Asks pool after pool until every rank has an instance, or no pool has room and fewer may do.
     async fn batches(&self, group_id: &str) -> Result<Option<String>> {
         let (fleet, run) = (&self.record.fleet, &self.record.run);
@@ -153,7 +148,7 @@ impl Launcher<'_> {
             }
             let asked = batch_size(base, self.plan.pools.change_after(base, self.plan.size));
             self.operation.say(&format!("asking for {asked} × {}", place.title()));
-            match self.ask(&self.request(place, base, asked, group_id)?, &mut bucket).await {
+            match self.ask(&self.request(place, base, asked, group_id), &mut bucket).await {
                 Ok(instances) => {
                     let given = given(&instances);
                     self.operation.say(&format!("{given} × {} launched", place.title()));
@@ -228,7 +223,7 @@ impl Launcher<'_> {
     }
 
     /// Nothing is launched that the lease would end at once.
-    fn in_time(&self) -> Result<()> {
+    pub(crate) fn in_time(&self) -> Result<()> {
         let deadline = lease::deadline_of(self.record);
         if self.aws.clock.now() < deadline {
             return Ok(());
@@ -262,47 +257,27 @@ impl Launcher<'_> {
         Ok((base, Turns { turn, resumed: turn == 0, ..Turns::default() }))
     }
 
-    fn request(&self, pool: &Pool, base: u32, count: u32, group_id: &str) -> Result<LaunchRequest> {
-        let (spec, deadline) = (&self.record.spec, lease::deadline_of(self.record));
-        let config = AgentConfig {
-            schema: SCHEMA,
-            account: self.record.account.clone(),
-            region: self.record.region.clone(),
-            bucket: self.ledger.bucket().to_owned(),
-            fleet: self.record.fleet.clone(),
-            run: self.record.run.clone(),
-            kind: self.record.kind,
-            rank_base: base,
-            deadline,
-            stops: spec.lease.stops(),
-            log_group: self.setup.log_group.clone(),
-        };
-        let agents: Vec<(String, String)> = self.setup.agents.iter().map(|(machine, sha)| (machine.clone(), sha.clone())).collect();
-        let mut tags = self.tags();
-        tags.extend([
-            (tag::RUN.to_owned(), self.record.run.to_string()),
-            (tag::SHARD.to_owned(), layout::shard_of_rank(base).to_string()),
-            (tag::RANK_BASE.to_owned(), base.to_string()),
-            (tag::DEADLINE.to_owned(), lease::end_of(self.record).to_string()),
-        ]);
-        Ok(LaunchRequest {
+    fn request(&self, pool: &Pool, base: u32, count: u32, group_id: &str) -> LaunchRequest {
+        let spec = &self.record.spec;
+        let machine = Machine { record: self.record, setup: self.setup };
+        LaunchRequest {
             client_token: client_token(&self.record.run, base, pool),
             min_count: if self.plan.gang { count } else { 1 },
             max_count: count,
             instance_type: pool.instance_type.clone(),
             image_id: self.plan.image.id.clone(),
-            disks: self.disks(),
+            disks: machine.disks(),
             subnet_id: pool.subnet_id.clone(),
             public_address: spec.network.public_address,
-            group_ids: std::iter::once(group_id.to_owned()).chain(spec.network.security_groups.iter().cloned()).collect(),
+            group_ids: machine.security_groups(group_id),
             placement_group: spec.placement.map(|_| layout::group_name(&self.record.fleet)),
             key_name: spec.ssh_key.clone(),
             profile: layout::role_name(&self.record.fleet),
             spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: spec.market.max_price }),
             stops: spec.lease.stops(),
-            user_data: UserData { config: &config, agent_sha256: &agents }.render(),
-            tags,
-        })
+            user_data: machine.user_data(base),
+            tags: machine.tags(base),
+        }
     }
 
     /// One `RunInstances`, asked again where the class of its failure says that asking again with the same token is right.

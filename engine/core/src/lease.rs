@@ -11,13 +11,14 @@ use spawn_model::error::{Class, Error};
 use spawn_model::layout::{self, SHARD_SIZE};
 use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Lease, SCHEMA};
-use spawn_model::spec::LeaseSpec;
+use spawn_model::spec::{FleetKind, LeaseSpec};
 use spawn_model::stopping::OnEnd;
 use spawn_model::tag;
 
 use crate::cost::lasts;
 use crate::ledger::Ledger;
 use crate::ports::{Aws, Result, Schedule, Span, Tags, Target};
+use crate::service;
 use crate::setup::Setup;
 use crate::tags;
 
@@ -52,9 +53,10 @@ pub(crate) fn object(record: &FleetRecord, deadline: Timestamp, generation: u32)
 /// Whether the set-up can do what a lease asks for.
 ///
 /// # Errors
-/// `SetupOld` if it stops nothing.
-pub(crate) fn check(setup: Option<&Setup>, lease: &LeaseSpec) -> Result<()> {
+/// `SetupOld` if it stops nothing, or deletes no groups.
+pub(crate) fn check(setup: Option<&Setup>, kind: FleetKind, lease: &LeaseSpec) -> Result<()> {
     match setup {
+        Some(setup) if kind == FleetKind::Service => setup.group_document().map(drop),
         Some(setup) if lease.on_expiry == OnEnd::Stop => {
             setup.stop_document().map(drop).map_err(|error| error.at(Path::field("lease").key("on_expiry")))
         }
@@ -80,8 +82,9 @@ pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord
         },
     };
     let (run, end) = (&record.run, end_after(record, deadline));
+    let document = if service::is_service(record) { setup.group_document()? } else { &setup.document };
     let mut schedules: Vec<Schedule> =
-        shards(record).map(|shard| strike(layout::schedule_name(run, shard), shard, &setup.document, end)).collect();
+        shards(record).map(|shard| strike(layout::schedule_name(run, shard), shard, document, end)).collect();
     // What was to be stopped has stopped.
     if stops_first(record) && deadline > aws.clock.now() {
         let document = setup.stop_document()?;
@@ -91,6 +94,7 @@ pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord
     try_join_all(puts).await.map(drop).map_err(|e| e.context("making the schedule that ends the fleet"))
 }
 
+/// A service has one, whatever its size becomes.
 fn shards(record: &FleetRecord) -> std::ops::Range<u32> {
     0..record.spec.size.div_ceil(SHARD_SIZE)
 }
@@ -131,17 +135,27 @@ pub async fn change(aws: &Aws, ledger: &Ledger, setup: &Setup, record: &FleetRec
     let generation = old.as_ref().map_or(0, |lease| lease.generation) + 1;
     let lease = object(record, deadline, generation);
     if old.is_some_and(|old| deadline < old.deadline || lease.end() < old.end()) {
-        tags_move(aws, record, deadline).await?;
-        schedules_put(aws, setup, record, deadline).await?;
+        tags_move(aws, setup, record, deadline).await?;
+        hands_move(aws, setup, record, deadline).await?;
         ledger.lease_write(&record.fleet, &record.run, &lease).await
     } else {
         ledger.lease_write(&record.fleet, &record.run, &lease).await?;
-        schedules_put(aws, setup, record, deadline).await?;
-        tags_move(aws, record, deadline).await
+        hands_move(aws, setup, record, deadline).await?;
+        tags_move(aws, setup, record, deadline).await
     }
 }
 
-async fn tags_move(aws: &Aws, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
+/// What ends a run from outside.
+async fn hands_move(aws: &Aws, setup: &Setup, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
+    schedules_put(aws, setup, record, deadline).await?;
+    if service::is_service(record) { service::empty_at(aws, record, deadline).await } else { Ok(()) }
+}
+
+/// The tags of what lives, and before that of what a service launches from now on.
+async fn tags_move(aws: &Aws, setup: &Setup, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
+    if service::is_service(record) {
+        service::renew(aws, setup, record).await?;
+    }
     let instances = aws.instances.describe(&tags::of_run(&record.run)).await?;
     let ids: Vec<String> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.0.clone()).collect();
     let end = end_after(record, deadline);

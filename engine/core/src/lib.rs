@@ -10,6 +10,8 @@
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
+//! | `service` | runs that an Auto Scaling group keeps at their size |
+//! | `machine`, [`user_data`] | what an instance is, and what it boots with |
 //! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
 //! | [`shell`] | what people do on its instances |
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
@@ -21,9 +23,8 @@
 //! | [`policies`] | what whoever uses spawn may do |
 //! | [`ledger`] | the bucket as a ledger |
 //! | [`classes`] | what AWS's error codes mean |
-//! | [`user_data`] | what an instance boots with |
 //!
-//! Only `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod artifacts;
 mod bucket;
@@ -39,6 +40,7 @@ mod image;
 mod launch;
 pub mod lease;
 pub mod ledger;
+mod machine;
 mod network;
 pub mod operation;
 pub mod plan;
@@ -51,6 +53,7 @@ pub mod reap;
 pub mod rerun;
 mod retry;
 mod rights;
+mod service;
 pub mod setup;
 pub mod shell;
 mod snapshot;

@@ -3,6 +3,7 @@
 //! `engine/aws` implements them on the AWS SDKs, tests on simulations. One call of a method is one call of AWS unless its
 //! documentation says otherwise; no implementation retries what changes something.
 
+mod scaling;
 mod shells;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use spawn_model::requirements::Architecture;
 use spawn_model::status::Seen;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 
+pub use scaling::{Group, GroupRequest, Launches, Scaling, Template};
 pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
 
 /// What a port answers.
@@ -35,6 +37,8 @@ pub struct Aws {
     pub region: String,
     /// EC2.
     pub instances: Arc<dyn Instances>,
+    /// Auto Scaling.
+    pub scaling: Arc<dyn Scaling>,
     /// EC2's networks, as they are.
     pub networks: Arc<dyn Networks>,
     /// S3.
@@ -392,6 +396,8 @@ pub trait Identity: Send + Sync {
     async fn role_delete(&self, name: &str) -> Result<()>;
     /// The names of roles under `/spawn/` that begin with a prefix.
     async fn roles(&self, name_prefix: &str) -> Result<Vec<String>>;
+    /// `CreateServiceLinkedRole`: the role that a service of AWS acts with in this account. It exists counts as done.
+    async fn service_role_ensure(&self, service: &str) -> Result<()>;
     /// `GetPolicy` and `GetPolicyVersion`: what a managed policy says (JSON), or nothing if there is none.
     async fn policy_document(&self, arn: &str) -> Result<Option<String>>;
     /// Makes a managed policy under `/spawn/`; the ARN. It exists: `GetPolicy` and `GetPolicyVersion`; if it says something else,

@@ -27,6 +27,7 @@ use crate::ports::{Aws, Result};
 use crate::process;
 use crate::retry::patiently;
 use crate::rights;
+use crate::service;
 use crate::setup::Setup;
 use crate::tags;
 use begun::{Begun, Standing};
@@ -83,7 +84,7 @@ impl Engine {
         let setup = self.warm().await?;
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
         let (record, etag) = stage.record(fleet).await?;
-        lease::check(Some(&stage.setup), &spec.lease)?;
+        lease::check(Some(&stage.setup), record.kind, &spec.lease)?;
         rights::check(self.aws(), Some(&stage.setup), spec).await?;
         let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
         let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
@@ -112,21 +113,21 @@ impl Engine {
         }
     }
 
-    /// A fleet's record without a run that somebody began and nobody goes on with: that one is taken back.
-    pub(crate) async fn undisturbed(&self, record: &FleetRecord) -> Result<FleetRecord> {
-        if record.next.is_none() {
-            return Ok(record.clone());
-        }
+    /// A fleet's record as it is now, without a run that somebody began and nobody goes on with: that one is taken back.
+    ///
+    /// # Errors
+    /// `RunLost` if its run is another one by now.
+    pub(crate) async fn undisturbed(&self, seen: &FleetRecord) -> Result<FleetRecord> {
         let setup = self.warm().await?;
         let quiet = Operation::quiet();
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation: &quiet };
-        let (mut record, mut etag) = stage.record(&record.fleet).await?;
+        let (mut record, mut etag) = stage.record(&seen.fleet).await?;
         while let Some(next) = record.next.clone() {
             stage.dead(&record.fleet, &next).await?;
             stage.withdraw(&record, &etag, *next.record).await?;
             (record, etag) = stage.record(&record.fleet).await?;
         }
-        Ok(record)
+        if record.run == seen.run { Ok(record) } else { Err(begun::lost(&record.fleet)) }
     }
 }
 
@@ -240,6 +241,9 @@ impl Stage<'_> {
     /// Ends the run that another one takes the place of. Its lease goes first: that is the truth about when it ends, and says
     /// afterwards why its instances are gone.
     async fn end_former(&self, former: &FleetRecord) -> Result<()> {
+        if service::is_service(former) {
+            return self.end_former_service(former).await;
+        }
         let run_tags = tags::of_run(&former.run);
         let seen = patiently(self.aws, self.operation, || self.aws.instances.describe(&run_tags)).await?;
         let now = self.aws.clock.now();
@@ -259,6 +263,22 @@ impl Stage<'_> {
             end::terminate(self.aws, &run_tags, launched, settled, END_TIMEOUT, self.operation).await?;
         }
         patiently(self.aws, self.operation, || lease::schedules_drop(self.aws, &self.setup, former)).await
+    }
+
+    async fn end_former_service(&self, former: &FleetRecord) -> Result<()> {
+        let now = self.aws.clock.now();
+        self.operation.say(&format!("ending what runs of {}", former.run));
+        self.lease_over(former, now).await?;
+        self.remove_service(former, self.operation).await?;
+        patiently(self.aws, self.operation, || lease::schedules_drop(self.aws, &self.setup, former)).await
+    }
+
+    /// Removes the group of a run, and all that it has launched.
+    async fn remove_service(&self, run: &FleetRecord, operation: &Operation) -> Result<()> {
+        patiently(self.aws, operation, || service::dismiss(self.aws, &run.run)).await?;
+        let settled = self.aws.clock.now() + end::UNSEEN;
+        end::terminate(self.aws, &tags::of_run(&run.run), Vec::new(), settled, END_TIMEOUT, operation).await?;
+        patiently(self.aws, operation, || service::gone(self.aws, &run.run, END_TIMEOUT)).await
     }
 
     async fn lease_over(&self, former: &FleetRecord, now: Timestamp) -> Result<()> {
@@ -309,10 +329,13 @@ impl Stage<'_> {
     /// Removes a run that came to nothing: its instances, then its schedules, then its records.
     async fn remove(&self, run: &FleetRecord) -> Result<()> {
         let quiet = Operation::quiet();
-        let run_tags = tags::of_run(&run.run);
-        let launched = end::launched_lately(self.aws, &self.ledger, run).await?;
-        let settled = self.aws.clock.now() + end::UNSEEN;
-        end::terminate(self.aws, &run_tags, launched, settled, END_TIMEOUT, &quiet).await?;
+        if service::is_service(run) {
+            self.remove_service(run, &quiet).await?;
+        } else {
+            let launched = end::launched_lately(self.aws, &self.ledger, run).await?;
+            let settled = self.aws.clock.now() + end::UNSEEN;
+            end::terminate(self.aws, &tags::of_run(&run.run), launched, settled, END_TIMEOUT, &quiet).await?;
+        }
         patiently(self.aws, &quiet, || lease::schedules_drop(self.aws, &self.setup, run)).await?;
         self.ledger.run_erase(&run.fleet, &run.run).await
     }
@@ -320,7 +343,7 @@ impl Stage<'_> {
 
 /// Whether a run is what is asked for.
 fn is_the_run(ran: &FleetSpec, asked: &FleetSpec) -> bool {
-    (&ran.triggers, &ran.lease) == (&asked.triggers, &asked.lease)
+    (&ran.triggers, &ran.lease, ran.size) == (&asked.triggers, &asked.lease, asked.size)
 }
 
 fn ended(fleet: &FleetId) -> Error {

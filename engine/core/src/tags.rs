@@ -31,6 +31,11 @@ pub(crate) fn of_run(run: &RunId) -> Tags {
     Tags::from([(tag::RUN.to_owned(), run.to_string())])
 }
 
+/// Whether something carries the tag of a run.
+pub(crate) fn is_of_run(tags: &Tags, run: &RunId) -> bool {
+    tags.get(tag::RUN).is_some_and(|tagged| tagged == run.as_str())
+}
+
 /// What the instances of every run carry.
 pub(crate) fn of_any_run() -> Tags {
     Tags::from([(tag::RUN.to_owned(), "*".to_owned())])

@@ -8,6 +8,7 @@ use crate::fleet::{self, Fleet};
 use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::ports::{Aws, Result};
+use crate::service;
 
 /// The first and the longest pause between two looks.
 const PAUSE_MS: (u64, u64) = (200, 10_000);
@@ -77,6 +78,8 @@ async fn reached(ledger: &Ledger, fleet: &Fleet, goal: WaitFor) -> Result<bool> 
     Ok(match goal {
         WaitFor::Launched => true,
         WaitFor::Running => fleet.status != Status::Launching,
+        // Claims of a service outlive those who made them.
+        WaitFor::Ready if service::is_service(&fleet.record) => fleet.status != Status::Launching && fleet.members.len() >= size,
         WaitFor::Ready => fleet.status != Status::Launching && ledger.ranks_begun(&fleet.record.fleet, &fleet.record.run).await? >= size,
         WaitFor::Completed => fleet.members.iter().filter(|member| member.ended_at.is_some()).count() >= size,
     })

@@ -387,6 +387,13 @@ pub const CODES: &[Code] = &[
         "An administrator says once what fleets may get at most: `spawn setup --workload-boundary FILE`, with a policy document of IAM's. It becomes part of the permissions boundary of every fleet's role.",
     ),
     code(
+        "NotAService",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "Only a service changes its size while it runs: the ranks of an array are a whole, and an instance is one.",
+        "Make an array of another size, or a service: `spawn_service` in Terraform, `--kind service` on the command line.",
+    ),
+    code(
         "NotConnected",
         &[Class::Transient],
         Left::Unchanged,
@@ -521,6 +528,13 @@ pub const CODES: &[Code] = &[
         Left::Unchanged,
         "What listens at the sandbox's address is not the sandbox that was started there.",
         "Remove what the message names, and start a new one.",
+    ),
+    code(
+        "SecurityGroupGone",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "Somebody has deleted the security group of a service, so that nothing can be launched for it any more.",
+        "Run it again: `spawn rerun NAME`; in Terraform, change `triggers`.",
     ),
     code(
         "SessionRefused",

@@ -177,6 +177,15 @@ pub fn group_name(fleet: &FleetId) -> String {
     format!("spawn-{fleet}")
 }
 
+/// What the names of services' Auto Scaling groups and launch templates begin with.
+pub const SCALING_PREFIX: &str = "spawn-run-";
+
+/// The name of the Auto Scaling group that maintains a service's run, and of its launch template.
+#[must_use]
+pub fn scaling_name(run: &RunId) -> String {
+    format!("spawn-{run}")
+}
+
 /// The most members that one schedule ends.
 pub const SHARD_SIZE: u32 = 1000;
 

@@ -270,7 +270,8 @@ pub struct Launched {
     pub market: MarketType,
 }
 
-/// A rank's holder. Made with `If-None-Match: *`, so that no rank has two.
+/// A rank's holder. Made with `If-None-Match: *`, so that no rank has two. In a service it is written again and again, with `If-Match`, as a
+/// sign of life, and may be taken over when there is none any more.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct RankClaim {
     /// [`SCHEMA`].
@@ -281,6 +282,22 @@ pub struct RankClaim {
     pub private_ip: String,
     /// When the command started; claimed just before.
     pub started_at: Timestamp,
+    /// What the holder says of itself, in a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
+}
+
+/// What a member of a service says with each sign of life.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Service {
+    /// Whether it has given its rank back, for anybody to take.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub released: bool,
+    /// How often its command has ended and was started again.
+    pub restarts: u32,
+    /// How the command ended last, if it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_exit: Option<Exit>,
 }
 
 /// How a command ended.

@@ -9,7 +9,7 @@ use crate::hook::check_hooks;
 use crate::idle::check_idle;
 use crate::image::{Distribution, ImageReference};
 use crate::layout::SHARD_SIZE;
-use crate::market::check_market;
+use crate::market::{Fallback, check_market};
 use crate::network::{check_network, check_ssh_key};
 use crate::placement::check_placement;
 use crate::policies::check_policies;
@@ -17,6 +17,7 @@ use crate::problem::{Path, Problem};
 use crate::read::FieldType;
 use crate::requirements::check_requirements;
 use crate::spec::{FleetKind, FleetSpec};
+use crate::status::WaitFor;
 use crate::stopping::check_stopping;
 use crate::tag;
 use crate::value::Value;
@@ -26,6 +27,8 @@ use crate::volume::{check_root_volume, check_volumes};
 pub const SIZE_MAX: u32 = 10_000;
 /// The most instances of a gang: one call launches them, and one schedule ends them.
 pub const GANG_MAX: u32 = SHARD_SIZE;
+/// The most instances of a service: one schedule ends them.
+pub const SERVICE_MAX: u32 = SHARD_SIZE;
 /// The shortest lease: what an agent needs to notice an extension.
 pub const TTL_MIN: Seconds = Seconds(60);
 /// The longest lease.
@@ -50,6 +53,9 @@ pub fn read_spec(kind: FleetKind, value: &Value) -> (Option<FleetSpec>, Vec<Prob
             problems.push(Problem::new(&path, "is required", format!("Set {path}")));
         }
     }
+    if kind == FleetKind::Service {
+        check_service(value, &root, &mut problems);
+    }
     if kind == FleetKind::Instance && !value.get("size").is_null() {
         problems.push(Problem::new(&root.key("size"), "an instance has no size", "Make a job array, or leave size out"));
     }
@@ -64,16 +70,22 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     if let Some(name) = value.get("name").as_str() {
         check_name(name, &root.key("name"), problems);
     }
-    if let (FleetKind::JobArray, Value::Int(size)) = (kind, value.get("size"))
-        && !(1..=i64::from(SIZE_MAX)).contains(size)
+    let (size_max, larger) = match kind {
+        FleetKind::Service => (SERVICE_MAX, "a larger one is several services"),
+        FleetKind::Instance | FleetKind::JobArray => (SIZE_MAX, "a larger job is several arrays"),
+    };
+    if let (FleetKind::JobArray | FleetKind::Service, Value::Int(size)) = (kind, value.get("size"))
+        && !(1..=i64::from(size_max)).contains(size)
     {
         let path = root.key("size");
         // One that is no count at all has been found already; this says more.
         problems.retain(|problem| problem.path != path);
-        let help = format!("Write a number from 1 to {SIZE_MAX}; a larger job is several arrays");
+        let help = format!("Write a number from 1 to {size_max}; {larger}");
         problems.push(Problem::new(&path, format!("{size} instances are not possible"), help));
     }
-    check_min_size(kind, value, &root.key("min_size"), problems);
+    if kind != FleetKind::Service {
+        check_min_size(kind, value, &root.key("min_size"), problems);
+    }
     if let Value::List(types) = value.get("instance_types") {
         check_instance_types(types, &root.key("instance_types"), problems);
     }
@@ -125,6 +137,38 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     check_budget(value.get("lease").get("budget"), &root.key("lease").key("budget"), problems);
     if let Value::Map(tags) = value.get("tags") {
         check_tags(tags, &root.key("tags"), problems);
+    }
+}
+
+/// What other fleets have, and one that replaces what it loses cannot.
+fn check_service(value: &Value, root: &Path, problems: &mut Vec<Problem>) {
+    let is_written = |value: &Value| !matches!(value, Value::Null | Value::Unknown | Value::Bool(false));
+    for (field, why, help) in [
+        ("min_size", "a service comes as close to its size as there is room, and goes on trying", "Leave min_size out"),
+        ("gang", "a service is launched one by one, and replaced so", "Leave gang out, or make a job array"),
+        ("placement", "a service is spread over the zones, and goes on where there is room", "Leave placement out, or make a job array"),
+    ] {
+        if is_written(value.get(field)) {
+            problems.push(Problem::new(&root.key(field), why, help));
+        }
+    }
+    if is_written(value.get("lease").get("idle")) {
+        let help = "Leave idle out, and let the lease end it, or make it smaller; or make an instance or a job array";
+        let path = root.key("lease").key("idle");
+        problems.push(Problem::new(&path, "an instance that ended for being idle would be replaced at once", help));
+    }
+    if value.get("wait_for").as_str() == Some(WaitFor::Completed.word()) {
+        let help = "Wait for \"ready\": every command has started";
+        problems.push(Problem::new(&root.key("wait_for"), "the commands of a service end only with its lease", help));
+    }
+    if value.get("market").get("fallback").as_str() == Some(Fallback::OnDemand.word()) {
+        let help = "Leave fallback out; on_demand_base says how many are on demand in any case";
+        let path = root.key("market").key("fallback");
+        problems.push(Problem::new(
+            &path,
+            "Auto Scaling, which keeps a service at its size, buys nothing on demand in the place of spot",
+            help,
+        ));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::duration::Seconds;
-use crate::field::Field;
+use crate::field::{Change, Field, Presence};
 use crate::hook::HookSpec;
 use crate::idle::IdleSpec;
 use crate::market::MarketSpec;
@@ -44,7 +44,8 @@ fields! {
         /// The fleet's name, unique in the account and region: lower-case letters, digits and hyphens, at most 63
         /// characters, beginning with a letter.
         name: String => Required, Replace;
-        /// How many instances, each with a rank from 0 to `size - 1`: 1 to 10000.
+        /// How many instances, each with a rank from 0 to `size - 1`: 1 to 10000, and of a service 1 to 1000. A service grows and shrinks in
+        /// place; the highest ranks go.
         size: u32 => Default("1"), Replace;
         /// The fewest instances to be content with, when no pool has room for more. The commands start when it is clear how many there are,
         /// and `SPAWN_SIZE` is that number. Left out: all of `size`, or none.
@@ -204,14 +205,17 @@ pub enum FleetKind {
     Instance,
     /// Ranks that each run the command once, and are gone: `spawn_job_array`.
     JobArray,
+    /// Ranks that run the command for as long as the lease lasts, and are replaced when they are lost: `spawn_service`.
+    Service,
 }
 
 impl FleetKind {
     /// The fields a user may write for this kind.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         FleetSpec::FIELDS.iter().copied().filter_map(move |field| match (self, field.name) {
-            (Self::Instance, "size" | "min_size") => None,
-            (Self::JobArray, "size" | "command") => Some(Field { presence: crate::field::Presence::Required, ..field }),
+            (Self::Instance, "size" | "min_size") | (Self::Service, "min_size" | "gang" | "placement") => None,
+            (Self::Service, "size") => Some(Field { presence: Presence::Required, change: Change::InPlace, ..field }),
+            (Self::JobArray, "size" | "command") | (Self::Service, "command") => Some(Field { presence: Presence::Required, ..field }),
             _ => Some(field),
         })
     }

@@ -140,6 +140,7 @@ pub fn fleet_status(kind: FleetKind, asked: u32, members: &[Standing<'_>], dates
     if kind == FleetKind::Instance {
         return instance_status(members, dates);
     }
+    debug_assert_ne!(kind, FleetKind::Service, "a service is judged by its strength");
     let Dates { deadline, now, .. } = dates;
     let count = |status: Status| with(members, status).len();
     let missing = (asked as usize).saturating_sub(members.len());
@@ -172,6 +173,52 @@ pub fn fleet_status(kind: FleetKind, asked: u32, members: &[Standing<'_>], dates
     }
     let all = if asked == 1 { "the rank".to_owned() } else { format!("all {asked} ranks") };
     (Status::Succeeded, format!("{all} ended with exit code 0"))
+}
+
+/// A service, as far as its state depends on what Auto Scaling and EC2 say.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Strength<'a> {
+    /// How many instances it is to have.
+    pub asked: u32,
+    /// How many run.
+    pub running: u32,
+    /// How many have not ended: those that run, and those that boot.
+    pub alive: u32,
+    /// Whether its group is there.
+    pub is_maintained: bool,
+    /// Whether it was ever seen to have had one.
+    pub was_maintained: bool,
+    /// Why its group could launch nothing when it last tried.
+    pub refusal: Option<&'a str>,
+}
+
+/// The state of a service, and why.
+#[must_use]
+pub fn service_status(strength: Strength<'_>, dates: Dates) -> (Status, String) {
+    let Strength { asked, running, alive, is_maintained, was_maintained, refusal } = strength;
+    let deadline = dates.deadline;
+    let are = if alive == 1 { "1 instance is".to_owned() } else { format!("{alive} instances are") };
+    if dates.now >= deadline {
+        return match alive {
+            0 => (Status::Expired, format!("the lease ended at {deadline}")),
+            _ => (Status::Running, format!("the lease ended at {deadline}, and {are} still ending")),
+        };
+    }
+    if !is_maintained {
+        return match alive {
+            0 if was_maintained => {
+                (Status::Lost, "its Auto Scaling group is gone before the deadline, and with it every instance".to_owned())
+            }
+            0 => (Status::Launching, "its Auto Scaling group is not made yet".to_owned()),
+            _ => (Status::Launching, format!("its Auto Scaling group is gone, and {are} left")),
+        };
+    }
+    if running >= asked {
+        let all = if asked == 1 { "the instance runs".to_owned() } else { format!("all {asked} instances run") };
+        return (Status::Running, format!("{all} until {deadline}"));
+    }
+    let why = refusal.map(|why| format!(": {why}")).unwrap_or_default();
+    (Status::Launching, format!("{}{why}", some_of(running as usize, asked, "instance", ["runs", "run"])))
 }
 
 fn with<'a>(members: &[Standing<'a>], status: Status) -> Vec<Standing<'a>> {

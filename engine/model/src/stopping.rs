@@ -45,9 +45,13 @@ pub(crate) fn check_stopping(kind: FleetKind, fleet: &Value, root: &Path, proble
     let stops = |field: &str| lease.get(field).as_str() == Some(OnEnd::Stop.word());
     for field in ["on_expiry", "on_idle"].into_iter().filter(|field| stops(field)) {
         let path = path.key(field);
-        if kind == FleetKind::JobArray {
-            let help = format!("Leave {field} out, or make an instance");
-            problems.push(Problem::new(&path, "the ranks of an array run once and are gone: nobody could start one again", help));
+        let never = match kind {
+            FleetKind::Instance => None,
+            FleetKind::JobArray => Some("the ranks of an array run once and are gone: nobody could start one again"),
+            FleetKind::Service => Some("a service replaces what does not run: nobody could start one of its instances again"),
+        };
+        if let Some(never) = never {
+            problems.push(Problem::new(&path, never, format!("Leave {field} out, or make an instance")));
         } else if fleet.get("market").get("type").as_str() == Some(MarketType::Spot.word()) {
             let help = format!("Leave {field} out, or write market = {{ type = \"on_demand\" }}");
             problems.push(Problem::new(&path, "a one-time spot instance cannot be started again once it has stopped", help));

@@ -69,6 +69,10 @@ impl Identity for Iam {
         self.role_names(name_prefix).await
     }
 
+    async fn service_role_ensure(&self, service: &str) -> Result<()> {
+        self.service_role_make(service).await
+    }
+
     async fn policy_ensure(&self, account: &str, name: &str, document: &str) -> Result<String> {
         self.policy_make(account, name, document).await
     }

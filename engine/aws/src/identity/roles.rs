@@ -19,6 +19,7 @@ const DELETE_POLICY: Call = Call::repeatable("iam", "DeleteRolePolicy");
 const ATTACH: Call = Call::repeatable("iam", "AttachRolePolicy");
 const LIST_ATTACHED: Call = Call::repeatable("iam", "ListAttachedRolePolicies");
 const DETACH: Call = Call::repeatable("iam", "DetachRolePolicy");
+const CREATE_SERVICE_ROLE: Call = Call::repeatable("iam", "CreateServiceLinkedRole");
 const CREATE_PROFILE: Call = Call::once("iam", "CreateInstanceProfile");
 const GET_PROFILE: Call = Call::repeatable("iam", "GetInstanceProfile");
 const ADD_ROLE: Call = Call::repeatable("iam", "AddRoleToInstanceProfile");
@@ -65,6 +66,15 @@ impl Iam {
             return Err(not_ours("role", name, &role.path));
         }
         Ok(role.arn)
+    }
+
+    /// That the role is there already has no code of its own.
+    pub(super) async fn service_role_make(&self, service: &str) -> Result<()> {
+        let create = self.client.create_service_linked_role().aws_service_name(service);
+        match self.endpoint.call(CREATE_SERVICE_ROLE, || create.clone().send()).await {
+            Err(error) if error.code == "InvalidInput" && error.message.contains("has been taken") => Ok(()),
+            created => created.map(drop),
+        }
     }
 
     pub(super) async fn profile_make(&self, name: &str, tags: &Tags) -> Result<()> {

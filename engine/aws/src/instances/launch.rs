@@ -85,7 +85,8 @@ fn texts(ids: &[InstanceId]) -> Vec<String> {
     ids.iter().map(|id| id.0.clone()).collect()
 }
 
-fn count(count: u32) -> i32 {
+/// A count as the SDK has it.
+pub(super) fn count(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 
@@ -130,9 +131,13 @@ fn launch_error(error: Error, profile: &str) -> Error {
     if error.class == Class::Ambiguous {
         return error.leaving(Leftover::Unknown);
     }
-    // A profile is not everywhere in the moment it is made, and EC2 has no code of its own for that.
+    profile_not_ready(error, &format!("the instance profile {profile}"))
+}
+
+/// A profile is not everywhere in the moment it is made, and EC2 has no code of its own for that.
+pub(crate) fn profile_not_ready(error: Error, profile: &str) -> Error {
     if error.message.to_ascii_lowercase().contains("invalid iam instance profile") {
-        let message = format!("EC2 does not know the instance profile {profile} yet");
+        let message = format!("EC2 does not know {profile} yet");
         return Error::new(Class::Transient, "ProfileNotReady", message, "Try again in a few seconds");
     }
     error

@@ -6,6 +6,7 @@ mod launch;
 mod network;
 mod observe;
 mod spot;
+mod templates;
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use spawn_model::ids::InstanceId;
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::requirements::Architecture;
+
+pub(crate) use launch::profile_not_ready;
 
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Tolerate;

@@ -18,10 +18,19 @@ const ON_WHAT_IS_OURS: (&str, &str, &str) = ("StringEquals", "aws:ResourceTag/{m
 const MADE_AS_OURS: (&str, &str, &str) = ("StringEquals", "aws:RequestTag/{managed}", "true");
 const WITHIN_THE_BOUNDARY: (&str, &str, &str) = ("StringEquals", "iam:PermissionsBoundary", "{boundary}");
 
+// A group may launch what its maker might launch himself, which AWS looks at when it is told a version. Of the latest one, whichever that will be,
+// AWS asks nobody. What says nothing of versions is none of this.
+const OF_A_VERSION: (&str, &str, &str) = ("BoolIfExists", "autoscaling:LaunchTemplateVersionSpecified", "true");
+
 const INSTANCES: &str = "ec2:{region}:{account}:instance/*";
 const VOLUMES: &str = "ec2:{region}:{account}:volume/*";
 const PLACEMENTS: &str = "ec2:{region}:{account}:placement-group/*";
+// Where a condition says which they are, and each action knows its own kind: a policy may have only so many characters.
+const ANY_OF_EC2: &str = "ec2:{region}:{account}:*/*";
 const GROUPS: &str = "ec2:{region}:{account}:security-group/*";
+const TEMPLATES: &str = "ec2:{region}:{account}:launch-template/*";
+const SCALING: &str = "autoscaling:{region}:{account}:*";
+const SERVICE_ROLES: &str = "iam::{account}:role/aws-service-role/*";
 const FLEET_ROLES: &str = "iam::{account}:role{path}{fleet-role}*";
 const FLEET_PROFILES: &str = "iam::{account}:instance-profile{path}{fleet-role}*";
 // IAM knows the path of a role only while it is there. To find one gone must not be forbidden: ending a fleet may be repeated.
@@ -50,10 +59,16 @@ pub(super) const EVERY_REGION: &[&str] = &["ec2:DescribeRegions"];
 
 /// Who may do what.
 pub(super) const GRANTS: &[Grant] = &[
-    Grant { to: &[Launcher, Observer, Operator, Reaper], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
+    Grant {
+        to: &[Launcher, Observer, Operator, Reaper],
+        actions: &["autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"],
+        on: &["*"],
+        when: &[],
+    },
     Grant {
         to: &[Launcher, Observer],
         actions: &[
+            "autoscaling:DescribeScalingActivities",
             "ec2:DescribeImages",
             "ec2:DescribeInstanceTypes",
             "ec2:DescribeKeyPairs",
@@ -70,6 +85,7 @@ pub(super) const GRANTS: &[Grant] = &[
     },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups", "scheduler:ListSchedules"], on: &["*"], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeLaunchTemplates"], on: &["*"], when: &[] },
     Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },
     Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
     // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
@@ -117,53 +133,80 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[MADE_AS_OURS, ("Null", "aws:RequestTag/{deadline}", "false"), ("StringEquals", "ec2:MetadataHttpTokens", "required")],
     },
     Grant { to: &[Launcher], actions: &["ec2:RunInstances"], on: &[VOLUMES], when: &[MADE_AS_OURS, ("Bool", "ec2:Encrypted", "true")] },
-    // A security group of the user's own takes a right of one's own: being in it may open what the fleet's group does not.
-    Grant { to: &[Launcher], actions: &["ec2:RunInstances"], on: &[GROUPS, PLACEMENTS], when: &[ON_WHAT_IS_OURS] },
+    // Nor a group that launches some. What it launches, its maker must be allowed to launch, which AWS tries when it is made.
     Grant {
         to: &[Launcher],
-        actions: &["ec2:RunInstances"],
+        actions: &["autoscaling:CreateAutoScalingGroup"],
+        on: &[SCALING],
+        when: &[
+            MADE_AS_OURS,
+            ("Null", "aws:RequestTag/{deadline}", "false"),
+            ("Bool", "autoscaling:LaunchTemplateVersionSpecified", "true"),
+        ],
+    },
+    // A security group of the user's own takes a right of one's own: being in it may open what the fleet's group does not.
+    Grant { to: &[Launcher], actions: &["ec2:RunInstances"], on: &[GROUPS, PLACEMENTS, TEMPLATES], when: &[ON_WHAT_IS_OURS] },
+    Grant {
+        to: &[Launcher],
+        actions: &["ec2:CreateSecurityGroup", "ec2:RunInstances"],
         on: &[
             "ec2:{region}::image/*",
             "ec2:{region}::snapshot/*",
             "ec2:{region}:{account}:key-pair/*",
             "ec2:{region}:{account}:network-interface/*",
             "ec2:{region}:{account}:subnet/*",
+            "ec2:{region}:{account}:vpc/*",
         ],
         when: &[],
     },
     Grant {
         to: &[Launcher],
-        actions: &["ec2:CreatePlacementGroup", "ec2:CreateSecurityGroup"],
-        on: &[GROUPS, PLACEMENTS],
+        actions: &["ec2:CreateLaunchTemplate", "ec2:CreatePlacementGroup", "ec2:CreateSecurityGroup"],
+        on: &[ANY_OF_EC2],
         when: &[MADE_AS_OURS],
     },
-    Grant { to: &[Launcher], actions: &["ec2:CreateSecurityGroup"], on: &["ec2:{region}:{account}:vpc/*"], when: &[] },
     Grant {
         to: &[Launcher],
         actions: &["ec2:CreateTags"],
-        on: &[INSTANCES, VOLUMES, GROUPS, PLACEMENTS],
-        when: &[("StringEquals", "ec2:CreateAction", "RunInstances CreateSecurityGroup CreatePlacementGroup")],
+        on: &[ANY_OF_EC2],
+        // With what it may make, and with nothing else.
+        when: &[("Null", "ec2:CreateAction", "false")],
     },
-    Grant { to: &[Launcher], actions: &["ec2:CreateTags"], on: &[INSTANCES, VOLUMES, GROUPS], when: &[ON_WHAT_IS_OURS] },
     // What says whose a thing is stays on it. A call that names no key would take them all.
     Grant {
         to: &[Launcher],
-        actions: &["ec2:DeleteTags"],
-        on: &[INSTANCES, VOLUMES, GROUPS],
+        actions: &["autoscaling:DeleteTags", "ec2:DeleteTags"],
+        on: &[ANY_OF_EC2, SCALING],
         when: &[ON_WHAT_IS_OURS, ("ForAllValues:StringNotLike", "aws:TagKeys", "{reserved}*"), ("Null", "aws:TagKeys", "false")],
     },
-    // With what is below, one statement: each action knows its own kind of these.
     Grant {
         to: &[Launcher],
-        actions: &["ec2:AuthorizeSecurityGroupIngress", "ec2:StartInstances", "ec2:StopInstances"],
-        on: &[GROUPS, PLACEMENTS, INSTANCES],
-        when: &[ON_WHAT_IS_OURS],
+        actions: &[
+            "autoscaling:CreateOrUpdateTags",
+            "autoscaling:PutScheduledUpdateGroupAction",
+            "autoscaling:SuspendProcesses",
+            "autoscaling:TerminateInstanceInAutoScalingGroup",
+            "autoscaling:UpdateAutoScalingGroup",
+            "ec2:AuthorizeSecurityGroupIngress",
+            "ec2:CreateLaunchTemplateVersion",
+            "ec2:CreateTags",
+            "ec2:StartInstances",
+            "ec2:StopInstances",
+        ],
+        on: &[ANY_OF_EC2, SCALING],
+        when: &[ON_WHAT_IS_OURS, OF_A_VERSION],
     },
     Grant {
         to: &[Launcher, Reaper],
-        actions: &["ec2:DeletePlacementGroup", "ec2:DeleteSecurityGroup", "ec2:TerminateInstances"],
-        on: &[GROUPS, PLACEMENTS, INSTANCES],
-        when: &[ON_WHAT_IS_OURS],
+        actions: &[
+            "autoscaling:DeleteAutoScalingGroup",
+            "ec2:DeleteLaunchTemplate",
+            "ec2:DeletePlacementGroup",
+            "ec2:DeleteSecurityGroup",
+            "ec2:TerminateInstances",
+        ],
+        on: &[ANY_OF_EC2, SCALING],
+        when: &[ON_WHAT_IS_OURS, OF_A_VERSION],
     },
     // No role that could do more than the boundary says, whatever policies it gets.
     Grant {
@@ -245,6 +288,12 @@ pub(super) const GRANTS: &[Grant] = &[
         ],
         on: &[SETUP_ROLES, SETUP_ROLES_GONE, SETUP_PROFILES_GONE],
         when: &[],
+    },
+    Grant {
+        to: &[Administrator],
+        actions: &["iam:CreateServiceLinkedRole"],
+        on: &[SERVICE_ROLES],
+        when: &[("StringEquals", "iam:AWSServiceName", "autoscaling.amazonaws.com spot.amazonaws.com")],
     },
     Grant {
         to: &[Administrator],

@@ -8,7 +8,7 @@ use spawn_model::rules::TTL_DEFAULT;
 use spawn_model::status::Seen;
 use spawn_model::tag;
 
-use crate::ports::{Instance, Tags};
+use crate::ports::{Group, Instance, Tags};
 
 /// What says when an instance ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -33,6 +33,21 @@ pub struct Overdue {
     pub name: Option<String>,
     /// Its state.
     pub seen: Seen,
+    /// When its lease ended.
+    pub deadline: Timestamp,
+    /// What says so.
+    pub told: Told,
+}
+
+/// The Auto Scaling group of a service that is past its lease: it would replace whatever is ended of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OverdueGroup {
+    /// Its name.
+    pub group: String,
+    /// Its fleet, if its tags tell one.
+    pub fleet: Option<FleetId>,
+    /// The fleet's name, for people.
+    pub name: Option<String>,
     /// When its lease ended.
     pub deadline: Timestamp,
     /// What says so.
@@ -106,6 +121,19 @@ pub(super) fn overdue(instance: &Instance, lease: Option<Timestamp>, now: Timest
         fleet: instance.tags.get(tag::FLEET).and_then(|id| FleetId::parse(id)),
         name: instance.tags.get(tag::NAME).cloned(),
         seen: instance.seen,
+        deadline,
+        told,
+    })
+}
+
+/// A group that is to be deleted; nothing if it goes already, is within its lease, or not ours.
+pub(super) fn overdue_group(group: &Group, lease: Option<Timestamp>, now: Timestamp) -> Option<OverdueGroup> {
+    let (deadline, told) = end_of(lease, tagged(&group.tags), group.created_at);
+    let ends = !group.is_going && is_ours(&group.tags) && deadline <= now;
+    ends.then(|| OverdueGroup {
+        group: group.name.clone(),
+        fleet: group.tags.get(tag::FLEET).and_then(|id| FleetId::parse(id)),
+        name: group.tags.get(tag::NAME).cloned(),
         deadline,
         told,
     })

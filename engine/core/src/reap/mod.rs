@@ -13,20 +13,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::stream::{self, StreamExt};
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
-use spawn_model::ids::{FleetId, InstanceId};
+use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::record::FleetRecord;
 
-pub use decide::{Overdue, Told, Why};
+pub use decide::{Overdue, OverdueGroup, Told, Why};
 
 use crate::bucket::Bucket;
 use crate::end;
 use crate::engine::Engine;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::ports::{Aws, Instance, Result, Written};
+use crate::ports::{Aws, Group, Instance, Result, Tags, Written};
 use crate::retry::patiently;
+use crate::service;
 use crate::setup::Setup;
-use decide::{fate, is_ours, overdue, run_of};
+use decide::{fate, is_ours, overdue, overdue_group, run_of};
 use observe::Recorded;
 
 /// How long a fleet's last instances may take to go away. What takes longer is finished by the next reaper.
@@ -44,6 +45,8 @@ const REFUSALS_MAX: usize = 16;
 pub struct Reaped {
     /// The region.
     pub region: String,
+    /// The groups of services past their lease that were deleted.
+    pub groups: Vec<OverdueGroup>,
     /// The instances past their lease that were ended.
     pub instances: Vec<Overdue>,
     /// The fleets of which everything was removed but records, results and logs.
@@ -104,7 +107,7 @@ impl Engine {
     pub async fn reap(&self, dry_run: bool, operation: &Operation) -> Reaped {
         let region = self.region().to_owned();
         let operation = operation.about(&region);
-        let reaped = Reaped { region, instances: Vec::new(), fleets: Vec::new(), living: 0, errors: Vec::new() };
+        let reaped = Reaped { region, groups: Vec::new(), instances: Vec::new(), fleets: Vec::new(), living: 0, errors: Vec::new() };
         let mut reaper = Reaper { aws: self.aws(), place: None, operation, dry_run, reaped };
         match self.found().await {
             Ok(setup) => reaper.place = setup.map(|setup| Place { ledger: self.ledger(&setup), setup }),
@@ -124,41 +127,53 @@ impl Reaper<'_> {
             // Not knowing what lives, it touches nothing.
             Err(error) => return self.failed(error.leaving(Leftover::Unknown)),
         };
+        let groups = self.groups().await;
         let now = self.aws.clock.now();
-        let (late, living) = self.judge(&instances, now).await;
+        let tags = instances.iter().filter(|i| i.alive).map(|i| &i.tags).chain(groups.iter().map(|group| &group.tags));
+        let leases = match &self.place {
+            Some(place) => observe::leases(&place.ledger, tags, now).await,
+            None => BTreeMap::new(),
+        };
+        let (late, living) = judge(&instances, &leases, now);
+        let late_groups: Vec<OverdueGroup> =
+            groups.iter().filter_map(|group| overdue_group(group, lease_of(&group.tags, &leases), now)).collect();
         self.reaped.living = living.len();
-        let removals = self.removals(&late, &living, now).await;
+        let fleets = late.iter().map(|overdue| &overdue.fleet).chain(late_groups.iter().map(|overdue| &overdue.fleet)).flatten();
+        let removals = self.removals(fleets.cloned().collect(), &living, now).await;
         if self.dry_run {
             self.reaped.fleets = removals.into_iter().map(|(_, removed)| removed).collect();
-            self.reaped.instances = late;
+            (self.reaped.instances, self.reaped.groups) = (late, late_groups);
             return;
         }
+        // First: what is ended would be replaced.
+        self.dismiss(late_groups).await;
         let refused = self.end(late).await;
         self.remove(removals.into_iter().filter(|(recorded, _)| !refused.contains(&recorded.fleet)).collect()).await;
     }
 
-    /// The instances that are past their lease, and those within it.
-    async fn judge<'i>(&self, instances: &'i [Instance], now: Timestamp) -> (Vec<Overdue>, Vec<&'i Instance>) {
-        let leases = match &self.place {
-            Some(place) => observe::leases(&place.ledger, instances, now).await,
-            None => BTreeMap::new(),
-        };
-        let (mut late, mut living) = (Vec::new(), Vec::new());
-        for instance in instances.iter().filter(|instance| instance.alive && is_ours(&instance.tags)) {
-            let lease = run_of(&instance.tags).and_then(|(_, run)| leases.get(&run)).copied();
-            match overdue(instance, lease, now) {
-                Some(overdue) => late.push(overdue),
-                None => living.push(instance),
+    /// The groups of services. Not knowing them, it does what can be done about instances.
+    async fn groups(&mut self) -> Vec<Group> {
+        let described = patiently(self.aws, &self.operation, || async { self.aws.scaling.groups(&observe::managed()).await }).await;
+        described.unwrap_or_else(|error| {
+            self.failed(error.context("looking for Auto Scaling groups").leaving(Leftover::Unknown));
+            Vec::new()
+        })
+    }
+
+    /// Deletes the groups of services, so that nothing of them is replaced.
+    async fn dismiss(&mut self, late: Vec<OverdueGroup>) {
+        for overdue in late {
+            self.operation.say(&format!("deleting the Auto Scaling group {}, which is past its lease", overdue.group));
+            match patiently(self.aws, &self.operation, || service::dismiss_unrecorded(self.aws, &overdue.group)).await {
+                Ok(()) => self.reaped.groups.push(overdue),
+                Err(error) => self.failed(error.context(&format!("deleting the Auto Scaling group {}", overdue.group))),
             }
         }
-        late.sort_by(|one, other| (&one.fleet, &one.id).cmp(&(&other.fleet, &other.id)));
-        (late, living)
     }
 
     /// The fleets to be removed.
-    async fn removals(&mut self, late: &[Overdue], living: &[&Instance], now: Timestamp) -> Vec<(Recorded, Removed)> {
+    async fn removals(&mut self, late: BTreeSet<FleetId>, living: &[&Instance], now: Timestamp) -> Vec<(Recorded, Removed)> {
         let Some(place) = &self.place else { return Vec::new() };
-        let late: BTreeSet<FleetId> = late.iter().filter_map(|overdue| overdue.fleet.clone()).collect();
         let living: BTreeSet<&str> = living.iter().filter_map(|i| i.tags.get(spawn_model::tag::FLEET)).map(String::as_str).collect();
         let fleets = match observe::fleets(&place.ledger, late).await {
             Ok((fleets, errors)) => {
@@ -270,6 +285,24 @@ impl Place {
         end::remove(aws, &self.ledger, &self.setup, &recorded.fleet, END_TIMEOUT, operation).await?;
         Ok(true)
     }
+}
+
+/// The instances that are past their lease, and those within it.
+fn judge<'i>(instances: &'i [Instance], leases: &BTreeMap<RunId, Timestamp>, now: Timestamp) -> (Vec<Overdue>, Vec<&'i Instance>) {
+    let (mut late, mut living) = (Vec::new(), Vec::new());
+    for instance in instances.iter().filter(|instance| instance.alive && is_ours(&instance.tags)) {
+        match overdue(instance, lease_of(&instance.tags, leases), now) {
+            Some(overdue) => late.push(overdue),
+            None => living.push(instance),
+        }
+    }
+    late.sort_by(|one, other| (&one.fleet, &one.id).cmp(&(&other.fleet, &other.id)));
+    (late, living)
+}
+
+/// When what has these tags ends by its run's lease object, if that was read.
+fn lease_of(tags: &Tags, leases: &BTreeMap<RunId, Timestamp>) -> Option<Timestamp> {
+    run_of(tags).and_then(|(_, run)| leases.get(&run)).copied()
 }
 
 /// Whether a refusal to end several instances may be about some of them: protected, say, or under a policy of their own.

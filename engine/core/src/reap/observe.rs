@@ -12,7 +12,7 @@ use spawn_model::tag;
 use super::decide::{Case, run_of, tagged};
 use crate::lease;
 use crate::ledger::{Ledger, READS_AT_ONCE};
-use crate::ports::{Instance, Result, Tags};
+use crate::ports::{Result, Tags};
 use crate::process;
 
 /// The claim of a fleet's name.
@@ -57,10 +57,9 @@ pub(super) fn managed() -> Tags {
     Tags::from([(tag::MANAGED.to_owned(), "true".to_owned())])
 }
 
-/// The lease objects of the runs whose instances are past their tag. Those within it need no other word: the later one counts.
-pub(super) async fn leases(ledger: &Ledger, instances: &[Instance], now: Timestamp) -> BTreeMap<RunId, Timestamp> {
-    let past = |instance: &&Instance| instance.alive && tagged(&instance.tags).is_none_or(|at| at <= now);
-    let runs: BTreeSet<(FleetId, RunId)> = instances.iter().filter(past).filter_map(|instance| run_of(&instance.tags)).collect();
+/// The lease objects of the runs of what has these tags and is past them. What is within its tag needs no other word: the later one counts.
+pub(super) async fn leases<'a>(ledger: &Ledger, tags: impl Iterator<Item = &'a Tags>, now: Timestamp) -> BTreeMap<RunId, Timestamp> {
+    let runs: BTreeSet<(FleetId, RunId)> = tags.filter(|tags| tagged(tags).is_none_or(|at| at <= now)).filter_map(run_of).collect();
     stream::iter(runs)
         .map(|(fleet, run)| async move { leased_until(ledger, &fleet, &run).await.map(|until| (run, until)) })
         .buffer_unordered(READS_AT_ONCE)

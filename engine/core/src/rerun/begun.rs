@@ -124,7 +124,7 @@ impl Begun {
     }
 }
 
-fn lost(fleet: &FleetId) -> Error {
+pub(super) fn lost(fleet: &FleetId) -> Error {
     let help = "Look at it again, and then decide";
     Error::new(Class::Conflict, "RunLost", format!("another process has run {fleet} again meanwhile, or ended it"), help)
 }

@@ -1,7 +1,10 @@
 //! The automation documents of lease hand 3.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use spawn_model::tag;
+
+/// The states of what has not ended.
+const LIVING: [&str; 4] = ["pending", "running", "stopping", "stopped"];
 
 /// The document of lease hand 3: find what a shard of a run still has, and end it in one call. Nothing found is a success.
 ///
@@ -10,21 +13,39 @@ use spawn_model::tag;
 /// critical. An end that fails for another reason is tried again by the schedule's next repetition.
 #[must_use]
 pub fn end_document() -> String {
-    document(
-        "Terminates what is left of a shard of a spawn run, found by tag.",
-        "TerminateInstances",
-        &["pending", "running", "stopping", "stopped"],
-    )
+    document("Terminates what is left of a shard of a spawn run, found by tag.", None, "TerminateInstances", &LIVING)
+}
+
+/// The document that ends a service: its Auto Scaling group, and then as [`end_document`] what the group does not end. A group that is gone,
+/// or that somebody deletes at this moment, is refused, and that is not critical.
+#[must_use]
+pub fn group_document() -> String {
+    let delete = json!({
+        "name": "group",
+        "action": "aws:executeAwsApi",
+        "inputs": {
+            "Service": "autoscaling",
+            "Api": "DeleteAutoScalingGroup",
+            // `layout::scaling_name` of the run.
+            "AutoScalingGroupName": "spawn-{{ Run }}",
+            "ForceDelete": true,
+        },
+        "isCritical": false,
+        "onFailure": "Continue",
+    });
+    let description = "Deletes the Auto Scaling group of a spawn run, and terminates what is left of it, found by tag.";
+    document(description, Some(delete), "TerminateInstances", &LIVING)
 }
 
 /// The document that stops what a shard of a run still runs, where instances are kept for a while after their deadline. EC2 refuses to stop what
 /// is not running yet, and with it all the others.
 #[must_use]
 pub fn stop_document() -> String {
-    document("Stops what still runs of a shard of a spawn run, found by tag.", "StopInstances", &["running"])
+    document("Stops what still runs of a shard of a spawn run, found by tag.", None, "StopInstances", &["running"])
 }
 
-fn document(description: &str, operation: &str, states: &[&str]) -> String {
+fn document(description: &str, before: Option<Value>, operation: &str, states: &[&str]) -> String {
+    let steps: Vec<Value> = before.into_iter().chain(find_and_end(operation, states)).collect();
     json!({
         "schemaVersion": "0.3",
         "description": description,
@@ -34,31 +55,36 @@ fn document(description: &str, operation: &str, states: &[&str]) -> String {
             "Run": { "type": "String", "description": "The run.", "allowedPattern": "^run-[0-9a-f]{16}$" },
             "Shard": { "type": "String", "description": "The shard of the run.", "allowedPattern": "^[0-9]{1,3}$" },
         },
-        "mainSteps": [
-            {
-                "name": "find",
-                "action": "aws:executeAwsApi",
-                "inputs": {
-                    "Service": "ec2",
-                    "Api": "DescribeInstances",
-                    "Filters": [
-                        { "Name": format!("tag:{}", tag::RUN), "Values": ["{{ Run }}"] },
-                        { "Name": format!("tag:{}", tag::SHARD), "Values": ["{{ Shard }}"] },
-                        { "Name": "instance-state-name", "Values": states },
-                    ],
-                    "MaxResults": 1000,
-                },
-                "outputs": [{ "Name": "Ids", "Selector": "$.Reservations..Instances..InstanceId", "Type": "StringList" }],
-            },
-            {
-                "name": "end",
-                "action": "aws:executeAwsApi",
-                "inputs": { "Service": "ec2", "Api": operation, "InstanceIds": "{{ find.Ids }}" },
-                "isCritical": false,
-                "onFailure": "Continue",
-                "isEnd": true,
-            },
-        ],
+        "mainSteps": steps,
     })
     .to_string()
+}
+
+/// Finds what is in one of these states, and does this to it.
+fn find_and_end(operation: &str, states: &[&str]) -> [Value; 2] {
+    [
+        json!({
+            "name": "find",
+            "action": "aws:executeAwsApi",
+            "inputs": {
+                "Service": "ec2",
+                "Api": "DescribeInstances",
+                "Filters": [
+                    { "Name": format!("tag:{}", tag::RUN), "Values": ["{{ Run }}"] },
+                    { "Name": format!("tag:{}", tag::SHARD), "Values": ["{{ Shard }}"] },
+                    { "Name": "instance-state-name", "Values": states },
+                ],
+                "MaxResults": 1000,
+            },
+            "outputs": [{ "Name": "Ids", "Selector": "$.Reservations..Instances..InstanceId", "Type": "StringList" }],
+        }),
+        json!({
+            "name": "end",
+            "action": "aws:executeAwsApi",
+            "inputs": { "Service": "ec2", "Api": operation, "InstanceIds": "{{ find.Ids }}" },
+            "isCritical": false,
+            "onFailure": "Continue",
+            "isEnd": true,
+        }),
+    ]
 }

@@ -21,7 +21,7 @@ use crate::artifacts::{Agent, Artifacts};
 use crate::operation::Operation;
 use crate::ports::{Aws, Caller, Condition, Result, RoleRequest, Tags};
 
-pub use document::{end_document, stop_document};
+pub use document::{end_document, group_document, stop_document};
 pub(crate) use names::Names;
 
 /// The SSM parameter that holds the [`Setup`]. Its existence is what "warm" means.
@@ -32,6 +32,9 @@ pub const DOCUMENT: &str = "spawn-end-v1";
 
 /// The automation document that stops a shard of a run, whose instances are kept for a while.
 pub const STOP_DOCUMENT: &str = "spawn-stop-v1";
+
+/// The automation document that ends a service: its Auto Scaling group, and what that has.
+pub const GROUP_DOCUMENT: &str = "spawn-end-group-v1";
 
 /// What the names of those documents begin with, in whatever version.
 pub(crate) const DOCUMENT_FAMILY: &str = "spawn-";
@@ -53,6 +56,9 @@ pub const SCHEDULE_GROUP: &str = "spawn";
 
 /// The log group of all workloads.
 pub const LOG_GROUP: &str = "/spawn/fleets";
+
+/// The services of AWS whose own roles fleets need: without them only who may make them can launch a first spot instance, or a first group.
+const SERVICE_ROLES: [&str; 2] = ["autoscaling.amazonaws.com", "spot.amazonaws.com"];
 
 /// Characters of a managed policy (IAM quotas).
 pub(crate) const MANAGED_POLICY_MAX: usize = 6_144;
@@ -76,11 +82,20 @@ impl Setup {
     /// # Errors
     /// `SetupOld` if the set-up was made before there was one.
     pub(crate) fn stop_document(&self) -> Result<&str> {
-        self.stop_document.as_deref().ok_or_else(|| {
-            let help = "Run `spawn setup` again: it adds what is missing";
-            Error::new(Class::Invalid, "SetupOld", "the set-up has nothing that stops instances at their deadline", help)
-        })
+        self.stop_document.as_deref().ok_or_else(|| too_old("the set-up has nothing that stops instances at their deadline"))
     }
+
+    /// The document that ends services.
+    ///
+    /// # Errors
+    /// `SetupOld` if the set-up was made before there was one.
+    pub(crate) fn group_document(&self) -> Result<&str> {
+        self.group_document.as_deref().ok_or_else(|| too_old("the set-up has nothing that ends the Auto Scaling group of a service"))
+    }
+}
+
+fn too_old(message: &str) -> Error {
+    Error::new(Class::Invalid, "SetupOld", message, "Run `spawn setup` again: it adds what is missing")
 }
 
 /// What the set-up made, as its SSM parameter tells.
@@ -101,6 +116,9 @@ pub struct Setup {
     /// The automation document that stops instances at their deadline; nothing in a set-up that was made before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_document: Option<String>,
+    /// The automation document that ends a service; nothing in a set-up that was made before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_document: Option<String>,
     /// The role that EventBridge Scheduler assumes to start them.
     pub scheduler_role_arn: String,
     /// The role that the document acts with.
@@ -160,6 +178,9 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         upload(aws, &bucket, agent, operation).await?;
     }
     operation.say("roles and permissions boundary");
+    for service in SERVICE_ROLES {
+        aws.identity.service_role_ensure(service).await.map_err(|e| e.context("making a role of AWS's own"))?;
+    }
     let boundary_arn = aws.identity.policy_ensure(&caller.account, &names.boundary(), &boundary).await?;
     let automation_role_arn = role(aws, names.automation_role(), "ssm.amazonaws.com", names.automation_policy()).await?;
     let scheduler_role_arn = role(aws, names.scheduler_role(), "scheduler.amazonaws.com", names.scheduler_policy()).await?;
@@ -168,6 +189,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
     aws.schedules.group_ensure(SCHEDULE_GROUP).await?;
     aws.systems.document_ensure(DOCUMENT, &end_document()).await?;
     aws.systems.document_ensure(STOP_DOCUMENT, &stop_document()).await?;
+    aws.systems.document_ensure(GROUP_DOCUMENT, &group_document()).await?;
     let reaper_arn = reaper::ensure(aws, &names, artifacts.reaper.as_ref(), operation).await?;
     let setup = Setup {
         schema: SCHEMA,
@@ -177,6 +199,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         agents: artifacts.agents.iter().map(|agent| (agent.machine.clone(), agent.sha256.clone())).collect(),
         document: DOCUMENT.to_owned(),
         stop_document: Some(STOP_DOCUMENT.to_owned()),
+        group_document: Some(GROUP_DOCUMENT.to_owned()),
         scheduler_role_arn,
         automation_role_arn,
         boundary_arn,
@@ -252,6 +275,7 @@ pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result
     operation.say("automation document, schedule group and log group");
     aws.systems.document_delete(DOCUMENT).await?;
     aws.systems.document_delete(STOP_DOCUMENT).await?;
+    aws.systems.document_delete(GROUP_DOCUMENT).await?;
     aws.schedules.group_delete(SCHEDULE_GROUP).await?;
     aws.logs.group_delete(LOG_GROUP).await?;
     operation.say("roles and permissions boundary");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
-use super::{DOCUMENT, FUNCTION, LOG_GROUP, PREFIX, STOP_DOCUMENT};
+use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, LOG_GROUP, PREFIX, STOP_DOCUMENT};
 use crate::policies;
 
 /// Where Lambda writes what the reaper says. It would make the group itself, without a time to keep it for.
@@ -139,7 +139,7 @@ impl<'a> Names<'a> {
     pub(super) fn scheduler_policy(&self) -> String {
         let definition =
             |name: &str| format!("arn:{}:ssm:{}:{}:automation-definition/{name}:*", self.partition(), self.region, self.account);
-        let documents = [definition(DOCUMENT), definition(STOP_DOCUMENT)];
+        let documents = [definition(DOCUMENT), definition(STOP_DOCUMENT), definition(GROUP_DOCUMENT)];
         let role = self.role_arn(&self.automation_role());
         json!({
             "Version": "2012-10-17",
@@ -157,14 +157,23 @@ impl<'a> Names<'a> {
     /// The documents may end and stop what spawn manages, and nothing else.
     pub(super) fn automation_policy(&self) -> String {
         let instances = format!("arn:{}:ec2:{}:{}:instance/*", self.partition(), self.region, self.account);
+        let groups = format!(
+            "arn:{}:autoscaling:{}:{}:autoScalingGroup:*:autoScalingGroupName/{}*",
+            self.partition(),
+            self.region,
+            self.account,
+            layout::SCALING_PREFIX
+        );
+        let ours = json!({ "StringEquals": { format!("aws:ResourceTag/{}", tag::MANAGED): "true" } });
         json!({
             "Version": "2012-10-17",
             "Statement": [
                 { "Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*" },
                 {
                     "Effect": "Allow", "Action": ["ec2:StopInstances", "ec2:TerminateInstances"], "Resource": instances,
-                    "Condition": { "StringEquals": { format!("aws:ResourceTag/{}", tag::MANAGED): "true" } },
+                    "Condition": ours,
                 },
+                { "Effect": "Allow", "Action": "autoscaling:DeleteAutoScalingGroup", "Resource": groups, "Condition": ours },
             ],
         })
         .to_string()

@@ -3,6 +3,7 @@
 //!
 //! Every case makes what it needs under names of its own and takes it away again, so that cases run side by side and twice.
 
+mod scaling;
 mod services;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use spawn_model::status::Seen;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 use tokio::task::JoinSet;
 
+pub(crate) use scaling::*;
 pub(crate) use services::*;
 
 /// Where every case plays.

@@ -22,6 +22,7 @@ use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 use crate::markets::{scarce, spot};
 use crate::places::with;
 use crate::rights::{BOUNDARY, bounded, entitled, entitling};
+use crate::services::{disarm, serve, service};
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::identity::Profile;
@@ -68,10 +69,28 @@ enum Deed {
     ReapDead(u32),
     /// What has stopped at its deadline is started again.
     Start,
+    /// A service, on spot.
+    Serve(u32),
+    /// A service, changed, run again or ended while it runs.
+    Service(Change),
     SetUp,
     /// Once more, with another say about what commands get at most.
     Widen,
     TearDown,
+}
+
+/// What can be done with a service of three.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Change {
+    Extend,
+    Shorten,
+    Grow,
+    Shrink,
+    Retag,
+    Rerun,
+    End,
+    /// What no other hand has ended.
+    Reap,
 }
 
 impl Deed {
@@ -79,7 +98,19 @@ impl Deed {
     async fn prepare(self) -> World {
         match self {
             Self::SetUp => World::new(),
-            Self::Launch(_) | Self::TearDown | Self::Widen => warm().await,
+            Self::Launch(_) | Self::Serve(_) | Self::TearDown | Self::Widen => warm().await,
+            Self::Service(change) => {
+                let world = warm().await;
+                let record = serve(&world, &service(3, json!({}))).await;
+                if change == Change::Reap {
+                    world.state().silence_schedules();
+                    disarm(&world, &record);
+                    world.pass(25 * 60).await;
+                } else {
+                    world.pass(60).await;
+                }
+                world
+            }
             Self::Entitled(_) => entitling().await,
             Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
                 let world = warm().await;
@@ -182,10 +213,33 @@ impl Deed {
                     started => started.map(drop),
                 }
             }
+            Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
+            Self::Service(change) => change.perform(engine).await,
             Self::End(_) | Self::Erase(_) => end(engine).await,
             Self::Reap(_) | Self::ReapDead(_) => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
         }
     }
+}
+
+impl Change {
+    async fn perform(self, engine: &Engine) -> Result<()> {
+        let quiet = Operation::quiet();
+        match self {
+            Self::Extend => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
+            Self::Shorten => engine.lease_change(&engine.find("tiles").await?, &lasting(600)).await.map(drop),
+            Self::Grow => engine.resize(&engine.find("tiles").await?, 5, &quiet).await,
+            Self::Shrink => engine.resize(&engine.find("tiles").await?, 1, &quiet).await,
+            Self::Retag => engine.update(&engine.find("tiles").await?, &service(3, json!({ "tags": { "owner": "ada" } }))).await,
+            Self::Rerun => rerun(engine, &service(3, json!({ "triggers": { "version": "2" } }))).await,
+            Self::End => end(engine).await,
+            Self::Reap => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
+        }
+    }
+}
+
+/// All of one market: which rank an instance takes, chance decides.
+fn on_spot(size: u32) -> FleetSpec {
+    service(size, json!({ "market": { "type": "spot", "max_price": 0.2 } }))
 }
 
 fn cluster(size: u32) -> FleetSpec {
@@ -256,7 +310,14 @@ async fn survive(deed: Deed, n: usize, trouble: Trouble, expected: &Expected) {
     let what = format!("{what} ({})", process.calls()[n]);
     if let (
         Some(Err(error)),
-        Deed::Launch(_) | Deed::Scatter(_) | Deed::Mixed(_) | Deed::Gang(_) | Deed::Cluster(_) | Deed::Fewer(_) | Deed::Entitled(_),
+        Deed::Launch(_)
+        | Deed::Serve(_)
+        | Deed::Scatter(_)
+        | Deed::Mixed(_)
+        | Deed::Gang(_)
+        | Deed::Cluster(_)
+        | Deed::Fewer(_)
+        | Deed::Entitled(_),
         Trouble::Refused(_),
     ) = (&outcome, deed, trouble)
     {
@@ -295,6 +356,43 @@ fn launching_one() {
 #[test]
 fn launching_three() {
     survives_everything(Deed::Launch(3), &TROUBLES);
+}
+
+#[test]
+fn launching_a_service() {
+    survives_everything(Deed::Serve(3), &TROUBLES);
+}
+
+#[test]
+fn giving_a_service_another_lease() {
+    survives_everything(Deed::Service(Change::Extend), &TROUBLES);
+    survives_everything(Deed::Service(Change::Shorten), &TROUBLES);
+}
+
+#[test]
+fn giving_a_service_another_size() {
+    survives_everything(Deed::Service(Change::Grow), &TROUBLES);
+    survives_everything(Deed::Service(Change::Shrink), &TROUBLES);
+}
+
+#[test]
+fn giving_a_service_other_tags() {
+    survives_everything(Deed::Service(Change::Retag), &TROUBLES);
+}
+
+#[test]
+fn running_a_service_again() {
+    survives_everything(Deed::Service(Change::Rerun), &TROUBLES);
+}
+
+#[test]
+fn ending_a_service() {
+    survives_everything(Deed::Service(Change::End), &TROUBLES);
+}
+
+#[test]
+fn reaping_a_service() {
+    survives_everything(Deed::Service(Change::Reap), &TROUBLES);
 }
 
 #[test]
@@ -473,6 +571,23 @@ fn a_leak_of_any_kind_is_seen() {
             assert!(seen.starts_with(&format!("+ 1× {kind} ")) && seen.lines().count() == 1, "{kind}: {seen:?}");
         });
     }
+}
+
+/// What a service would leave, and what it cannot help leaving: the role that Auto Scaling acts with is the account's.
+#[test]
+fn a_leak_of_a_service_is_seen() {
+    run(async {
+        let world = warm().await;
+        let before = world.view();
+        serve(&world, &service(2, json!({ "delete_results": true }))).await;
+        world.pass(60).await;
+        let seen = world.view().against(&before);
+        for kind in ["scaling group ", "template ", "instance "] {
+            assert!(seen.contains(&format!("× {kind}")), "{kind} in {seen}");
+        }
+        world.state().service_roles.insert("other.amazonaws.com".to_owned());
+        assert!(world.view().against(&before).contains("+ 1× role of other"));
+    });
 }
 
 #[test]

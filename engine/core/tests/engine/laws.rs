@@ -1,12 +1,14 @@
 //! The laws themselves: each is broken once on purpose, and must be seen to be.
 
 use jiff::SignedDuration;
+use serde_json::json;
 use spawn_core::ports::{LaunchRequest, Tags};
 use spawn_model::ids::InstanceId;
 use spawn_model::layout;
 use spawn_model::record::FleetRecord;
 use spawn_model::tag;
 
+use crate::services::{serve, service};
 use crate::simulated::{World, run};
 use crate::{array, launch, warm};
 
@@ -38,6 +40,25 @@ fn an_instance_without_a_deadline_is_seen() {
         let id = world.state().cloud.machine_ids().remove(0);
         world.process().aws().instances.untag(&[id], &[tag::DEADLINE.to_owned()]).await.unwrap();
         assert!(broken(&world).contains("has no deadline"), "{}", broken(&world));
+    });
+}
+
+#[test]
+fn a_group_without_an_end_is_seen() {
+    run(async {
+        for (end, expected) in [("schedule", "has no schedule that ends it"), ("deadline", "has no deadline")] {
+            let world = warm().await;
+            let record = serve(&world, &service(2, json!({}))).await;
+            world.pass(60).await;
+            world.assert_lawful();
+            let (aws, group) = (world.process().aws(), layout::scaling_name(&record.run));
+            if end == "schedule" {
+                aws.schedules.delete("spawn", &layout::schedule_name(&record.run, 0)).await.unwrap();
+            } else {
+                aws.scaling.group_untag(&group, &[tag::DEADLINE.to_owned()]).await.unwrap();
+            }
+            assert!(broken(&world).contains(&format!("{group} {expected}")), "{}", broken(&world));
+        }
     });
 }
 

@@ -27,6 +27,7 @@ mod refreshing;
 mod requirements;
 mod rerun;
 mod rights;
+mod services;
 mod shells;
 mod simulate;
 mod stopping;

@@ -45,9 +45,19 @@ cases! {
     roles_with_boundary
     schedule_group_twice
     schedules
+    scaling_as_spot
+    scaling_empties
+    scaling_groups
+    scaling_none
+    scaling_refused
+    scaling_replaces
+    scaling_resizes
+    scaling_sheds
+    scaling_tags
     security_group_in_use
     security_groups
     security_groups_by_id
+    service_roles
     spot_prices
     subnets
     tags_change

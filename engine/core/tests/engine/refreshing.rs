@@ -243,7 +243,7 @@ fn what_is_written_while_ec2_describes_is_seen_by_who_looks_afterwards() {
         let fleet = seen.into_iter().min_by_key(|fleet| fleet.alive.clone()).unwrap();
         let spec = FleetSpec { tags: [("owner".to_owned(), "ada".to_owned())].into(), ..fleet.record.spec.clone() };
         let refresh = async {
-            tokio::time::sleep(LATENCY * 3 / 2).await;
+            tokio::time::sleep(LATENCY * 5 / 2).await;
             engine.refresh(&fleets[5]).await
         };
         let (refreshed, updated) = futures::join!(refresh, engine.update(&fleet, &spec));

@@ -7,10 +7,13 @@ use spawn_core::ports::Condition;
 use spawn_model::idle::Idleness;
 use spawn_model::ids::InstanceId;
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{AgentConfig, Completion, Exit, Lease, RankClaim, SCHEMA, Stop};
+use spawn_model::record::{AgentConfig, Completion, Exit, Lease, Payload, RankClaim, SCHEMA, Service, Stop};
 use spawn_model::spec::FleetKind;
 
 use super::State;
+
+/// How long a member of a service waits that found every rank taken.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What the ranks do.
 #[derive(Clone, Debug)]
@@ -32,7 +35,8 @@ pub(crate) enum Work {
 #[derive(Clone, Debug)]
 struct Agent {
     config: AgentConfig,
-    rank: u32,
+    /// Its rank; nothing while it has found none.
+    rank: Option<u32>,
     started_at: Timestamp,
     /// When it does something next.
     next: Timestamp,
@@ -83,8 +87,14 @@ impl State {
         if matches!(work, Work::Absent) {
             return;
         }
+        if config.kind == FleetKind::Service {
+            // Which ranks are free is seen when it acts, which is at once.
+            self.agents.due.insert((at, id.to_owned()));
+            self.agents.at_work.insert(id.to_owned(), Agent { config, rank: None, started_at: at, next: at, ends: None });
+            return;
+        }
         let instance_id = InstanceId(id.to_owned());
-        let claim = RankClaim { schema: SCHEMA, instance_id, private_ip: machine.private_ip, started_at: at };
+        let claim = RankClaim { schema: SCHEMA, instance_id, private_ip: machine.private_ip, started_at: at, service: None };
         let key = RunKeys::new(&config.fleet, &config.run).rank(rank);
         if !self.write(&config.bucket, &key, &claim, &Condition::Absent) && !self.holds(&config.bucket, &key, id) {
             self.violations.push(format!("rank {rank} of {} is claimed twice", config.run));
@@ -96,7 +106,7 @@ impl State {
         };
         let next = ends.as_ref().map_or(config.deadline, |(end, _)| (*end).min(config.deadline));
         self.agents.due.insert((next, id.to_owned()));
-        self.agents.at_work.insert(id.to_owned(), Agent { config, rank, started_at: at, next, ends });
+        self.agents.at_work.insert(id.to_owned(), Agent { config, rank: Some(rank), started_at: at, next, ends });
     }
 
     /// Agents whose moment has come end their command, or see that the lease has moved.
@@ -113,38 +123,60 @@ impl State {
                 self.agent_completes(at, &id, &agent, Exit::LeaseEnded);
                 continue;
             }
-            let next = agent.ends.as_ref().map_or(deadline, |(end, _)| (*end).min(deadline));
+            let rank = agent.rank.or_else(|| self.rank_taken(at, &id, &agent.config));
+            let acts = if rank.is_some() { agent.ends.as_ref().map(|(end, _)| *end) } else { Some(at + LOOK_AGAIN) };
+            let next = acts.map_or(deadline, |acts| acts.min(deadline));
             self.agents.due.insert((next, id.clone()));
-            self.agents.at_work.insert(id, Agent { next, ..agent });
+            self.agents.at_work.insert(id, Agent { rank, next, ..agent });
         }
+    }
+
+    /// The lowest rank of a service that nobody has who is alive. It is this instance's then.
+    fn rank_taken(&mut self, at: Timestamp, id: &str, config: &AgentConfig) -> Option<u32> {
+        let keys = RunKeys::new(&config.fleet, &config.run);
+        let payload: Payload = self.read(&config.bucket, &keys.payload())?;
+        let rank = (0..payload.size).find(|rank| self.is_free(&config.bucket, &keys.rank(*rank)))?;
+        let (instance_id, private_ip) = (InstanceId(id.to_owned()), self.cloud.machine(id)?.private_ip);
+        let claim = RankClaim { schema: SCHEMA, instance_id, private_ip, started_at: at, service: Some(Service::default()) };
+        self.write(&config.bucket, &keys.rank(rank), &claim, &Condition::Always).then_some(rank)
+    }
+
+    /// Whether a rank of a service is anybody's to take.
+    fn is_free(&self, bucket: &str, key: &str) -> bool {
+        let Some(claim) = self.read::<RankClaim>(bucket, key) else { return true };
+        let is_alive = self.cloud.machine(&claim.instance_id.0).is_some_and(|machine| !machine.state.is_ending());
+        !is_alive || claim.service.is_some_and(|service| service.released)
     }
 
     /// Whether an instance that was started again claimed this rank before.
     fn holds(&self, bucket: &str, key: &str, id: &str) -> bool {
-        let body = self.buckets.get(bucket).and_then(|objects| objects.get(key));
-        body.and_then(|(body, _)| serde_json::from_slice::<RankClaim>(body).ok()).is_some_and(|claim| claim.instance_id.0 == id)
+        self.read::<RankClaim>(bucket, key).is_some_and(|claim| claim.instance_id.0 == id)
     }
 
     fn lease_of(&self, config: &AgentConfig) -> Timestamp {
         let key = RunKeys::new(&config.fleet, &config.run).lease();
-        let body = self.buckets.get(&config.bucket).and_then(|objects| objects.get(&key));
-        body.and_then(|(body, _)| serde_json::from_slice::<Lease>(body).ok()).map_or(config.deadline, |lease| lease.deadline)
+        self.read::<Lease>(&config.bucket, &key).map_or(config.deadline, |lease| lease.deadline)
     }
 
     fn agent_completes(&mut self, at: Timestamp, id: &str, agent: &Agent, exit: Exit) {
         self.agents.at_work.remove(id);
         let off = matches!(exit, Exit::LeaseEnded | Exit::Idle) || agent.config.kind == FleetKind::JobArray;
+        let Some(rank) = agent.rank else {
+            // Nothing was its to do.
+            self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
+            return;
+        };
         let idle = (exit == Exit::Idle).then(|| Idleness { since: agent.started_at, signals: Vec::new() });
         let keys = RunKeys::new(&agent.config.fleet, &agent.config.run);
         if off && agent.config.stops {
             let stop = Stop { schema: SCHEMA, instance_id: InstanceId(id.to_owned()), at, idle, reason: None };
-            self.write(&agent.config.bucket, &keys.stop(agent.rank), &stop, &Condition::Always);
+            self.write(&agent.config.bucket, &keys.stop(rank), &stop, &Condition::Always);
             self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
             return;
         }
         let completion = Completion {
             schema: SCHEMA,
-            rank: agent.rank,
+            rank,
             instance_id: InstanceId(id.to_owned()),
             idle,
             exit,
@@ -153,10 +185,15 @@ impl State {
             results: Vec::new(),
             notes: Vec::new(),
         };
-        self.write(&agent.config.bucket, &keys.completion(agent.rank), &completion, &Condition::Absent);
+        self.write(&agent.config.bucket, &keys.completion(rank), &completion, &Condition::Absent);
         if off {
             self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
         }
+    }
+
+    fn read<T: serde::de::DeserializeOwned>(&self, bucket: &str, key: &str) -> Option<T> {
+        let (body, _) = self.buckets.get(bucket)?.get(key)?;
+        serde_json::from_slice(body).ok()
     }
 
     fn write(&mut self, bucket: &str, key: &str, record: &impl serde::Serialize, condition: &Condition) -> bool {

@@ -91,6 +91,7 @@ impl Process {
         Aws {
             region: REGION.to_owned(),
             instances: door.clone(),
+            scaling: door.clone(),
             networks: door.clone(),
             objects: door.clone(),
             identity: door.clone(),

@@ -193,6 +193,19 @@ impl Identity for Door {
         self.call("iam:ListRoles", |s, _| Ok(s.roles.keys().filter(|name| name.starts_with(name_prefix)).cloned().collect())).await
     }
 
+    async fn service_role_ensure(&self, service: &str) -> Result<()> {
+        let created = self.call("iam:CreateServiceLinkedRole", |s, _| {
+            if s.service_roles.insert(service.to_owned()) {
+                return Ok(());
+            }
+            Err(refusal("InvalidInput", 400, "Service role name has been taken in this account, please try a different suffix"))
+        });
+        match created.await {
+            Err(error) if error.code == "InvalidInput" && error.message.contains("has been taken") => Ok(()),
+            created => created,
+        }
+    }
+
     async fn policy_document(&self, arn: &str) -> Result<Option<String>> {
         if !self.call("iam:GetPolicy", |s, _| Ok(s.policies.contains_key(arn))).await? {
             return Ok(None);

@@ -47,7 +47,7 @@ impl Door {
     }
 }
 
-fn translated(error: ApiError) -> Error {
+pub(super) fn translated(error: ApiError) -> Error {
     assert!(!error.gap, "the engine asks for what is not simulated: {error}");
     if error.lost {
         return Error::new(Class::Ambiguous, "NoAnswer", "the call was sent, but nobody answered", "");
@@ -59,11 +59,11 @@ fn tags_of(tags: &Tags) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::new(key, value)).collect()
 }
 
-fn tags_for(resource_type: &str, tags: &Tags) -> TagSpecification {
+pub(super) fn tags_for(resource_type: &str, tags: &Tags) -> TagSpecification {
     TagSpecification { resource_type: resource_type.to_owned(), tags: tags_of(tags) }
 }
 
-fn filters(tags: &Tags) -> Vec<Filter> {
+pub(super) fn filters(tags: &Tags) -> Vec<Filter> {
     tags.iter().map(|(key, value)| Filter::new(format!("tag:{key}"), [value])).collect()
 }
 
@@ -73,7 +73,7 @@ fn page(next_token: Option<String>) -> Page {
 
 /// What a scripted agent reads of its user data. The rest is the same on every machine, and copying it a thousand times is
 /// what these tests would spend most of their time with.
-fn told(user_data: &[u8]) -> Vec<u8> {
+pub(super) fn told(user_data: &[u8]) -> Vec<u8> {
     assert!(user_data.len() <= 16 * 1024, "EC2 takes no more than 16 KiB of user data");
     config(user_data).map_or_else(|| user_data.to_vec(), |config| serde_json::to_vec(&config).unwrap())
 }
@@ -119,7 +119,7 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
     }
 }
 
-fn block_device(disk: &Disk) -> BlockDevice {
+pub(super) fn block_device(disk: &Disk) -> BlockDevice {
     BlockDevice {
         device_name: disk.device.clone(),
         no_device: false,
@@ -189,9 +189,9 @@ fn described(instance: &model::Instance) -> Instance {
     Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, tags }
 }
 
-fn profile_not_ready(error: Error, profile: &str) -> Error {
+pub(super) fn profile_not_ready(error: Error, profile: &str) -> Error {
     if error.class == Class::Invalid && error.message.to_ascii_lowercase().contains("invalid iam instance profile") {
-        let message = format!("EC2 does not know the instance profile {profile} yet");
+        let message = format!("EC2 does not know {profile} yet");
         return Error::new(Class::Transient, "ProfileNotReady", message, "Try again in a few seconds");
     }
     error
@@ -224,7 +224,8 @@ impl Instances for Door {
                 s.cloud.call(now, REGION, run).map_err(translated)
             })
             .await;
-        let reservation = reply!(answer.map_err(|error| profile_not_ready(error, &request.profile))?, Reservation);
+        let profile = format!("the instance profile {}", request.profile);
+        let reservation = reply!(answer.map_err(|error| profile_not_ready(error, &profile))?, Reservation);
         Ok(reservation.instances.iter().map(launched).collect())
     }
 

@@ -2,16 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::Machine;
 use sandbox_cloud::model::InstanceState;
+use sandbox_cloud::scaling::AutoScalingGroup;
 use spawn_core::setup::SCHEDULE_GROUP;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::{self, RunKeys};
 use spawn_model::record::{FleetRecord, Lease};
 use spawn_model::tag;
 
-use super::State;
+use super::{REGION, State};
+
+/// The tag that Auto Scaling itself writes: the group that an instance is of.
+pub(super) const GROUP_TAG: &str = "aws:autoscaling:groupName";
+/// How long a group may take to become as small as it is told, though EC2 refuses it once or twice.
+const SHRINKING: SignedDuration = SignedDuration::from_mins(2);
 
 /// The calls after which something may be wrong that was right before.
 const CHANGING: &[&str] = &[
@@ -22,6 +28,11 @@ const CHANGING: &[&str] = &[
     "scheduler:DeleteSchedule",
     "ssm:DeleteDocument",
     "iam:DeleteRole",
+    "autoscaling:CreateAutoScalingGroup",
+    "autoscaling:UpdateAutoScalingGroup",
+    "autoscaling:CreateOrUpdateTags",
+    "autoscaling:DeleteTags",
+    "autoscaling:DeleteAutoScalingGroup",
 ];
 
 impl State {
@@ -30,7 +41,8 @@ impl State {
         if !self.checked || !CHANGING.contains(&call) {
             return;
         }
-        let broken = self.broken();
+        let mut broken = self.broken();
+        self.cloud.scaling_groups(REGION).for_each(|group| self.check_group(group, now, &mut broken));
         self.violations.extend(broken.into_iter().map(|what| format!("after {call} at {now}: {what}")));
     }
 
@@ -55,7 +67,14 @@ impl State {
                 broken.push(format!("{} is stopped and not gone", machine.id));
             }
             *shards.entry((run.to_owned(), shard.to_owned())).or_default() += 1;
-            *fleets.entry(tag(tag::FLEET).to_owned()).or_default() += 1;
+            // How many a group may have, it is told itself.
+            match tag(GROUP_TAG) {
+                "" => *fleets.entry(tag(tag::FLEET).to_owned()).or_default() += 1,
+                name if !self.cloud.scaling_groups(REGION).any(|group| group.instances.iter().any(|member| member.id == machine.id)) => {
+                    broken.push(format!("{} is of the group {name}, which does not know it", machine.id));
+                }
+                _ => {}
+            }
         }
         for ((run, shard), count) in shards.into_iter().filter(|(_, count)| *count > layout::SHARD_SIZE) {
             broken.push(format!("shard {shard} of {run} has {count} instances, more than one schedule can end"));
@@ -67,6 +86,27 @@ impl State {
             }
         }
         broken
+    }
+
+    /// What launches by itself must end by itself, and keep to its size.
+    fn check_group(&self, group: &AutoScalingGroup, now: Timestamp, broken: &mut Vec<String>) {
+        if group.deleting {
+            return;
+        }
+        let (name, tag) = (&group.name, |key: &str| group.tags.get(key).map(|tag| tag.value.as_str()).unwrap_or_default());
+        if tag(tag::DEADLINE).parse::<Timestamp>().is_err() {
+            broken.push(format!("{name} has no deadline"));
+        }
+        let schedule = RunId::parse(tag(tag::RUN)).map(|run| layout::schedule_name(&run, 0));
+        if !schedule.is_some_and(|name| self.schedules.contains_key(&(SCHEDULE_GROUP.to_owned(), name))) {
+            broken.push(format!("{name} has no schedule that ends it"));
+        }
+        let had = self.shrunk.get(name).filter(|(at, _)| now < *at + SHRINKING).map_or(0, |(_, had)| *had);
+        let most = group.max_size.max(had);
+        // One that is emptied has said when, and not how fast.
+        if group.capacity() > most && group.max_size > 0 {
+            broken.push(format!("{name} has {} instances, of at most {most}", group.capacity()));
+        }
     }
 
     /// When an instance's lease ends: by its tag, and by its run's lease object.

@@ -1,8 +1,8 @@
 //! An AWS in memory, for the engine: every port over one [`World`], on virtual time.
 //!
-//! EC2 is `sandbox-cloud`. Everything else is as much of its service as the engine uses, and as strict: what AWS refuses is
-//! refused with AWS's code. Every call of AWS goes through [`door::Door::call`], one at a time, which is where it is counted, where it
-//! can fail, and where the process that makes it can die.
+//! EC2 and Auto Scaling are `sandbox-cloud`. Everything else is as much of its service as the engine uses, and as strict: what AWS
+//! refuses is refused with AWS's code. Every call of AWS goes through [`door::Door::call`], one at a time, which is where it is counted,
+//! where it can fail, and where the process that makes it can die.
 //!
 //! Time is tokio's paused time: when every task sleeps it jumps to the next moment somebody waits for. What happens by itself
 //! (machines boot, agents work, schedules fire) happens at its own moment, worked off before the next call is answered.
@@ -15,6 +15,7 @@ mod instances;
 pub(crate) mod invariants;
 mod networks;
 mod objects;
+mod scaling;
 pub(crate) mod schedules;
 pub(crate) mod shells;
 pub(crate) mod storm;
@@ -44,7 +45,7 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 
 /// Everything there is.
 pub(crate) struct State {
-    /// EC2.
+    /// EC2 and Auto Scaling.
     pub(crate) cloud: Cloud,
     /// Buckets, and in each its objects: key to body and ETag.
     pub(crate) buckets: BTreeMap<String, BTreeMap<String, (Vec<u8>, String)>>,
@@ -57,6 +58,8 @@ pub(crate) struct State {
     pub(crate) profiles: BTreeMap<String, Profile>,
     /// Managed policies: ARN to document.
     pub(crate) policies: BTreeMap<String, String>,
+    /// Services that have a role of their own.
+    pub(crate) service_roles: BTreeSet<String>,
     /// Schedule groups.
     pub(crate) schedule_groups: BTreeSet<String>,
     /// Schedules by group and name.
@@ -85,6 +88,8 @@ pub(crate) struct State {
     profiles_due: BTreeSet<(Timestamp, String)>,
     /// Whether the Pricing API knows prices.
     pub(crate) priced: bool,
+    /// Groups that were told to be smaller: when, and how many they had.
+    shrunk: BTreeMap<String, (Timestamp, u32)>,
     /// What every client token was used for.
     launches: BTreeMap<String, LaunchRequest>,
     /// Whether it is checked after every change that nothing has happened that must never happen. What that takes grows with what
@@ -118,6 +123,7 @@ impl World {
             roles: BTreeMap::new(),
             profiles: BTreeMap::new(),
             policies: BTreeMap::new(),
+            service_roles: BTreeSet::new(),
             schedule_groups: BTreeSet::new(),
             schedules: BTreeMap::new(),
             strikes: Vec::new(),
@@ -132,6 +138,7 @@ impl World {
             role_delay: SignedDuration::ZERO,
             profiles_due: BTreeSet::new(),
             priced: true,
+            shrunk: BTreeMap::new(),
             launches: BTreeMap::new(),
             checked: true,
             violations: Vec::new(),

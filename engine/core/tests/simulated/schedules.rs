@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds, StopInstances};
-use sandbox_cloud::{Reply, Request};
+use sandbox_cloud::{Reply, Request, scaling};
 use spawn_core::ports::{Result, Schedule, Schedules, Span, Target};
 use spawn_model::error::Class;
 use spawn_model::ids::RunId;
@@ -141,6 +141,9 @@ impl State {
         let Target::Automation { document, parameters } = &alarm.schedule.target else { return };
         assert!(self.documents.contains_key(document), "the schedule starts a document that is not there");
         let stops = document == spawn_core::setup::STOP_DOCUMENT;
+        if document == spawn_core::setup::GROUP_DOCUMENT {
+            self.end_group(at, &parameters["Run"][0]);
+        }
         let filters = vec![
             Filter::new(format!("tag:{}", tag::RUN), [parameters["Run"][0].as_str()]),
             Filter::new(format!("tag:{}", tag::SHARD), [parameters["Shard"][0].as_str()]),
@@ -165,6 +168,16 @@ impl State {
             }
         }
         self.strikes.push(Strike { at, name: alarm.schedule.name.clone(), ended });
+    }
+}
+
+impl State {
+    /// What launches instances again ends before they do. That there is none any more is fine, and so is that it cannot be ended yet: the
+    /// repetition is what catches it.
+    fn end_group(&mut self, at: Timestamp, run: &str) {
+        let Some(run) = RunId::parse(run) else { return };
+        let delete = scaling::DeleteAutoScalingGroup { name: layout::scaling_name(&run), force: true };
+        let _ended = self.cloud.scale(at, REGION, scaling::Request::DeleteAutoScalingGroup(delete));
     }
 }
 

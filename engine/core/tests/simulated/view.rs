@@ -6,16 +6,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
-use sandbox_cloud::request::{DescribeById, DescribePlacementGroups, DescribeSecurityGroups};
+use sandbox_cloud::model::Tags;
+use sandbox_cloud::request::{
+    DescribeById, DescribeLaunchTemplateVersions, DescribeLaunchTemplates, DescribePlacementGroups, DescribeSecurityGroups, NamedTemplate,
+};
+use sandbox_cloud::scaling::{AutoScalingGroup, LaunchSource};
 use sandbox_cloud::{Machine, Reply, Request};
 use serde_json::Value;
 use spawn_core::ports::{FunctionRequest, Target};
 use spawn_model::ids::FleetId;
 use spawn_model::layout;
-use spawn_model::record::{Batch, FleetRecord};
+use spawn_model::record::{Batch, FleetRecord, RankClaim};
 use spawn_model::tag;
 
 use super::agents::config;
+use super::invariants::GROUP_TAG;
 use super::{REGION, State, World};
 
 /// A world, to be compared with another.
@@ -131,10 +136,14 @@ impl State {
             names.former_runs(&record, self.run_ids(&record.fleet));
         }
         let machines: Vec<Machine> = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id)).collect();
-        let ranks: BTreeMap<String, String> = machines.iter().map(|m| (m.id.clone(), format!("instance of rank {}", rank(m)))).collect();
+        let held = self.ranks_held();
+        let numbers: BTreeMap<String, String> = machines.iter().map(|machine| (machine.id.clone(), rank(machine, &held))).collect();
         let mut lines = Vec::new();
-        view_instances(&machines, &mut lines);
+        view_instances(&machines, &numbers, &mut lines);
+        let ranks = numbers.into_iter().map(|(id, rank)| (id, format!("instance of rank {rank}"))).collect();
         self.view_ec2(now, &mut lines);
+        self.view_templates(now, &mut lines);
+        lines.extend(self.cloud.scaling_groups(REGION).map(scaling_group));
         self.view_placement(now, &mut lines);
         self.view_identity(&mut lines);
         self.view_rest(&mut lines);
@@ -153,10 +162,9 @@ impl State {
         for volume in volumes.items {
             let attached = volume.attachment.is_some();
             let kind = format!("{} {} GiB {:?} {:?}", volume.volume_type, volume.size, volume.iops, volume.snapshot_id);
-            lines.push(format!(
-                "volume {kind} attached={attached} encrypted={} {} {:?}",
-                volume.encrypted, volume.availability_zone, volume.tags
-            ));
+            let machine = volume.attachment.as_ref().and_then(|attachment| self.cloud.machine(&attachment.instance_id));
+            let zone = zone(&volume.availability_zone, machine.is_some_and(|machine| machine.tags.contains_key(GROUP_TAG)));
+            lines.push(format!("volume {kind} attached={attached} encrypted={} {zone} {:?}", volume.encrypted, given(&volume.tags)));
         }
         let groups = self.cloud.call(now, REGION, Request::DescribeSecurityGroups(DescribeSecurityGroups::default()));
         let Ok(Reply::Groups(groups)) = groups else { panic!("groups cannot be listed: {groups:?}") };
@@ -167,6 +175,55 @@ impl State {
                 .map(|rule| format!("egress={} {} {:?}", rule.egress, rule.protocol, rule.target).replace(&group.id, "itself"));
             lines.push(format!("group {} {} {:?} {:?}", group.name, group.description, rules.collect::<Vec<_>>(), group.tags));
         }
+    }
+
+    /// Launch templates, by what a group launches from them.
+    fn view_templates(&mut self, now: Timestamp, lines: &mut Vec<String>) {
+        let groups = self.cloud.call(now, REGION, Request::DescribeSecurityGroups(DescribeSecurityGroups::default()));
+        let Ok(Reply::Groups(groups)) = groups else { panic!("groups cannot be listed: {groups:?}") };
+        let names: BTreeMap<String, String> = groups.items.into_iter().map(|group| (group.id, group.name)).collect();
+        let templates = self.cloud.call(now, REGION, Request::DescribeLaunchTemplates(DescribeLaunchTemplates::default()));
+        let Ok(Reply::LaunchTemplates(templates)) = templates else { panic!("templates cannot be listed: {templates:?}") };
+        let template_names: BTreeMap<String, String> = templates.items.iter().map(|t| (t.id.clone(), t.name.clone())).collect();
+        let tags: BTreeMap<String, Tags> = templates.items.into_iter().map(|template| (template.id, template.tags)).collect();
+        // The version that its group launches, whatever its number: what was made after a lost answer is one more.
+        let launched = |group: &AutoScalingGroup| (group.name.clone(), group.source.template().version_text().to_owned());
+        let launched: BTreeMap<String, String> = self.cloud.scaling_groups(REGION).map(launched).collect();
+        for (id, name) in template_names {
+            let version = launched.get(&name).cloned().unwrap_or_else(|| "$Latest".to_owned());
+            let template = NamedTemplate { id: Some(id), name: None };
+            let versions =
+                DescribeLaunchTemplateVersions { template, versions: vec![version], ..DescribeLaunchTemplateVersions::default() };
+            let found = self.cloud.call(now, REGION, Request::DescribeLaunchTemplateVersions(versions));
+            let Ok(Reply::LaunchTemplateVersions(found)) = found else { panic!("versions cannot be listed: {found:?}") };
+            let version = found.items.into_iter().next().expect("a version that is launched");
+            let data = version.data;
+            let groups = data.security_group_ids.iter().chain(data.network_interfaces.iter().flat_map(|interface| &interface.groups));
+            let groups: Vec<&str> = groups.map(|id| names.get(id).map_or("no group", String::as_str)).collect();
+            let public: Vec<Option<bool>> = data.network_interfaces.iter().map(|interface| interface.associate_public_ip_address).collect();
+            lines.push(format!(
+                "template {} {:?} {:?} {:?} {:?} {groups:?} {public:?} {:?} {:?} {:?} {} {:?}",
+                version.template_name,
+                data.image_id,
+                data.key_name,
+                data.iam_instance_profile,
+                data.block_device_mappings,
+                data.metadata_options,
+                data.instance_initiated_shutdown_behavior,
+                data.tag_specifications,
+                // As `told` keeps it: the agent's configuration.
+                String::from_utf8_lossy(data.user_data.as_deref().unwrap_or_default()),
+                tags.get(&version.template_id),
+            ));
+        }
+    }
+
+    /// The ranks that instances of services hold.
+    fn ranks_held(&self) -> BTreeMap<String, u32> {
+        let ranks = self.buckets.values().flatten().filter(|(key, _)| key.contains("/ranks/"));
+        let claims =
+            ranks.filter_map(|(key, (body, _))| Some((layout::rank_of_key(key)?, serde_json::from_slice::<RankClaim>(body).ok()?)));
+        claims.filter(|(_, claim)| claim.service.is_some()).map(|(rank, claim)| (claim.instance_id.0, rank)).collect()
     }
 
     /// Placement groups.
@@ -184,6 +241,7 @@ impl State {
         for (name, profile) in &self.profiles {
             lines.push(format!("profile {name} {:?} {:?}", profile.role, profile.tags));
         }
+        lines.extend(self.service_roles.iter().map(|service| format!("role of {service}")));
         for (arn, document) in &self.policies {
             lines.push(format!("policy {arn} {document}"));
         }
@@ -234,12 +292,51 @@ fn target(target: &Target) -> String {
     }
 }
 
-/// An instance's rank, by what a launch writes on it.
-fn rank(machine: &Machine) -> u32 {
-    machine.tags[tag::RANK_BASE].parse::<u32>().unwrap() + machine.ami_launch_index
+/// An instance's rank: by what a launch writes on it, and in a service by what it holds.
+fn rank(machine: &Machine, held: &BTreeMap<String, u32>) -> String {
+    if machine.tags.contains_key(GROUP_TAG) {
+        return held.get(&machine.id).map_or_else(|| "none".to_owned(), u32::to_string);
+    }
+    (machine.tags[tag::RANK_BASE].parse::<u32>().unwrap() + machine.ami_launch_index).to_string()
 }
 
-fn view_instances(machines: &[Machine], lines: &mut Vec<String>) {
+/// A zone, unless Auto Scaling threw dice for it.
+fn zone(name: &str, is_of_a_group: bool) -> &str {
+    if is_of_a_group { "some zone" } else { name }
+}
+
+/// Tags without those of AWS, which name templates and their versions.
+fn given(tags: &Tags) -> Tags {
+    tags.iter().filter(|(key, _)| !key.starts_with("aws:ec2launchtemplate:")).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// A group, and how many instances it has; they are told themselves.
+fn scaling_group(group: &AutoScalingGroup) -> String {
+    let source = match &group.source {
+        LaunchSource::Mixed { template, overrides, distribution } => {
+            format!("{:?} {overrides:?} {distribution:?}", template.name)
+        }
+        LaunchSource::Template(template) => format!("{:?}", template.name),
+    };
+    let actions = group.actions.values().map(|action| {
+        format!("{} at {}: {:?} to {:?}, {:?}", action.name, action.start, action.min_size, action.max_size, action.desired_capacity)
+    });
+    format!(
+        "scaling group {} of {} to {}, {} wanted, {} there, deleting={} {source} {:?} {:?} {:?} without {:?}",
+        group.name,
+        group.min_size,
+        group.max_size,
+        group.desired_capacity,
+        group.capacity(),
+        group.deleting,
+        group.subnets,
+        group.tags,
+        actions.collect::<Vec<_>>(),
+        group.suspended.keys().collect::<Vec<_>>(),
+    )
+}
+
+fn view_instances(machines: &[Machine], ranks: &BTreeMap<String, String>, lines: &mut Vec<String>) {
     // Instances of one launch have one configuration.
     let mut told: BTreeMap<&str, String> = BTreeMap::new();
     for machine in machines {
@@ -249,16 +346,16 @@ fn view_instances(machines: &[Machine], lines: &mut Vec<String>) {
         });
         lines.push(format!(
             "instance rank {} {:?} {} {} {} {:?} {:?} {:?} {:?} {told} {:?}",
-            rank(machine),
+            ranks[&machine.id],
             machine.state,
             machine.instance_type,
             if machine.spot { "spot" } else { "on demand" },
-            machine.availability_zone,
+            zone(&machine.availability_zone, machine.tags.contains_key(GROUP_TAG)),
             machine.iam_instance_profile_arn,
             machine.security_groups,
             machine.shutdown_behavior,
             machine.metadata_options,
-            machine.tags,
+            given(&machine.tags),
         ));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use spawn_model::field::{Field, Kind, Presence};
+use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::idle::IdleSpec;
 use spawn_model::problem::Path;
 use spawn_model::read::{FieldType, default_value};
@@ -93,6 +93,13 @@ fn the_fields_of_a_kind_are_those_its_users_may_write() {
     for required in ["name", "size", "command"] {
         assert!(array.contains(&(required, Presence::Required)), "{required}");
     }
+    let size = |kind: FleetKind| kind.fields().find(|field| field.name == "size").map(|field| field.change);
+    assert_eq!((size(FleetKind::JobArray), size(FleetKind::Service)), (Some(Change::Replace), Some(Change::InPlace)));
+    let service = names(FleetKind::Service);
+    for required in ["name", "size", "command"] {
+        assert!(service.contains(&(required, Presence::Required)), "{required}");
+    }
+    assert!(!service.iter().any(|(name, _)| ["min_size", "gang", "placement"].contains(name)));
 }
 
 #[test]

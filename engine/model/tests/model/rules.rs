@@ -239,6 +239,29 @@ fn what_an_instance_may_not_be() {
 }
 
 #[test]
+fn what_a_service_may_not_be() {
+    let service = |changes: serde_json::Value| {
+        let mut spec = json!({ "name": "n", "size": 3, "instance_types": ["t3.micro"], "command": ["./serve"] });
+        spec.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        Value::from(spec)
+    };
+    assert_eq!(told(FleetKind::Service, &service(json!({ "market": { "type": "spot", "on_demand_base": 1 } }))), "");
+    let cases = [
+        ("nothing but a name", json!({ "name": "n", "instance_types": ["t3.micro"] }).into()),
+        ("no instance", service(json!({ "size": 0 }))),
+        ("more than one schedule ends", service(json!({ "size": 1001 }))),
+        ("fewer", service(json!({ "min_size": 2 }))),
+        ("a gang", service(json!({ "gang": true }))),
+        ("a cluster", service(json!({ "placement": "cluster" }))),
+        ("idleness", service(json!({ "lease": { "idle": { "after": "15m" } } }))),
+        ("a stop", service(json!({ "lease": { "on_expiry": "stop" } }))),
+        ("a way back from spot", service(json!({ "market": { "type": "spot", "fallback": "on_demand" } }))),
+        ("a wait for what does not end", service(json!({ "wait_for": "completed" }))),
+    ];
+    insta::assert_snapshot!("service_problems", table(FleetKind::Service, &cases));
+}
+
+#[test]
 fn what_a_name_may_not_be() {
     let long = "a".repeat(64);
     let names = ["", "Tiles", "1st", "-a", "a-", "a_b", "a.b", "a b", "a/b", "grüße", "spawn:x", long.as_str()];

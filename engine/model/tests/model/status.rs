@@ -5,7 +5,7 @@ use spawn_model::idle::{Idleness, Signal};
 use spawn_model::ids::InstanceId;
 use spawn_model::record::{Completion, Exit, SCHEMA};
 use spawn_model::spec::FleetKind;
-use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
+use spawn_model::status::{Dates, Seen, Standing, Status, Strength, fleet_status, member_status, service_status};
 
 fn dates(now: Timestamp) -> Dates {
     Dates { deadline: deadline(), kept_until: None, now }
@@ -136,6 +136,33 @@ fn the_state_of_an_instance() {
     ];
     let shown: String = cases.iter().map(|(what, states)| format!("{what}\n{}", told(FleetKind::Instance, 1, states))).collect();
     insta::assert_snapshot!("instance_status", shown);
+}
+
+#[test]
+fn the_state_of_a_service() {
+    let well = Strength { asked: 3, running: 3, alive: 3, is_maintained: true, was_maintained: true, refusal: None };
+    let cases = [
+        ("not made yet", Strength { running: 0, alive: 0, is_maintained: false, was_maintained: false, ..well }),
+        ("made, and nothing launched", Strength { running: 0, alive: 0, ..well }),
+        ("one boots", Strength { running: 2, ..well }),
+        ("no room for one", Strength { running: 2, alive: 2, refusal: Some("there is no c7i.large"), ..well }),
+        ("all run", well),
+        ("one of one runs", Strength { asked: 1, running: 1, alive: 1, ..well }),
+        ("smaller than before", Strength { asked: 2, ..well }),
+        ("somebody deletes its group", Strength { is_maintained: false, ..well }),
+        ("somebody has deleted its group", Strength { running: 0, alive: 0, is_maintained: false, ..well }),
+        ("the last one ends", Strength { running: 0, alive: 1, is_maintained: false, ..well }),
+    ];
+    let told = |strength: &Strength| {
+        [("before", before()), ("after ", deadline())]
+            .map(|(when, now)| {
+                let (status, why) = service_status(*strength, dates(now));
+                format!("  {when} {status}: {why}\n")
+            })
+            .concat()
+    };
+    let shown: String = cases.iter().map(|(what, strength)| format!("{what}\n{}", told(strength))).collect();
+    insta::assert_snapshot!("service_status", shown);
 }
 
 /// A kept instance that is gone before its deadline is lost only if nothing tells how its command ended: what is lost, Terraform

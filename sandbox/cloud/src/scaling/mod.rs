@@ -190,6 +190,11 @@ impl Cloud {
         self.own_calls.push_back(OwnCall { at, region: region.to_owned(), operation, outcome });
     }
 
+    /// The groups of a region as they are just now, however late readers may be.
+    pub fn scaling_groups(&self, region: &str) -> impl Iterator<Item = &AutoScalingGroup> {
+        self.regions.get(region).into_iter().flat_map(|here| here.scaling.groups.values())
+    }
+
     /// A group as policies see it: its ARN and its tags.
     pub fn group_subject(&self, region: &str, name: &str) -> Option<(String, Tags)> {
         let group = self.regions.get(region)?.scaling.groups.get(name)?;

@@ -42,6 +42,9 @@ impl Bought {
                 FleetSpec { lease, ..spec }
             }
             Self::OnDemand | Self::Stopping => spec,
+            // What only arrays have, a service has not.
+            Self::Mixed if kind == FleetKind::Service => FleetSpec { market: market(Fallback::None, u32::from(spec.size > 1)), ..spec },
+            Self::Gang if kind == FleetKind::Service => spec,
             Self::Spot => FleetSpec { market: market(Fallback::None, 0), ..spec },
             Self::Mixed => FleetSpec { market: market(Fallback::OnDemand, u32::from(spec.size > 1)), ..spec },
             Self::Gang => FleetSpec { gang: true, ..spec },
@@ -58,6 +61,8 @@ pub(super) enum Deed {
     Lease { name: &'static str, ttl_s: u64 },
     /// Has machines end after so much idleness, or not any more.
     Calm { name: &'static str, after_s: Option<u64> },
+    /// Gives a service another size.
+    Resize { name: &'static str, size: u32 },
     /// Changes tags.
     Tag { name: &'static str, turn: u64 },
     /// Runs a fleet again.
@@ -75,9 +80,9 @@ pub(super) enum Deed {
 impl Deed {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let name = dice.of(&NAMES);
-        match dice.below(12) {
+        match dice.below(13) {
             0..=2 => {
-                let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance]);
+                let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance, FleetKind::Service]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
                 let bought = dice.of(&[
                     Bought::OnDemand,
@@ -98,6 +103,7 @@ impl Deed {
             8 => Self::End { name },
             9 => Self::Start { name },
             10 => Self::Stop { name },
+            11 => Self::Resize { name, size: dice.of(&[1, 2, 4, 6]) },
             _ => Self::Reap,
         }
     }
@@ -125,9 +131,14 @@ impl Deed {
             }
             Self::Calm { name, after_s } => {
                 let fleet = engine.find(name).await?;
+                if fleet.record.kind == FleetKind::Service {
+                    // The faces let nobody say so.
+                    return Ok(());
+                }
                 let wanted = LeaseSpec { idle: after_s.map(idle_after), ..fleet.record.spec.lease.clone() };
                 engine.lease_change(&fleet, &wanted).await.map(drop)
             }
+            Self::Resize { name, size } => engine.resize(&engine.find(name).await?, size, &quiet).await,
             Self::Tag { name, turn } => {
                 let tags = [("turn".to_owned(), turn.to_string())].into();
                 let fleet = engine.find(name).await?;
@@ -158,6 +169,7 @@ impl fmt::Display for Deed {
             }
             Self::Lease { name, ttl_s } => write!(f, "move {name} to {ttl_s} s"),
             Self::Calm { name, after_s } => write!(f, "have {name} end after {after_s:?} s of idleness"),
+            Self::Resize { name, size } => write!(f, "give {name} the size {size}"),
             Self::Tag { name, .. } => write!(f, "tag {name}"),
             Self::Rerun { name, turn } => write!(f, "run {name} again, turn {turn}"),
             Self::Stop { name } => write!(f, "stop {name}"),

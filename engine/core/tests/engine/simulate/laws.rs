@@ -64,9 +64,18 @@ pub(super) fn claim_of(
     let error = outcome.as_ref().err()?;
     let after = living(world);
     let left: BTreeSet<&InstanceId> = match deed {
-        Deed::Launch { .. } | Deed::Rerun { .. } => after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).collect(),
+        // A service of another name may have replaced what it had lost.
+        Deed::Launch { name, .. } | Deed::Rerun { name, .. } => {
+            after.iter().filter(|one| !before.contains(one)).map(|(id, _)| id).filter(|id| is_of(world, id, name)).collect()
+        }
         Deed::End { .. } => after.iter().filter(|(_, fleet)| fleet.is_some() && fleet.as_ref() == target).map(|(id, _)| id).collect(),
-        Deed::Lease { .. } | Deed::Calm { .. } | Deed::Tag { .. } | Deed::Stop { .. } | Deed::Start { .. } | Deed::Reap => return None,
+        Deed::Lease { .. }
+        | Deed::Calm { .. }
+        | Deed::Resize { .. }
+        | Deed::Tag { .. }
+        | Deed::Stop { .. }
+        | Deed::Start { .. }
+        | Deed::Reap => return None,
     };
     match &error.left {
         Leftover::Clear if !left.is_empty() => Some(format!("{deed} says that nothing is left, and {left:?} live ({error})")),
@@ -77,4 +86,9 @@ pub(super) fn claim_of(
         }
         Leftover::Clear | Leftover::Unknown => None,
     }
+}
+
+/// Whether an instance is of the fleet with a name.
+fn is_of(world: &World, id: &InstanceId, name: &str) -> bool {
+    world.state().cloud.machine(&id.0).is_some_and(|machine| machine.tags.get(tag::NAME).is_some_and(|tagged| tagged == name))
 }

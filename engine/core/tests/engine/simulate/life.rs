@@ -126,9 +126,17 @@ impl Life {
                 let above = u32::try_from(dice.below(3)).unwrap();
                 Fault::Capacity { region: None, zone, instance_type: None, market: dice.of(&[None, Some(Market::Spot)]), above }
             }
-            2 => Fault::error(dice.of(&["RunInstances", "TerminateInstances", "DescribeInstances", "CreateTags"]), "InternalError", 1),
+            2 => Fault::error(
+                dice.of(&["RunInstances", "TerminateInstances", "DescribeInstances", "CreateTags", "UpdateAutoScalingGroup"]),
+                "InternalError",
+                1,
+            ),
             3 => Fault::error(dice.of(&["RunInstances", "TerminateInstances", "DeleteSecurityGroup"]), "RequestLimitExceeded", 2),
-            4 => Fault::lost(dice.of(&["RunInstances", "TerminateInstances", "CreateSecurityGroup"]), sandbox_cloud::Effect::After, 1),
+            4 => Fault::lost(
+                dice.of(&["RunInstances", "TerminateInstances", "CreateSecurityGroup", "CreateAutoScalingGroup"]),
+                sandbox_cloud::Effect::After,
+                1,
+            ),
             5 => {
                 world.state().cloud.clear_faults();
                 self.story.push("EC2 is well again".to_owned());

@@ -1,0 +1,137 @@
+//! What groups there are, and what became of their launches.
+
+use aws_sdk_autoscaling::types::{self, Activity, Filter, ScalingActivityStatusCode};
+use jiff::Timestamp;
+use spawn_core::ports::{Group, Result, Tags};
+use spawn_model::ids::InstanceId;
+
+use super::AutoScaling;
+use super::words::told;
+use crate::endpoint::Call;
+
+const DESCRIBE: Call = Call::repeatable("autoscaling", "DescribeAutoScalingGroups");
+const ACTIVITIES: Call = Call::repeatable("autoscaling", "DescribeScalingActivities");
+
+/// The most groups in a page.
+const PAGE: i32 = 100;
+/// The activities to look for a launch among. Ends come between launches, a size full of them at most.
+const ACTIVITIES_MAX: i32 = 100;
+/// What the descriptions of launches begin with.
+const LAUNCHING: &str = "Launching ";
+
+impl AutoScaling {
+    pub(super) async fn named(&self, name: &str) -> Result<Option<Group>> {
+        let describe = self.client.describe_auto_scaling_groups().auto_scaling_group_names(name);
+        let answer = self.endpoint.call(DESCRIBE, || describe.clone().send()).await?;
+        Ok(answer.auto_scaling_groups().first().map(group))
+    }
+
+    pub(super) async fn tagged(&self, tags: &Tags) -> Result<Vec<Group>> {
+        let filters = tags.iter().map(|(key, value)| Filter::builder().name(format!("tag:{key}")).values(value).build()).collect();
+        let describe = self.client.describe_auto_scaling_groups().set_filters(Some(filters)).max_records(PAGE);
+        let mut found = Vec::new();
+        let mut next = None;
+        loop {
+            let request = describe.clone().set_next_token(next.take());
+            let page = self.endpoint.call(DESCRIBE, || request.clone().send()).await?;
+            found.extend(page.auto_scaling_groups().iter().map(group));
+            next = page.next_token.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    pub(super) async fn last_refusal(&self, name: &str) -> Result<Option<String>> {
+        let describe = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(ACTIVITIES_MAX);
+        let answer = self.endpoint.call(ACTIVITIES, || describe.clone().send()).await.map_err(told)?;
+        Ok(refusal(answer.activities()))
+    }
+}
+
+/// Why the latest launch failed, if it did. What goes on is told before what is newer; of launches of one moment one that failed counts.
+fn refusal(activities: &[Activity]) -> Option<String> {
+    let launches = activities.iter().filter(|activity| activity.description().is_some_and(|what| what.starts_with(LAUNCHING)));
+    let latest = launches.max_by_key(|activity| (activity.start_time().copied(), has_failed(activity)))?;
+    latest.status_message().filter(|_| has_failed(latest)).map(str::to_owned)
+}
+
+fn has_failed(activity: &Activity) -> bool {
+    matches!(activity.status_code(), Some(ScalingActivityStatusCode::Failed | ScalingActivityStatusCode::Cancelled))
+}
+
+fn group(described: &types::AutoScalingGroup) -> Group {
+    let tags = described.tags().iter();
+    let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
+    let overrides = described.mixed_instances_policy().and_then(|policy| policy.launch_template()).map(|template| template.overrides());
+    Group {
+        name: described.auto_scaling_group_name().unwrap_or_default().to_owned(),
+        size: count(described.desired_capacity()),
+        least: count(described.min_size()),
+        types: overrides.unwrap_or_default().iter().filter_map(|of_type| of_type.instance_type().map(str::to_owned)).collect(),
+        instances: described.instances().iter().filter(|instance| stays(instance)).filter_map(instance_id).collect(),
+        // Only a deletion gives it a status.
+        is_going: described.status().is_some_and(|status| !status.is_empty()),
+        // Auto Scaling always tells it. Were it not told, a group without a deadline would be long past one.
+        created_at: described.created_time().and_then(|at| Timestamp::from_second(at.secs()).ok()).unwrap_or_default(),
+        tags: tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect(),
+    }
+}
+
+fn stays(instance: &types::Instance) -> bool {
+    let state = instance.lifecycle_state().map_or("", |state| state.as_str());
+    !state.starts_with("Terminating") && !state.starts_with("Terminated")
+}
+
+fn instance_id(instance: &types::Instance) -> Option<InstanceId> {
+    instance.instance_id().map(|id| InstanceId(id.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_autoscaling::primitives::DateTime;
+
+    use super::*;
+
+    fn activity(at_s: i64, what: &str, status: ScalingActivityStatusCode, message: Option<&str>) -> Activity {
+        Activity::builder()
+            .start_time(DateTime::from_secs(at_s))
+            .description(what)
+            .status_code(status)
+            .set_status_message(message.map(str::to_owned))
+            .build()
+    }
+
+    #[test]
+    fn the_latest_launch_says_why_it_failed() {
+        use ScalingActivityStatusCode::{Cancelled, Failed, PreInService, Successful};
+        let launch = "Launching a new EC2 instance: i-0";
+        let failed = |at_s| activity(at_s, "Launching a new EC2 instance.  Status Reason: no room", Failed, Some("no room"));
+        for (activities, expected) in [
+            (vec![], None),
+            (vec![activity(5, "Terminating EC2 instance: i-1", Successful, None), failed(4)], Some("no room")),
+            (vec![activity(5, launch, Successful, None), failed(4)], None),
+            (vec![activity(4, launch, PreInService, None), failed(5)], Some("no room")),
+            (vec![activity(4, launch, PreInService, None), failed(4)], Some("no room")),
+            (vec![activity(6, launch, PreInService, None), failed(5)], None),
+            (vec![activity(6, launch, Cancelled, Some("it ended")), failed(5)], Some("it ended")),
+        ] {
+            assert_eq!(refusal(&activities).as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn a_group_counts_what_it_does_not_end() {
+        let member =
+            |id: &str, state: &str| types::Instance::builder().instance_id(id).lifecycle_state(types::LifecycleState::from(state)).build();
+        let described = types::AutoScalingGroup::builder().auto_scaling_group_name("spawn-run-0").desired_capacity(2);
+        let described = ["Pending", "InService", "Terminating", "Terminating:Wait", "Terminated"]
+            .into_iter()
+            .enumerate()
+            .fold(described, |group, (n, state)| group.instances(member(&format!("i-{n}"), state)));
+        let told = group(&described.clone().build());
+        assert_eq!((told.size, told.is_going), (2, false));
+        assert_eq!(told.instances, ["i-0", "i-1"].map(|id| InstanceId(id.to_owned())));
+        assert!(group(&described.status("Delete in progress").build()).is_going);
+    }
+}
