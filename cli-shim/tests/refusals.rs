@@ -46,6 +46,13 @@ fn bad_input_is_told_to_people_and_programs() {
 }
 
 #[test]
+fn a_size_that_no_service_has_needs_no_aws_to_be_refused() {
+    insta::assert_snapshot!("scale", run(&["scale", "web", "0"], &[], &[]));
+    insta::assert_snapshot!("scale-json", run(&["scale", "web", "1001", "-o", "json"], &[], &[]));
+    insta::assert_snapshot!("scale-text", run(&["scale", "web", "many"], &[], &[]));
+}
+
+#[test]
 fn an_aws_that_cannot_be_used_is_told() {
     let keyless = &NOBODY[2..];
     insta::assert_snapshot!("no-region", run(&["ls"], &NOBODY[..2], &[]));

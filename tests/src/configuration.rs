@@ -4,6 +4,8 @@
 pub const ARRAY: &str = "spawn_job_array.it";
 /// The address of the block that [`instance`] writes.
 pub const INSTANCE: &str = "spawn_instance.it";
+/// The address of the block that [`service`] writes.
+pub const SERVICE: &str = "spawn_service.it";
 
 /// A block of fields in Terraform's syntax. A later one of the same name replaces an earlier one; an empty one removes it.
 pub fn block(kind: &str, fields: &[(&str, &str)]) -> String {
@@ -44,4 +46,19 @@ pub fn instance(changes: &[(&str, &str)]) -> String {
         ("wait_for", r#""running""#),
     ];
     block("spawn_instance", &[&fields, changes].concat())
+}
+
+/// Three ranks named `web` that serve until they are told to end, with these changes.
+pub fn service(changes: &[(&str, &str)]) -> String {
+    let fields = [
+        ("name", r#""web""#),
+        ("size", "3"),
+        ("instance_types", r#"["c7i.large", "c7a.large"]"#),
+        ("files", r##"{ "serve" = "#!/bin/sh\necho attempt $SPAWN_ATTEMPT of rank $SPAWN_RANK\nexec sleep 600\n" }"##),
+        ("command", r#"["./serve"]"#),
+        ("lease", r#"{ ttl = "20m" }"#),
+        ("tags", r#"{ team = "maths" }"#),
+        ("wait_for", r#""ready""#),
+    ];
+    block("spawn_service", &[&fields, changes].concat())
 }

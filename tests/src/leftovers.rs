@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::World;
 
-/// Everything the account holds but what stays on purpose: the records and results of ended fleets, their output, and the entries
-/// of terminated instances, which EC2 too shows for an hour.
+/// Everything the account holds but what stays on purpose: the records and results of ended fleets, their output, the entries
+/// of terminated instances, which EC2 too shows for an hour, and the roles of AWS's own services.
 pub fn holdings(world: &World) -> Value {
     let mut snapshot = world.control().snapshot();
     for bucket in objects_of(&mut snapshot["s3"]) {
@@ -17,6 +17,9 @@ pub fn holdings(world: &World) -> Value {
         if let Some(streams) = group.as_object_mut() {
             streams.retain(|name, _| !name.starts_with("fleet-"));
         }
+    }
+    if let Some(roles) = snapshot["iam"]["roles"].as_object_mut() {
+        roles.retain(|_, role| !role["path"].as_str().is_some_and(|path| path.starts_with("/aws-service-role/")));
     }
     snapshot
 }

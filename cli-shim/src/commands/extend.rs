@@ -6,13 +6,12 @@ use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
 use spawn_model::problem::{Path, Problem};
 use spawn_model::read::FieldType;
-use spawn_model::rules::read_spec;
-use spawn_model::spec::{FleetKind, LeaseSpec};
+use spawn_model::spec::LeaseSpec;
 use spawn_model::value::Value;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::input::{Fields, IdleArgs};
+use crate::input::{Fields, IdleArgs, judged};
 use crate::output::fleet::or_idle;
 use crate::output::{Failure, Output, time};
 use crate::session::Session;
@@ -81,7 +80,7 @@ impl Extend {
         }
         let mut fields = Fields::from([("lease".to_owned(), Value::Map(lease))]);
         self.idle.apply(&mut fields);
-        checked(fields)
+        judged(fleet.record.kind, fields).map(|spec| spec.lease)
     }
 
     /// The new ttl as it is written.
@@ -109,17 +108,10 @@ pub(super) fn lease_fields(fleet: &Fleet) -> Fields {
     fields
 }
 
-/// Judges a lease by the rules of every fleet: those of the smallest one, for nothing else of a fleet decides about it.
-pub(super) fn checked(mut fields: Fields) -> Result<LeaseSpec, Failure> {
-    fields.insert("name".to_owned(), "a".into());
-    fields.insert("instance_types".to_owned(), Value::List(vec!["t3.micro".into()]));
-    let (spec, problems) = read_spec(FleetKind::Instance, &Value::Map(fields));
-    spec.map(|spec| spec.lease).ok_or_else(|| problems.into())
-}
-
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use spawn_model::spec::FleetKind;
     use spawn_model::stopping::OnEnd;
 
     use super::*;
@@ -133,6 +125,12 @@ mod tests {
 
     fn extend(flags: &[&str], fleet: &Fleet) -> Result<LeaseSpec, Failure> {
         Line::try_parse_from(["extend", "mandelbrot"].iter().chain(flags)).expect("a command line").extend.lease(fleet)
+    }
+
+    fn of_kind(kind: FleetKind) -> Fleet {
+        let mut fleet = array();
+        fleet.record.kind = kind;
+        fleet
     }
 
     fn calm(after: &str) -> Fleet {
@@ -151,8 +149,8 @@ mod tests {
         let lease = &array().record.spec.lease;
         let promised = LeaseSpec { budget: Some(2.5), ..lease.clone() };
         let stopping = LeaseSpec { on_expiry: OnEnd::Stop, ..lease.clone() };
-        for lease in [promised, stopping] {
-            let mut fleet = array();
+        for (kind, lease) in [(FleetKind::JobArray, promised), (FleetKind::Instance, stopping)] {
+            let mut fleet = of_kind(kind);
             fleet.record.spec.lease.clone_from(&lease);
             let extended = extend(&["--ttl", "2h"], &fleet).expect("a lease");
             assert_eq!(extended, LeaseSpec { ttl: Seconds(7200), ..lease });
@@ -172,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_lease_that_no_fleet_may_have_is_refused() {
-        let refused: [(&[&str], &Fleet); 7] = [
+        let refused: [(&[&str], &Fleet); 8] = [
             (&["--ttl", "5 parsecs"], &array()),
             (&["--ttl", "0s"], &array()),
             (&["--by", "soon"], &array()),
@@ -180,6 +178,7 @@ mod tests {
             (&["--idle-after", "2h"], &array()),
             (&["--idle-port", "8888"], &array()),
             (&["--ttl", "5m"], &calm("10m")),
+            (&["--idle-after", "10m"], &of_kind(FleetKind::Service)),
         ];
         let texts = refused.map(|(flags, fleet)| extend(flags, fleet).expect_err("a refusal").text());
         insta::assert_snapshot!("extend-refused", texts.join("\n"));

@@ -7,10 +7,12 @@ use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spawn_core::engine::Engine;
+use spawn_core::fleet::Fleet;
 use spawn_core::operation::Operation;
 use spawn_core::ports::LogEvent;
 use spawn_model::error::Class;
 use spawn_model::record::FleetRecord;
+use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
@@ -61,7 +63,7 @@ impl Logs {
         let mut reads = 0;
         loop {
             for event in reader.read(&engine, &fleet.record).await? {
-                self.show(&event, fleet.size, output)?;
+                self.show(&event, &fleet, output)?;
             }
             if !self.follow || is_over {
                 return Ok(DONE);
@@ -77,14 +79,16 @@ impl Logs {
         }
     }
 
-    fn show(&self, event: &LogEvent, size: u32, output: &Output) -> Result<(), Failure> {
+    fn show(&self, event: &LogEvent, fleet: &Fleet, output: &Output) -> Result<(), Failure> {
         let rank = rank_of(&event.stream);
+        // A service of one may have had more.
+        let had_several = fleet.size > 1 || fleet.record.kind == FleetKind::Service;
         if self.rank.is_some() && rank != self.rank {
             return Ok(());
         }
         let message = event.message.trim_end_matches('\n');
         let text = match rank {
-            Some(rank) if size > 1 && self.rank.is_none() => of_rank(rank, size, message),
+            Some(rank) if had_several && self.rank.is_none() => of_rank(rank, fleet.size, message),
             _ => message.to_owned(),
         };
         output.line(&Line { rank, at: event.at, message }, &text)

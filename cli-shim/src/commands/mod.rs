@@ -14,6 +14,7 @@ mod reap;
 mod rerun;
 mod results;
 mod sandbox;
+mod scale;
 mod setup;
 mod status;
 mod up;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Exec(exec::Exec),
     Connect(connect::Connect),
     Extend(extend::Extend),
+    Scale(scale::Scale),
     Stop(power::Stop),
     Start(power::Start),
     Rerun(rerun::Rerun),
@@ -65,6 +67,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Exec(exec) => exec.run(global, output).await,
         Command::Connect(connect) => connect.run(global, output).await,
         Command::Extend(extend) => extend.run(global, output).await,
+        Command::Scale(scale) => scale.run(global, output).await,
         Command::Stop(stop) => stop.run(global, output).await,
         Command::Start(start) => start.run(global, output).await,
         Command::Rerun(rerun) => rerun.run(global, output).await,

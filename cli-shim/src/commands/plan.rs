@@ -3,6 +3,7 @@
 use clap::Args;
 use spawn_core::plan::Plan as FleetPlan;
 use spawn_model::duration::Seconds;
+use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
@@ -50,11 +51,12 @@ fn text(plan: &FleetPlan) -> String {
         ),
         _ => "unknown".to_owned(),
     };
+    let is_service = plan.kind == FleetKind::Service;
     let schedules = match plan.schedules {
         1 => "1 schedule".to_owned(),
         n => format!("{n} schedules"),
     };
-    let mut text = labelled(&[
+    let mut rows = vec![
         ("fleet", format!("{} ({} of {})", plan.name, fleet::kind(plan.kind), plan.size)),
         ("image", plan.image.id.clone()),
         ("price", price + &spot),
@@ -63,8 +65,13 @@ fn text(plan: &FleetPlan) -> String {
         ("by", "1. the machine's own shutdown timer".to_owned()),
         ("", "2. the agent on it".to_owned()),
         ("", format!("3. {schedules} outside it, at that time and every 5 minutes for an hour")),
-    ]);
-    text.push_str("\nWhere to ask, in this order:\n\n");
+    ];
+    if is_service {
+        rows.push(("", "and its Auto Scaling group, which is to have no instance from that time on".to_owned()));
+    }
+    let mut text = labelled(&rows);
+    // A group asks by itself: for what is on demand in this order, for spot where it is cheap and there is much of it.
+    text.push_str(if is_service { "\nWhere Auto Scaling may ask:\n\n" } else { "\nWhere to ask, in this order:\n\n" });
     text.push_str(&table(
         &["TYPE", "ZONE", "MARKET", "SUBNET"],
         plan.pools
@@ -86,7 +93,6 @@ mod tests {
     use spawn_core::pools::{Pool, Pools};
     use spawn_model::market::{Fallback, MarketSpec, MarketType};
     use spawn_model::record::BootImage;
-    use spawn_model::spec::FleetKind;
 
     use super::*;
 
@@ -128,6 +134,8 @@ mod tests {
             notes: vec!["c7g.large is left out: it is arm64, and the image ami-0123456789abcdef0 is x86_64".into()],
             ..plan.clone()
         };
+        let service = FleetPlan { kind: FleetKind::Service, ..plan.clone() };
+        insta::assert_snapshot!("plan-service", text(&service));
         insta::assert_snapshot!("plan", text(&plan));
         insta::assert_snapshot!("plan-unknown-price", text(&unknown));
         insta::assert_json_snapshot!("plan-json", plan);

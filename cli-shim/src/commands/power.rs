@@ -7,10 +7,10 @@ use spawn_model::duration::Seconds;
 use spawn_model::spec::LeaseSpec;
 use spawn_model::value::Value;
 
-use super::extend::{checked, lease_fields};
+use super::extend::lease_fields;
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::input::Fields;
+use crate::input::{Fields, judged};
 use crate::output::{Failure, Output, time};
 use crate::session::{Session, operation};
 
@@ -71,7 +71,7 @@ impl Start {
         let Some(ttl) = &self.ttl else { return Ok(fleet.record.spec.lease.clone()) };
         let mut lease = lease_fields(fleet);
         lease.insert("ttl".to_owned(), Value::String(ttl.clone()));
-        checked(Fields::from([("lease".to_owned(), Value::Map(lease))]))
+        judged(fleet.record.kind, Fields::from([("lease".to_owned(), Value::Map(lease))])).map(|spec| spec.lease)
     }
 }
 

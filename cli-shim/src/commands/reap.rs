@@ -14,8 +14,8 @@ use crate::session::{Session, operation};
 /// End what is past its lease, and remove what nobody keeps
 ///
 /// The last of the hands that end machines, for when the others could not. In every region of the account it ends the instances
-/// that spawn launched and whose lease is over, whoever launched them, and removes what is left of fleets that ended: security
-/// group, role, schedules and name. Results, records and logs stay. What Terraform has in its state keeps all but its instances,
+/// that spawn launched and whose lease is over, whoever launched them, deletes the Auto Scaling groups that would replace them, and
+/// removes what is left of fleets that ended: security group, role, schedules and name. Results, records and logs stay. What Terraform has in its state keeps all but its instances,
 /// until `terraform destroy`.
 ///
 /// Safe at any time, from anywhere, and twice at once. What it cannot do for one fleet or in one region keeps it from no other:

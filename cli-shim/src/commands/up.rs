@@ -23,7 +23,8 @@ use crate::session::{Session, operation};
 /// From a YAML file, from flags, or from a file with flags over it.
 ///
 /// A fleet with a size or a command is a job array: its ranks run the command once, and are gone. One with neither is an
-/// instance, which stays until its lease ends. `kind` in the file or --kind says otherwise.
+/// instance, which stays until its lease ends. `kind` in the file or --kind says otherwise; a service, whose ranks run the command
+/// until its lease ends and are replaced when they are lost, is always told so.
 ///
 /// Ctrl-C before everything is launched undoes the launch; after that it only ends the wait, and the fleet goes on.
 #[derive(Debug, Args)]
@@ -38,6 +39,7 @@ Examples:
   spawn up -f fleet.yaml
   spawn up --size 8 --type c7i.large --ttl 20m --wait completed -- ./render --depth 512
   spawn up --type t3.micro --ttl 2h
+  spawn up --kind service --size 3 --type c7i.large --spot --ttl 8h --wait ready -- ./serve
 
 Exit codes beside those of every command: 1 if the fleet is over without what was waited for, or a command of it failed.";
 

@@ -21,7 +21,7 @@ use super::{Fields, name_of, program, read_text};
 pub(crate) struct FleetArgs {
     /// A YAML file with the fields of the Terraform resource
     ///
-    /// And `kind: job_array` or `kind: instance`. Where text is expected, `!file PATH` reads it from a file beside the YAML
+    /// And `kind: job_array`, `kind: instance` or `kind: service`. Where text is expected, `!file PATH` reads it from a file beside the YAML
     /// file. Flags come before what the file says; --env, --file, --tag and --trigger add to it.
     #[arg(short = 'f', long = "fleet-file", value_name = "FLEET.YAML")]
     pub(super) fleet_file: Option<PathBuf>,
@@ -98,6 +98,8 @@ pub(super) enum KindArg {
     JobArray,
     /// One machine that stays until its lease ends
     Instance,
+    /// Ranks that run the command until the lease ends, and are replaced when they are lost
+    Service,
 }
 
 impl From<KindArg> for FleetKind {
@@ -105,6 +107,7 @@ impl From<KindArg> for FleetKind {
         match kind {
             KindArg::JobArray => Self::JobArray,
             KindArg::Instance => Self::Instance,
+            KindArg::Service => Self::Service,
         }
     }
 }

@@ -7,6 +7,7 @@ mod declared;
 mod flags;
 mod hooks;
 mod idle;
+mod part;
 mod place;
 mod program;
 mod requirements;
@@ -22,6 +23,7 @@ use spawn_model::value::Value;
 
 pub(crate) use flags::FleetArgs;
 pub(crate) use idle::IdleArgs;
+pub(crate) use part::judged;
 
 use crate::output::Failure;
 
@@ -56,6 +58,7 @@ impl FleetArgs {
         match written.as_ref().map(|value| (value, value.as_str())) {
             Some((_, Some("job_array"))) => FleetKind::JobArray,
             Some((_, Some("instance"))) => FleetKind::Instance,
+            Some((_, Some("service"))) => FleetKind::Service,
             None | Some((Value::Null, _)) => {
                 let is_set = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
                 if is_set("size") || is_set("command") { FleetKind::JobArray } else { FleetKind::Instance }
@@ -65,7 +68,7 @@ impl FleetArgs {
                 problems.push(Problem::new(
                     &Path::field("kind"),
                     format!("{shown} is no kind of fleet"),
-                    "Write \"job_array\" or \"instance\"",
+                    "Write \"job_array\", \"instance\" or \"service\"",
                 ));
                 FleetKind::JobArray
             }
@@ -73,10 +76,10 @@ impl FleetArgs {
     }
 }
 
-/// What a person at a terminal need not write: a name, and the size of an array of one.
+/// What a person at a terminal need not write: a name, and the size of a fleet of one.
 fn complete(kind: FleetKind, fields: &mut Fields, random: [u8; 2]) {
     let is_missing = |fields: &Fields, name: &str| fields.get(name).is_none_or(Value::is_null);
-    if kind == FleetKind::JobArray && is_missing(fields, "size") {
+    if kind != FleetKind::Instance && is_missing(fields, "size") {
         fields.insert("size".to_owned(), Value::Int(1));
     }
     if is_missing(fields, "name") {
@@ -237,6 +240,7 @@ mod tests {
             (&["--type", "t3.micro", "--", "sleep", "60"], FleetKind::JobArray, 1, "sleep-abcd"),
             (&["--type", "t3.micro", "--kind", "instance", "--", "sleep", "60"], FleetKind::Instance, 1, "sleep-abcd"),
             (&["--type", "t3.micro", "--size", "2", "--", "sleep", "60"], FleetKind::JobArray, 2, "sleep-abcd"),
+            (&["--type", "t3.micro", "--kind", "service", "--", "serve"], FleetKind::Service, 1, "serve-abcd"),
         ] {
             let (found, spec) = read(line, &[]).expect("a fleet");
             assert_eq!((found, spec.size, spec.name.as_str()), (kind, size, name), "{line:?}");
@@ -255,6 +259,8 @@ mod tests {
             ("array-without-command", good.replace("command: ['true']\n", "")),
             ("instance-with-size", format!("kind: instance\n{good}")),
             ("kind", format!("kind: cluster\n{good}")),
+            ("service-size-1001", format!("kind: service\n{}", good.replace("size: 1", "size: 1001"))),
+            ("service-as-a-gang", format!("kind: service\n{good}gang: true\nmin_size: 1\nlease: {{idle: {{after: 15m}}}}\n")),
             ("ttl-parsecs", format!("{good}lease: {{ttl: 5 parsecs}}\n")),
             ("ttl-0s", format!("{good}lease: {{ttl: 0s}}\n")),
             ("ttl-too-long", format!("{good}lease: {{ttl: 31d}}\n")),

@@ -94,6 +94,7 @@ impl FleetView {
         let per_hour = format!("{} per instance-hour, on demand by the Pricing API", money::price(price));
         match self.cost_usd_so_far {
             Some(cost) => format!("{} so far, at {per_hour}", money::about(cost)),
+            None if self.kind == FleetKind::Service => format!("unknown, since its instances come and go: {per_hour}"),
             None if self.has_stopped => format!("unknown, since it costs this only while it runs: {per_hour}"),
             None => format!("unknown: not every member has the type that costs {per_hour}"),
         }
@@ -187,13 +188,15 @@ pub(crate) fn kind(kind: FleetKind) -> &'static str {
     match kind {
         FleetKind::Instance => "instance",
         FleetKind::JobArray => "job_array",
+        FleetKind::Service => "service",
     }
 }
 
 /// What the fleet has cost at the on-demand price of its preferred type: each member from the moment it was asked for to its
-/// end. Nothing if that price is unknown or not every member's, or if it has stopped: for how long, nobody has written down.
+/// end. Nothing if that price is unknown or not every member's, or if it has stopped or is a service: for how long, or what was there
+/// before its members, nobody has written down.
 fn cost_usd_so_far(fleet: &Fleet, now: Timestamp) -> Option<f64> {
-    if fleet.status == Status::Stopped || fleet.record.started_at.is_some() {
+    if fleet.status == Status::Stopped || fleet.record.started_at.is_some() || fleet.record.kind == FleetKind::Service {
         return None;
     }
     let price = fleet.record.price_usd_per_hour?;
@@ -306,17 +309,35 @@ pub(crate) mod tests {
             "disk_bytes_per_second": 1, "gpu_percent": 5,
         }));
         let idle = Fleet { idle: Some(idle.expect("a rule")), ..array() };
-        for (name, fleet) in
-            [("fleet-running", array()), ("fleet-idle", idle), ("fleet-over", over(array())), ("fleet-unknown-price", unknown_price)]
-        {
+        for (name, fleet) in [
+            ("fleet-running", array()),
+            ("fleet-idle", idle),
+            ("fleet-over", over(array())),
+            ("fleet-unknown-price", unknown_price),
+            ("fleet-service", service()),
+        ] {
             insta::assert_snapshot!(name, FleetView::new(&fleet, now).text());
         }
         insta::assert_json_snapshot!("fleet-json", FleetView::new(&array(), now));
     }
 
+    /// A service of three, of which one is missing.
+    fn service() -> Fleet {
+        let mut fleet = array();
+        fleet.record.kind = FleetKind::Service;
+        fleet.record.spec.name = "web".into();
+        fleet.status = Status::Launching;
+        fleet.status_reason = "2 of 3 instances run".into();
+        fleet.members.remove(1);
+        fleet.members[0] = Member { rank: 0, instance_id: "i-00000000000000000".into(), ..fleet.members[1].clone() };
+        fleet.alive.push(InstanceId("i-00000000000000000".into()));
+        fleet.notes = vec!["rank 2: the command was started again 4 times".into()];
+        fleet
+    }
+
     #[test]
     fn fleets_are_listed() {
-        let rows = [FleetRow::new(&array()), FleetRow::new(&over(array()))];
+        let rows = [FleetRow::new(&array()), FleetRow::new(&over(array())), FleetRow::new(&service())];
         insta::assert_snapshot!("list", list(&rows, at("12:05:00")));
         insta::assert_json_snapshot!("list-json", rows);
     }

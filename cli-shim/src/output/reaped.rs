@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use spawn_core::reap::{Overdue, Reaped, Removed, Told, Why};
+use spawn_core::reap::{Overdue, OverdueGroup, Reaped, Removed, Told, Why};
 use spawn_model::rules::TTL_DEFAULT;
 use spawn_model::status::Seen;
 
@@ -21,12 +21,23 @@ pub(crate) struct ReapView {
 #[derive(Serialize)]
 struct RegionView {
     region: String,
+    /// The Auto Scaling groups of services that were deleted, or would be.
+    groups: Vec<GroupView>,
     /// Those that were ended, or would be.
     instances: Vec<InstanceView>,
     /// Those that were removed, or would be.
     fleets: Vec<FleetView>,
     /// How many instances live within their lease.
     living: usize,
+}
+
+#[derive(Serialize)]
+struct GroupView {
+    id: String,
+    fleet: Option<String>,
+    name: Option<String>,
+    deadline: Timestamp,
+    deadline_by: Told,
 }
 
 #[derive(Serialize)]
@@ -53,6 +64,7 @@ impl ReapView {
     pub(crate) fn new(reaped: &[Reaped], dry_run: bool, now: Timestamp) -> Self {
         let region = |reaped: &Reaped| RegionView {
             region: reaped.region.clone(),
+            groups: reaped.groups.iter().map(GroupView::new).collect(),
             instances: reaped.instances.iter().map(InstanceView::new).collect(),
             fleets: reaped.fleets.iter().map(FleetView::new).collect(),
             living: reaped.living,
@@ -64,8 +76,12 @@ impl ReapView {
     pub(crate) fn summary(&self) -> String {
         let count = |one: fn(&RegionView) -> usize| self.regions.iter().map(one).sum::<usize>();
         let verb = if self.dry_run { "would be " } else { "" };
+        let groups = match count(|region| region.groups.len()) {
+            0 => String::new(),
+            groups => format!("{} {verb}deleted, ", counted(groups, "group")),
+        };
         format!(
-            "{}: {} {verb}ended, {} {verb}removed; {} within their lease",
+            "{}: {groups}{} {verb}ended, {} {verb}removed; {} within their lease",
             counted(self.regions.len(), "region"),
             counted(count(|region| region.instances.len()), "instance"),
             counted(count(|region| region.fleets.len()), "fleet"),
@@ -75,7 +91,8 @@ impl ReapView {
 
     /// For people: a line for each thing that is no more; nothing if there is none.
     pub(crate) fn text(&self) -> String {
-        let (ended, removed) = if self.dry_run { ("would be ended", "would be removed") } else { ("ended", "removed") };
+        let done = |what: &str| if self.dry_run { format!("would be {what}") } else { what.to_owned() };
+        let (deleted, ended, removed) = (&done("deleted"), &done("ended"), &done("removed"));
         let rows: Vec<Vec<String>> = self
             .regions
             .iter()
@@ -84,11 +101,28 @@ impl ReapView {
                     let name = name.clone().unwrap_or_else(|| NOTHING.to_owned());
                     vec![region.region.clone(), id.to_owned(), name, done.to_owned(), why]
                 };
+                let groups = region.groups.iter().map(move |one| row(&one.id, &one.name, deleted, one.why(self.now)));
                 let instances = region.instances.iter().map(move |one| row(&one.id, &one.name, ended, one.why(self.now)));
-                instances.chain(region.fleets.iter().map(move |one| row(&one.id, &one.name, removed, one.why(self.now))))
+                groups.chain(instances).chain(region.fleets.iter().map(move |one| row(&one.id, &one.name, removed, one.why(self.now))))
             })
             .collect();
         if rows.is_empty() { String::new() } else { table(&["REGION", "ID", "NAME", "WHAT", "WHY"], rows) }
+    }
+}
+
+impl GroupView {
+    fn new(overdue: &OverdueGroup) -> Self {
+        Self {
+            id: overdue.group.clone(),
+            fleet: overdue.fleet.as_ref().map(ToString::to_string),
+            name: overdue.name.clone(),
+            deadline: overdue.deadline,
+            deadline_by: overdue.told,
+        }
+    }
+
+    fn why(&self, now: Timestamp) -> String {
+        over(self.deadline, self.deadline_by, "it was made", now)
     }
 }
 
@@ -110,12 +144,7 @@ impl InstanceView {
     }
 
     fn why(&self, now: Timestamp) -> String {
-        let ended = time::deadline(self.deadline, now);
-        let what = match self.deadline_by {
-            Told::Lease => format!("its lease ended at {ended}"),
-            Told::Tag => format!("by its tag, its lease ended at {ended}"),
-            Told::Default => format!("no deadline can be read, and {TTL_DEFAULT} after its launch was {ended}"),
-        };
+        let what = over(self.deadline, self.deadline_by, "its launch", now);
         if self.state == "stopped" { format!("stopped; {what}") } else { what }
     }
 }
@@ -133,6 +162,16 @@ impl FleetView {
             Why::NeverKept => format!("its launcher died, and {over}"),
             Why::Unrecorded => "nothing is recorded of it".to_owned(),
         }
+    }
+}
+
+/// That something is past its lease, and what says so.
+fn over(deadline: Timestamp, told: Told, began: &str, now: Timestamp) -> String {
+    let ended = time::deadline(deadline, now);
+    match told {
+        Told::Lease => format!("its lease ended at {ended}"),
+        Told::Tag => format!("by its tag, its lease ended at {ended}"),
+        Told::Default => format!("no deadline can be read, and {TTL_DEFAULT} after {began} was {ended}"),
     }
 }
 
@@ -167,10 +206,18 @@ mod tests {
             why,
             leased_until: (why != Why::Unrecorded).then(|| at("12:20:00")),
         };
+        let group = |n: u8, name: Option<&str>, told| OverdueGroup {
+            group: format!("spawn-run-{}", format!("{n:02}").repeat(8)),
+            fleet: name.map(|_| FleetId::from_random([n; 8])),
+            name: name.map(str::to_owned),
+            deadline: at("12:20:00"),
+            told,
+        };
         let denied = Error::new(Class::Denied, "UnauthorizedOperation", "sa-east-1: ec2:DescribeInstances is missing", "Allow it");
         vec![
             Reaped {
                 region: "eu-west-1".into(),
+                groups: vec![group(5, Some("web"), Told::Lease), group(6, None, Told::Default)],
                 instances: vec![
                     instance(1, Some("tiles"), Seen::Running, Told::Lease),
                     instance(2, Some("worker"), Seen::Stopped, Told::Tag),
@@ -180,9 +227,17 @@ mod tests {
                 living: 4,
                 errors: Vec::new(),
             },
-            Reaped { region: "sa-east-1".into(), instances: Vec::new(), fleets: Vec::new(), living: 0, errors: vec![denied] },
+            Reaped {
+                region: "sa-east-1".into(),
+                groups: Vec::new(),
+                instances: Vec::new(),
+                fleets: Vec::new(),
+                living: 0,
+                errors: vec![denied],
+            },
             Reaped {
                 region: "us-east-1".into(),
+                groups: Vec::new(),
                 instances: Vec::new(),
                 fleets: vec![
                     fleet(1, Some("tiles"), Why::LeaseOver),

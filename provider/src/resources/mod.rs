@@ -3,6 +3,7 @@
 mod fleet;
 mod instance;
 mod job_array;
+mod service;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::wire::Resource;
 
 /// The table.
 pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
-    vec![Box::new(instance::resource(session)), Box::new(job_array::resource(session))]
+    vec![Box::new(instance::resource(session)), Box::new(job_array::resource(session)), Box::new(service::resource(session))]
 }
 
 #[cfg(test)]

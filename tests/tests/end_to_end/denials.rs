@@ -42,6 +42,50 @@ fn foreign_things(world: &World) -> (String, String) {
     serde_json::from_str(&printed).expect("JSON")
 }
 
+/// An Auto Scaling group and a launch template of somebody else's, by names that a service's could have.
+const FOREIGN_GROUP: &str = "spawn-run-foreign";
+
+/// Makes both, and answers with the name of the only service's group.
+fn foreign_group(world: &World) -> String {
+    world.python(&format!(
+        "image = client('ssm').get_parameter(Name='/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64')['Parameter']['Value']\n\
+         scaling, name = client('autoscaling'), '{FOREIGN_GROUP}'\n\
+         own = [g['AutoScalingGroupName'] for g in scaling.describe_auto_scaling_groups()['AutoScalingGroups']]\n\
+         client('ec2').create_launch_template(LaunchTemplateName=name, LaunchTemplateData={{'ImageId': image, 'InstanceType': 'c7i.large'}})\n\
+         scaling.create_auto_scaling_group(AutoScalingGroupName=name, MinSize=0, MaxSize=0, AvailabilityZones=['us-east-1a'],\n    \
+             LaunchTemplate={{'LaunchTemplateName': name, 'Version': '$Latest'}})\n\
+         print(own[0], end='')"
+    ))
+}
+
+/// Launches a service of one.
+fn up_web(world: &World) {
+    world.spawn(["up", "--kind", "service", "--name", "web", "--type", "c7i.large", "--wait", "running", "--", "serve"]).succeeded();
+}
+
+/// A tag as Auto Scaling's calls have it.
+fn group_tag(name: &str, key: &str, value: &str) -> Value {
+    json!([{"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": key, "Value": value, "PropagateAtLaunch": true}])
+}
+
+/// Calls about an Auto Scaling group, each of which takes a right of its own.
+fn group_calls(name: &str, may: bool) -> Vec<Value> {
+    vec![
+        json!(["autoscaling", "update_auto_scaling_group", {"AutoScalingGroupName": name, "DesiredCapacity": 0}, may]),
+        json!(["autoscaling", "suspend_processes", {"AutoScalingGroupName": name, "ScalingProcesses": ["AZRebalance"]}, may]),
+        json!(["autoscaling", "put_scheduled_update_group_action",
+               {"AutoScalingGroupName": name, "ScheduledActionName": "a", "StartTime": "2100-01-01T00:00:00Z", "DesiredCapacity": 0}, may]),
+        json!(["autoscaling", "create_or_update_tags", {"Tags": group_tag(name, "team", "maths")}, may]),
+        json!(["autoscaling", "delete_tags", {"Tags": group_tag(name, "team", "maths")}, may]),
+        json!(["autoscaling", "delete_auto_scaling_group", {"AutoScalingGroupName": name, "ForceDelete": true}, may]),
+    ]
+}
+
+/// The lines of a table.
+fn lines(calls: impl IntoIterator<Item = Value>) -> Value {
+    Value::Array(calls.into_iter().collect())
+}
+
 const BUCKET: &str = "spawn-123456789012-us-east-1";
 
 #[test]
@@ -199,6 +243,56 @@ fn a_launcher_touches_nothing_that_is_not_of_spawn() {
 }
 
 #[test]
+fn who_keeps_services_touches_no_other_group() {
+    let world = World::with(|options| options.boot_machines = false);
+    set_up(&world);
+    up_web(&world);
+    let own = foreign_group(&world);
+    let [launcher, reaper] = ["launcher", "reaper"].map(|who| world.identity(who, &world.policy(who)));
+    let automation = world.session("spawn-setup-automation-us-east-1");
+    let fleet = own.strip_prefix("spawn-").map(|run| world.keys().into_iter().find(|key| key.contains(run)).expect("a key of its run"));
+    let fleet = fleet.as_deref().and_then(|key| key.split('/').nth(1)).expect("a fleet's id").to_owned();
+    let agent = world.session(&format!("spawn-{fleet}"));
+    let template = |name: &str, operation: &str, may: bool| {
+        let data = json!({"InstanceType": "c7i.large"});
+        match operation {
+            "delete_launch_template" => json!(["ec2", operation, {"LaunchTemplateName": name}, may]),
+            _ => json!(["ec2", operation, {"LaunchTemplateName": name, "LaunchTemplateData": data}, may]),
+        }
+    };
+    let made = json!({"AutoScalingGroupName": "spawn-run-more", "MinSize": 0, "MaxSize": 0, "AvailabilityZones": ["us-east-1a"],
+                      "LaunchTemplate": {"LaunchTemplateName": own, "Version": "$Latest"}});
+    // What says whose a group is, and when it ends, stays on it; and none is made without.
+    let more = [
+        json!(["autoscaling", "create_auto_scaling_group", made, false]),
+        json!(["autoscaling", "delete_tags", {"Tags": group_tag(&own, "spawn:managed", "true")}, false]),
+        template("more", "create_launch_template", false),
+        template(FOREIGN_GROUP, "create_launch_template_version", false),
+        template(FOREIGN_GROUP, "delete_launch_template", false),
+    ];
+    assert_table(&world, &launcher, &lines(group_calls(FOREIGN_GROUP, false).into_iter().chain(more)));
+    let mut ends = group_calls(FOREIGN_GROUP, false);
+    ends.extend(group_calls(&own, false).into_iter().filter(|call| call[1] != "delete_auto_scaling_group"));
+    ends.push(template(FOREIGN_GROUP, "delete_launch_template", false));
+    assert_table(&world, &reaper, &lines(ends.clone()));
+    assert_table(&world, &automation, &lines(ends));
+    assert_table(&world, &agent, &lines(group_calls(&own, false).into_iter().chain([template(&own, "delete_launch_template", false)])));
+    // Its last line ends the service.
+    assert_table(&world, &launcher, &lines(group_calls(&own, true)));
+    world.spawn(["down", "web"]).succeeded();
+    for who in [&reaper, &automation] {
+        up_web(&world);
+        let printed = world.python(
+            "groups = client('autoscaling').describe_auto_scaling_groups()['AutoScalingGroups']\n\
+             print([g['AutoScalingGroupName'] for g in groups if g['Tags']][0], end='')",
+        );
+        let end = group_calls(&printed, true).pop().expect("its end");
+        assert_table(&world, who, &lines([end]));
+        world.spawn(["down", "web"]).succeeded();
+    }
+}
+
+#[test]
 fn what_acts_on_behalf_of_fleets_touches_nothing_else() {
     let world = World::with(|options| options.boot_machines = false);
     set_up(&world);
@@ -228,7 +322,9 @@ fn what_acts_on_behalf_of_fleets_touches_nothing_else() {
         &scheduler,
         &json!([
             with(start("spawn-end-v1", "spawn/spawn-setup-automation-us-east-1"), true),
+            with(start("spawn-end-group-v1", "spawn/spawn-setup-automation-us-east-1"), true),
             with(start("spawn-end-v1", "foreign"), false),
+            with(start("spawn-end-group-v1", "foreign"), false),
             with(start("other", "spawn/spawn-setup-automation-us-east-1"), false),
             ["ec2", "terminate_instances", {"InstanceIds": [own]}, false],
             ["ec2", "describe_instances", {}, false],

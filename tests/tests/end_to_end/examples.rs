@@ -15,7 +15,7 @@ fn there_are_no_others() {
     let mut found: Vec<String> =
         std::fs::read_dir(examples()).expect("examples").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     found.sort();
-    assert_eq!(found, ["instance", "job-array", "yaml"], "a new example needs a test here");
+    assert_eq!(found, ["instance", "job-array", "service", "yaml"], "a new example needs a test here");
 }
 
 #[test]
@@ -48,6 +48,24 @@ fn the_instance_is_kept() {
     terraform.apply().succeeded();
     terraform.assert_settled();
     assert!(world.instances().iter().all(|(_, state)| state == "running"));
+    terraform.destroy().succeeded();
+    assert_same(&empty_but_for_the_set_up(), &holdings(&world));
+}
+
+#[test]
+fn the_service_works_until_it_is_told_to_end() {
+    let world = World::start();
+    let terraform = Terraform::copy_of(&world, &examples().join("service"));
+    let applied = terraform.apply().succeeded();
+    assert!(applied.stdout.contains("status = \"running\""), "{}", applied.text());
+    terraform.assert_settled();
+    let members = terraform.state("spawn_service.workers")["members"].as_array().cloned().expect("members");
+    let markets: Vec<&str> = members.iter().filter_map(|member| member["market"].as_str()).collect();
+    assert_eq!((markets.len(), markets.iter().filter(|market| **market == "on_demand").count()), (3, 1), "{markets:?}");
+    world.eventually("every rank works", || {
+        let lines = world.spawn(["logs", "workers"]).succeeded().stdout;
+        (0..3).all(|rank| lines.contains(&format!("{rank} | rank {rank} works, attempt 1"))).then_some(())
+    });
     terraform.destroy().succeeded();
     assert_same(&empty_but_for_the_set_up(), &holdings(&world));
 }

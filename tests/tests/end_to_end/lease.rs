@@ -190,8 +190,8 @@ fn each_hand_on_the_machine_ends_it_alone() {
     });
 }
 
-/// Instances that run in name only: neither shutdown timer nor agent is there, so only the schedule can end them.
-fn without_machines() -> World {
+/// Instances that run in name only: neither shutdown timer nor agent is there, so only what is outside them can end them.
+pub(super) fn without_machines() -> World {
     let world = World::with(|options| {
         options.boot_machines = false;
         // EC2 gives an account two new instances a second after the first thousand; nobody here waits for that.
@@ -210,7 +210,7 @@ fn launch(world: &World, size: u32) -> Timestamp {
 }
 
 /// Puts the sandbox's clock forward to a time. How long the launch took, in real time, is no matter then.
-fn advance_to(world: &World, time: Timestamp) {
+pub(super) fn advance_to(world: &World, time: Timestamp) {
     let left = time.duration_since(world.control().clock().now);
     world.advance(left.as_secs() + 1);
 }
@@ -227,7 +227,7 @@ fn by_automation(world: &World, since: u64) -> (usize, usize) {
     (looks, ended)
 }
 
-fn living(world: &World) -> usize {
+pub(super) fn living(world: &World) -> usize {
     let snapshot = world.control().snapshot();
     let instances = snapshot["ec2"]["regions"]["us-east-1"]["instances"].as_array().cloned().unwrap_or_default();
     instances.iter().filter(|instance| instance["state"] == "pending" || instance["state"] == "running").count()

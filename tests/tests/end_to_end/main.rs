@@ -20,6 +20,7 @@ mod reaper;
 mod reaper_function;
 mod rerun;
 mod rights;
+mod services;
 mod shells;
 mod stopping;
 mod workload;

@@ -12,7 +12,7 @@ use super::rights::{allowed, used};
 const ARTIFACTS: [&str; 2] = ["spored", "spawn-reaper"];
 
 /// What the reaper's role allows that none of its calls here takes, and what each is for.
-const FOR_OTHERS: [&str; 5] = [
+const FOR_OTHERS: [&str; 6] = [
     // Lambda writes with them what the reaper says; that it is read here proves them.
     "logs:CreateLogStream",
     "logs:PutLogEvents",
@@ -22,6 +22,8 @@ const FOR_OTHERS: [&str; 5] = [
     "ec2:DeletePlacementGroup",
     // Hand 3, which was removed here.
     "scheduler:DeleteSchedule",
+    // A launch template that somebody else has deleted meanwhile.
+    "ec2:DescribeLaunchTemplates",
 ];
 
 /// What an administrator's policy allows that no set-up takes to whose roles nobody else has attached anything.
@@ -57,22 +59,32 @@ fn the_function_alone_ends_a_fleet_and_needs_no_more_than_its_role() {
     let before = holdings(&world);
     let up = ["up", "--name", "tiles", "--size", "2", "--type", "c7i.large", "--ttl", "20m", "--wait", "ready", "--", "sleep", "600"];
     world.spawn(up).succeeded();
+    let service =
+        ["up", "--kind", "service", "--name", "web", "--type", "c7i.large", "--ttl", "20m", "--wait", "ready", "--", "sleep", "600"];
+    world.spawn(service).succeeded();
     world.python(
         "for s in client('scheduler').list_schedules()['Schedules']:\n    \
-             if s['Name'].startswith('spawn-run-'): client('scheduler').delete_schedule(GroupName='spawn', Name=s['Name'])",
+             if s['Name'].startswith('spawn-run-'): client('scheduler').delete_schedule(GroupName='spawn', Name=s['Name'])\n\
+         scaling = client('autoscaling')\n\
+         for a in scaling.describe_scheduled_actions()['ScheduledUpdateGroupActions']:\n    \
+             scaling.delete_scheduled_action(AutoScalingGroupName=a['AutoScalingGroupName'], ScheduledActionName=a['ScheduledActionName'])",
     );
     let at = world.position();
     // Machines live in real time, for which their lease has just begun: what ends them now is not theirs.
     let early = quarter_of_an_hour(&world);
-    assert_eq!((early["living"].as_u64(), early["ended"].as_array().map(Vec::len)), (Some(2), Some(0)), "{early}");
+    assert_eq!((early["living"].as_u64(), early["ended"].as_array().map(Vec::len)), (Some(3), Some(0)), "{early}");
     let late = quarter_of_an_hour(&world);
-    assert_eq!((late["living"].as_u64(), late["ended"].as_array().map(Vec::len)), (Some(0), Some(2)), "{late}");
-    assert_eq!(late["removed"].as_array().map(Vec::len), Some(1), "{late}");
+    assert_eq!((late["living"].as_u64(), late["ended"].as_array().map(Vec::len)), (Some(0), Some(3)), "{late}");
+    assert_eq!(late["removed"].as_array().map(Vec::len), Some(2), "{late}");
     assert_eq!(late["errors"], Value::Array(Vec::new()));
     assert!(world.instances().iter().all(|(_, state)| ["shutting-down", "terminated"].contains(&state.as_str())));
-    let ends = world.calls(at, "TerminateInstances");
-    let by: BTreeSet<&str> = ends.iter().map(|call| call.caller.split(' ').next().unwrap_or_default()).collect();
-    assert_eq!((ends.len(), by), (1, BTreeSet::from(["function"])), "{ends:?}");
+    let by = |operation: &str| -> BTreeSet<String> {
+        world.calls(at, operation).iter().map(|call| call.caller.split(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(by("DeleteAutoScalingGroup"), BTreeSet::from(["function".to_owned()]));
+    // The group ends what is its own.
+    let (ends, own) = (by("TerminateInstances"), ["function", "autoscaling"].map(str::to_owned));
+    assert!(ends.contains("function") && ends.is_subset(&BTreeSet::from(own)), "{ends:?}");
 
     let policy = world.python(
         "role = client('iam').list_role_policies(RoleName='spawn-setup-reaper-us-east-1')['PolicyNames'][0]\n\

@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use spawn_tests::configuration::{ARRAY, array};
+use spawn_sandbox::FaultScript;
+use spawn_tests::configuration::{ARRAY, SERVICE, array, service};
 use spawn_tests::leftovers::{assert_same, holdings};
 use spawn_tests::{Identity, World, assert_shown, shown};
 
 use crate::places::{Network, import_key};
 
 /// Rights of a launcher that no life without trouble takes, and what each is for.
-const FOR_TROUBLE: [&str; 2] = [
+const FOR_TROUBLE: [&str; 3] = [
     // A launch that is repeated finds its role and its profile there, and looks whose they are.
     "iam:GetRole",
     "iam:GetInstanceProfile",
+    // Deleting a launch template that is not there is denied, because it has no tags: then whether it is there is looked at.
+    "ec2:DescribeLaunchTemplates",
 ];
 
 /// A managed policy for commands of fleets.
@@ -120,6 +123,19 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
     spawn(&["down", "bench"]);
     assert_same(&before, &holdings(&world));
 
+    // One that is kept at its size, which changes.
+    let web = [("size", "3"), ("market", r#"{ type = "spot", on_demand_base = 1 }"#), ("wait_for", r#""running""#)];
+    let terraform = world.terraform(&service(&web));
+    terraform.run_by(&launcher);
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    terraform.configure(&service(&[&web[..], &changed, &[("size", "2")]].concat()));
+    assert_eq!(terraform.planned(SERVICE), "update");
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+
     let refused: Vec<_> =
         world.control().calls(0).into_iter().filter(|call| launcher.made(call) && call.outcome.contains("enied")).collect();
     assert_eq!(refused, []);
@@ -185,12 +201,16 @@ fn an_observer_plans_and_looks_and_changes_nothing() {
     world.eventually("the output", || look(&["logs", "tiles"]).contains("hello").then_some(()));
     look(&["results", "tiles", "--to", world.directory().to_str().expect("a plain path")]);
     look(&["plan", "--name", "other", "--type", "c7i.large", "--spot"]);
+    // Why a service is not of its size.
+    world.control().add_fault(FaultScript::Cloud(sandbox_cloud::Fault::no_capacity("c7a.large")));
+    world.spawn(["up", "--kind", "service", "--name", "web", "--type", "c7a.large", "--wait", "launched", "--", "serve"]).succeeded();
+    world.eventually("the reason", || look(&["status", "web"]).contains("sufficient c7a.large capacity").then_some(()));
     for arguments in [&["down", "tiles"][..], &["extend", "tiles", "--by", "5m"], &["setup"]] {
         let refused = world.spawn_as(&observer, arguments).ended(3);
         assert!(refused.stderr.contains("is missing"), "{}", refused.stderr);
     }
     assert_eq!(used(&world, &observer), allowed(&policy), "used, and allowed");
-    world.spawn(["down", "tiles"]).succeeded();
+    world.spawn(["down", "tiles", "web"]).succeeded();
 }
 
 #[test]
@@ -240,6 +260,10 @@ fn what_ends_fleets_may_do_just_that() {
     let refused = world.spawn_as(&reaper, ["up", "--name", "more", "--type", "c7i.large"]).ended(3);
     assert!(refused.stderr.contains("is missing"), "{}", refused.stderr);
     world.spawn_as(&reaper, ["down", "tiles"]).succeeded();
+    world
+        .spawn(["up", "--kind", "service", "--name", "web", "--type", "c7i.large", "--wait", "running", "--delete-results", "--", "serve"])
+        .succeeded();
+    world.spawn_as(&reaper, ["down", "web"]).succeeded();
     assert_same(&with_reaper, &holdings(&world));
 }
 
@@ -267,15 +291,24 @@ fn machines_of(world: &World, name: &str) -> usize {
     instances.iter().filter(|instance| instance["tags"]["Name"] == name).count()
 }
 
+/// Whether it is a right that only services take.
+fn is_of_services(action: &str) -> bool {
+    action.starts_with("autoscaling:") || action.contains("LaunchTemplate")
+}
+
 /// A fleet's life without one right: what is wrong with how it ends, if anything is.
 fn life_without(world: &World, policy: &Value, subnet: &str, action: &str, name: &str) -> Option<String> {
     let who = world.identity(&format!("without-{name}"), &without(policy, action));
-    let flags = ["--name", name, "--type", "c7i.large", "--spot", "--ttl", "30m", "--delete-results", "--wait", "launched"];
-    let close = ["--placement", "cluster", "--gang", "--subnet", subnet, "--ssh-key", "ada", "--policy", TEAM];
-    let up = [&["up"], &flags[..], &close, &["--", "sleep", "9"]].concat();
+    let flags = ["--name", name, "--type", "c7i.large", "--spot", "--ttl", "30m", "--delete-results", "--wait"];
+    let close = ["launched", "--placement", "cluster", "--gang", "--subnet", subnet, "--ssh-key", "ada", "--policy", TEAM];
+    // What lives can become less.
+    let kept = ["running", "--kind", "service", "--size", "2"];
+    let kind = if is_of_services(action) { &kept[..] } else { &close };
+    let up = [&["up"], &flags[..], kind, &["--", "sleep", "9"]].concat();
+    let scale: &[&str] = if is_of_services(action) { &["scale", name, "1"] } else { &["status", name] };
     let to = world.directory().join(name);
     let results = ["results", name, "--to", to.to_str().expect("a plain path")];
-    let life: [&[&str]; 5] = [&up, &["logs", name], &results, &["extend", name, "--by", "10m"], &["down", name]];
+    let life: [&[&str]; 6] = [&up, &["logs", name], &results, &["extend", name, "--by", "10m"], scale, &["down", name]];
     let refused = life.iter().map(|arguments| (arguments[0], world.spawn_as(&who, *arguments))).find(|(_, ran)| ran.code != Some(0));
     let wrong = match refused {
         Some((command, ran)) if ran.code == Some(3) && is_missed(action, &ran.stderr) => {
@@ -307,7 +340,14 @@ fn each_right_of_a_launcher_is_missed_by_name_and_nothing_runs_on_without_it() {
     let boundary = team(&world);
     world.spawn(["setup", "--workload-boundary", &boundary]).succeeded();
     // A price that is not known keeps nobody from launching; Terraform alone changes tags; only instances stop.
-    let apart = ["pricing:GetProducts", "ec2:DeleteTags", "ec2:DescribeVolumes", "ec2:StartInstances", "ec2:StopInstances"];
+    let apart = [
+        "pricing:GetProducts",
+        "ec2:DeleteTags",
+        "autoscaling:DeleteTags",
+        "ec2:DescribeVolumes",
+        "ec2:StartInstances",
+        "ec2:StopInstances",
+    ];
     let needed: Vec<String> =
         allowed(&policy).into_iter().filter(|action| FOR_TROUBLE.iter().chain(&apart).all(|other| action != other)).collect();
     let lives: Vec<(usize, &String)> = needed.iter().enumerate().collect();
@@ -338,14 +378,21 @@ fn rights_that_only_terraform_needs_are_missed_by_name() {
         .into_iter()
         .collect();
     terraform.configure(&array(&[("wait_for", r#""launched""#), ("tags", r#"{ since = "today" }"#)]));
-    for (action, who) in &identities {
+    let web = world.terraform(&service(&[("wait_for", r#""running""#)]));
+    web.apply().succeeded();
+    web.configure(&service(&[("wait_for", r#""running""#), ("tags", r#"{ since = "today" }"#)]));
+    let unbound = world.identity("unbound", &without(&policy, "autoscaling:DeleteTags"));
+    let all = identities.iter().map(|(action, who)| (&terraform, *action, who)).chain([(&web, "autoscaling:DeleteTags", &unbound)]);
+    for (terraform, action, who) in all {
         terraform.run_by(who);
         let refused = terraform.apply().ended(1).text().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(refused.contains(&format!("The permission {action} is missing")), "{refused}");
     }
     let launcher = world.identity("launcher", &policy);
-    terraform.run_by(&launcher);
-    terraform.apply().succeeded();
-    terraform.destroy().succeeded();
+    for terraform in [&terraform, &web] {
+        terraform.run_by(&launcher);
+        terraform.apply().succeeded();
+        terraform.destroy().succeeded();
+    }
     assert_eq!(living(&world), 0);
 }

@@ -117,6 +117,11 @@ fn an_operator_needs_its_policy_and_all_of_it() {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let connected = world.block_on(async { command.output().await }).expect("it runs");
     assert!(connected.status.success(), "{}", String::from_utf8_lossy(&connected.stderr));
+    // Who holds which rank of a service is found in another way.
+    let service = ["up", "--kind", "service", "--name", "web", "--size", "2", "--type", "c7i.large", "--connect", "--wait", "ready"];
+    world.spawn(service.into_iter().chain(["--", "sleep", "600"])).succeeded();
+    let said = ["exec", "web", "-q", "--rank", "1", "--", "echo", "in"];
+    assert_eq!(world.spawn_as(&operator, said).succeeded().stdout, "in\n");
     let needed: BTreeSet<String> = used(&world, &operator).into_iter().chain(["ssm:CancelCommand".to_owned()]).collect();
     assert_eq!(needed, allowed(&policy), "used, and allowed; what is not waited for is cancelled");
 
@@ -137,5 +142,5 @@ fn an_operator_needs_its_policy_and_all_of_it() {
         ),
     );
     assert_eq!(denied, "True\nTrue\n");
-    world.spawn(["down", "tiles"]).succeeded();
+    world.spawn(["down", "tiles", "web"]).succeeded();
 }

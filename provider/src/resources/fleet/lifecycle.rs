@@ -18,7 +18,7 @@ use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
 use spawn_model::value::Value;
 
-use super::{FleetResource, messages, state};
+use super::{FleetResource, messages, state, type_name};
 use crate::wire::{ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, ReadRequest, ReadResponse, forget_run};
 
 /// How long a deletion waits for instances to be gone if `timeouts.delete` does not say.
@@ -55,19 +55,18 @@ impl FleetResource {
                 response.diagnostics.extend(ends_first_warning(prior));
                 return response;
             }
-            let mut unknown: &[&str] = &[];
-            let status = prior.get("status").as_str();
-            if self.kind == FleetKind::Instance && status == Some("lost") {
+            let is_lost = self.is_kept() && prior.get("status").as_str() == Some("lost");
+            if is_lost {
                 // Not taken out of the state: only who ends it for good removes what else was made of it.
                 response.requires_replace.push(Path::attribute("status"));
-                unknown = &["status"];
-            } else if moves_deadline(prior, planned) && response.requires_replace.is_empty() {
-                // What has stopped may be started by it.
-                let is_stopped = status == Some("stopped");
-                unknown = if is_stopped { &["deadline", "status", "status_reason", "members"] } else { &["deadline"] };
             }
+            let unknown = match (is_lost, response.requires_replace.is_empty()) {
+                (true, _) => vec!["status"],
+                (false, true) => self.unknown_until_applied(prior, planned),
+                (false, false) => Vec::new(),
+            };
             if let Value::Map(entries) = planned {
-                entries.extend(unknown.iter().map(|field| ((*field).to_owned(), Value::Unknown)));
+                entries.extend(unknown.into_iter().map(|field| (field.to_owned(), Value::Unknown)));
             }
             return response;
         }
@@ -166,7 +165,7 @@ impl FleetResource {
         }
         let files = engine.files(&fleet.record).await?;
         let mut diagnostics = Vec::new();
-        if self.kind == FleetKind::Instance && request.state.get("status").as_str() != Some(&fleet.status.to_string()) {
+        if self.is_kept() && request.state.get("status").as_str() != Some(&fleet.status.to_string()) {
             diagnostics.extend(ended_warning(&fleet));
         }
         let state = state::of_fleet(self.kind, &fleet, files, &request.state);
@@ -181,13 +180,30 @@ impl FleetResource {
         }
     }
 
-    /// Whether a change runs the fleet again: other triggers, or another lease of a machine that is not there any more.
+    /// Whether a change runs the fleet again: other triggers, or another lease or size of what was kept and is not there any more.
     fn runs_again(&self, prior: &Value, planned: &Value) -> bool {
         // However it is spelled.
         let lease = |block: &Value| LeaseSpec::read(block.get("lease"), &problem::Path::field("lease"), &mut Vec::new());
         let ended = ["expired", "interrupted", "succeeded", "failed"];
-        let is_over = self.kind == FleetKind::Instance && prior.get("status").as_str().is_some_and(|status| ended.contains(&status));
-        prior.get("triggers") != planned.get("triggers") || (is_over && lease(prior) != lease(planned))
+        let is_over = self.is_kept() && prior.get("status").as_str().is_some_and(|status| ended.contains(&status));
+        let is_other = lease(prior) != lease(planned) || prior.get("size") != planned.get("size");
+        prior.get("triggers") != planned.get("triggers") || (is_over && is_other)
+    }
+
+    /// What a change in place moves that no plan can tell.
+    fn unknown_until_applied(&self, prior: &Value, planned: &Value) -> Vec<&'static str> {
+        let (moves_deadline, is_resized) = (moves_deadline(prior, planned), self.is_resized(prior, planned));
+        // What has stopped may be started by another deadline.
+        let moves_members = is_resized || (moves_deadline && prior.get("status").as_str() == Some("stopped"));
+        // The same money lasts another time for another size.
+        let moves_deadline = moves_deadline || (is_resized && !planned.get("lease").get("budget").is_null());
+        let deadline = moves_deadline.then_some("deadline");
+        deadline.into_iter().chain(["status", "status_reason", "members"].into_iter().filter(|_| moves_members)).collect()
+    }
+
+    /// Whether a change lets the fleet grow or shrink in place.
+    fn is_resized(&self, prior: &Value, planned: &Value) -> bool {
+        self.kind == FleetKind::Service && prior.get("size") != planned.get("size")
     }
 
     async fn try_update(&self, prior: &Value, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
@@ -207,7 +223,17 @@ impl FleetResource {
         })?;
         let deadline =
             if prior.get("lease") == planned.get("lease") { fleet.deadline } else { engine.lease_change(&fleet, &spec.lease).await? };
+        let is_resized = self.is_resized(prior, planned);
+        let operation = self.session.operation();
+        if is_resized {
+            engine.resize(&fleet, spec.size, &operation).await?;
+        }
         engine.update(&fleet, &spec).await?;
+        if is_resized {
+            let record = FleetRecord { spec: spec.without_files(), ..fleet.record };
+            let (grown, diagnostics) = self.wait(&engine, &record, (planned, spec), Vec::new(), &operation).await?;
+            return Ok((state::where_unknown(planned, grown), diagnostics));
+        }
         // What had stopped may have been started.
         let fleet = if fleet.status == Status::Stopped { engine.look(&id).await?.unwrap_or(fleet) } else { fleet };
         let report = FleetReport { deadline: deadline.to_string(), ..fleet.report() };
@@ -230,9 +256,9 @@ impl FleetResource {
         let found = async {
             let fleet = self.engine()?.find(id).await?;
             if fleet.record.kind != self.kind {
-                let message = format!("{id:?} is not a {}", self.type_name);
-                let help = "Import it as the other of spawn_instance and spawn_job_array";
-                return Err(Error::new(Class::Invalid, "WrongKind", message, help));
+                let [found, own] = [fleet.record.kind, self.kind].map(type_name);
+                let help = format!("Import it as {found}");
+                return Err(Error::new(Class::Invalid, "WrongKind", format!("{id:?} is a {found}, not a {own}"), help));
             }
             Ok(fleet)
         };
@@ -277,11 +303,13 @@ fn timeout(block: &Value, operation: &str) -> Option<SignedDuration> {
 fn wait_warning(waited: &Waited, spec: &FleetSpec) -> Option<Diagnostic> {
     let Waited::Interrupted(fleet) = waited else { return None };
     let summary = format!("{} is launched, but the wait for it ended early", spec.name);
-    let detail = format!("It goes on until {}: {}. The next refresh tells how far it is.", fleet.deadline, fleet.status_reason);
+    // AWS's own words may end with one.
+    let reason = fleet.status_reason.trim_end_matches('.');
+    let detail = format!("It goes on until {}: {reason}. The next refresh tells how far it is.", fleet.deadline);
     Some(Diagnostic::warning(summary, detail))
 }
 
-/// A machine that is kept, and is not there any more. Told once: the state remembers.
+/// What is kept, and is not there any more. Told once: the state remembers.
 fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let detail = match fleet.status {
         Status::Expired | Status::Interrupted | Status::Succeeded | Status::Failed => {

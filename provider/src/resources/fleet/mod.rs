@@ -1,4 +1,4 @@
-//! What `spawn_instance` and `spawn_job_array` share: both are a fleet.
+//! What `spawn_instance`, `spawn_job_array` and `spawn_service` share: each is a fleet.
 
 mod lifecycle;
 mod messages;
@@ -35,24 +35,31 @@ pub(super) fn fields(kind: FleetKind) -> Vec<Field> {
     kind.fields().chain(FleetReport::FIELDS.iter().copied()).chain([TIMEOUTS]).collect()
 }
 
+/// The resource that a kind of fleet is.
+const fn type_name(kind: FleetKind) -> &'static str {
+    match kind {
+        FleetKind::Instance => "spawn_instance",
+        FleetKind::JobArray => "spawn_job_array",
+        FleetKind::Service => "spawn_service",
+    }
+}
+
 /// A resource that is a fleet.
 pub(super) struct FleetResource {
     kind: FleetKind,
-    type_name: &'static str,
     doc: &'static str,
     fields: &'static [Field],
     session: Arc<Session>,
 }
 
 impl FleetResource {
-    pub(super) fn new(
-        kind: FleetKind,
-        type_name: &'static str,
-        doc: &'static str,
-        fields: &'static [Field],
-        session: &Arc<Session>,
-    ) -> Self {
-        Self { kind, type_name, doc, fields, session: session.clone() }
+    pub(super) fn new(kind: FleetKind, doc: &'static str, fields: &'static [Field], session: &Arc<Session>) -> Self {
+        Self { kind, doc, fields, session: session.clone() }
+    }
+
+    /// Whether it is to be there until its lease ends, whatever its command does.
+    fn is_kept(&self) -> bool {
+        !self.kind.ends_with_command()
     }
 
     /// The part of a block that is the fleet's spec.
@@ -64,7 +71,7 @@ impl FleetResource {
 #[async_trait]
 impl Resource for FleetResource {
     fn type_name(&self) -> &'static str {
-        self.type_name
+        type_name(self.kind)
     }
 
     fn fields(&self) -> &'static [Field] {

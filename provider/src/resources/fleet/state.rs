@@ -21,6 +21,10 @@ pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, S
     }
     // Not what was asked for, but what the machines go by.
     spec.lease.idle.clone_from(&fleet.idle);
+    if kind == FleetKind::Service && !fleet.status.is_over() {
+        // The same: what its group is told to have, whoever told it.
+        spec.size = fleet.size;
+    }
     let mut entries = of_spec(kind, &spec, known);
     entries.extend(of_report(&fleet.report()));
     entries.insert("timeouts".to_owned(), known.get("timeouts").clone());
@@ -51,8 +55,13 @@ pub(super) fn of_record(record: &FleetRecord, deadline: String, planned: &Value)
 
 /// What was planned, with what is reported in the place of what was not known.
 pub(super) fn with_report(planned: &Value, report: &FleetReport) -> Value {
-    let Value::Map(mut entries) = planned.clone() else { return planned.clone() };
-    for (name, value) in of_report(report) {
+    where_unknown(planned, Value::Map(of_report(report)))
+}
+
+/// What was planned, with what came of it in the place of what was not known.
+pub(super) fn where_unknown(planned: &Value, found: Value) -> Value {
+    let (Value::Map(mut entries), Value::Map(found)) = (planned.clone(), found) else { return planned.clone() };
+    for (name, value) in found {
         if entries.get(&name) == Some(&Value::Unknown) {
             entries.insert(name, value);
         }

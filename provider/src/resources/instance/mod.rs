@@ -12,5 +12,5 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| fields(FleetKind::Instanc
 
 /// The resource.
 pub(super) fn resource(session: &Arc<Session>) -> FleetResource {
-    FleetResource::new(FleetKind::Instance, "spawn_instance", include_str!("doc.md"), &FIELDS, session)
+    FleetResource::new(FleetKind::Instance, include_str!("doc.md"), &FIELDS, session)
 }

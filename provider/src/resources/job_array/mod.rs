@@ -12,5 +12,5 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| fields(FleetKind::JobArra
 
 /// The resource.
 pub(super) fn resource(session: &Arc<Session>) -> FleetResource {
-    FleetResource::new(FleetKind::JobArray, "spawn_job_array", include_str!("doc.md"), &FIELDS, session)
+    FleetResource::new(FleetKind::JobArray, include_str!("doc.md"), &FIELDS, session)
 }
