@@ -41,6 +41,8 @@ struct Event {
 struct Done {
     region: String,
     dry_run: bool,
+    /// Auto Scaling groups of services.
+    deleted: Vec<String>,
     ended: Vec<String>,
     removed: Vec<String>,
     living: usize,
@@ -94,6 +96,7 @@ impl Done {
         Self {
             region: reaped.region,
             dry_run,
+            deleted: reaped.groups.into_iter().map(|overdue| overdue.group).collect(),
             ended: reaped.instances.iter().map(|overdue| overdue.id.to_string()).collect(),
             removed: reaped.fleets.iter().map(name).collect(),
             living: reaped.living,

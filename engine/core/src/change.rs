@@ -3,6 +3,7 @@
 use futures::try_join;
 use jiff::Timestamp;
 use spawn_model::error::{Class, Error};
+use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::{FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
@@ -81,17 +82,19 @@ impl Engine {
             let changed = self.aws().identity.role_policy_put(&role.name, &role.policy).await;
             changed.map_err(|e| e.context("changing the fleet's role"))?;
         }
-        let is_service = service::is_service(&record);
         let old = fleet.tags_seen.as_ref().unwrap_or(&fleet.record.spec.tags);
         if *old != spec.tags || fleet.record.spec.tags != spec.tags {
-            if is_service {
+            let alive = if service::is_service(&record) {
                 record.spec.tags.clone_from(&spec.tags);
                 service::renew(self.aws(), &setup, &record).await?;
                 service::untag(self.aws(), &record, old, &spec.tags).await?;
+                // What it has launched until then, without the new ones.
+                self.alive(&record).await?
             } else {
                 self.wholly_launched(&fleet.record).await?;
-            }
-            self.retag(fleet, old, &spec.tags).await?;
+                fleet.alive.clone()
+            };
+            self.retag(&record.fleet, &alive, old, &spec.tags).await?;
         }
         let edit = |record: &mut FleetRecord| {
             record.spec.tags.clone_from(&spec.tags);
@@ -102,10 +105,15 @@ impl Engine {
         ledger.fleet_edit(&fleet.record.fleet, edit).await
     }
 
-    async fn retag(&self, fleet: &Fleet, old: &Tags, new: &Tags) -> Result<()> {
-        let mine = tags::of_fleet(&fleet.record.fleet);
+    async fn alive(&self, record: &FleetRecord) -> Result<Vec<InstanceId>> {
+        let described = self.aws().instances.describe(&tags::of_run(&record.run)).await?;
+        Ok(described.into_iter().filter(|instance| instance.alive).map(|instance| instance.launched.instance_id).collect())
+    }
+
+    async fn retag(&self, fleet: &FleetId, alive: &[InstanceId], old: &Tags, new: &Tags) -> Result<()> {
+        let mine = tags::of_fleet(fleet);
         let (volumes, groups) = try_join!(self.aws().instances.volumes(&mine), self.aws().instances.groups(&mine))?;
-        let ids: Vec<String> = fleet.alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();
+        let ids: Vec<String> = alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();
         tags::change(self.aws(), &ids, old, new).await
     }
 

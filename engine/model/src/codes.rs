@@ -172,7 +172,7 @@ pub const CODES: &[Code] = &[
         "FleetOver",
         &[Class::Conflict],
         Left::Unchanged,
-        "The fleet has run, and its machines are gone: a longer lease cannot bring them back.",
+        "The fleet has run, its machines are gone, or its lease is over: a longer lease cannot bring them back.",
         "Run it again: `spawn rerun NAME`; in Terraform, change `triggers`.",
     ),
     code(
@@ -619,7 +619,7 @@ pub const CODES: &[Code] = &[
         "WrongKind",
         &[Class::Invalid],
         Left::Unchanged,
-        "A fleet of another kind was imported: `spawn_instance` takes single instances, `spawn_job_array` takes arrays.",
+        "A fleet of another kind was imported: `spawn_instance` takes single instances, `spawn_job_array` arrays, `spawn_service` services.",
         "Import it into a resource of its own kind.",
     ),
 ];

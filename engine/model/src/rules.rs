@@ -94,7 +94,9 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
         Value::Null => Some(1),
         _ => None,
     };
-    check_market(value.get("market"), size, &root.key("market"), problems);
+    // A service may be made so small that all of it is on demand for a while.
+    let of_size = size.filter(|_| kind != FleetKind::Service);
+    check_market(value.get("market"), of_size, &root.key("market"), problems);
     if matches!(value.get("gang"), Value::Bool(true)) {
         check_gang(value, size, problems);
     }

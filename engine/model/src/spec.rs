@@ -189,8 +189,8 @@ fields! {
 fields! {
     /// How long an operation on a fleet may take.
     pub struct Timeouts {
-        /// How long creating, or running again, may wait for what `wait_for` says. Left out: as long as the lease. The fleet goes on when the
-        /// wait ends early, and its `status` says how far it is.
+        /// How long creating, running again, or giving a service another size may wait for what `wait_for` says. Left out: as long as the
+        /// lease. The fleet goes on when the wait ends early, and its `status` says how far it is.
         create: Option<Seconds> => Optional, InPlace;
         /// How long deleting may wait for the instances to be gone. Left out: `10m`.
         delete: Option<Seconds> => Optional, InPlace;

@@ -213,6 +213,9 @@ pub fn service_status(strength: Strength<'_>, dates: Dates) -> (Status, String) 
             _ => (Status::Launching, format!("its Auto Scaling group is gone, and {are} left")),
         };
     }
+    if asked == 0 {
+        return (Status::Launching, "its Auto Scaling group is told to have no instance".to_owned());
+    }
     if running >= asked {
         let all = if asked == 1 { "the instance runs".to_owned() } else { format!("all {asked} instances run") };
         return (Status::Running, format!("{all} until {deadline}"));

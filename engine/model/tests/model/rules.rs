@@ -245,7 +245,9 @@ fn what_a_service_may_not_be() {
         spec.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
         Value::from(spec)
     };
-    assert_eq!(told(FleetKind::Service, &service(json!({ "market": { "type": "spot", "on_demand_base": 1 } }))), "");
+    for on_demand_base in [1, 3, 5] {
+        assert_eq!(told(FleetKind::Service, &service(json!({ "market": { "type": "spot", "on_demand_base": on_demand_base } }))), "");
+    }
     let cases = [
         ("nothing but a name", json!({ "name": "n", "instance_types": ["t3.micro"] }).into()),
         ("no instance", service(json!({ "size": 0 }))),

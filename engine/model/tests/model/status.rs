@@ -149,6 +149,7 @@ fn the_state_of_a_service() {
         ("all run", well),
         ("one of one runs", Strength { asked: 1, running: 1, alive: 1, ..well }),
         ("smaller than before", Strength { asked: 2, ..well }),
+        ("emptied by somebody", Strength { asked: 0, running: 0, alive: 0, ..well }),
         ("somebody deletes its group", Strength { is_maintained: false, ..well }),
         ("somebody has deleted its group", Strength { running: 0, alive: 0, is_maintained: false, ..well }),
         ("the last one ends", Strength { running: 0, alive: 1, is_maintained: false, ..well }),
