@@ -57,8 +57,8 @@ impl Engine {
         Ok(deadline)
     }
 
-    /// What an hour of a fleet costs that gets a budget only now.
-    async fn rate_of(&self, record: &FleetRecord, setup: &Setup) -> Result<Option<f64>> {
+    /// What an hour of a fleet costs by what its record asks for; nothing if there is no budget for which that would count.
+    pub(crate) async fn rate_of(&self, record: &FleetRecord, setup: &Setup) -> Result<Option<f64>> {
         if record.spec.lease.budget.is_none() {
             return Ok(None);
         }

@@ -28,7 +28,7 @@ pub(crate) const LISTED: SignedDuration = SignedDuration::from_mins(50);
 pub(crate) const UNSEEN: SignedDuration = SignedDuration::from_secs(5);
 
 /// The longest pause between two looks at what is left.
-const PAUSE_MS_MAX: u64 = 5_000;
+pub(crate) const PAUSE_MS_MAX: u64 = 5_000;
 
 /// Ends a fleet: terminates its instances and waits until they are gone, then removes group, schedules, role and name.
 ///

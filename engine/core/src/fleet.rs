@@ -141,7 +141,7 @@ async fn seen(
     let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> = instances.into_iter().filter(|i| tags::is_of_run(&i.tags, &record.run)).collect();
     let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
-    let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(|i| tagged_end(&i.tags)), ended_at);
+    let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(|i| tags::deadline(&i.tags)), ended_at);
     let now = aws.clock.now();
     let dates = Dates { deadline, kept_until: record.spec.lease.stops().then_some(end), now };
 
@@ -268,11 +268,6 @@ pub(crate) fn dates(lease: &Lease, tagged: impl Iterator<Item = Timestamp>, ende
     let end = tagged.fold(lease.end(), Timestamp::min);
     let deadline = ended_at.into_iter().fold(lease.deadline.min(end), Timestamp::min);
     (deadline, end)
-}
-
-/// The end that tags tell.
-pub(crate) fn tagged_end(tags: &Tags) -> Option<Timestamp> {
-    tags.get(tag::DEADLINE)?.parse().ok()
 }
 
 /// The user's tags of the first living instance that does not carry what was asked for.

@@ -1,5 +1,6 @@
 //! The tags that things of a fleet are found by, and changing those of the user's.
 
+use jiff::Timestamp;
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::record::{FleetRecord, SCHEMA};
 use spawn_model::tag;
@@ -36,6 +37,16 @@ pub(crate) fn is_of_run(tags: &Tags, run: &RunId) -> bool {
     tags.get(tag::RUN).is_some_and(|tagged| tagged == run.as_str())
 }
 
+/// The end that tags tell.
+pub(crate) fn deadline(tags: &Tags) -> Option<Timestamp> {
+    tags.get(tag::DEADLINE)?.parse().ok()
+}
+
+/// The keys of `old` that `new` has not.
+pub(crate) fn removed(old: &Tags, new: &Tags) -> Vec<String> {
+    old.keys().filter(|key| !new.contains_key(*key)).cloned().collect()
+}
+
 /// What the instances of every run carry.
 pub(crate) fn of_any_run() -> Tags {
     Tags::from([(tag::RUN.to_owned(), "*".to_owned())])
@@ -43,7 +54,7 @@ pub(crate) fn of_any_run() -> Tags {
 
 /// Gives resources that carry `old` the tags of `new`.
 pub(crate) async fn change(aws: &Aws, ids: &[String], old: &Tags, new: &Tags) -> Result<()> {
-    let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
+    let removed = removed(old, new);
     for ids in ids.chunks(RESOURCES_MAX) {
         if !new.is_empty() {
             aws.instances.tag(ids, new).await?;

@@ -86,7 +86,7 @@ fn texts(ids: &[InstanceId]) -> Vec<String> {
 }
 
 /// A count as the SDK has it.
-pub(super) fn count(count: u32) -> i32 {
+pub(crate) fn count(count: u32) -> i32 {
     i32::try_from(count).unwrap_or(i32::MAX)
 }
 

@@ -22,7 +22,7 @@ use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::requirements::Architecture;
 
-pub(crate) use launch::profile_not_ready;
+pub(crate) use launch::{count, profile_not_ready};
 
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Tolerate;

@@ -13,7 +13,7 @@ use super::AutoScaling;
 use super::words::{may_be_going, told};
 use crate::endpoint::Call;
 use crate::error::Tolerate;
-use crate::instances::profile_not_ready;
+use crate::instances::{count, profile_not_ready};
 
 // Made again it finds the name taken, which is as good.
 const CREATE: Call = Call::repeatable("autoscaling", "CreateAutoScalingGroup");
@@ -152,8 +152,4 @@ fn group_tags(name: &str, tags: &Tags) -> Vec<Tag> {
         Tag::builder().resource_id(name).resource_type(GROUP).key(key).value(value).propagate_at_launch(true).build()
     };
     tags.iter().map(tag).collect()
-}
-
-fn count(count: u32) -> i32 {
-    i32::try_from(count).unwrap_or(i32::MAX)
 }

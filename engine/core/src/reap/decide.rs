@@ -9,6 +9,7 @@ use spawn_model::status::Seen;
 use spawn_model::tag;
 
 use crate::ports::{Group, Instance, Tags};
+use crate::tags;
 
 /// What says when an instance ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -90,12 +91,12 @@ pub(super) fn is_ours(tags: &Tags) -> bool {
 
 /// The run that an instance says it is of.
 pub(super) fn run_of(tags: &Tags) -> Option<(FleetId, RunId)> {
-    Some((FleetId::parse(tags.get(tag::FLEET)?)?, RunId::parse(tags.get(tag::RUN)?)?))
+    Some((fleet_of(tags)?, RunId::parse(tags.get(tag::RUN)?)?))
 }
 
-/// When an instance ends by its tag.
-pub(super) fn tagged(tags: &Tags) -> Option<Timestamp> {
-    tags.get(tag::DEADLINE)?.parse().ok()
+/// The fleet that tags tell.
+fn fleet_of(tags: &Tags) -> Option<FleetId> {
+    FleetId::parse(tags.get(tag::FLEET)?)
 }
 
 /// When an instance ends, and what says so: the later of its run's lease object and its tag, as far as they can be read.
@@ -114,11 +115,11 @@ fn default_lease() -> SignedDuration {
 
 /// An instance that is to be ended; nothing if it is gone, within its lease, or not ours.
 pub(super) fn overdue(instance: &Instance, lease: Option<Timestamp>, now: Timestamp) -> Option<Overdue> {
-    let (deadline, told) = end_of(lease, tagged(&instance.tags), instance.launched_at);
+    let (deadline, told) = end_of(lease, tags::deadline(&instance.tags), instance.launched_at);
     let ends = instance.alive && is_ours(&instance.tags) && deadline <= now;
     ends.then(|| Overdue {
         id: instance.launched.instance_id.clone(),
-        fleet: instance.tags.get(tag::FLEET).and_then(|id| FleetId::parse(id)),
+        fleet: fleet_of(&instance.tags),
         name: instance.tags.get(tag::NAME).cloned(),
         seen: instance.seen,
         deadline,
@@ -128,11 +129,11 @@ pub(super) fn overdue(instance: &Instance, lease: Option<Timestamp>, now: Timest
 
 /// A group that is to be deleted; nothing if it goes already, is within its lease, or not ours.
 pub(super) fn overdue_group(group: &Group, lease: Option<Timestamp>, now: Timestamp) -> Option<OverdueGroup> {
-    let (deadline, told) = end_of(lease, tagged(&group.tags), group.created_at);
+    let (deadline, told) = end_of(lease, tags::deadline(&group.tags), group.created_at);
     let ends = !group.is_going && is_ours(&group.tags) && deadline <= now;
     ends.then(|| OverdueGroup {
         group: group.name.clone(),
-        fleet: group.tags.get(tag::FLEET).and_then(|id| FleetId::parse(id)),
+        fleet: fleet_of(&group.tags),
         name: group.tags.get(tag::NAME).cloned(),
         deadline,
         told,

@@ -9,11 +9,12 @@ use spawn_model::ids::{FleetId, RunId};
 use spawn_model::record::{FleetRecord, NameClaim};
 use spawn_model::tag;
 
-use super::decide::{Case, run_of, tagged};
+use super::decide::{Case, run_of};
 use crate::lease;
 use crate::ledger::{Ledger, READS_AT_ONCE};
 use crate::ports::{Result, Tags};
 use crate::process;
+use crate::tags;
 
 /// The claim of a fleet's name.
 #[derive(Clone, Debug)]
@@ -58,8 +59,9 @@ pub(super) fn managed() -> Tags {
 }
 
 /// The lease objects of the runs of what has these tags and is past them. What is within its tag needs no other word: the later one counts.
-pub(super) async fn leases<'a>(ledger: &Ledger, tags: impl Iterator<Item = &'a Tags>, now: Timestamp) -> BTreeMap<RunId, Timestamp> {
-    let runs: BTreeSet<(FleetId, RunId)> = tags.filter(|tags| tagged(tags).is_none_or(|at| at <= now)).filter_map(run_of).collect();
+pub(super) async fn leases<'a>(ledger: &Ledger, tagged: impl Iterator<Item = &'a Tags>, now: Timestamp) -> BTreeMap<RunId, Timestamp> {
+    let is_past = |tags: &&Tags| tags::deadline(tags).is_none_or(|at| at <= now);
+    let runs: BTreeSet<(FleetId, RunId)> = tagged.filter(is_past).filter_map(run_of).collect();
     stream::iter(runs)
         .map(|(fleet, run)| async move { leased_until(ledger, &fleet, &run).await.map(|until| (run, until)) })
         .buffer_unordered(READS_AT_ONCE)

@@ -28,7 +28,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, record: FleetRecord, ended_
     let living = || instances.iter().filter(|instance| instance.alive);
     let group = group.filter(|group| !group.is_going);
     // Not by the tags of its members: one that was launched while the lease was extended has an older one, and follows the lease.
-    let (deadline, _) = fleet::dates(&lease, group.iter().filter_map(|group| fleet::tagged_end(&group.tags)), ended_at);
+    let (deadline, _) = fleet::dates(&lease, group.iter().filter_map(|group| tags::deadline(&group.tags)), ended_at);
     let dates = Dates { deadline, kept_until: None, now: aws.clock.now() };
 
     let size = group.as_ref().filter(|_| dates.now < deadline).map_or(record.spec.size, |group| group.size);

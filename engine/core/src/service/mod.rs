@@ -15,6 +15,7 @@ use spawn_model::market::MarketType;
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetKind;
 
+use crate::end::PAUSE_MS_MAX;
 use crate::launch::Launcher;
 use crate::lease;
 use crate::machine::Machine;
@@ -26,8 +27,6 @@ pub(crate) use look::seen;
 
 /// Auto Scaling takes so many types into a group (mixed instances policy, overrides).
 const TYPES_MAX: usize = 40;
-/// The longest pause between two looks at a group that is going.
-const PAUSE_MS_MAX: u64 = 5_000;
 
 /// Whether a group keeps the fleet at its size.
 pub(crate) fn is_service(record: &FleetRecord) -> bool {
@@ -80,11 +79,7 @@ fn launches(record: &FleetRecord, template_version: i64, types: Vec<String>) -> 
 /// The group of a service that nobody ends.
 pub(crate) async fn group(aws: &Aws, record: &FleetRecord) -> Result<Group> {
     let group = aws.scaling.group(&layout::scaling_name(&record.run)).await?;
-    group.filter(|group| !group.is_going).ok_or_else(|| {
-        let name = &record.spec.name;
-        let help = format!("`spawn rerun {name}` runs it again");
-        Error::new(Class::Conflict, "FleetOver", format!("{name} has no Auto Scaling group any more"), help)
-    })
+    group.filter(|group| !group.is_going).ok_or_else(|| over(record, &format!("{} has no Auto Scaling group any more", record.spec.name)))
 }
 
 /// Fails for a service whose lease is over: its group has been emptied, or will be at any moment.
@@ -92,9 +87,12 @@ pub(crate) fn in_time(aws: &Aws, record: &FleetRecord, deadline: Timestamp) -> R
     if aws.clock.now() < deadline {
         return Ok(());
     }
-    let name = &record.spec.name;
-    let help = format!("`spawn rerun {name}` runs it again");
-    Err(Error::new(Class::Conflict, "FleetOver", format!("the lease of {name} ended at {deadline}"), help))
+    Err(over(record, &format!("the lease of {} ended at {deadline}", record.spec.name)))
+}
+
+fn over(record: &FleetRecord, message: &str) -> Error {
+    let help = format!("`spawn rerun {}` runs it again", record.spec.name);
+    Error::new(Class::Conflict, "FleetOver", message, help)
 }
 
 fn template(record: &FleetRecord, setup: &Setup, group_id: &str) -> Template {
@@ -130,7 +128,7 @@ pub(crate) async fn renew(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Res
 
 /// Takes tags from the group, and so from what it launches from now on.
 pub(crate) async fn untag(aws: &Aws, record: &FleetRecord, old: &Tags, new: &Tags) -> Result<()> {
-    let removed: Vec<String> = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
+    let removed = tags::removed(old, new);
     if removed.is_empty() { Ok(()) } else { aws.scaling.group_untag(&layout::scaling_name(&record.run), &removed).await }
 }
 

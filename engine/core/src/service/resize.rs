@@ -8,13 +8,11 @@ use spawn_model::ids::InstanceId;
 use spawn_model::record::{FleetRecord, Payload, RankClaim};
 
 use super::is_service;
-use crate::cost;
 use crate::engine::Engine;
 use crate::fleet::Fleet;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::plan::plan;
 use crate::ports::{Group, Result};
 use crate::service;
 use crate::setup::Setup;
@@ -52,18 +50,15 @@ impl Engine {
 
     /// Ends a lease sooner whose budget would not last for a service of this size.
     async fn afford(&self, setup: &Setup, ledger: &Ledger, record: &mut FleetRecord) -> Result<()> {
-        if record.spec.lease.budget.is_none() {
+        let Some(rate) = self.rate_of(record, setup).await? else {
             // What an hour costs is looked up again when it counts.
             record.rate_usd_per_hour = None;
             return Ok(());
-        }
-        let observed = self.observe(&record.spec, &record.instance_types, setup.architectures()).await?;
-        let plan = cost::budgeted(self.aws(), &record.spec, plan(record.kind, &record.spec, &observed)?).await?;
-        let rate = plan.rate.map(|rate| rate.usd_per_hour());
-        if rate <= record.rate_usd_per_hour {
+        };
+        if record.rate_usd_per_hour.is_some_and(|known| rate <= known) {
             return Ok(());
         }
-        record.rate_usd_per_hour = rate;
+        record.rate_usd_per_hour = Some(rate);
         let deadline = lease::deadline_of(record);
         lease::change(self.aws(), ledger, setup, record, deadline).await
     }
