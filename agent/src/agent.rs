@@ -10,17 +10,18 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spawn_model::idle::IdleSpec;
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{AgentConfig, Payload, RankClaim, SCHEMA};
 use spawn_model::spec::FleetKind;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 
 use crate::aws::Session;
 use crate::aws::s3::Bucket;
 use crate::config::State;
 use crate::ending::{Ending, Endings};
+use crate::hibernation::Hibernation;
 use crate::hook::Hooks;
 use crate::http::Http;
 use crate::idle::Findings;
@@ -31,7 +32,7 @@ use crate::results::Uploaded;
 use crate::retry::{Patience, retry};
 use crate::tenure::Tenure;
 use crate::workload::{self, Account};
-use crate::{Intervals, completion, config, idle, lease, payload, power, spot};
+use crate::{Intervals, completion, config, lease, payload, power, spot};
 
 /// How long to try for what nothing can be done without.
 const START_WITHIN: Duration = Duration::from_secs(180);
@@ -67,6 +68,7 @@ struct Agent {
     deadline: watch::Receiver<Timestamp>,
     idle: watch::Receiver<Option<IdleSpec>>,
     findings: Rc<Findings>,
+    hibernation: Rc<Hibernation>,
     /// Whether the deadline that is known was over at the start: the machine was started again, and its lease has to be read first.
     is_renewed: bool,
     /// When EC2 takes the machine back, once it has said so.
@@ -105,21 +107,35 @@ impl Agent {
         let config = config::load(path)?;
         let state = State::beside(path);
         let (known, now) = (lease::known(&state, &config), Timestamp::now());
-        let is_renewed = config.stops && known <= now;
+        let is_renewed = config.ends.stops() && known <= now;
         let (deadline_sender, deadline) = watch::channel(if is_renewed { now + lease::READ_WITHIN } else { known });
         let (idle_sender, idle) = watch::channel(None);
         let endings = Endings::watch().map_err(|error| format!("signals cannot be received: {error}"))?;
-        endings.when(lease::over(deadline.clone()), Ending::Lease);
         let http = Rc::new(Http::new());
         let metadata = Rc::new(Metadata::new(Rc::clone(&http)));
         let session = Rc::new(Session::new(http, Rc::clone(&metadata), &config.region));
         let bucket = Rc::new(Bucket::new(Rc::clone(&session), &config.bucket, &config.account));
         let keys = RunKeys::new(&config.fleet, &config.run);
         let told = lease::Told { deadline: deadline_sender, idle: idle_sender };
-        tokio::task::spawn_local(lease::follow(Rc::clone(&bucket), keys.clone(), state.clone(), told, intervals.lease, config.stops));
-        if config.stops && !is_renewed {
+        let (reading, ends) = (Rc::new(lease::Reading::default()), config.ends);
+        let followed = lease::Followed { bucket: Rc::clone(&bucket), keys: keys.clone(), state: state.clone(), ends, reading: Rc::clone(&reading) };
+        tokio::task::spawn_local(lease::follow(followed, told, intervals.lease));
+        if ends.stops() && !is_renewed {
             tokio::task::spawn_local(power::go_on());
         }
+        let hibernation = Rc::new(Hibernation {
+            ends,
+            session: Rc::clone(&session),
+            metadata: Rc::clone(&metadata),
+            bucket: Rc::clone(&bucket),
+            keys: keys.clone(),
+            deadline: deadline.clone(),
+            reading,
+            failure: RefCell::default(),
+            deciding: Mutex::default(),
+        });
+        let expired = Rc::clone(&hibernation);
+        endings.when(async move { expired.or_expired(SignedDuration::ZERO).await }, Ending::Lease);
         let (findings, identity, rank, started_at) = (Rc::default(), OnceCell::new(), OnceCell::new(), OnceCell::new());
         Ok(Self {
             config,
@@ -131,6 +147,7 @@ impl Agent {
             deadline,
             idle,
             findings,
+            hibernation,
             is_renewed,
             gone_at: Rc::new(watch::Sender::new(None)),
             is_saving: Cell::new(false),
@@ -147,13 +164,15 @@ impl Agent {
     /// Has idleness end the machine from now on.
     fn watch_idleness(&self) {
         let (idle, findings, interval) = (self.idle.clone(), Rc::clone(&self.findings), self.intervals.look);
-        self.endings.when(async move { idle::over(idle, &findings, interval).await }, Ending::Idle);
+        let hibernation = Rc::clone(&self.hibernation);
+        self.endings.when(async move { hibernation.or_idle(idle, &findings, interval).await }, Ending::Idle);
     }
 
     /// Has the end of the lease begin early enough for what runs before it.
     fn watch_for(&self, hooks: &Hooks) {
         if let Some(lead) = hooks.lead() {
-            self.endings.when(lease::nears(self.deadline.clone(), lead), Ending::Lease);
+            let hibernation = Rc::clone(&self.hibernation);
+            self.endings.when(async move { hibernation.or_expired(lead).await }, Ending::Lease);
         }
     }
 

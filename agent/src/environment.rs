@@ -87,7 +87,7 @@ mod tests {
             kind: FleetKind::JobArray,
             rank_base: 0,
             deadline: Timestamp::UNIX_EPOCH,
-            stops: false,
+            ends: spawn_model::stopping::Ends::default(),
             log_group: "/spawn/fleets".to_owned(),
         };
         let env = [("PALETTE", "fire"), ("PATH", "/opt/bin"), ("SPAWN_RANK", "7")];

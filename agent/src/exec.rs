@@ -5,7 +5,7 @@
 //! signal is told from an exit code.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus, Stdio};
@@ -56,6 +56,11 @@ pub(crate) async fn run(job: &Path, report: &Path) -> ExitCode {
     }
 }
 
+/// Whoever is killed in the middle of this leaves what was there: without a report the command would count as never begun, and run twice.
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    std::fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())
+}
+
 fn read(path: &Path) -> Result<Job, String> {
     let text = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
     serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
@@ -82,7 +87,7 @@ async fn perform(job: &Job, report: &Path) -> Exit {
     };
     let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
     if let Some(id) = child.id()
-        && let Err(error) = std::fs::write(report, format!("{STARTED} {id}"))
+        && let Err(error) = append(report, &format!(" {id}"))
     {
         eprintln!("spored: {}: {error}", report.display());
     }

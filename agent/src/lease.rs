@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use spawn_model::idle::IdleSpec;
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{AgentConfig, Lease, SCHEMA};
+use spawn_model::stopping::Ends;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -59,19 +60,55 @@ pub(crate) struct Told {
     pub(crate) idle: watch::Sender<Option<IdleSpec>>,
 }
 
+/// The reading of the lease object, for those who cannot wait until it is read anyway.
+#[derive(Default)]
+pub(crate) struct Reading {
+    /// How often it was asked for.
+    asked: watch::Sender<u64>,
+    /// Which of these a reading has answered that began later.
+    answered: watch::Sender<u64>,
+}
+
+impl Reading {
+    /// Has the object be read soon. What this asks for.
+    pub(crate) fn ask(&self) -> u64 {
+        self.asked.send_modify(|asked| *asked += 1);
+        *self.asked.borrow()
+    }
+
+    /// Has it be read, and waits until that went well: one that had begun before does not count.
+    pub(crate) async fn now(&self) {
+        let number = self.ask();
+        // The sender is this one's own.
+        self.answered.subscribe().wait_for(|answered| *answered >= number).await.map(drop).ok();
+    }
+}
+
+/// What is followed, and what of the machine goes by it.
+pub(crate) struct Followed {
+    pub(crate) bucket: Rc<Bucket>,
+    pub(crate) keys: RunKeys,
+    pub(crate) state: State,
+    pub(crate) ends: Ends,
+    pub(crate) reading: Rc<Reading>,
+}
+
 /// Follows the lease object for ever. What it says is the truth, whether later or earlier; as long as it cannot be read, what was last known holds.
-pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, told: Told, interval: Duration, stops: bool) {
+pub(crate) async fn follow(followed: Followed, told: Told, interval: Duration) {
+    let Followed { bucket, keys, state, ends, reading } = followed;
+    let mut asked = reading.asked.subscribe();
     let key = keys.lease();
     let mut tag: Option<String> = None;
     let mut pause = FIRST_PAUSE;
     let mut complaint = String::new();
     loop {
+        let number = *asked.borrow_and_update();
         let problem = match bucket.get_changed(&key, tag.as_deref()).await {
             Ok(None) => None,
             Ok(Some((content, new_tag))) => match serde_json::from_slice::<Lease>(&content) {
                 Ok(lease) if lease.schema == SCHEMA => {
                     tag = Some(new_tag).filter(|tag| !tag.is_empty());
-                    moved(&state, &told.deadline, lease.deadline, stops).await;
+                    moved(&state, &told.deadline, lease.deadline, ends).await;
                     told.idle.send_if_modified(|idle| {
                         let is_other = *idle != lease.idle;
                         *idle = lease.idle;
@@ -88,17 +125,20 @@ pub(crate) async fn follow(bucket: Rc<Bucket>, keys: RunKeys, state: State, told
             None => interval,
             Some(_) => (pause * 2).min(interval),
         };
+        if problem.is_none() {
+            reading.answered.send_replace(number);
+        }
         let problem = problem.unwrap_or_default();
         if problem != complaint && !problem.is_empty() {
             eprintln!("spored: the lease cannot be read, {} holds: {problem}", *told.deadline.borrow());
         }
         complaint = problem;
-        sleep(pause).await;
+        tokio::select! { () = sleep(pause) => {}, _ = asked.changed() => {} }
     }
 }
 
 /// Takes over a deadline: arms the first hand for it and tells everybody.
-async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestamp, stops: bool) {
+async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestamp, ends: Ends) {
     if *deadline.borrow() == new {
         return;
     }
@@ -108,9 +148,9 @@ async fn moved(state: &State, deadline: &watch::Sender<Timestamp>, new: Timestam
     }
     deadline.send_replace(new);
     let now = Timestamp::now();
-    let is_armed = power::arm(new, now, stops).await;
+    let is_armed = power::arm(new, now, ends).await;
     // Not before: until then the boot's timer is the only hand of the machine's own.
-    if stops && is_armed && new > now {
+    if ends.stops() && is_armed && new > now {
         power::go_on().await;
     }
 }

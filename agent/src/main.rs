@@ -6,10 +6,10 @@
 //! | duty | file |
 //! |---|---|
 //! | the order of everything | `agent` |
-//! | when to end, and why | `lease`, `spot`, `idle`, `ending`, `power` |
+//! | when to end, and why | `lease`, `spot`, `idle`, `ending`, `hibernation`, `power` |
 //! | which rank this is, and who the others are | `rank`, `tenure`, `peers` |
 //! | what to run, and running it, again if need be | `payload`, `environment`, `workload`, `exec`, `hook`, `restart` |
-//! | what is kept | `output`, `results`, `completion` |
+//! | what is kept | `output`, `results`, `completion`, `stop` |
 //! | AWS without an SDK | `aws`, `metadata`, `http`, `failure`, `retry` |
 
 mod agent;
@@ -20,6 +20,7 @@ mod ending;
 mod environment;
 mod exec;
 mod failure;
+mod hibernation;
 mod hook;
 mod http;
 mod idle;
@@ -34,6 +35,7 @@ mod restart;
 mod results;
 mod retry;
 mod spot;
+mod stop;
 mod tenure;
 mod workload;
 

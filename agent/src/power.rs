@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use spawn_model::stopping::{Ends, HIBERNATES_WITHIN};
 use tokio::process::Command;
 use tokio::time::sleep;
 
@@ -35,17 +36,18 @@ pub(crate) async fn go_on() {
     }
 }
 
-/// Moves the machine's own end, both the scheduled shutdown and the timer, to a deadline. A timer of a machine that `stops` never makes up for
-/// a moment that it was off: it would end what was started again after its deadline. Whether one of the two is armed.
-pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, stops: bool) -> bool {
+/// Moves the machine's own end, both the scheduled shutdown and the timer, to a deadline. A timer of a machine that stops never makes up for
+/// a moment that it was off: it would end what was started again after its deadline. One that hibernates has a timer alone. Whether one of the two
+/// is armed.
+pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, ends: Ends) -> bool {
     // There may be none to cancel.
     run(&["shutdown", "-c"]).await;
-    let is_scheduled = run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await;
-    if !is_scheduled {
+    let is_scheduled = !ends.hibernates() && run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await;
+    if !is_scheduled && !ends.hibernates() {
         eprintln!("spored: the shutdown at {deadline} could not be scheduled");
     }
     let path = units().join(TIMER);
-    if let Err(error) = std::fs::write(&path, timer(deadline, !stops)) {
+    if let Err(error) = std::fs::write(&path, timer(deadline, now, ends)) {
         eprintln!("spored: {}: {error}", path.display());
     }
     let is_timed = run(&["systemctl", "daemon-reload"]).await && run(&["systemctl", "restart", TIMER]).await;
@@ -61,11 +63,17 @@ fn minutes(deadline: Timestamp, now: Timestamp) -> i64 {
     ((seconds + 59) / 60).max(1)
 }
 
-/// The timer's unit, as user data first wrote it.
-fn timer(deadline: Timestamp, persistent: bool) -> String {
-    let calendar = deadline.strftime("%Y-%m-%d %H:%M:%S UTC");
+/// The timer's unit, as user data first wrote it. On a machine that hibernates it counts the time in which the machine is on: a moment that passed
+/// meanwhile would end it as it wakes. And it leaves the time that hibernating takes.
+fn timer(deadline: Timestamp, now: Timestamp, ends: Ends) -> String {
+    let when = if ends.hibernates() {
+        format!("OnActiveSec={}", minutes(deadline, now).unsigned_abs() * 60 + HIBERNATES_WITHIN.0)
+    } else {
+        deadline.strftime("OnCalendar=%Y-%m-%d %H:%M:%S UTC").to_string()
+    };
+    let persistent = !ends.stops();
     format!(
-        "[Unit]\nDescription=End of the lease\n[Timer]\nOnCalendar={calendar}\nPersistent={persistent}\nAccuracySec=1s\n\
+        "[Unit]\nDescription=End of the lease\n[Timer]\n{when}\nPersistent={persistent}\nAccuracySec=1s\n\
          [Install]\nWantedBy=timers.target\n"
     )
 }
@@ -93,6 +101,8 @@ pub(crate) async fn run(argv: &[&str]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use spawn_model::stopping::OnEnd;
+
     use super::*;
 
     #[test]
@@ -105,6 +115,9 @@ mod tests {
 
     #[test]
     fn the_timer_is_on_the_absolute_time() {
-        insta::assert_snapshot!("timer", timer("2030-01-02T03:04:05Z".parse().unwrap(), true));
+        let (deadline, now) = ("2030-01-02T03:04:05Z".parse().unwrap(), "2030-01-02T02:03:05Z".parse().unwrap());
+        insta::assert_snapshot!("timer", timer(deadline, now, Ends::default()));
+        let hibernates = Ends { on_idle: OnEnd::Hibernate, ..Ends::default() };
+        insta::assert_snapshot!("timer_of_one_that_hibernates", timer(deadline, now, hibernates));
     }
 }

@@ -9,13 +9,14 @@ use std::process::Child;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::record::{Exit, Stop};
 use spawn_model::spec::FleetKind;
+use spawn_model::stopping::OnEnd;
 use world::{World, finish};
 
 /// An instance that stops.
 fn stops() -> World {
     let mut world = World::new();
     world.config.kind = FleetKind::Instance;
-    world.config.stops = true;
+    world.config.ends.on_expiry = OnEnd::Stop;
     world
 }
 

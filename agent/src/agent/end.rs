@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::record::{Completion, Exit, SCHEMA, Stop};
 use tokio::time::{sleep, timeout};
@@ -15,7 +14,7 @@ use crate::hook::Hooks;
 use crate::lease;
 use crate::rank::{BucketClaims, Claims};
 use crate::results::Uploaded;
-use crate::retry::retry;
+use crate::stop;
 
 /// What is left to be done when the lease has ended or EC2 takes the machine back gets this long, if nothing else is known.
 pub(super) const LAST_WORK: Duration = Duration::from_secs(10);
@@ -70,7 +69,7 @@ impl Agent {
             }
         }
         let record = async {
-            if self.config.stops {
+            if self.config.ends.stops() {
                 // Started again, it may be able.
                 self.stops(false, Some(reason)).await;
             } else {
@@ -86,13 +85,13 @@ impl Agent {
 
     /// Records how it ended, if this machine has a rank; or only that it stops, if it can be started again: then its command begins anew.
     pub(super) async fn record(&self, exit: Exit, uploaded: Uploaded) {
-        if self.config.stops && matches!(exit, Exit::LeaseEnded | Exit::Idle) {
+        if self.config.ends.stops() && matches!(exit, Exit::LeaseEnded | Exit::Idle) {
             return self.stops(exit == Exit::Idle, None).await;
         }
         let (Some(rank), Some(identity)) = (self.rank.get(), self.identity.get()) else { return };
         let started = !matches!(exit, Exit::NotStarted { .. });
         let started_at = self.started_at.get().copied().filter(|_| started);
-        let idle = self.findings.idleness.get().cloned().filter(|_| exit == Exit::Idle);
+        let idle = self.findings.idleness().filter(|_| exit == Exit::Idle);
         let completion = Completion {
             schema: SCHEMA,
             rank: *rank,
@@ -111,16 +110,11 @@ impl Agent {
     async fn stops(&self, is_idle: bool, reason: Option<String>) {
         let rank = self.rank.get().copied().or_else(|| completion::kept(&self.state).map(|done| done.rank)).unwrap_or_default();
         let Ok(identity) = self.metadata.identity().await else { return };
-        let idle = self.findings.idleness.get().cloned().filter(|_| is_idle);
-        let stop = Stop { schema: SCHEMA, instance_id: identity.instance_id, at: Timestamp::now(), idle, reason };
-        let Ok(content) = serde_json::to_vec(&stop).map(Bytes::from) else { return };
-        let key = self.keys.stop(rank);
+        let idle = self.findings.idleness().filter(|_| is_idle);
+        let not_hibernated = self.hibernation.failure.take();
+        let stop = Stop { schema: SCHEMA, instance_id: identity.instance_id, at: Timestamp::now(), idle, reason, not_hibernated };
         tokio::select! {
-            written = retry(self.session.patience(LAST_WORK), async || self.bucket.put(&key, content.clone()).await) => {
-                if let Err(failure) = written {
-                    eprintln!("spored: why this machine stops could not be recorded: {failure}");
-                }
-            }
+            () = stop::write(&self.session, &self.bucket, &self.keys, rank, &stop, LAST_WORK) => {}
             () = self.out_of_time(LAST_MOMENTS.1) => {}
         }
     }
@@ -143,10 +137,10 @@ impl Agent {
         }
         let uploaded = self.run_last_hook(hooks, ending).await;
         let is_idle = ending == Ending::Idle;
-        if self.config.stops {
+        if self.config.ends.stops() {
             self.stops(is_idle, None).await;
         }
-        let idle = self.findings.idleness.get().cloned().filter(|_| is_idle && !self.config.stops);
+        let idle = self.findings.idleness().filter(|_| is_idle && !self.config.ends.stops());
         if (uploaded.is_some() || idle.is_some())
             && let Some(done) = completion::kept(&self.state)
         {

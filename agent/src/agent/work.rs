@@ -165,7 +165,7 @@ impl Agent {
 
     /// Whether the command runs again, however it ends.
     fn begins_anew(&self) -> bool {
-        self.config.stops || self.is_service()
+        self.config.ends.stops() || self.is_service()
     }
 
     /// Saves what there is when EC2 says that it is likely to take the machine back, while the command goes on. Comes back when that is done.

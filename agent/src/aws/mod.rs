@@ -1,8 +1,10 @@
 //! AWS without an SDK: signed requests with the machine's own credentials.
 
+pub(crate) mod ec2;
 pub(crate) mod logs;
 pub(crate) mod s3;
 pub(crate) mod sign;
+mod xml;
 
 use std::cell::RefCell;
 use std::path::PathBuf;

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method};
 use jiff::fmt::rfc2822;
 
 use super::sign::Service;
+use super::xml::elements;
 use super::{Call, Content, Session};
 use crate::failure::{Class, Failure};
 use crate::http::Answer;
@@ -176,19 +177,6 @@ fn tag(headers: &HeaderMap) -> String {
 fn age(headers: &HeaderMap) -> Option<Duration> {
     let date = |name| rfc2822::DateTimeParser::new().parse_timestamp(header(headers, name)?).ok();
     Duration::try_from(date("last-modified")?.duration_until(date("date")?)).ok()
-}
-
-/// The text of each element called `name`. S3's answers nest nothing of the same name.
-fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let mut rest = xml;
-    std::iter::from_fn(move || {
-        let start = rest.find(&open)? + open.len();
-        let end = start + rest.get(start..)?.find(&close)?;
-        let text = rest.get(start..end)?;
-        rest = rest.get(end + close.len()..)?;
-        Some(text)
-    })
 }
 
 fn unescape(text: &str) -> String {

@@ -13,15 +13,17 @@ use crate::failure::{Class, Failure};
 /// A service as a signature names it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Service {
-    S3,
+    Ec2,
     Logs,
+    S3,
 }
 
 impl Service {
     fn name(self) -> &'static str {
         match self {
-            Self::S3 => "s3",
+            Self::Ec2 => "ec2",
             Self::Logs => "logs",
+            Self::S3 => "s3",
         }
     }
 

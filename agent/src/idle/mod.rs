@@ -20,7 +20,7 @@ mod processes;
 mod terminals;
 mod verdict;
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -37,13 +37,18 @@ pub(crate) const INTERVAL: Duration = Duration::from_secs(20);
 /// What watching has found, for the machine's record.
 #[derive(Default)]
 pub(crate) struct Findings {
-    /// That the machine was idle for too long.
-    pub(crate) idleness: OnceCell<Idleness>,
+    /// The last verdict.
+    idleness: RefCell<Option<Idleness>>,
     /// By signal, why it could not be read.
     unread: RefCell<BTreeMap<String, String>>,
 }
 
 impl Findings {
+    /// That the machine was idle for too long, the last time that it was.
+    pub(crate) fn idleness(&self) -> Option<Idleness> {
+        self.idleness.borrow().clone()
+    }
+
     /// What could not be read, in a sentence for each signal.
     pub(crate) fn notes(&self) -> Vec<String> {
         let told = |(signal, reason): (&String, &String)| format!("{signal} could not be looked at, which counted as busy: {reason}");
@@ -73,8 +78,7 @@ pub(crate) async fn over(mut rule: watch::Receiver<Option<IdleSpec>>, findings: 
         tokio::select! {
             idleness = idleness => {
                 eprintln!("spored: {idleness}");
-                // Whoever waits again has had the first answer.
-                let _ = findings.idleness.set(idleness);
+                findings.idleness.replace(Some(idleness));
                 return;
             }
             () = changed(&mut rule) => {}

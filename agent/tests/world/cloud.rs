@@ -1,4 +1,4 @@
-//! Instance metadata, S3 and CloudWatch Logs on one port of loopback, as far as a machine of a fleet uses them. Every signature is checked.
+//! Instance metadata, S3, CloudWatch Logs and EC2 on one port of loopback, as far as a machine of a fleet uses them. Every signature is checked.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -116,7 +116,7 @@ impl Cloud {
         self.held.lock().unwrap().objects.keys().cloned().collect()
     }
 
-    /// The requests so far: method and path, or `LOGS` and operation.
+    /// The requests so far: method and path, `LOGS` and operation, or `EC2` and its form.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.held.lock().unwrap().requests.clone()
     }
@@ -130,6 +130,7 @@ impl Cloud {
     }
 
     /// Answers the next `times` requests in this way. `what` is the beginning of an object's key or of a metadata path, or an operation of Logs.
+    /// Of EC2 it is the beginning of the form.
     pub(crate) fn fail(&self, method: &'static str, what: &str, status: u16, code: &'static str, times: u32) {
         self.held.lock().unwrap().faults.push(Fault { method, what: what.to_owned(), status, code, times });
     }
@@ -161,15 +162,22 @@ impl Cloud {
     fn answer(&self, request: &Request) -> Answer {
         let mut held = self.held.lock().unwrap();
         let operation = request.headers.get("x-amz-target").and_then(|target| target.split('.').nth(1));
+        let form = request.headers.get("content-type").filter(|kind| kind.starts_with("application/x-www-form-urlencoded"));
+        let form = form.map(|_| String::from_utf8_lossy(&request.body).into_owned());
         let path = request.target.split('?').next().unwrap_or_default();
-        let name = match operation {
-            Some(operation) => operation.to_owned(),
-            None => decode(path.strip_prefix(&format!("/{BUCKET}/")).or(path.strip_prefix("/latest/")).unwrap_or(path)),
+        let name = match (operation, &form) {
+            (Some(operation), _) => operation.to_owned(),
+            (None, Some(form)) => form.clone(),
+            (None, None) => decode(path.strip_prefix(&format!("/{BUCKET}/")).or(path.strip_prefix("/latest/")).unwrap_or(path)),
         };
-        let method = if operation.is_some() { "LOGS" } else { request.method.as_str() };
+        let (method, service) = match (operation, &form) {
+            (Some(_), _) => ("LOGS", "logs"),
+            (None, Some(_)) => ("EC2", "ec2"),
+            (None, None) => (request.method.as_str(), "s3"),
+        };
         held.requests.push(format!("{method} {name}"));
         if !path.starts_with("/latest/")
-            && let Err(problem) = verify(request, self.port, if operation.is_some() { "logs" } else { "s3" })
+            && let Err(problem) = verify(request, self.port, service)
         {
             return error(403, "SignatureDoesNotMatch", &problem);
         }
@@ -180,6 +188,7 @@ impl Cloud {
         }
         match (method, operation) {
             (_, Some(operation)) => logs(&mut held, operation, &request.body),
+            ("EC2", _) => (200, vec![], b"<StopInstancesResponse/>".to_vec()),
             _ if path.starts_with("/latest/") => metadata(&held, request, &name),
             _ => s3(&mut held, request, &name),
         }

@@ -19,6 +19,7 @@ use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{AgentConfig, Completion, Lease, Payload, SCHEMA};
 use spawn_model::spec::FleetKind;
+use spawn_model::stopping::Ends;
 
 use cloud::{ACCOUNT, BUCKET, Cloud, REGION};
 
@@ -77,7 +78,7 @@ impl World {
             kind: FleetKind::JobArray,
             rank_base: 0,
             deadline: Timestamp::now() + SignedDuration::from_hours(1),
-            stops: false,
+            ends: Ends::default(),
             log_group: "/spawn/fleets".to_owned(),
         };
         for name in ["bin", "tools", "units", "var"] {

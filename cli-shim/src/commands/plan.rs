@@ -112,7 +112,7 @@ mod tests {
             instance_types: vec!["c7i.large".into(), "c7a.large".into()],
             pools: Pools::new(vec![pool("c7i.large", "a"), pool("c7i.large", "b"), pool("c7a.large", "a")], on_demand),
             gang: false,
-            image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
+            image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into(), root_gib: None },
             root_gib: Some(8),
             vpc_id: "vpc-0a".into(),
             ttl_s: 1200,

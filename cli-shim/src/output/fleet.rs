@@ -271,7 +271,7 @@ pub(crate) mod tests {
                 next: None,
                 rate_usd_per_hour: None,
                 instance_types: vec!["c7i.large".into()],
-                image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into() },
+                image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into(), root_gib: None },
             },
             deadline: at("12:20:00"),
             status: Status::Running,

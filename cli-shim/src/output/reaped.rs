@@ -136,6 +136,7 @@ impl InstanceView {
                 Seen::Pending => "pending",
                 Seen::Running => "running",
                 Seen::Stopped => "stopped",
+                Seen::Hibernated => "hibernated",
                 Seen::Gone => "gone",
             },
             deadline: overdue.deadline,

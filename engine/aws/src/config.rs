@@ -123,11 +123,11 @@ async fn region(options: &ConnectOptions) -> Result<String> {
 async fn sdk_config(options: &ConnectOptions, region: &str, http: SharedHttpClient) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.to_owned()))
-        .http_client(http)
+        .http_client(http.clone())
         // The engine repeats by class, and knows what must never be made twice.
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build())
-        .credentials_provider(credentials(options, region).await);
+        .credentials_provider(credentials(options, region, &http).await);
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
@@ -137,23 +137,24 @@ async fn sdk_config(options: &ConnectOptions, region: &str, http: SharedHttpClie
     loader.load().await
 }
 
-/// Where credentials come from.
-async fn credentials(options: &ConnectOptions, region: &str) -> SharedCredentialsProvider {
+/// Where credentials come from. Whoever is not given a client here makes one of its own, which reads every certificate of the machine: that takes
+/// longer than a plan.
+async fn credentials(options: &ConnectOptions, region: &str, http: &SharedHttpClient) -> SharedCredentialsProvider {
     if let Some(key) = &options.access_key {
         return SharedCredentialsProvider::new(Credentials::new(&key.id, &key.secret, key.session_token.clone(), None, "options"));
     }
-    let region = Region::new(region.to_owned());
+    let config = ProviderConfig::without_region().with_region(Some(Region::new(region.to_owned()))).with_http_client(http.clone());
     if let Some(profile) = &options.profile {
-        let config = ProviderConfig::without_region().with_region(Some(region));
         return SharedCredentialsProvider::new(ProfileFileCredentialsProvider::builder().profile_name(profile).configure(&config).build());
     }
     let metadata = imds::Client::builder()
+        .configure(&config)
         .max_attempts(1)
         .connect_timeout(METADATA_TIMEOUT)
         .read_timeout(METADATA_TIMEOUT)
         .operation_timeout(2 * METADATA_TIMEOUT)
         .build();
-    SharedCredentialsProvider::new(DefaultCredentialsChain::builder().region(region).imds_client(metadata).build().await)
+    SharedCredentialsProvider::new(DefaultCredentialsChain::builder().configure(config).imds_client(metadata).build().await)
 }
 
 #[cfg(test)]

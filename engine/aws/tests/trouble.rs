@@ -8,6 +8,7 @@ use std::time::Duration;
 use spawn_aws::{AccessKey, ConnectOptions, connect};
 use spawn_core::ports::{Aws, LaunchRequest, Tags};
 use spawn_model::error::{Class, Leftover};
+use spawn_model::stopping::Ends;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -80,7 +81,7 @@ fn launch_request() -> LaunchRequest {
         profile: "spawn-fleet".to_owned(),
         spot: None,
         user_data: vec![],
-        stops: false,
+        ends: Ends::default(),
         tags: Tags::new(),
     }
 }

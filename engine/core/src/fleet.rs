@@ -143,7 +143,7 @@ async fn seen(
     let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
     let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(|i| tags::deadline(&i.tags)), ended_at);
     let now = aws.clock.now();
-    let dates = Dates { deadline, kept_until: record.spec.lease.stops().then_some(end), now };
+    let dates = Dates { deadline, kept_until: record.spec.lease.ends().stops().then_some(end), now };
 
     let mut by_rank: BTreeMap<u32, Launched> = BTreeMap::new();
     for batch in &batches {
@@ -181,8 +181,11 @@ async fn seen(
         state.idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
     }
     let (status, mut status_reason) = fleet_status(record.kind, size, &states, dates);
-    if let Some(reason) = stopped.and_then(|stop| stop.reason) {
-        status_reason.push_str(&format!("; its agent could not work: {reason}"));
+    if let Some(stop) = stopped {
+        let told = [("its agent could not work", stop.reason), ("it could not hibernate", stop.not_hibernated)];
+        for (what, reason) in told.into_iter().filter_map(|(what, reason)| Some((what, reason?))) {
+            status_reason.push_str(&format!("; {what}: {reason}"));
+        }
     }
     if size < record.spec.size {
         status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));

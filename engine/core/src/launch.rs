@@ -274,7 +274,7 @@ impl Launcher<'_> {
             key_name: spec.ssh_key.clone(),
             profile: layout::role_name(&self.record.fleet),
             spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: spec.market.max_price }),
-            stops: spec.lease.stops(),
+            ends: spec.lease.ends(),
             user_data: machine.user_data(base),
             tags: machine.tags(base),
         }

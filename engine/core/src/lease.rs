@@ -53,14 +53,21 @@ pub(crate) fn object(record: &FleetRecord, deadline: Timestamp, generation: u32)
 /// Whether the set-up can do what a lease asks for.
 ///
 /// # Errors
-/// `SetupOld` if it stops nothing, or deletes no groups.
+/// `SetupOld` if it stops nothing, hibernates nothing, or deletes no groups.
 pub(crate) fn check(setup: Option<&Setup>, kind: FleetKind, lease: &LeaseSpec) -> Result<()> {
     match setup {
         Some(setup) if kind == FleetKind::Service => setup.group_document().map(drop),
-        Some(setup) if lease.on_expiry == OnEnd::Stop => {
-            setup.stop_document().map(drop).map_err(|error| error.at(Path::field("lease").key("on_expiry")))
-        }
-        _ => Ok(()),
+        Some(setup) => [("on_expiry", lease.on_expiry), ("on_idle", lease.on_idle)].into_iter().try_for_each(|(field, end)| {
+            let needed = match end {
+                OnEnd::Terminate => Ok(()),
+                OnEnd::Stop if field == "on_idle" => Ok(()),
+                OnEnd::Stop => setup.stop_document().map(drop),
+                // Without it, agents may not hibernate their machines either.
+                OnEnd::Hibernate => setup.hibernate_document().map(drop),
+            };
+            needed.map_err(|error| error.at(Path::field("lease").key(field)))
+        }),
+        None => Ok(()),
     }
 }
 
@@ -87,7 +94,10 @@ pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord
         shards(record).map(|shard| strike(layout::schedule_name(run, shard), shard, document, end)).collect();
     // What was to be stopped has stopped.
     if stops_first(record) && deadline > aws.clock.now() {
-        let document = setup.stop_document()?;
+        let document = match record.spec.lease.on_expiry {
+            OnEnd::Hibernate => setup.hibernate_document()?,
+            _ => setup.stop_document()?,
+        };
         schedules.extend(shards(record).map(|shard| strike(layout::stop_schedule_name(run, shard), shard, document, deadline)));
     }
     let puts = schedules.iter().map(|schedule| aws.schedules.put(schedule));
@@ -99,9 +109,9 @@ fn shards(record: &FleetRecord) -> std::ops::Range<u32> {
     0..record.spec.size.div_ceil(SHARD_SIZE)
 }
 
-/// Whether instances stop at their deadline, and end later.
+/// Whether instances stop or hibernate at their deadline, and end later.
 fn stops_first(record: &FleetRecord) -> bool {
-    record.spec.lease.on_expiry == OnEnd::Stop
+    record.spec.lease.on_expiry.keeps()
 }
 
 /// Deletes the schedules of a run, also those of shards that nobody remembers.

@@ -3,6 +3,7 @@
 use spawn_model::layout;
 use spawn_model::record::{AgentConfig, FleetRecord, SCHEMA};
 use spawn_model::tag;
+use spawn_model::volume::VolumeSpec;
 
 use crate::lease;
 use crate::ports::{Disk, Tags};
@@ -20,7 +21,9 @@ impl Machine<'_> {
     /// The root volume as the image names it, and the others.
     pub(crate) fn disks(&self) -> Vec<Disk> {
         let spec = &self.record.spec;
-        let root = Disk { device: self.record.image.root_device.clone(), volume: spec.root_volume.clone() };
+        let (image, asked) = (&self.record.image, &spec.root_volume);
+        let volume = VolumeSpec { size_gib: asked.size_gib.or(image.root_gib), ..asked.clone() };
+        let root = Disk { device: image.root_device.clone(), volume };
         let others = spec.volumes.iter().map(|(device, volume)| Disk { device: device.clone(), volume: volume.clone() });
         std::iter::once(root).chain(others).collect()
     }
@@ -55,7 +58,7 @@ impl Machine<'_> {
             kind: record.kind,
             rank_base: base,
             deadline: lease::deadline_of(record),
-            stops: record.spec.lease.stops(),
+            ends: record.spec.lease.ends(),
             log_group: setup.log_group.clone(),
         };
         let agents: Vec<(String, String)> = setup.agents.iter().map(|(machine, sha)| (machine.clone(), sha.clone())).collect();

@@ -50,7 +50,7 @@ pub struct Plan {
     pub gang: bool,
     /// The image.
     pub image: BootImage,
-    /// How many GiB the image's root volume has.
+    /// How many GiB the root volume has if the fleet does not say so.
     #[serde(skip)]
     pub root_gib: Option<u32>,
     /// The network of every pool.
@@ -99,7 +99,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
     }
     let pools = pools(spec, observed, &mut notes)?;
     spread(spec, &pools)?;
-    root_fits(spec, &observed.image)?;
+    let root_gib = root_gib(spec, observed, &pools)?;
     in_time(spec)?;
     Ok(Plan {
         name: spec.name.clone(),
@@ -108,8 +108,12 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         instance_types: observed.types.iter().map(|found| found.name.clone()).collect(),
         pools,
         gang: spec.gang,
-        image: BootImage { id: observed.image.id.clone(), root_device: observed.image.root_device.clone() },
-        root_gib: observed.image.root_gib,
+        image: BootImage {
+            id: observed.image.id.clone(),
+            root_device: observed.image.root_device.clone(),
+            root_gib: root_gib.filter(|_| spec.root_volume.size_gib.is_none()),
+        },
+        root_gib: root_gib.or(observed.image.root_gib),
         vpc_id: observed.subnets[0].vpc_id.clone(),
         ttl_s: spec.lease.ttl.0,
         idle_after_s: spec.lease.idle.as_ref().map(|idle| idle.after.0),
@@ -122,15 +126,22 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
     })
 }
 
-/// The root volume begins as the image's, and cannot be smaller.
-fn root_fits(spec: &FleetSpec, image: &Image) -> Result<()> {
-    match (spec.root_volume.size_gib, image.root_gib) {
+/// How many GiB the root volume needs beyond what the image says; nothing if the image's size will do. It begins as the image's, and so cannot be
+/// smaller; where a machine hibernates it has to hold the memory too (EC2 user guide, "Prerequisites for EC2 instance hibernation").
+fn root_gib(spec: &FleetSpec, observed: &Observed, pools: &Pools) -> Result<Option<u32>> {
+    let image = &observed.image;
+    let types = observed.types.iter().filter(|found| pools.all().iter().any(|pool| pool.instance_type == found.name));
+    let memory_gib = spec.lease.ends().hibernates().then(|| types.map(|found| found.memory_mib.div_ceil(1024)).max()).flatten();
+    let memory_gib = memory_gib.and_then(|gib| u32::try_from(gib).ok());
+    let least = image.root_gib.map_or(memory_gib, |root_gib| Some(root_gib + memory_gib.unwrap_or(0)));
+    match (spec.root_volume.size_gib, least) {
         (Some(asked), Some(least)) if asked < least => {
-            let message = format!("{asked} GiB do not hold the image {}, which has {least} GiB", image.id);
+            let memory = memory_gib.map(|gib| format!(", and {gib} GiB of memory when it hibernates")).unwrap_or_default();
+            let message = format!("{asked} GiB do not hold the image {}, which has {} GiB{memory}", image.id, image.root_gib.unwrap_or(0));
             let help = format!("Write at least {least}, or leave size_gib out");
             Err(Error::new(Class::Invalid, "RootTooSmall", message, help).at(Path::field("root_volume").key("size_gib")))
         }
-        _ => Ok(()),
+        _ => Ok(memory_gib.and(least)),
     }
 }
 

@@ -6,6 +6,7 @@ use spawn_model::market::{Fallback, MarketSpec, MarketType};
 use spawn_model::placement::Placement;
 use spawn_model::problem::Path;
 use spawn_model::spec::FleetSpec;
+use spawn_model::stopping::HIBERNATED_MIB_MAX;
 
 use crate::plan::Observed;
 use crate::ports::{Result, SpotPrice};
@@ -97,12 +98,17 @@ pub(crate) fn pools(spec: &FleetSpec, observed: &Observed, notes: &mut Vec<Strin
             notes.push(format!("{name} is left out: the set-up has no agent for {}", found.architecture));
         } else if spec.placement == Some(Placement::Cluster) && !found.clusters {
             notes.push(format!("{name} is left out: EC2 puts none of its instances into a cluster"));
+        } else if spec.lease.ends().hibernates() && !found.hibernates {
+            notes.push(format!("{name} is left out: EC2 hibernates none of its instances"));
+        } else if spec.lease.ends().hibernates() && found.memory_mib > HIBERNATED_MIB_MAX {
+            let (has, most) = (found.memory_mib / 1024, HIBERNATED_MIB_MAX / 1024);
+            notes.push(format!("{name} is left out: it has {has} GiB of memory, and EC2 hibernates at most {most}"));
         } else {
             places.extend(observed.subnets.iter().map(|subnet| (name, subnet)));
         }
     }
     if places.is_empty() {
-        let help = "Name types of one architecture that the image and the set-up's agent have, and that placement allows";
+        let help = "Name types of one architecture that the image and the set-up's agent have, and that placement and lease allow";
         return Err(Error::new(Class::Invalid, "NoPool", notes.join("; "), help).at(Path::field("instance_types")));
     }
     let bought = |market: MarketType| {

@@ -19,6 +19,7 @@ use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::requirements::Architecture;
 use spawn_model::status::Seen;
+use spawn_model::stopping::Ends;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 
 pub use scaling::{Group, GroupRequest, Launches, Scaling, Template};
@@ -99,8 +100,8 @@ pub struct LaunchRequest {
     pub profile: String,
     /// User data, not yet base64-encoded: at most 16 KiB.
     pub user_data: Vec<u8>,
-    /// Whether powering off stops an instance. Otherwise it ends it.
-    pub stops: bool,
+    /// Whether powering off stops an instance or ends it, and whether it has to be able to hibernate.
+    pub ends: Ends,
     /// One-time spot instances, on these terms; nothing means on demand.
     pub spot: Option<SpotTerms>,
     /// Tags of instances and volumes.
@@ -170,6 +171,8 @@ pub struct InstanceType {
     pub spot: bool,
     /// Whether its instances can be in a cluster placement group.
     pub clusters: bool,
+    /// Whether its instances can hibernate.
+    pub hibernates: bool,
 }
 
 /// An image to boot.
@@ -263,8 +266,8 @@ pub trait Instances: Send + Sync {
     async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>>;
     /// `TerminateInstances`, at most 1,000 in a call. Unknown ids are as good as terminated.
     async fn terminate(&self, ids: &[InstanceId]) -> Result<()>;
-    /// `StopInstances`, of at most 1,000. One that has stopped is as good.
-    async fn stop(&self, ids: &[InstanceId]) -> Result<()>;
+    /// `StopInstances`, of at most 1,000. One that has stopped is as good. If it is to hibernate, what is in its memory is kept.
+    async fn stop(&self, ids: &[InstanceId], hibernate: bool) -> Result<()>;
     /// `StartInstances`, of at most 1,000. One that runs is as good; one that is still stopping is refused.
     async fn start(&self, ids: &[InstanceId]) -> Result<()>;
     /// `DescribeInstanceTypes`. A type that does not exist is [`spawn_model::error::Class::Invalid`] and named in the message.

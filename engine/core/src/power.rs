@@ -1,4 +1,4 @@
-//! An instance that stops instead of ending: stopping it now, and starting it again with a lease that begins anew.
+//! An instance that stops or hibernates instead of ending: stopping it now, and starting it again with a lease that begins anew.
 
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error};
@@ -19,21 +19,31 @@ const SETTLES_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 const PAUSE_MS: u64 = 1_000;
 /// EC2 starts only what has stopped, and stops only what runs.
 const NOT_SETTLED: &str = "IncorrectInstanceState";
+/// Nor does it hibernate what has just booted (EC2 user guide, "Troubleshoot Amazon EC2 instance hibernation").
+const NOT_READY: &str = "UnsupportedOperation";
 
 #[derive(Clone, Copy)]
 enum Switch {
     On,
-    Off,
+    Off { hibernate: bool },
+}
+
+impl Switch {
+    /// Whether what was refused may be done in a moment.
+    fn may_yet(self, error: &Error) -> bool {
+        error.code == NOT_SETTLED || (error.code == NOT_READY && matches!(self, Self::Off { hibernate: true }))
+    }
 }
 
 impl Engine {
-    /// Stops the instance of a fleet now. Its lease stays as it is.
+    /// Stops the instance of a fleet now, or hibernates it if it can. Its lease stays as it is.
     ///
     /// # Errors
     /// `NeverStops` if powering off would end it, `FleetOver` if it is gone.
     pub async fn stop(&self, fleet: &Fleet, operation: &Operation) -> Result<()> {
         kept(fleet, "stopped")?;
-        self.when_settled(Switch::Off, fleet, operation).await.map_err(|e| e.context("stopping the instance"))
+        let hibernate = fleet.record.spec.lease.ends().hibernates();
+        self.when_settled(Switch::Off { hibernate }, fleet, operation).await.map_err(|e| e.context("stopping the instance"))
     }
 
     /// Starts the instance of a fleet again, with a lease that begins now. When it ends.
@@ -86,10 +96,10 @@ impl Engine {
         loop {
             let done = match switch {
                 Switch::On => instances.start(&fleet.alive).await,
-                Switch::Off => instances.stop(&fleet.alive).await,
+                Switch::Off { hibernate } => instances.stop(&fleet.alive, hibernate).await,
             };
             match done {
-                Err(error) if error.code == NOT_SETTLED && self.now() < give_up => operation.go_on()?,
+                Err(error) if switch.may_yet(&error) && self.now() < give_up => operation.go_on()?,
                 other => return other,
             }
             self.aws().clock.sleep(PAUSE_MS).await;
@@ -111,7 +121,7 @@ fn over(fleet: &Fleet) -> Error {
 /// Fails for a fleet that cannot be stopped and started.
 fn kept(fleet: &Fleet, verb: &str) -> Result<()> {
     let name = &fleet.record.spec.name;
-    if !fleet.record.spec.lease.stops() {
+    if !fleet.record.spec.lease.ends().stops() {
         let message = format!("{name} cannot be {verb}: powering it off ends it");
         let help = "on_expiry or on_idle = \"stop\" in its lease make an instance that stops; `spawn rerun` runs this one again";
         return Err(Error::new(Class::Invalid, "NeverStops", message, help));

@@ -23,7 +23,7 @@ pub(crate) fn role(record: &FleetRecord, setup: &Setup) -> RoleRequest {
     RoleRequest {
         name: layout::role_name(&record.fleet),
         service: "ec2.amazonaws.com".to_owned(),
-        policy: names.fleet_policy(&record.fleet, record.spec.lets_in(record.kind), &asked),
+        policy: names.fleet_policy(&record.fleet, record.spec.lease.ends().hibernates(), record.spec.lets_in(record.kind), &asked),
         managed: asked.iter().filter_map(Policy::managed).map(str::to_owned).collect(),
         boundary: Some(setup.boundary_arn.clone()),
         tags: tags::of_parts(record),

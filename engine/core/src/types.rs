@@ -8,6 +8,7 @@ use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
 use spawn_model::requirements::{Offer, RequirementsSpec, TYPES_MAX};
 use spawn_model::spec::FleetSpec;
+use spawn_model::stopping::HIBERNATED_MIB_MAX;
 
 use crate::ports::{Aws, InstanceType, Result};
 
@@ -34,9 +35,10 @@ pub(crate) async fn names(aws: &Aws, spec: &FleetSpec, by: By) -> Result<Vec<Str
     let Some(requirements) = &spec.requirements else { return Ok(spec.instance_types.clone()) };
     let offered = aws.instances.types_of(requirements.architecture).await?;
     let wants_spot = spec.market.r#type == MarketType::Spot;
-    let fits = smallest(requirements, &offered, wants_spot);
+    let hibernates = spec.lease.ends().hibernates();
+    let fits = smallest(requirements, &offered, wants_spot, hibernates);
     if fits.is_empty() {
-        return Err(no_type(requirements, &aws.region, wants_spot));
+        return Err(no_type(requirements, &aws.region, wants_spot, hibernates));
     }
     let prices = match by {
         By::Size => BTreeMap::new(),
@@ -47,10 +49,11 @@ pub(crate) async fn names(aws: &Aws, spec: &FleetSpec, by: By) -> Result<Vec<Str
 }
 
 /// The types that fit, the smallest first.
-fn smallest<'t>(requirements: &RequirementsSpec, offered: &'t [InstanceType], wants_spot: bool) -> Vec<&'t InstanceType> {
+fn smallest<'t>(requirements: &RequirementsSpec, offered: &'t [InstanceType], wants_spot: bool, hibernates: bool) -> Vec<&'t InstanceType> {
     let fits = |kind: &&InstanceType| {
         let offer = Offer { name: &kind.name, vcpus: kind.vcpus, memory_mib: kind.memory_mib, gpus: kind.gpus };
-        requirements.fits(&offer) && (kind.spot || !wants_spot)
+        let may_end = !hibernates || (kind.hibernates && kind.memory_mib <= HIBERNATED_MIB_MAX);
+        requirements.fits(&offer) && (kind.spot || !wants_spot) && may_end
     };
     let mut fitting: Vec<&InstanceType> = offered.iter().filter(fits).collect();
     fitting.sort_by_key(|kind| (kind.vcpus, kind.memory_mib, &kind.name));
@@ -88,9 +91,10 @@ async fn spot_prices(aws: &Aws, types: &[&InstanceType]) -> Result<BTreeMap<Stri
     Ok(lowest)
 }
 
-fn no_type(requirements: &RequirementsSpec, region: &str, wants_spot: bool) -> Error {
+fn no_type(requirements: &RequirementsSpec, region: &str, wants_spot: bool, hibernates: bool) -> Error {
     let spot = if wants_spot { " that is sold as spot" } else { "" };
-    let message = format!("no instance type in {region}{spot} is {requirements}");
+    let able = if hibernates { " that can hibernate" } else { "" };
+    let message = format!("no instance type in {region}{spot}{able} is {requirements}");
     let help = "Widen a range or exclude less, or name types with instance_types: bare metal and types with CPU credits are never chosen";
     Error::new(Class::Invalid, "NoType", message, help).at(Path::field("requirements"))
 }
@@ -109,6 +113,7 @@ mod tests {
             gpus: 0,
             spot: true,
             clusters: true,
+            hibernates: true,
         };
         let kinds = ["a", "b", "c", "d"].map(kind);
         let prices = [("a", 0.3), ("c", 0.1)].map(|(name, price)| (name.to_owned(), price)).into();

@@ -4,11 +4,17 @@
 //! and what the agent's SHA-256 has to be.
 
 use spawn_model::record::AgentConfig;
+use spawn_model::stopping::HIBERNATES_WITHIN;
 
 /// The shell script around everything else.
 const BOOT: &str = include_str!("user_data/boot.sh");
 /// What a machine is told too that may be started again.
 const BOOT_TIMER: &str = include_str!("user_data/boot_timer.sh");
+/// What comes before the shutdown that is scheduled at a moment, on a machine that hibernates: a moment may pass while it is off, and would end it as it
+/// wakes.
+const UNLESS_TIMED: &str = "command -v systemctl >/dev/null || ";
+/// When the timer of such a machine elapses: a span, for which only the time counts in which it is on, and later than it should have hibernated.
+const SPAN: &str = "\"OnActiveSec=$((minutes * 60 + @WITHIN@))\"";
 /// The program that downloads the agent.
 const FETCH: &str = include_str!("user_data/fetch.py");
 
@@ -34,12 +40,15 @@ impl UserData<'_> {
         let deadline = self.config.deadline;
         let calendar = deadline.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
         let agents: Vec<String> = self.agent_sha256.iter().map(|(machine, sha256)| format!("'{machine}={sha256}'")).collect();
+        let hibernates = self.config.ends.hibernates();
+        let when = if hibernates { SPAN.replace("@WITHIN@", &HIBERNATES_WITHIN.0.to_string()) } else { format!("'OnCalendar={calendar}'") };
         let config = serde_json::to_string(self.config).expect("a configuration is plain data");
         BOOT.replace("@DEADLINE_EPOCH@", &deadline.as_second().to_string())
-            .replace("@DEADLINE_CALENDAR@", &calendar)
             .replace("@DEADLINE@", &calendar)
-            .replace("@PERSISTENT@", if self.config.stops { "false" } else { "true" })
-            .replace("@BOOT_TIMER@", if self.config.stops { BOOT_TIMER } else { "" })
+            .replace("@UNLESS_TIMED@", if hibernates { UNLESS_TIMED } else { "" })
+            .replace("@WHEN@", &when)
+            .replace("@PERSISTENT@", if self.config.ends.stops() { "false" } else { "true" })
+            .replace("@BOOT_TIMER@", if self.config.ends.stops() { BOOT_TIMER } else { "" })
             .replace("@REGION@", &self.config.region)
             .replace("@BUCKET@", &self.config.bucket)
             .replace("@ACCOUNT@", &self.config.account)
@@ -56,6 +65,7 @@ mod tests {
     use spawn_model::ids::{FleetId, RunId};
     use spawn_model::record::SCHEMA;
     use spawn_model::spec::FleetKind;
+    use spawn_model::stopping::{Ends, OnEnd};
 
     use super::*;
 
@@ -70,7 +80,7 @@ mod tests {
             kind: FleetKind::JobArray,
             rank_base: 0,
             deadline: "2030-01-02T03:04:05Z".parse().unwrap(),
-            stops: false,
+            ends: Ends::default(),
             log_group: "/spawn/fleets".to_owned(),
         }
     }
@@ -86,9 +96,13 @@ mod tests {
 
     #[test]
     fn a_machine_that_stops_is_told_what_to_do_when_it_is_started_again() {
-        let (ends, stops) = (rendered(), render(&AgentConfig { stops: true, ..config() }));
-        let more: Vec<&str> = stops.lines().filter(|line| !ends.contains(line)).collect();
-        insta::assert_snapshot!("user_data_that_stops", more.join("\n"));
+        let final_end = rendered();
+        let more = |end: OnEnd| {
+            let script = render(&AgentConfig { ends: Ends { on_expiry: end, ..Ends::default() }, ..config() });
+            script.lines().filter(|line| !final_end.contains(line)).collect::<Vec<&str>>().join("\n")
+        };
+        insta::assert_snapshot!("user_data_that_stops", more(OnEnd::Stop));
+        insta::assert_snapshot!("user_data_that_hibernates", more(OnEnd::Hibernate));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::idle::{IdleSpec, Idleness};
 use crate::ids::{FleetId, InstanceId, RunId};
 use crate::market::MarketType;
 use crate::spec::{FleetKind, FleetSpec};
+use crate::stopping::Ends;
 
 /// The version of every record and of user data. A reader of another version refuses; it never guesses.
 pub const SCHEMA: u32 = 1;
@@ -131,6 +132,10 @@ pub struct BootImage {
     pub id: String,
     /// Its root device's name, such as `/dev/xvda`.
     pub root_device: String,
+    /// How many GiB its root volume gets if the fleet does not say so: nothing means as many as the image has. Where machines hibernate there has to
+    /// be room for their memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_gib: Option<u32>,
 }
 
 /// The lease: the truth about when a run ends.
@@ -173,6 +178,9 @@ pub struct Stop {
     /// What kept its agent from working, if that was why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What kept the machine from hibernating, which is what should have become of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_hibernated: Option<String>,
 }
 
 /// What a rank runs.
@@ -381,9 +389,9 @@ pub struct AgentConfig {
     pub rank_base: u32,
     /// When the machine ends, if the lease object cannot be read.
     pub deadline: Timestamp,
-    /// Whether powering off stops it: then it may be started again, and user data does not run another time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub stops: bool,
+    /// What becomes of it at its ends. One that stops may be started again, and user data does not run another time.
+    #[serde(default, skip_serializing_if = "Ends::is_final")]
+    pub ends: Ends,
     /// The log group output streams to.
     pub log_group: String,
 }

@@ -27,13 +27,15 @@ fields! {
         /// The most that one run of the fleet may cost, in US dollars: instances and disks, each at the highest price it could have. The
         /// lease ends when that much could be spent, if that is before the deadline. Refused where a price is unknown.
         budget: Option<f64> => Optional, InPlace;
-        /// What becomes of an instance at the deadline: `terminate`, or `stop`. One that has stopped costs no more than its disks, and
-        /// `spawn start`, or a lease that ends later, starts it again; its command then begins anew. Only for `spawn_instance`, on demand.
+        /// What becomes of an instance at the deadline: `terminate`, `stop` or `hibernate`. One that has stopped costs no more than its disks,
+        /// and `spawn start`, or a lease that ends later, starts it again; its command then begins anew, or after hibernation goes on where it
+        /// was. To hibernate, its type has to be able to, and its root volume gets room for its memory. Only for `spawn_instance`, on demand.
         on_expiry: OnEnd => Default("\"terminate\""), Replace;
-        /// What becomes of an instance that is idle: `terminate`, or `stop`. One that has stopped is terminated at the latest when its lease
-        /// says so, and can be started again until then. Only for `spawn_instance`, on demand.
+        /// What becomes of an instance that is idle: `terminate`, `stop` or `hibernate`. One that has stopped is terminated at the latest when
+        /// its lease says so, and can be started again until then. Only for `spawn_instance`, on demand.
         on_idle: OnEnd => Default("\"terminate\""), Replace;
-        /// How long an instance that stopped at its deadline is kept before it is terminated, from `60s` to `90d`. Left out: `7d`.
+        /// How long an instance that stopped at its deadline is kept before it is terminated, from `60s` to `90d`, and hibernated at most
+        /// `60d` in all. Left out: `7d`.
         retain: Option<Seconds> => Optional, InPlace;
     }
 }

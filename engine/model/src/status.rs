@@ -84,6 +84,8 @@ pub enum Seen {
     Running,
     /// `stopping` or `stopped`.
     Stopped,
+    /// The same, with what was in its memory kept.
+    Hibernated,
     /// `shutting-down`, `terminated`, or not listed any more.
     Gone,
 }
@@ -115,7 +117,7 @@ pub struct Standing<'a> {
 /// The state of one member.
 #[must_use]
 pub fn member_status(seen: Seen, completion: Option<&Completion>, dates: Dates) -> Status {
-    if seen == Seen::Stopped && dates.kept_until.is_some() {
+    if matches!(seen, Seen::Stopped | Seen::Hibernated) && dates.kept_until.is_some() {
         return Status::Stopped;
     }
     if let Some(completion) = completion {
@@ -129,8 +131,8 @@ pub fn member_status(seen: Seen, completion: Option<&Completion>, dates: Dates) 
     match seen {
         Seen::Pending => Status::Launching,
         Seen::Running => Status::Running,
-        Seen::Stopped | Seen::Gone if dates.now >= dates.deadline => Status::Expired,
-        Seen::Stopped | Seen::Gone => Status::Lost,
+        Seen::Stopped | Seen::Hibernated | Seen::Gone if dates.now >= dates.deadline => Status::Expired,
+        Seen::Stopped | Seen::Hibernated | Seen::Gone => Status::Lost,
     }
 }
 
@@ -271,26 +273,27 @@ fn instance_status(members: &[Standing<'_>], dates: Dates) -> (Status, String) {
     match seen {
         Seen::Pending => (Status::Launching, "the instance is booting".to_owned()),
         Seen::Running => (Status::Running, format!("the instance runs until {deadline}")),
-        Seen::Stopped if let Some(until) = kept_until => {
+        Seen::Stopped | Seen::Hibernated if let Some(until) = kept_until => {
+            let how = if *seen == Seen::Hibernated { "is hibernated" } else { "has stopped" };
             let why = match idle {
                 Some(idle) => idle.to_string(),
                 None if now >= deadline => format!("its lease ended at {deadline}"),
                 None => "somebody stopped it".to_owned(),
             };
-            (Status::Stopped, format!("the instance has stopped and is kept until {until}: {why}"))
+            (Status::Stopped, format!("the instance {how} and is kept until {until}: {why}"))
         }
-        Seen::Stopped | Seen::Gone if *status == Status::Interrupted => (*status, "EC2 took the instance back".to_owned()),
-        Seen::Stopped | Seen::Gone if now >= deadline || *status == Status::Expired || idle.is_some() => {
+        _ if *status == Status::Interrupted => (*status, "EC2 took the instance back".to_owned()),
+        _ if now >= deadline || *status == Status::Expired || idle.is_some() => {
             let why = idle.map_or_else(|| format!("the lease ended at {deadline}"), ToString::to_string);
             (Status::Expired, why)
         }
         // Lost is what is planned again, and how the command ended is recorded: running it anew is for the user to decide.
-        Seen::Stopped | Seen::Gone if *status == Status::Succeeded => {
+        _ if *status == Status::Succeeded => {
             (*status, "the command ended with exit code 0, and the instance vanished before the deadline".to_owned())
         }
-        Seen::Stopped | Seen::Gone if *status == Status::Failed => {
+        _ if *status == Status::Failed => {
             (*status, "the command did not end with exit code 0, and the instance vanished before the deadline".to_owned())
         }
-        Seen::Stopped | Seen::Gone => (Status::Lost, "the instance vanished before the deadline without a record of why".to_owned()),
+        Seen::Stopped | Seen::Hibernated | Seen::Gone => (Status::Lost, "the instance vanished before the deadline without a record of why".to_owned()),
     }
 }

@@ -147,7 +147,7 @@ impl Guest {
     pub(crate) async fn hibernate(&self) -> io::Result<()> {
         let _switch = self.switch.lock().await;
         let Some(boot) = self.boot().clone() else { return Ok(()) };
-        boot.asleep.send_replace(true);
+        boot.sleeps(true);
         if let Err(error) = self.host.table.stand_still(|owner| owner.machine == self.id).await {
             self.wake(&boot).await;
             return Err(error);
@@ -159,7 +159,7 @@ impl Guest {
     async fn wake(&self, boot: &Boot) {
         self.layout.say("memory is back");
         self.host.table.go_on(|owner| owner.machine == self.id).await;
-        boot.asleep.send_replace(false);
+        boot.sleeps(false);
     }
 
     async fn switch_on(self: &Arc<Self>) -> io::Result<()> {
@@ -214,7 +214,7 @@ impl Guest {
         self.host.table.unregister_units(&self.id);
         self.layout.say("power is off");
         *self.boot() = None;
-        boot.asleep.send_replace(false);
+        boot.sleeps(false);
     }
 
     /// Does what the machine asked of its power, unless it has lost it meanwhile.

@@ -106,6 +106,7 @@ fn instance_type(info: &types::InstanceTypeInfo) -> Option<InstanceType> {
         memory_mib: info.memory_info()?.size_in_mib().and_then(|mib| u64::try_from(mib).ok())?,
         gpus: info.gpu_info().map_or(0, |gpus| gpus.gpus().iter().filter_map(|gpu| u32::try_from(gpu.count()?).ok()).sum()),
         spot: info.supported_usage_classes().contains(&types::UsageClassType::Spot),
+        hibernates: info.hibernation_supported().unwrap_or_default(),
         clusters: info.placement_group_info()?.supported_strategies().contains(&types::PlacementGroupStrategy::Cluster),
     })
 }

@@ -1,7 +1,7 @@
 //! Making instances and ending them.
 
 use aws_sdk_ec2::types::{
-    self, BlockDeviceMapping, EbsBlockDevice, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
+    self, BlockDeviceMapping, EbsBlockDevice, HibernationOptionsRequest, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
     InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceType, ResourceType, ShutdownBehavior, VolumeType,
 };
 use spawn_core::ports::{Disk, LaunchRequest, Result};
@@ -34,7 +34,8 @@ impl Ec2 {
             .iam_instance_profile(IamInstanceProfileSpecification::builder().name(&request.profile).build())
             .user_data(aws_smithy_types::base64::encode(&request.user_data))
             // Powering off ends the machine, or stops it: it needs no permission for that.
-            .instance_initiated_shutdown_behavior(if request.stops { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate })
+            .instance_initiated_shutdown_behavior(if request.ends.stops() { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate })
+            .set_hibernation_options(request.ends.hibernates().then(|| HibernationOptionsRequest::builder().configured(true).build()))
             .set_instance_market_options(request.spot.map(market_options))
             .metadata_options(metadata_options())
             .set_block_device_mappings(Some(request.disks.iter().map(block_device).collect()))
@@ -70,8 +71,8 @@ impl Ec2 {
         Ok(())
     }
 
-    pub(super) async fn stop_batch(&self, ids: &[InstanceId]) -> Result<()> {
-        let stop = self.client.stop_instances().set_instance_ids(Some(texts(ids)));
+    pub(super) async fn stop_batch(&self, ids: &[InstanceId], hibernate: bool) -> Result<()> {
+        let stop = self.client.stop_instances().set_instance_ids(Some(texts(ids))).set_hibernate(hibernate.then_some(true));
         self.endpoint.call(STOP, || stop.clone().send()).await.map(drop)
     }
 

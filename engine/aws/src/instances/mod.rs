@@ -66,8 +66,8 @@ impl Instances for Ec2 {
         self.instances_tagged(tags).await
     }
 
-    async fn stop(&self, ids: &[InstanceId]) -> Result<()> {
-        self.stop_batch(ids).await
+    async fn stop(&self, ids: &[InstanceId], hibernate: bool) -> Result<()> {
+        self.stop_batch(ids, hibernate).await
     }
 
     async fn start(&self, ids: &[InstanceId]) -> Result<()> {

@@ -57,9 +57,12 @@ impl Ec2 {
     }
 }
 
+/// The reason of a state that somebody hibernated it (EC2 API reference, `StateReason`).
+const HIBERNATED: &str = "Client.UserInitiatedHibernate";
+
 fn instance(described: &types::Instance) -> Instance {
     let state = described.state().and_then(|state| state.name());
-    let seen = seen(state);
+    let seen = seen(state, described.state_reason().and_then(|reason| reason.code()));
     Instance {
         launched: launched(described),
         seen,
@@ -86,9 +89,10 @@ pub(super) fn launched(described: &types::Instance) -> Launched {
     }
 }
 
-fn seen(state: Option<&InstanceStateName>) -> Seen {
+fn seen(state: Option<&InstanceStateName>, reason: Option<&str>) -> Seen {
     match state {
         Some(InstanceStateName::Running) => Seen::Running,
+        Some(InstanceStateName::Stopping | InstanceStateName::Stopped) if reason == Some(HIBERNATED) => Seen::Hibernated,
         Some(InstanceStateName::Stopping | InstanceStateName::Stopped) => Seen::Stopped,
         Some(InstanceStateName::ShuttingDown | InstanceStateName::Terminated) => Seen::Gone,
         // A state of which nothing is known yet is not one to take for the end.
@@ -113,8 +117,12 @@ mod tests {
             ("terminated", Seen::Gone, false, true),
         ] {
             let state = InstanceState::builder().name(InstanceStateName::from(name)).build();
-            let told = instance(&types::Instance::builder().instance_id("i-0").state(state).build());
+            let described = types::Instance::builder().instance_id("i-0").state(state);
+            let told = instance(&described.clone().build());
             assert_eq!((told.seen, told.alive, told.gone), (expected, alive, gone), "{name}");
+            let reason = types::StateReason::builder().code(HIBERNATED).build();
+            let expected = if expected == Seen::Stopped { Seen::Hibernated } else { expected };
+            assert_eq!(instance(&described.state_reason(reason).build()).seen, expected, "{name}, hibernated");
         }
     }
 }

@@ -16,7 +16,7 @@ impl Names<'_> {
     /// What its agent needs, in statements with names by which they are told from the others, and what commands get.
     pub(super) fn boundary_policy(&self, workloads: &[Value]) -> String {
         let mut statements = self.agent_statements(OWN_FLEET);
-        statements.push(channel_statement());
+        statements.extend([self.hibernate_statement(OWN_FLEET), channel_statement()]);
         for (number, statement) in statements.iter_mut().enumerate() {
             statement["Sid"] = json!(format!("{AGENTS}{number}"));
         }

@@ -13,7 +13,8 @@ const LIVING: [&str; 4] = ["pending", "running", "stopping", "stopped"];
 /// critical. An end that fails for another reason is tried again by the schedule's next repetition.
 #[must_use]
 pub fn end_document() -> String {
-    document("Terminates what is left of a shard of a spawn run, found by tag.", None, "TerminateInstances", &LIVING)
+    let steps = find_and_end("TerminateInstances", &LIVING);
+    document("Terminates what is left of a shard of a spawn run, found by tag.", steps.into())
 }
 
 /// The document that ends a service: its Auto Scaling group, and then as [`end_document`] what the group does not end. A group that is gone,
@@ -34,18 +35,29 @@ pub fn group_document() -> String {
         "onFailure": "Continue",
     });
     let description = "Deletes the Auto Scaling group of a spawn run, and terminates what is left of it, found by tag.";
-    document(description, Some(delete), "TerminateInstances", &LIVING)
+    document(description, std::iter::once(delete).chain(find_and_end("TerminateInstances", &LIVING)).collect())
 }
 
 /// The document that stops what a shard of a run still runs, where instances are kept for a while after their deadline. EC2 refuses to stop what
 /// is not running yet, and with it all the others.
 #[must_use]
 pub fn stop_document() -> String {
-    document("Stops what still runs of a shard of a spawn run, found by tag.", None, "StopInstances", &["running"])
+    document("Stops what still runs of a shard of a spawn run, found by tag.", find_and_end("StopInstances", &["running"]).into())
 }
 
-fn document(description: &str, before: Option<Value>, operation: &str, states: &[&str]) -> String {
-    let steps: Vec<Value> = before.into_iter().chain(find_and_end(operation, states)).collect();
+/// The document that hibernates what a shard of a run still runs. What cannot hibernate stops: EC2 refuses what is asked too soon after its boot.
+#[must_use]
+pub fn hibernate_document() -> String {
+    let running = &["running"];
+    let [find, mut hibernate] = find_and_end("StopInstances", running);
+    hibernate["name"] = json!("hibernate");
+    hibernate["inputs"]["Hibernate"] = json!(true);
+    hibernate["onFailure"] = json!("step:end");
+    let [_, stop] = find_and_end("StopInstances", running);
+    document("Hibernates what still runs of a shard of a spawn run, found by tag.", vec![find, hibernate, stop])
+}
+
+fn document(description: &str, steps: Vec<Value>) -> String {
     json!({
         "schemaVersion": "0.3",
         "description": description,

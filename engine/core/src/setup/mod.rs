@@ -21,7 +21,7 @@ use crate::artifacts::{Agent, Artifacts};
 use crate::operation::Operation;
 use crate::ports::{Aws, Caller, Condition, Result, RoleRequest, Tags};
 
-pub use document::{end_document, group_document, stop_document};
+pub use document::{end_document, group_document, hibernate_document, stop_document};
 pub(crate) use names::Names;
 
 /// The SSM parameter that holds the [`Setup`]. Its existence is what "warm" means.
@@ -32,6 +32,8 @@ pub const DOCUMENT: &str = "spawn-end-v1";
 
 /// The automation document that stops a shard of a run, whose instances are kept for a while.
 pub const STOP_DOCUMENT: &str = "spawn-stop-v1";
+/// The automation document that hibernates one.
+pub const HIBERNATE_DOCUMENT: &str = "spawn-hibernate-v1";
 
 /// The automation document that ends a service: its Auto Scaling group, and what that has.
 pub const GROUP_DOCUMENT: &str = "spawn-end-group-v1";
@@ -85,6 +87,14 @@ impl Setup {
         self.stop_document.as_deref().ok_or_else(|| too_old("the set-up has nothing that stops instances at their deadline"))
     }
 
+    /// The document that hibernates instances.
+    ///
+    /// # Errors
+    /// `SetupOld` if the set-up was made before there was one, or before its boundary let agents hibernate their machines.
+    pub(crate) fn hibernate_document(&self) -> Result<&str> {
+        self.hibernate_document.as_deref().ok_or_else(|| too_old("the set-up has nothing that hibernates instances"))
+    }
+
     /// The document that ends services.
     ///
     /// # Errors
@@ -116,6 +126,9 @@ pub struct Setup {
     /// The automation document that stops instances at their deadline; nothing in a set-up that was made before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_document: Option<String>,
+    /// The automation document that hibernates instances at their deadline; nothing in a set-up that was made before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hibernate_document: Option<String>,
     /// The automation document that ends a service; nothing in a set-up that was made before there was one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group_document: Option<String>,
@@ -189,6 +202,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
     aws.schedules.group_ensure(SCHEDULE_GROUP).await?;
     aws.systems.document_ensure(DOCUMENT, &end_document()).await?;
     aws.systems.document_ensure(STOP_DOCUMENT, &stop_document()).await?;
+    aws.systems.document_ensure(HIBERNATE_DOCUMENT, &hibernate_document()).await?;
     aws.systems.document_ensure(GROUP_DOCUMENT, &group_document()).await?;
     let reaper_arn = reaper::ensure(aws, &names, artifacts.reaper.as_ref(), operation).await?;
     let setup = Setup {
@@ -199,6 +213,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         agents: artifacts.agents.iter().map(|agent| (agent.machine.clone(), agent.sha256.clone())).collect(),
         document: DOCUMENT.to_owned(),
         stop_document: Some(STOP_DOCUMENT.to_owned()),
+        hibernate_document: Some(HIBERNATE_DOCUMENT.to_owned()),
         group_document: Some(GROUP_DOCUMENT.to_owned()),
         scheduler_role_arn,
         automation_role_arn,
@@ -275,6 +290,7 @@ pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result
     operation.say("automation document, schedule group and log group");
     aws.systems.document_delete(DOCUMENT).await?;
     aws.systems.document_delete(STOP_DOCUMENT).await?;
+    aws.systems.document_delete(HIBERNATE_DOCUMENT).await?;
     aws.systems.document_delete(GROUP_DOCUMENT).await?;
     aws.schedules.group_delete(SCHEDULE_GROUP).await?;
     aws.logs.group_delete(LOG_GROUP).await?;

@@ -1,10 +1,11 @@
 //! What the set-up's parts are called, and what its roles may do.
 
 use serde_json::{Value, json};
+use spawn_model::ids::FleetId;
 use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
-use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, LOG_GROUP, PREFIX, STOP_DOCUMENT};
+use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, STOP_DOCUMENT};
 use crate::policies;
 
 /// Where Lambda writes what the reaper says. It would make the group itself, without a time to keep it for.
@@ -101,9 +102,11 @@ impl<'a> Names<'a> {
     }
 
     /// What the role of one fleet may do: its agents read their own records, write their own claims, completions and results, and log;
-    /// people come through its channel to Systems Manager, if it lets them; its commands may do what was asked for.
-    pub(crate) fn fleet_policy(&self, fleet: &spawn_model::ids::FleetId, lets_in: bool, asked: &[Policy]) -> String {
+    /// its machines may hibernate themselves, where that is asked for; people come through its channel to Systems Manager, if it lets them; its
+    /// commands may do what was asked for.
+    pub(crate) fn fleet_policy(&self, fleet: &FleetId, hibernates: bool, lets_in: bool, asked: &[Policy]) -> String {
         let mut statements = self.agent_statements(fleet.as_str());
+        statements.extend(hibernates.then(|| self.hibernate_statement(fleet.as_str())));
         statements.extend(lets_in.then(channel_statement));
         statements.extend(asked.iter().flat_map(Policy::statements));
         json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
@@ -135,11 +138,21 @@ impl<'a> Names<'a> {
         ]
     }
 
+    /// Agents may stop the machines of their fleet, which is what hibernating asks for; a fleet that hibernates is one machine. `fleet` is an id,
+    /// or a variable that stands for one.
+    pub(super) fn hibernate_statement(&self, fleet: &str) -> Value {
+        json!({
+            "Effect": "Allow", "Action": "ec2:StopInstances",
+            "Resource": format!("arn:{}:ec2:{}:{}:instance/*", self.partition(), self.region, self.account),
+            "Condition": { "StringEquals": { format!("aws:ResourceTag/{}", tag::FLEET): fleet } },
+        })
+    }
+
     /// Scheduler may start these documents and hand them this one role, no more.
     pub(super) fn scheduler_policy(&self) -> String {
         let definition =
             |name: &str| format!("arn:{}:ssm:{}:{}:automation-definition/{name}:*", self.partition(), self.region, self.account);
-        let documents = [definition(DOCUMENT), definition(STOP_DOCUMENT), definition(GROUP_DOCUMENT)];
+        let documents = [DOCUMENT, STOP_DOCUMENT, HIBERNATE_DOCUMENT, GROUP_DOCUMENT].map(definition);
         let role = self.role_arn(&self.automation_role());
         json!({
             "Version": "2012-10-17",

@@ -49,9 +49,9 @@ impl Instances for WriteInvalidate {
         self.instances.terminate(ids).await
     }
 
-    async fn stop(&self, ids: &[InstanceId]) -> Result<()> {
+    async fn stop(&self, ids: &[InstanceId], hibernate: bool) -> Result<()> {
         let _write = self.write();
-        self.instances.stop(ids).await
+        self.instances.stop(ids, hibernate).await
     }
 
     async fn start(&self, ids: &[InstanceId]) -> Result<()> {

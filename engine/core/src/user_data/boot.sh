@@ -9,14 +9,14 @@ deadline=@DEADLINE_EPOCH@
 now=$(date +%s) || now=$deadline
 minutes=$(((deadline - now + 59) / 60))
 [ "$minutes" -ge 1 ] || minutes=1
-shutdown -P "+$minutes" || echo "spawn: the shutdown at @DEADLINE@ could not be scheduled" >&2
+@UNLESS_TIMED@shutdown -P "+$minutes" || echo "spawn: the shutdown at @DEADLINE@ could not be scheduled" >&2
 units=${SYSTEMD_UNIT_PATH:-/etc/systemd/system}
 units=${units%%:*}
 [ -d "$units" ] || mkdir -p "$units"
 printf '%s\n' '[Unit]' 'Description=End of the lease' \
     '[Service]' 'Type=oneshot' 'ExecStart=systemctl poweroff' >"$units/spawn-deadline.service"
 printf '%s\n' '[Unit]' 'Description=End of the lease' \
-    '[Timer]' 'OnCalendar=@DEADLINE_CALENDAR@' 'Persistent=@PERSISTENT@' 'AccuracySec=1s' \
+    '[Timer]' @WHEN@ 'Persistent=@PERSISTENT@' 'AccuracySec=1s' \
     '[Install]' 'WantedBy=timers.target' >"$units/spawn-deadline.timer"
 systemd=
 command -v systemctl >/dev/null && systemd=yes

@@ -18,6 +18,7 @@ use spawn_model::network::DefaultRoute;
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
+use spawn_model::stopping::Ends;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 use tokio::task::JoinSet;
 
@@ -97,7 +98,7 @@ async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
         profile: name.to_owned(),
         spot: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
-        stops: false,
+        ends: Ends::default(),
         tags: marks,
     }
 }

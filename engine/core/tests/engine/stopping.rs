@@ -3,12 +3,14 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use spawn_core::operation::Operation;
-use spawn_core::setup::{PARAMETER, STOP_DOCUMENT};
+use spawn_core::setup::{HIBERNATE_DOCUMENT, PARAMETER, STOP_DOCUMENT};
 use spawn_model::record::{Exit, FleetRecord, Keeper};
 use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
+use spawn_model::stopping::OnEnd;
 use spawn_model::tag;
+use spawn_model::volume::VolumeSpec;
 
 use crate::simulated::agents::Work;
 use crate::simulated::{World, run};
@@ -16,7 +18,12 @@ use crate::{idle_after, lasting, launch, warm};
 
 /// An instance that stops after 20 minutes and is kept for so long.
 pub(crate) fn stopping(retain_s: u64) -> FleetSpec {
-    let lease = json!({ "ttl": "20m", "on_expiry": "stop", "retain": format!("{retain_s}s") });
+    ending(OnEnd::Stop, retain_s)
+}
+
+/// The same with another end.
+pub(crate) fn ending(on_expiry: OnEnd, retain_s: u64) -> FleetSpec {
+    let lease = json!({ "ttl": "20m", "on_expiry": on_expiry.word(), "retain": format!("{retain_s}s") });
     let value = json!({ "name": "tiles", "instance_types": ["c7i.large"], "command": ["serve"], "lease": lease });
     let (spec, problems) = read_spec(FleetKind::Instance, &value.into());
     assert_eq!(problems, []);
@@ -149,7 +156,7 @@ fn what_is_idle_stops_and_says_why() {
     run(async {
         let world = warm().await;
         world.state().agents.work = Box::new(|_| Work::Ends { after_s: 120, exit: Exit::Idle });
-        let lease = LeaseSpec { on_idle: spawn_model::stopping::OnEnd::Stop, idle: Some(idle_after(60)), ..lasting(3600) };
+        let lease = LeaseSpec { on_idle: OnEnd::Stop, idle: Some(idle_after(60)), ..lasting(3600) };
         engine_launch(&world, &FleetSpec { lease, ..stopping(60) }).await;
         world.pass(5 * 60).await;
         let (stopped, why) = status(&world).await;
@@ -190,12 +197,98 @@ fn what_cannot_stop_is_told_so_before_anything_is_made() {
         assert_eq!(start(&world).await.unwrap_err().code, "NeverStops");
 
         // A set-up of before.
+        for (end, part, document) in [(OnEnd::Stop, "stop", STOP_DOCUMENT), (OnEnd::Hibernate, "hibernate", HIBERNATE_DOCUMENT)] {
+            let world = warm().await;
+            let setup = world.state().parameters[PARAMETER].replace(&format!("\"{part}_document\":\"{document}\","), "");
+            world.state().parameters.insert(PARAMETER.to_owned(), setup);
+            let before = world.view();
+            let launched = world.engine().launch(FleetKind::Instance, &ending(end, 60), &Operation::quiet()).await;
+            let Err(error) = launched else { panic!("launched") };
+            assert_eq!((error.code.as_str(), error.path.to_string().as_str()), ("SetupOld", "lease.on_expiry"));
+            crate::simulated::view::assert_same("refused", &world.view(), &before);
+        }
+    });
+}
+
+/// What EC2 hibernated says so, and is what ran before when it is started again.
+#[test]
+fn it_hibernates_at_its_deadline_and_goes_on_when_it_is_started_again() {
+    run(async {
         let world = warm().await;
-        let setup = world.state().parameters[PARAMETER].replace(&format!("\"stop_document\":\"{STOP_DOCUMENT}\","), "");
-        world.state().parameters.insert(PARAMETER.to_owned(), setup);
-        let before = world.view();
-        let Err(error) = world.engine().launch(FleetKind::Instance, &stopping(60), &Operation::quiet()).await else { panic!("launched") };
-        assert_eq!((error.code.as_str(), error.path.to_string().as_str()), ("SetupOld", "lease.on_expiry"));
-        crate::simulated::view::assert_same("refused", &world.view(), &before);
+        let record = engine_launch(&world, &ending(OnEnd::Hibernate, 3600)).await;
+        let (deadline, end) = (record.asked_at + SignedDuration::from_mins(20), record.asked_at + SignedDuration::from_mins(80));
+        world.pass(21 * 60).await;
+        let why = format!("the instance is hibernated and is kept until {end}: its lease ended at {deadline}");
+        assert_eq!(status(&world).await, (Status::Stopped, why));
+        start(&world).await.unwrap();
+        world.pass(60).await;
+        assert_eq!(status(&world).await.0, Status::Running);
+        world.pass(20 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Stopped, "the next lease ended too");
+        world.pass(61 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Expired);
+        world.assert_lawful();
+    });
+}
+
+#[test]
+fn without_its_agent_the_schedules_alone_hibernate_it_and_end_it() {
+    run(async {
+        let world = warm().await;
+        world.state().agents.work = Box::new(|_| Work::Absent);
+        engine_launch(&world, &ending(OnEnd::Hibernate, 3600)).await;
+        world.pass(22 * 60).await;
+        let (stopped, why) = status(&world).await;
+        assert!(stopped == Status::Stopped && why.starts_with("the instance is hibernated"), "{why}");
+        world.pass(60 * 60).await;
+        assert_eq!(status(&world).await.0, Status::Expired);
+    });
+}
+
+#[test]
+fn somebody_hibernates_it_now() {
+    run(async {
+        let world = warm().await;
+        engine_launch(&world, &ending(OnEnd::Hibernate, 3600)).await;
+        world.pass(60).await;
+        let engine = world.engine();
+        engine.stop(&engine.find("tiles").await.unwrap(), &Operation::quiet()).await.unwrap();
+        world.pass(60).await;
+        let (stopped, why) = status(&world).await;
+        assert!(stopped == Status::Stopped && why.contains("is hibernated") && why.ends_with(": somebody stopped it"), "{why}");
+        start(&world).await.unwrap();
+        world.pass(60).await;
+        assert_eq!(status(&world).await.0, Status::Running);
+    });
+}
+
+/// Where a machine hibernates, its disk has room for its memory: of the largest type that there is a pool of.
+#[test]
+fn the_root_volume_holds_the_memory_and_what_cannot_hibernate_is_left_out() {
+    run(async {
+        let world = warm().await;
+        let spec = ending(OnEnd::Hibernate, 60);
+        let with = |types: &[&str], size_gib: Option<u32>| FleetSpec {
+            instance_types: types.iter().map(|name| (*name).to_owned()).collect(),
+            root_volume: VolumeSpec { size_gib, ..spec.root_volume.clone() },
+            ..spec.clone()
+        };
+        let plan = async |spec: FleetSpec| world.engine().plan(FleetKind::Instance, &spec).await;
+        let planned = plan(with(&["c7i.large", "m7i.xlarge", "r6i.large"], None)).await.unwrap();
+        // The image's 8, and 16 of the m7i.xlarge; the r6i.large is none of the pools'.
+        assert_eq!((planned.image.root_gib, planned.root_gib), (Some(24), Some(24)));
+        assert_eq!(planned.notes[0], "r6i.large is left out: EC2 hibernates none of its instances");
+        let planned = plan(with(&["c7i.large"], Some(12))).await.unwrap();
+        assert_eq!(planned.image.root_gib, None, "it is the fleet that says so");
+        let mut told = Vec::new();
+        for refused in [with(&["c7i.large"], Some(11)), with(&["r6i.large"], None), with(&["r7i.8xlarge"], None)] {
+            let error = plan(refused).await.unwrap_err();
+            told.push(format!("{}: {error}", error.path));
+        }
+        insta::assert_snapshot!(told.join("\n"));
+
+        let record = engine_launch(&world, &with(&["c7i.large"], None)).await;
+        let asked = world.state().launch_of(&record.run).unwrap();
+        assert_eq!((asked.disks[0].volume.size_gib, asked.ends.hibernates()), (Some(12), true));
     });
 }

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use sandbox_cloud::Request;
+use sandbox_cloud::request::StopInstances;
 use spawn_core::ports::Condition;
 use spawn_model::idle::Idleness;
 use spawn_model::ids::InstanceId;
 use spawn_model::layout::RunKeys;
 use spawn_model::record::{AgentConfig, Completion, Exit, Lease, Payload, RankClaim, SCHEMA, Service, Stop};
 use spawn_model::spec::FleetKind;
+use spawn_model::stopping::OnEnd;
 
-use super::State;
+use super::{REGION, State};
 
 /// How long a member of a service waits that found every rank taken.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
@@ -62,6 +65,21 @@ impl Agents {
         self.due.first().map(|(at, _)| *at)
     }
 
+    /// A machine hibernates under its agent.
+    pub(super) fn fall_asleep(&mut self, id: &str) {
+        if let Some(agent) = self.at_work.get(id) {
+            self.due.remove(&(agent.next, id.to_owned()));
+        }
+    }
+
+    /// A machine is switched on: if it has hibernated, its agent goes on where it was. Whether it does.
+    fn wake(&mut self, at: Timestamp, id: &str) -> bool {
+        let Some(agent) = self.at_work.get_mut(id) else { return false };
+        agent.next = at;
+        self.due.insert((at, id.to_owned()));
+        true
+    }
+
     /// A machine goes off under its agent.
     pub(super) fn halt(&mut self, id: &str) {
         if let Some(agent) = self.at_work.remove(id) {
@@ -80,6 +98,9 @@ pub(crate) fn config(user_data: &[u8]) -> Option<AgentConfig> {
 impl State {
     /// A machine is switched on: its agent reads user data, claims its rank and starts the command.
     pub(super) fn agent_boots(&mut self, at: Timestamp, id: &str) {
+        if self.agents.wake(at, id) {
+            return;
+        }
         let Some(machine) = self.cloud.machine(id) else { return };
         let Some(config) = config(machine.user_data.as_deref().unwrap_or_default()) else { return };
         let rank = config.rank_base + machine.ami_launch_index;
@@ -168,9 +189,16 @@ impl State {
         };
         let idle = (exit == Exit::Idle).then(|| Idleness { since: agent.started_at, signals: Vec::new() });
         let keys = RunKeys::new(&agent.config.fleet, &agent.config.run);
-        if off && agent.config.stops {
-            let stop = Stop { schema: SCHEMA, instance_id: InstanceId(id.to_owned()), at, idle, reason: None };
+        if off && agent.config.ends.stops() {
+            let end = if exit == Exit::Idle { agent.config.ends.on_idle } else { agent.config.ends.on_expiry };
+            let stop = Stop { schema: SCHEMA, instance_id: InstanceId(id.to_owned()), at, idle, reason: None, not_hibernated: None };
             self.write(&agent.config.bucket, &keys.stop(rank), &stop, &Condition::Always);
+            let hibernate = Request::StopInstances(StopInstances { instance_ids: vec![id.to_owned()], hibernate: true });
+            if end == OnEnd::Hibernate && self.cloud.call(at, REGION, hibernate).is_ok() {
+                // What it does when it is switched on again depends on its lease.
+                self.agents.at_work.insert(id.to_owned(), Agent { ends: None, ..agent.clone() });
+                return;
+            }
             self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");
             return;
         }

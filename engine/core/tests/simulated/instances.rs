@@ -106,7 +106,8 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
         iam_instance_profile: Some(ProfileSpecification { arn: None, name: Some(request.profile.clone()) }),
         spot: request.spot.map(|terms| SpotOptions { max_price: terms.max_usd_per_hour }),
         user_data: Some(told(&request.user_data)),
-        instance_initiated_shutdown_behavior: Some(if request.stops { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate }),
+        instance_initiated_shutdown_behavior: Some(if request.ends.stops() { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate }),
+        hibernation: request.ends.hibernates(),
         metadata_options: MetadataOptionsRequest {
             http_tokens: Some("required".to_owned()),
             http_put_response_hop_limit: Some(1),
@@ -147,6 +148,7 @@ fn unknown_types(error: Error) -> Error {
 fn instance_type(t: sandbox_cloud::catalogue::InstanceType) -> InstanceType {
     InstanceType {
         clusters: t.placement_strategies().contains(&"cluster"),
+        hibernates: t.hibernation,
         gpus: t.gpu.map_or(0, |gpu| gpu.count),
         spot: t.spot,
         name: t.name,
@@ -181,7 +183,10 @@ fn described(instance: &model::Instance) -> Instance {
     let seen = match instance.state {
         model::InstanceState::Pending => Seen::Pending,
         model::InstanceState::Running => Seen::Running,
-        model::InstanceState::Stopping | model::InstanceState::Stopped => Seen::Stopped,
+        model::InstanceState::Stopping | model::InstanceState::Stopped => {
+            let hibernated = instance.state_reason.as_ref().is_some_and(|reason| reason.code == "Client.UserInitiatedHibernate");
+            if hibernated { Seen::Hibernated } else { Seen::Stopped }
+        }
         model::InstanceState::ShuttingDown | model::InstanceState::Terminated => Seen::Gone,
     };
     let gone = instance.state == model::InstanceState::Terminated;
@@ -271,9 +276,9 @@ impl Instances for Door {
         Ok(())
     }
 
-    async fn stop(&self, ids: &[InstanceId]) -> Result<()> {
+    async fn stop(&self, ids: &[InstanceId], hibernate: bool) -> Result<()> {
         let instance_ids = ids.iter().map(|id| id.0.clone()).collect();
-        let request = Request::StopInstances(StopInstances { instance_ids, ..StopInstances::default() });
+        let request = Request::StopInstances(StopInstances { instance_ids, hibernate });
         self.ec2("ec2:StopInstances", request).await.map(drop)
     }
 

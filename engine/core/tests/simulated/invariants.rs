@@ -62,7 +62,7 @@ impl State {
                 broken.push(format!("{} ({:?}) has no schedule that ends it", machine.id, machine.state));
             }
             let may_stop =
-                || FleetId::parse(tag(tag::FLEET)).and_then(|fleet| self.record(&fleet)).is_some_and(|record| record.spec.lease.stops());
+                || FleetId::parse(tag(tag::FLEET)).and_then(|fleet| self.record(&fleet)).is_some_and(|record| record.spec.lease.ends().stops());
             if machine.state == InstanceState::Stopped && !may_stop() {
                 broken.push(format!("{} is stopped and not gone", machine.id));
             }

@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use sandbox_cloud::{Change, Cloud, Config};
+use sandbox_cloud::{Change, Cloud, Config, HaltReason};
 use spawn_core::engine::Engine;
 use spawn_core::ports::{Caller, FunctionRequest, LaunchRequest, LogEvent, Result};
 use spawn_model::error::Error;
@@ -214,6 +214,7 @@ impl State {
         for change in self.cloud.advance(at) {
             match change {
                 Change::Boot(id) => self.agent_boots(at, &id),
+                Change::Halt { id, why: HaltReason::Hibernate } => self.agents.fall_asleep(&id),
                 Change::Halt { id, .. } => self.agents.halt(&id),
                 Change::RebalanceRecommendation { .. } | Change::SpotNotice { .. } => {}
             }

@@ -140,7 +140,8 @@ impl State {
     fn strike(&mut self, at: Timestamp, alarm: &Alarm) {
         let Target::Automation { document, parameters } = &alarm.schedule.target else { return };
         assert!(self.documents.contains_key(document), "the schedule starts a document that is not there");
-        let stops = document == spawn_core::setup::STOP_DOCUMENT;
+        let hibernates = document == spawn_core::setup::HIBERNATE_DOCUMENT;
+        let stops = hibernates || document == spawn_core::setup::STOP_DOCUMENT;
         if document == spawn_core::setup::GROUP_DOCUMENT {
             self.end_group(at, &parameters["Run"][0]);
         }
@@ -158,7 +159,7 @@ impl State {
         let mut ended = ids.len();
         if !ids.is_empty() {
             let terminate = if stops {
-                Request::StopInstances(StopInstances { instance_ids: ids, ..StopInstances::default() })
+                Request::StopInstances(StopInstances { instance_ids: ids, hibernate: hibernates })
             } else {
                 Request::TerminateInstances(InstanceIds { instance_ids: ids })
             };

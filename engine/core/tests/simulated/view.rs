@@ -82,6 +82,8 @@ impl Names {
             (asked, "ASKED"),
             (deadline, "DEADLINE"),
             (deadline + SignedDuration::from_hours(1), "DEADLINE+1h"),
+            // Of what is kept for an hour, when the last strike of its end is.
+            (deadline + SignedDuration::from_hours(2), "DEADLINE+2h"),
         ] {
             let whole = Timestamp::from_second(at.as_second()).unwrap();
             self.words.push((at.to_string(), format!("{word}({name})")));

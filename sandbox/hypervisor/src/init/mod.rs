@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::guest::Guest;
 use crate::view::Used;
+use timer::Nap;
 use unit::Unit;
 
 /// What is true from one power-on to the next power-off.
@@ -43,6 +44,8 @@ pub(crate) struct Boot {
     pub(crate) cut: CancellationToken,
     /// Whether the machine keeps its memory with its power off: nothing of it goes on meanwhile.
     pub(crate) asleep: watch::Sender<bool>,
+    /// When it was asleep.
+    pub(crate) naps: Mutex<Vec<Nap>>,
     /// Marked whenever a unit's state changes.
     pub(crate) changed: watch::Sender<()>,
     /// While it does, the system counts as starting.
@@ -62,6 +65,7 @@ impl Boot {
             stop: CancellationToken::new(),
             cut: CancellationToken::new(),
             asleep: watch::Sender::new(false),
+            naps: Mutex::default(),
             changed: watch::Sender::new(()),
             user_data_running: AtomicBool::new(false),
             used: Mutex::default(),
@@ -84,6 +88,23 @@ impl Boot {
             None => tokio::time::sleep(Duration::MAX).await,
         }
         self.awake().await;
+    }
+
+    /// When it was asleep so far.
+    fn naps(&self) -> Vec<Nap> {
+        self.naps.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// It falls asleep, or wakes.
+    pub(crate) fn sleeps(&self, is_asleep: bool) {
+        let (now, mut naps) = (Timestamp::now(), self.naps.lock().unwrap_or_else(PoisonError::into_inner));
+        match (is_asleep, naps.last_mut()) {
+            (true, _) => naps.push(Nap { from: now, to: None }),
+            (false, Some(nap)) => nap.to = nap.to.or(Some(now)),
+            (false, None) => {}
+        }
+        drop(naps);
+        self.asleep.send_replace(is_asleep);
     }
 
     fn units(&self) -> MutexGuard<'_, BTreeMap<String, Unit>> {

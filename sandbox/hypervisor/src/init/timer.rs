@@ -52,6 +52,25 @@ pub(crate) struct History {
     pub(crate) unit_inactive: Option<Timestamp>,
 }
 
+/// A time in which the machine was asleep, perhaps until now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nap {
+    pub(crate) from: Timestamp,
+    pub(crate) to: Option<Timestamp>,
+}
+
+/// When a span is over that counts only the time in which the machine is awake, as the kernel's monotonic clock does.
+fn awake_for(from: Timestamp, span: Duration, naps: &[Nap]) -> Option<Timestamp> {
+    let mut end = from.checked_add(span).ok()?;
+    for nap in naps {
+        let (asleep, awake) = (nap.from.max(from), nap.to.unwrap_or(Timestamp::MAX));
+        if asleep < end && awake > asleep {
+            end = end.checked_add(awake.duration_since(asleep)).ok()?;
+        }
+    }
+    Some(end)
+}
+
 impl Timer {
     /// Makes a timer from the assignments of its file.
     pub(crate) fn define(name: &str, assignments: &[Assignment]) -> Result<Self, Failure> {
@@ -99,8 +118,9 @@ impl Timer {
         Ok(())
     }
 
-    /// When it elapses next: perhaps in the past, which means now; never, if none.
-    pub(crate) fn next(&self, history: &History) -> Option<Timestamp> {
+    /// When it elapses next: perhaps in the past, which means now; never, if none. Of points the time counts in which the machine was asleep, of
+    /// spans it does not (systemd.timer(5)).
+    pub(crate) fn next(&self, history: &History, naps: &[Nap]) -> Option<Timestamp> {
         // A point counts if it comes after the last time the timer elapsed, or else after its activation: as systemd does, a timer
         // that is first activated after its point never elapses, persistent or not.
         let since = history.elapsed.unwrap_or(history.activated);
@@ -109,7 +129,7 @@ impl Timer {
             let from = match base {
                 Base::Active | Base::Boot if history.fired => {
                     let from = if *base == Base::Active { history.activated } else { history.boot };
-                    return from.checked_add(*span).ok().filter(|point| Some(*point) > history.elapsed);
+                    return awake_for(from, *span, naps).filter(|point| Some(*point) > history.elapsed);
                 }
                 Base::Active => history.activated,
                 Base::Boot => history.boot,
@@ -117,7 +137,7 @@ impl Timer {
                 Base::UnitActive => history.unit_active.max(history.elapsed.filter(|_| history.fired))?,
                 Base::UnitInactive => history.unit_inactive?,
             };
-            from.checked_add(*span).ok()
+            awake_for(from, *span, naps)
         });
         points.chain(spans).min()
     }
@@ -142,28 +162,44 @@ mod tests {
     #[test]
     fn a_point_elapses_once_even_if_it_passed_while_the_machine_was_off() {
         let timer = calendar(60);
-        assert_eq!(timer.next(&fresh()), Some(at(60)));
+        assert_eq!(timer.next(&fresh(), &[]), Some(at(60)));
         // The stamp of the first activation is older than the point, which therefore is made up for on a later boot.
         let late = History { boot: at(100), activated: at(110), elapsed: Some(at(10)), ..fresh() };
-        assert_eq!(timer.next(&late), Some(at(60)));
+        assert_eq!(timer.next(&late, &[]), Some(at(60)));
         let done = History { elapsed: Some(at(60)), fired: true, ..fresh() };
-        assert_eq!(timer.next(&done), None);
+        assert_eq!(timer.next(&done, &[]), None);
     }
 
     #[test]
     fn a_point_before_the_first_activation_never_elapses() {
-        assert_eq!(calendar(5).next(&fresh()), None);
+        assert_eq!(calendar(5).next(&fresh(), &[]), None);
     }
 
     #[test]
     fn spans_count_from_their_base() {
         let span = |base| Timer { spans: vec![(base, Duration::from_secs(30))], ..Timer::default() };
-        assert_eq!(span(Base::Active).next(&fresh()), Some(at(40)));
-        assert_eq!(span(Base::Boot).next(&fresh()), Some(at(30)));
-        assert_eq!(span(Base::UnitActive).next(&fresh()), None);
+        assert_eq!(span(Base::Active).next(&fresh(), &[]), Some(at(40)));
+        assert_eq!(span(Base::Boot).next(&fresh(), &[]), Some(at(30)));
+        assert_eq!(span(Base::UnitActive).next(&fresh(), &[]), None);
         let used = History { elapsed: Some(at(40)), fired: true, unit_active: Some(at(40)), unit_inactive: Some(at(45)), ..fresh() };
-        assert_eq!(span(Base::Active).next(&used), None);
-        assert_eq!(span(Base::UnitActive).next(&used), Some(at(70)));
-        assert_eq!(span(Base::UnitInactive).next(&used), Some(at(75)));
+        assert_eq!(span(Base::Active).next(&used, &[]), None);
+        assert_eq!(span(Base::UnitActive).next(&used, &[]), Some(at(70)));
+        assert_eq!(span(Base::UnitInactive).next(&used, &[]), Some(at(75)));
+    }
+
+    #[test]
+    fn spans_stand_still_while_the_machine_is_asleep_and_points_do_not() {
+        let nap = |from: i64, to: Option<i64>| Nap { from: at(from), to: to.map(at) };
+        let timer = Timer { spans: vec![(Base::Active, Duration::from_secs(30))], ..Timer::default() };
+        for (naps, expected) in [
+            (vec![nap(20, Some(25))], Some(at(45))),
+            (vec![nap(20, Some(25)), nap(44, Some(100))], Some(at(101))),
+            (vec![nap(0, Some(15))], Some(at(45))),
+            (vec![nap(0, Some(5)), nap(40, Some(90))], Some(at(40))),
+            (vec![nap(20, None)], None),
+        ] {
+            assert_eq!(timer.next(&fresh(), &naps), expected, "{naps:?}");
+        }
+        assert_eq!(calendar(60).next(&fresh(), &[nap(20, Some(100))]), Some(at(60)));
     }
 }

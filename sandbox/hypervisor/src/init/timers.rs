@@ -36,7 +36,7 @@ impl Init {
             unit_active: None,
             unit_inactive: None,
         };
-        unit.next_elapse = timer.next(&history);
+        unit.next_elapse = timer.next(&history, &self.boot.naps());
         drop(units);
         tokio::spawn(self.clone().run_timer(name.to_owned(), activation, history));
         Ok(())
@@ -63,7 +63,7 @@ impl Init {
             let definition = self.boot.units().get(&name).map(|unit| unit.definition.clone());
             let Some(Definition::Timer(timer)) = definition else { break };
             self.observe(&timer.unit, &mut history);
-            let next = timer.next(&history);
+            let next = timer.next(&history, &self.boot.naps());
             if let Some(unit) = self.boot.units().get_mut(&name) {
                 (unit.next_elapse, unit.last_elapse) = (next, history.elapsed);
             }
@@ -75,7 +75,9 @@ impl Init {
                 () = activation.stop.cancelled() => break,
                 () = self.boot.stop.cancelled() => break,
             };
-            // The clock that sleeps and the clock that shows the time are two; never be early by the one that was asked for.
+            // The clock that sleeps and the clock that shows the time are two; never be early by the one that was asked for. And the machine may have
+            // been asleep meanwhile.
+            let next = timer.next(&history, &self.boot.naps());
             if elapsed && next.is_some_and(|next| next <= Timestamp::now()) {
                 self.elapse(&name, &timer, &mut history);
             }

@@ -96,7 +96,7 @@ fn record(ended: bool) -> FleetRecord {
         price_usd_per_hour: None,
         rate_usd_per_hour: None,
         instance_types: Vec::new(),
-        image: BootImage { id: "ami-0".into(), root_device: "/dev/xvda".into() },
+        image: BootImage { id: "ami-0".into(), root_device: "/dev/xvda".into(), root_gib: None },
         ended,
         next: None,
     }

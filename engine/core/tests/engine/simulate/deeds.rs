@@ -31,17 +31,20 @@ pub(super) enum Bought {
     Gang,
     /// On demand, to stop at its deadline if it is an instance.
     Stopping,
+    /// The same, to hibernate.
+    Hibernating,
 }
 
 impl Bought {
     fn of(self, kind: FleetKind, spec: FleetSpec) -> FleetSpec {
         let market = |fallback, on_demand_base| MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None };
         match self {
-            Self::Stopping if kind == FleetKind::Instance => {
-                let lease = LeaseSpec { on_expiry: OnEnd::Stop, retain: Some(Seconds(3600)), ..spec.lease.clone() };
+            Self::Stopping | Self::Hibernating if kind == FleetKind::Instance => {
+                let on_expiry = if matches!(self, Self::Stopping) { OnEnd::Stop } else { OnEnd::Hibernate };
+                let lease = LeaseSpec { on_expiry, retain: Some(Seconds(3600)), ..spec.lease.clone() };
                 FleetSpec { lease, ..spec }
             }
-            Self::OnDemand | Self::Stopping => spec,
+            Self::OnDemand | Self::Stopping | Self::Hibernating => spec,
             // What only arrays have, a service has not.
             Self::Mixed if kind == FleetKind::Service => FleetSpec { market: market(Fallback::None, u32::from(spec.size > 1)), ..spec },
             Self::Gang if kind == FleetKind::Service => spec,
@@ -91,7 +94,7 @@ impl Deed {
                     Bought::Mixed,
                     Bought::Gang,
                     Bought::Stopping,
-                    Bought::Stopping,
+                    Bought::Hibernating,
                 ]);
                 let keeper = dice.of(&[Keeper::Launcher, Keeper::Launcher, Keeper::Person, Keeper::State]);
                 Self::Launch { name, kind, size, bought, keeper }

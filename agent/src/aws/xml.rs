@@ -1,0 +1,14 @@
+//! What there is to read of the XML that some services answer with.
+
+/// The text of each element called `name`. None of the answers that are read nests anything of the same name.
+pub(crate) fn elements<'a>(xml: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+    let mut rest = xml;
+    std::iter::from_fn(move || {
+        let start = rest.find(&open)? + open.len();
+        let end = start + rest.get(start..)?.find(&close)?;
+        let text = rest.get(start..end)?;
+        rest = rest.get(end + close.len()..)?;
+        Some(text)
+    })
+}

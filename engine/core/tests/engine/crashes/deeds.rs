@@ -1,0 +1,304 @@
+//! What somebody can do: the world before it, doing it, and taking it back.
+
+use jiff::SignedDuration;
+use sandbox_cloud::model::Market;
+use serde_json::json;
+use spawn_core::engine::Engine;
+use spawn_core::operation::Operation;
+use spawn_core::ports::Result;
+use spawn_core::rerun::Wanted;
+use spawn_core::setup::Choices;
+use spawn_model::error::Class;
+use spawn_model::market::Fallback;
+use spawn_model::record::{Exit, Keeper};
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
+use spawn_model::stopping::OnEnd;
+
+use crate::markets::{scarce, spot};
+use crate::places::with;
+use crate::rights::{BOUNDARY, bounded, entitled, entitling};
+use crate::services::{disarm, serve, service};
+use crate::simulated::World;
+use crate::simulated::agents::Work;
+use crate::simulated::view::View;
+use crate::stopping::{ending, engine_launch};
+use crate::{array, idle_after, lasting, launch, scatter, warm};
+
+/// One thing that somebody can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Deed {
+    Launch(u32),
+    /// Where no pool has room for all.
+    Scatter(u32),
+    /// Two ranks on demand, the others spot, of which no pool has room for more than one, and then on demand.
+    Mixed(u32),
+    /// All or nothing, where the first pools have no room for all.
+    Gang(u32),
+    /// A cluster with disks and public addresses of its own, where the first pools have no room.
+    Cluster(u32),
+    /// Of which fewer may do, and no pool has room for all.
+    Fewer(u32),
+    /// Whose commands have rights in AWS.
+    Entitled(u32),
+    End(u32),
+    Erase(u32),
+    Extend(u32),
+    Shorten(u32),
+    /// Has its machines end when they are idle.
+    Calm(u32),
+    Retag(u32),
+    /// While the ranks are at work.
+    Rerun(u32),
+    /// When all have ended.
+    RerunOver(u32),
+    /// With other tags at the same time, where no pool has room for all.
+    RerunScattered(u32),
+    /// What a person has let run past its lease, and no other hand has ended.
+    Reap(u32),
+    /// The same, of a launcher that died.
+    ReapDead(u32),
+    /// An instance that stops at its deadline, or hibernates.
+    Kept(OnEnd),
+    /// What has stopped at its deadline is started again.
+    Start(OnEnd),
+    /// It is stopped now.
+    Stop(OnEnd),
+    /// Says that what was launched is stored.
+    Acknowledge,
+    /// A service, on spot.
+    Serve(u32),
+    /// A service, changed, run again or ended while it runs.
+    Service(Change),
+    SetUp,
+    /// Once more, with another say about what commands get at most.
+    Widen,
+    TearDown,
+}
+
+/// What can be done with a service of three.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Change {
+    Extend,
+    Shorten,
+    Grow,
+    Shrink,
+    Retag,
+    Rerun,
+    End,
+    /// What no other hand has ended.
+    Reap,
+}
+
+impl Deed {
+    /// The world before.
+    /// Whether it is a launch, which is undone before its failure is told.
+    pub(super) fn launches(self) -> bool {
+        matches!(
+            self,
+            Self::Launch(_)
+                | Self::Kept(_)
+                | Self::Serve(_)
+                | Self::Scatter(_)
+                | Self::Mixed(_)
+                | Self::Gang(_)
+                | Self::Cluster(_)
+                | Self::Fewer(_)
+                | Self::Entitled(_)
+        )
+    }
+
+    pub(super) async fn prepare(self) -> World {
+        match self {
+            Self::SetUp => World::new(),
+            Self::Launch(_) | Self::Kept(_) | Self::Serve(_) | Self::TearDown | Self::Widen => warm().await,
+            Self::Service(change) => {
+                let world = warm().await;
+                let record = serve(&world, &service(3, json!({}))).await;
+                if change == Change::Reap {
+                    world.state().silence_schedules();
+                    disarm(&world, &record);
+                    world.pass(25 * 60).await;
+                } else {
+                    world.pass(60).await;
+                }
+                world
+            }
+            Self::Entitled(_) => entitling().await,
+            Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
+                let world = warm().await;
+                scatter(&world);
+                world
+            }
+            Self::Fewer(_) => {
+                let world = warm().await;
+                scarce(&world, Market::OnDemand, 1);
+                world
+            }
+            Self::Mixed(_) => {
+                let world = warm().await;
+                scarce(&world, Market::Spot, 1);
+                world
+            }
+            Self::Start(end) | Self::Stop(end) => {
+                let world = warm().await;
+                engine_launch(&world, &ending(end, 3600)).await;
+                world.pass(if matches!(self, Self::Start(_)) { 25 * 60 } else { 60 }).await;
+                world
+            }
+            Self::Acknowledge => {
+                let world = warm().await;
+                drop(launch(&world.process(), &array(1)).await.unwrap());
+                world.pass(60).await;
+                world
+            }
+            Self::Reap(size) | Self::ReapDead(size) => {
+                let world = warm().await;
+                world.state().agents.work = Box::new(|_| Work::Absent);
+                let launched = launch(&world.process(), &array(size)).await.unwrap();
+                if matches!(self, Self::Reap(_)) {
+                    launched.claim.acknowledge(Keeper::Person).await.unwrap();
+                }
+                drop(launched.kept_alive);
+                world.state().bury_launchers();
+                world.state().silence_schedules();
+                world.pass(25 * 60).await;
+                world
+            }
+            Self::End(size)
+            | Self::Erase(size)
+            | Self::Extend(size)
+            | Self::Shorten(size)
+            | Self::Calm(size)
+            | Self::Retag(size)
+            | Self::Rerun(size)
+            | Self::RerunOver(size)
+            | Self::RerunScattered(size) => {
+                let world = warm().await;
+                if matches!(self, Self::RerunOver(_)) {
+                    world.state().agents.work = Box::new(|_| Work::Ends { after_s: 20, exit: Exit::Code { code: 0 } });
+                }
+                if matches!(self, Self::RerunScattered(_)) {
+                    scatter(&world);
+                }
+                let spec = FleetSpec { delete_results: matches!(self, Self::Erase(_)), ..array(size) };
+                launch(&world.process(), &spec).await.unwrap();
+                world.pass(60).await;
+                // Whoever looks first gathers what the ranks have recorded.
+                world.engine().find("tiles").await.unwrap();
+                world
+            }
+        }
+    }
+
+    pub(super) async fn perform(self, engine: &Engine) -> Result<()> {
+        let quiet = Operation::quiet();
+        match self {
+            Self::Launch(size) | Self::Scatter(size) => engine.launch(FleetKind::JobArray, &array(size), &quiet).await.map(drop),
+            Self::Mixed(size) => engine.launch(FleetKind::JobArray, &spot(size, Fallback::OnDemand, 2), &quiet).await.map(drop),
+            Self::Gang(size) => {
+                let gang = FleetSpec { gang: true, ..array(size) };
+                engine.launch(FleetKind::JobArray, &gang, &quiet).await.map(drop)
+            }
+            Self::Cluster(size) => engine.launch(FleetKind::JobArray, &cluster(size), &quiet).await.map(drop),
+            Self::Fewer(size) => {
+                let spec = FleetSpec { min_size: Some(2), ..array(size) };
+                engine.launch(FleetKind::JobArray, &spec, &quiet).await.map(drop)
+            }
+            Self::Entitled(size) => engine.launch(FleetKind::JobArray, &entitled(size), &quiet).await.map(drop),
+            Self::Widen => engine.setup(&bounded(BOUNDARY), &quiet).await.map(drop),
+            Self::SetUp => engine.setup(&Choices::default(), &quiet).await.map(drop),
+            Self::TearDown => engine.setup_remove(&quiet).await,
+            Self::Extend(_) => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
+            Self::Shorten(_) => engine.lease_change(&engine.find("tiles").await?, &lasting(600)).await.map(drop),
+            Self::Calm(_) => {
+                let calm = LeaseSpec { idle: Some(idle_after(300)), ..lasting(1200) };
+                engine.lease_change(&engine.find("tiles").await?, &calm).await.map(drop)
+            }
+            Self::Retag(size) => {
+                let mut spec = array(size);
+                spec.tags = [("owner".to_owned(), "ada".to_owned())].into();
+                engine.update(&engine.find("tiles").await?, &spec).await
+            }
+            Self::Rerun(size) | Self::RerunOver(size) => rerun(engine, &again(size)).await,
+            Self::RerunScattered(size) => {
+                rerun(engine, &FleetSpec { tags: [("owner".to_owned(), "ada".to_owned())].into(), ..again(size) }).await
+            }
+            Self::Kept(end) => engine.launch(FleetKind::Instance, &ending(end, 3600), &quiet).await.map(drop),
+            Self::Stop(_) => engine.stop(&engine.find("tiles").await?, &quiet).await,
+            Self::Acknowledge => engine.acknowledge(&engine.find("tiles").await?.record).await,
+            Self::Start(_) => {
+                let fleet = engine.find("tiles").await?;
+                match engine.start(&fleet, &fleet.record.spec.lease, &quiet).await {
+                    // Somebody who could not say so has done it.
+                    Err(error) if error.code == "AlreadyRuns" => Ok(()),
+                    started => started.map(drop),
+                }
+            }
+            Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
+            Self::Service(change) => change.perform(engine).await,
+            Self::End(_) | Self::Erase(_) => end(engine).await,
+            Self::Reap(_) | Self::ReapDead(_) => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
+        }
+    }
+}
+
+impl Change {
+    async fn perform(self, engine: &Engine) -> Result<()> {
+        let quiet = Operation::quiet();
+        match self {
+            Self::Extend => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
+            Self::Shorten => engine.lease_change(&engine.find("tiles").await?, &lasting(600)).await.map(drop),
+            Self::Grow => engine.resize(&engine.find("tiles").await?, 5, &quiet).await,
+            Self::Shrink => engine.resize(&engine.find("tiles").await?, 1, &quiet).await,
+            Self::Retag => engine.update(&engine.find("tiles").await?, &service(3, json!({ "tags": { "owner": "ada" } }))).await,
+            Self::Rerun => rerun(engine, &service(3, json!({ "triggers": { "version": "2" } }))).await,
+            Self::End => end(engine).await,
+            Self::Reap => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
+        }
+    }
+}
+
+/// All of one market: which rank an instance takes, chance decides.
+fn on_spot(size: u32) -> FleetSpec {
+    service(size, json!({ "market": { "type": "spot", "max_price": 0.2 } }))
+}
+
+fn cluster(size: u32) -> FleetSpec {
+    let fields = json!({
+        "placement": "cluster", "gang": true, "network": { "public_address": true },
+        "root_volume": { "size_gib": 20 }, "volumes": { "/dev/sdf": { "size_gib": 40 } },
+    });
+    with(size, fields)
+}
+
+/// The array, to be run again.
+fn again(size: u32) -> FleetSpec {
+    FleetSpec { triggers: [("version".to_owned(), "2".to_owned())].into(), ..array(size) }
+}
+
+async fn rerun(engine: &Engine, spec: &FleetSpec) -> Result<()> {
+    let fleet = engine.find("tiles").await?.record.fleet;
+    engine.rerun(&fleet, spec, Wanted::ByTriggers, &Operation::quiet()).await.map(drop)
+}
+
+/// Ends the fleet by its name, as somebody does who knows nothing else of it.
+pub(super) async fn end(engine: &Engine) -> Result<()> {
+    let found = match engine.find("tiles").await {
+        Err(error) if error.class == Class::NotFound => return Ok(()),
+        found => found?,
+    };
+    engine.end(&found.record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.map(drop)
+}
+
+/// Takes back what a deed made, and says what is left.
+pub(super) async fn finish(deed: Deed, world: &World) -> View {
+    match deed {
+        Deed::SetUp => world.engine().setup_remove(&Operation::quiet()).await.unwrap(),
+        Deed::Widen => drop(world.engine().setup(&bounded(r#"{"Statement":[]}"#), &Operation::quiet()).await.unwrap()),
+        Deed::TearDown => {}
+        _ => end(&world.engine()).await.unwrap(),
+    }
+    world.pass(10).await;
+    world.assert_lawful();
+    world.view()
+}

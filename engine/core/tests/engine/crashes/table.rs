@@ -1,0 +1,122 @@
+//! The tables of operations are complete: what the engine offers is enrolled, or proved to leave everything as it was.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use spawn_core::engine::Engine;
+use spawn_core::operation::Operation;
+use spawn_core::policies::Audience;
+use spawn_core::ports::Result;
+use spawn_model::duration::Seconds;
+use spawn_model::record::Keeper;
+use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::status::WaitFor;
+
+use super::ENROLLED;
+use crate::simulated::run;
+use crate::simulated::view::assert_same;
+use crate::{array, launch, warm};
+
+/// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
+const READS: [&str; 17] = [
+    "check", "connect", "exec", "files", "find", "identify", "inspect", "list", "look", "output", "plan", "policy", "refresh", "regions",
+    "result", "results", "wait",
+];
+
+/// The public operations of the engine: what its sources declare.
+fn declared() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            match path.extension() {
+                None if path.is_dir() => directories.push(path),
+                Some(extension) if extension == "rs" => found.extend(of_engine(&std::fs::read_to_string(path).unwrap())),
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+/// The asynchronous methods in `impl Engine` blocks that others may call.
+fn of_engine(source: &str) -> Vec<String> {
+    let mut is_inside = false;
+    let mut found = Vec::new();
+    for line in source.lines() {
+        match line {
+            "impl Engine {" => is_inside = true,
+            "}" => is_inside = false,
+            _ => {}
+        }
+        if let Some(method) = line.strip_prefix("    pub async fn ").filter(|_| is_inside) {
+            found.push(method.split(['(', '<']).next().unwrap().to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn no_operation_escapes() {
+    let source = "impl Engine {\n    pub async fn one(&self) {}\n    async fn own(&self) {}\n}\nimpl Other {\n    pub async fn two(&self) {}\n}\n";
+    assert_eq!(of_engine(source), ["one"]);
+    let known: BTreeSet<String> = ENROLLED.iter().chain(&READS).map(|name| (*name).to_owned()).collect();
+    assert_eq!(declared(), known, "each operation is enrolled in `crashes/mod.rs`, or one of `READS`");
+    assert!(ENROLLED.iter().all(|name| !READS.contains(name)));
+}
+
+/// Does what only reads.
+async fn read(engine: &Engine, operation: &str) -> Result<()> {
+    let quiet = Operation::quiet();
+    let fleet = engine.find("tiles").await?;
+    let record = &fleet.record;
+    match operation {
+        "check" => engine.check(FleetKind::JobArray, &array(1), &BTreeSet::from([record.fleet.clone()])).await.map(drop),
+        "connect" => engine.connect(&fleet, None, &quiet).await.map(drop),
+        "exec" => engine.exec(&fleet, &[], &["echo".to_owned()], Seconds(60), &quiet, drop).await,
+        "files" => engine.files(record).await.map(drop),
+        "find" => Ok(()),
+        "identify" => engine.identify("tiles").await.map(drop),
+        "inspect" => engine.inspect("tiles").await.map(drop),
+        "list" => engine.list().await.map(drop),
+        "look" => engine.look(&record.fleet).await.map(drop),
+        "output" => engine.output(record, Timestamp::UNIX_EPOCH).await.map(drop),
+        "plan" => engine.plan(FleetKind::JobArray, &FleetSpec { name: "other".to_owned(), ..array(1) }).await.map(drop),
+        "policy" => engine.policy(Audience::Launcher).await.map(drop),
+        "refresh" => engine.refresh(&record.fleet).await.map(drop),
+        "regions" => engine.regions().await.map(drop),
+        "result" => engine.result(record, 0, "none").await.map(drop),
+        "results" => engine.results(record).await.map(drop),
+        "wait" => engine.wait(&record.fleet, WaitFor::Running, engine.now() + SignedDuration::from_mins(1), &quiet).await.map(drop),
+        other => panic!("nobody has said how to {other}"),
+    }
+}
+
+#[test]
+fn what_only_reads_changes_nothing() {
+    let mut writes: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for operation in READS {
+        run(async {
+            let world = warm().await;
+            let launched = launch(&world.process(), &FleetSpec { connect: Some(true), ..array(1) }).await.unwrap();
+            // A fleet that its keeper has: whoever reads one for its keeper says so, once.
+            launched.claim.acknowledge(Keeper::State).await.unwrap();
+            drop(launched.kept_alive);
+            world.pass(120).await;
+            world.engine().find("tiles").await.unwrap();
+            let before = world.view();
+            let process = world.process();
+            read(&process.engine(), operation).await.unwrap_or_else(|error| panic!("{operation}: {error}"));
+            assert_same(operation, &world.view(), &before);
+            let reads = |call: &&&str| ["Describe", "Get", "List", "Head", "Filter"].iter().any(|verb| call.split(':').nth(1).unwrap().starts_with(verb));
+            let told: Vec<&str> = process.calls().iter().filter(|call| !reads(call)).copied().collect();
+            if !told.is_empty() {
+                writes.insert(operation, told);
+            }
+        });
+    }
+    let expected = BTreeMap::from([("connect", vec!["ssm:StartSession"]), ("exec", vec!["ssm:SendCommand"])]);
+    assert_eq!(writes, expected);
+}
