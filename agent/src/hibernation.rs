@@ -21,7 +21,7 @@ use crate::aws::s3::Bucket;
 use crate::idle::{self, Findings};
 use crate::lease::{self, Reading};
 use crate::metadata::Metadata;
-use crate::retry::retry;
+use crate::retry::{Patience, retry};
 use crate::{power, stop};
 
 /// How long to ask EC2 for it: what has just booted cannot hibernate for about two minutes (EC2 user guide, "Troubleshoot Amazon EC2 instance
@@ -122,7 +122,8 @@ impl Hibernation {
     }
 
     async fn sleep(&self, idle: Option<Idleness>) -> Result<(), String> {
-        let patience = self.session.patience(ASK_FOR);
+        // Rights that a machine of some age does not have, it will not get.
+        let patience = Patience { rights: self.session.patience(Duration::ZERO).rights, ..self.session.patience(ASK_FOR) };
         let identity = retry(patience, async || self.metadata.identity().await).await.map_err(|failure| failure.to_string())?;
         let at = Timestamp::now();
         let told = Stop { schema: SCHEMA, instance_id: identity.instance_id.clone(), at, idle, reason: None, not_hibernated: None };

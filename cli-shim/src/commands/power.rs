@@ -17,7 +17,7 @@ use crate::session::{Session, operation};
 /// Start an instance again that has stopped
 ///
 /// With a lease that begins now. Its disks are as they were, its address within the network too; its command begins anew, unless it had ended
-/// by itself. It may stop if `on_expiry` or `on_idle` of its lease say so.
+/// by itself, and after hibernation goes on where it was. It may stop if `on_expiry` or `on_idle` of its lease say so.
 #[derive(Debug, Args)]
 pub(crate) struct Start {
     /// The fleet's name or id
@@ -29,7 +29,8 @@ pub(crate) struct Start {
 
 /// Stop an instance now that can be started again
 ///
-/// What it runs is asked to end. It costs no more than its disks, until its lease ends it for good.
+/// What it runs is asked to end; or it is kept as it is, if `on_expiry` or `on_idle` of its lease are `hibernate`. The instance costs no more
+/// than its disks, until its lease ends it for good.
 #[derive(Debug, Args)]
 pub(crate) struct Stop {
     /// The fleet's name or id
@@ -50,6 +51,8 @@ struct Started {
 struct Stopped {
     id: String,
     name: String,
+    /// Whether it hibernates.
+    hibernates: bool,
 }
 
 impl Start {
@@ -81,8 +84,13 @@ impl Stop {
         let operation = operation(output)?;
         let fleet = engine.find(&self.name).await?;
         engine.stop(&fleet, &operation).await?;
-        let stopped = Stopped { id: fleet.record.fleet.to_string(), name: fleet.record.spec.name.clone() };
-        output.result(&stopped, |stopped| format!("{0} stops; `spawn start {0}` starts it again\n", stopped.name))?;
+        let record = &fleet.record;
+        let hibernates = record.spec.lease.ends().hibernates();
+        let stopped = Stopped { id: record.fleet.to_string(), name: record.spec.name.clone(), hibernates };
+        output.result(&stopped, |stopped| {
+            let verb = if stopped.hibernates { "hibernates" } else { "stops" };
+            format!("{0} {verb}; `spawn start {0}` starts it again\n", stopped.name)
+        })?;
         Ok(DONE)
     }
 }

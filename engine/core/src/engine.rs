@@ -197,7 +197,7 @@ impl Engine {
                 MarketType::Spot => self.aws.instances.spot_prices(names, self.now()).await,
             }
         };
-        let (subnets, key_pair) = (network::find(&self.aws, &spec.network), network::key_pair(&self.aws, spec.ssh_key.as_deref()));
+        let (subnets, key_pair) = (network::find(&self.aws, spec), network::key_pair(&self.aws, spec.ssh_key.as_deref()));
         let (types_and_image, subnets, spot_prices, key_pair) = join!(types_and_image, subnets, spot_prices, key_pair);
         let ((types, image), subnets, spot_prices) = (types_and_image?, subnets?, spot_prices?);
         key_pair?;

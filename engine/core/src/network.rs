@@ -6,18 +6,23 @@ use futures::join;
 use spawn_model::error::{Class, Error};
 use spawn_model::network::{EndpointKind, NetworkSpec, Reach};
 use spawn_model::problem::Path;
+use spawn_model::spec::FleetSpec;
 
 use crate::ports::{Aws, Result, Subnet, WaysOut};
 
-/// What an instance cannot do without: the agent, its payload and its results are in S3, and its output goes to CloudWatch Logs.
+/// What an instance cannot do without: the agent, its payload and its results are in S3, and its output goes to CloudWatch Logs. One that is to
+/// hibernate asks EC2 for it.
 const NEEDED: [&str; 2] = ["s3", "logs"];
+const NEEDED_TO_HIBERNATE: [&str; 3] = ["s3", "logs", "ec2"];
 
 /// The subnets to launch into, in the order in which they are asked.
 ///
 /// # Errors
 /// If something that is named does not exist, lies in another network, or has no way to what an instance needs.
-pub(crate) async fn find(aws: &Aws, network: &NetworkSpec) -> Result<Vec<Subnet>> {
-    let subnets = async { if network.subnets.is_empty() { aws.networks.default_subnets().await } else { named(aws, network).await } };
+pub(crate) async fn find(aws: &Aws, spec: &FleetSpec) -> Result<Vec<Subnet>> {
+    let network = &spec.network;
+    let needed = if spec.lease.ends().hibernates() { &NEEDED_TO_HIBERNATE[..] } else { &NEEDED };
+    let subnets = async { if network.subnets.is_empty() { aws.networks.default_subnets().await } else { named(aws, network, needed).await } };
     // Joined, not raced: where both fail, the same input is told the same thing each time.
     let (subnets, groups) = join!(subnets, groups(aws, network));
     let (subnets, groups) = (subnets?, groups?);
@@ -32,7 +37,7 @@ pub(crate) async fn find(aws: &Aws, network: &NetworkSpec) -> Result<Vec<Subnet>
     Ok(subnets)
 }
 
-async fn named(aws: &Aws, network: &NetworkSpec) -> Result<Vec<Subnet>> {
+async fn named(aws: &Aws, network: &NetworkSpec, needed: &[&'static str]) -> Result<Vec<Subnet>> {
     let at = || Path::field("network").key("subnets");
     let subnets = aws.networks.subnets(&network.subnets).await.map_err(|error| unknown(error, at()))?;
     let Some(first) = subnets.first() else { return Ok(subnets) };
@@ -42,7 +47,7 @@ async fn named(aws: &Aws, network: &NetworkSpec) -> Result<Vec<Subnet>> {
     }
     let ways = aws.networks.ways_out(&first.vpc_id).await?;
     for subnet in &subnets {
-        let missing = reach(subnet, &ways).missing(&NEEDED, network.public_address);
+        let missing = reach(subnet, &ways).missing(needed, network.public_address);
         if !missing.is_empty() {
             return Err(no_route(subnet, &missing, &aws.region).at(at()));
         }
@@ -84,7 +89,11 @@ fn reach(subnet: &Subnet, ways: &WaysOut) -> Reach {
 }
 
 fn no_route(subnet: &Subnet, missing: &[&str], region: &str) -> Error {
-    let title = |service: &&str| if *service == "s3" { "S3" } else { "CloudWatch Logs" };
+    let title = |service: &&str| match *service {
+        "s3" => "S3",
+        "logs" => "CloudWatch Logs",
+        _ => "EC2",
+    };
     let titles: Vec<&str> = missing.iter().map(title).collect();
     let prefix = if region.starts_with("cn-") { "cn.com.amazonaws" } else { "com.amazonaws" };
     let endpoint = |service: &&str| {

@@ -229,7 +229,7 @@ pub const CODES: &[Code] = &[
         &[Class::Invalid],
         Left::Unchanged,
         "The fleet's instances end when they are powered off: they can neither be stopped nor started again.",
-        "Set `on_expiry` or `on_idle` to `stop` in the lease of an instance; `spawn rerun NAME` runs this one again.",
+        "Set `on_expiry` or `on_idle` to `stop` or `hibernate` in the lease of an instance; `spawn rerun NAME` runs this one again.",
     ),
     code(
         "NoAgent",

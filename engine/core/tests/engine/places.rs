@@ -8,10 +8,13 @@ use sandbox_cloud::{Reply, Request};
 use serde_json::{Value as Json, json};
 use spawn_core::operation::Operation;
 use spawn_model::error::{Class, Error};
+use spawn_model::network::NetworkSpec;
 use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, FleetSpec};
+use spawn_model::stopping::OnEnd;
 
 use crate::simulated::{REGION, World, run};
+use crate::stopping::ending;
 use crate::{launch, warm};
 
 /// A job array with some more fields.
@@ -106,6 +109,25 @@ fn a_network_of_ones_own_is_used_in_the_order_it_is_written() {
         assert!(fleet.members.iter().all(|member| member.zone == "us-east-1b" && member.private_ip.starts_with("10.0.1.")), "{fleet:?}");
         world.engine().end(&record.fleet, jiff::SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
         world.assert_lawful();
+    });
+}
+
+/// Only EC2 can hibernate a machine, which therefore has to reach it.
+#[test]
+fn what_hibernates_has_a_way_to_ec2() {
+    run(async {
+        let world = warm().await;
+        let (vpc_id, subnets) = network(&world);
+        endpoints(&world, &vpc_id, &subnets).await;
+        let within = |end: OnEnd| {
+            let spec = ending(end, 60);
+            FleetSpec { network: NetworkSpec { subnets: subnets.to_vec(), ..spec.network.clone() }, ..spec }
+        };
+        let engine = world.engine();
+        engine.plan(FleetKind::Instance, &within(OnEnd::Stop)).await.unwrap();
+        let error = engine.plan(FleetKind::Instance, &within(OnEnd::Hibernate)).await.unwrap_err();
+        assert_eq!((error.code.as_str(), error.path.to_string().as_str()), ("NoRoute", "network.subnets"));
+        insta::assert_snapshot!("no_route_to_ec2", error.to_string());
     });
 }
 

@@ -142,6 +142,7 @@ fn what_a_job_array_may_not_be() {
         ),
         ("a checkpoint on demand", but(json!({ "checkpoint": { "command": ["./save"] } }))),
         ("an array that stops", but(json!({ "lease": { "on_expiry": "stop", "on_idle": "stop", "idle": { "after": "15m" } } }))),
+        ("an array that hibernates", but(json!({ "lease": { "on_expiry": "hibernate" } }))),
         ("an end that does not exist", but(json!({ "lease": { "on_expiry": "sleep" } }))),
         ("something kept that is not there", but(json!({ "lease": { "retain": "7d" } }))),
         ("a ttl in another unit", but(json!({ "lease": { "ttl": "5 parsecs" } }))),
@@ -225,6 +226,29 @@ fn what_an_instance_may_not_be() {
         (
             "a stop for an idleness that is not told",
             json!({ "name": "n", "instance_types": ["t3.micro"], "lease": { "on_idle": "stop" } }).into(),
+        ),
+        (
+            "hibernation in every way that there is none",
+            json!({
+                "name": "n", "instance_types": ["t3.micro"], "market": { "type": "spot" }, "root_volume": { "encrypted": false },
+                "lease": { "on_expiry": "hibernate", "retain": "61d" },
+            })
+            .into(),
+        ),
+        (
+            "hibernation that is too long with its lease",
+            json!({
+                "name": "n", "instance_types": ["t3.micro"],
+                "lease": { "ttl": "30d", "idle": { "after": "15m" }, "on_idle": "hibernate", "on_expiry": "hibernate", "retain": "31d" },
+            })
+            .into(),
+        ),
+        (
+            "hibernation for an idleness that is not told, and an end that powering off is not",
+            json!({
+                "name": "n", "instance_types": ["t3.micro"], "lease": { "on_idle": "hibernate", "budget": 5 },
+            })
+            .into(),
         ),
         (
             "something kept for too long",
