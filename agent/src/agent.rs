@@ -118,7 +118,8 @@ impl Agent {
         let keys = RunKeys::new(&config.fleet, &config.run);
         let told = lease::Told { deadline: deadline_sender, idle: idle_sender };
         let (reading, ends) = (Rc::new(lease::Reading::default()), config.ends);
-        let followed = lease::Followed { bucket: Rc::clone(&bucket), keys: keys.clone(), state: state.clone(), ends, reading: Rc::clone(&reading) };
+        let followed =
+            lease::Followed { bucket: Rc::clone(&bucket), keys: keys.clone(), state: state.clone(), ends, reading: Rc::clone(&reading) };
         tokio::task::spawn_local(lease::follow(followed, told, intervals.lease));
         if ends.stops() && !is_renewed {
             tokio::task::spawn_local(power::go_on());

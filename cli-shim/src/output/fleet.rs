@@ -28,6 +28,8 @@ pub(crate) struct FleetView {
     /// Null unless it was ended for good.
     ended_at: Option<String>,
     notes: Vec<String>,
+    /// What somebody has changed of its instances, a sentence each.
+    changed: Vec<String>,
     #[serde(skip)]
     idle: Option<IdleSpec>,
     #[serde(skip)]
@@ -54,6 +56,7 @@ impl FleetView {
             alive: fleet.alive.iter().map(ToString::to_string).collect(),
             ended_at: fleet.ended_at.map(|at| at.to_string()),
             notes: fleet.notes.clone(),
+            changed: fleet.changed.clone(),
             status: fleet.status,
             has_stopped: fleet.status == Status::Stopped || fleet.record.started_at.is_some(),
             deadline: fleet.deadline,
@@ -80,10 +83,10 @@ impl FleetView {
             text.push('\n');
             text.push_str(&members(&self.report.members));
         }
-        for note in &self.notes {
+        for note in self.notes.iter().chain(&self.changed) {
             text.push_str(&format!("\nnote: {note}"));
         }
-        if !self.notes.is_empty() {
+        if !self.notes.is_empty() || !self.changed.is_empty() {
             text.push('\n');
         }
         text
@@ -286,6 +289,7 @@ pub(crate) mod tests {
             tags_seen: None::<BTreeMap<String, String>>,
             results_uri: "s3://spawn-123456789012-us-east-1/fleets/fleet-abababababababab/runs/run-cdcdcdcdcdcdcdcd/results/".into(),
             notes: vec!["rank 1: output was cut at 64 MiB".into()],
+            changed: vec!["i-0123456789abcdef0 is not in its fleet's own security group any more".into()],
             alive: vec![InstanceId("i-00000000000000002".into())],
             ended_at: None,
         }
@@ -297,6 +301,7 @@ pub(crate) mod tests {
         fleet.members.truncate(2);
         fleet.alive.clear();
         fleet.notes.clear();
+        fleet.changed.clear();
         fleet
     }
 

@@ -82,6 +82,7 @@ cases! {
     instances_no_such_image
     instances_no_such_subnet
     instances_none
+    instances_stop_and_hibernate
     instances_with_disks_and_placement
     key_pair_of_nobody
     log_groups

@@ -14,6 +14,7 @@ use spawn_model::spec::{FleetReport, Member};
 use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
 use spawn_model::tag;
 
+use crate::drift;
 use crate::engine::whole_second;
 use crate::lease;
 use crate::ledger::Ledger;
@@ -45,6 +46,8 @@ pub struct Fleet {
     pub results_uri: String,
     /// What ranks could not keep: uploads that failed, output that was cut.
     pub notes: Vec<String>,
+    /// What somebody has changed of instances that live, which nobody changes back: a sentence each.
+    pub changed: Vec<String>,
     /// Instances that still cost money.
     pub alive: Vec<InstanceId>,
     /// When it was ended for good, if it was: nothing but records, results and logs is left of it.
@@ -200,6 +203,7 @@ async fn seen(
         idle: lease.idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: results_uri(ledger, &record),
+        changed: drift::changed(&record, &by_rank.values().map(|launched| (&launched.instance_id, launched)).collect(), &instances),
         notes: completions.iter().flat_map(|completion| notes(completion, size)).collect(),
         alive,
         ended_at,

@@ -17,7 +17,7 @@
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
-//! | [`fleet`], `snapshot` | a fleet as it is now, and what the looks of one refresh share |
+//! | [`fleet`], `drift`, `snapshot` | a fleet as it is now, what somebody changed of its instances, and what the looks of one refresh share |
 //! | [`setup`], [`artifacts`] | what every fleet of an account shares |
 //! | `rights` | what the command of a fleet may do |
 //! | [`policies`] | what whoever uses spawn may do |
@@ -32,6 +32,7 @@ mod change;
 pub mod claim;
 pub mod classes;
 pub mod cost;
+mod drift;
 pub mod end;
 pub mod engine;
 pub mod fleet;

@@ -22,7 +22,8 @@ const NEEDED_TO_HIBERNATE: [&str; 3] = ["s3", "logs", "ec2"];
 pub(crate) async fn find(aws: &Aws, spec: &FleetSpec) -> Result<Vec<Subnet>> {
     let network = &spec.network;
     let needed = if spec.lease.ends().hibernates() { &NEEDED_TO_HIBERNATE[..] } else { &NEEDED };
-    let subnets = async { if network.subnets.is_empty() { aws.networks.default_subnets().await } else { named(aws, network, needed).await } };
+    let subnets =
+        async { if network.subnets.is_empty() { aws.networks.default_subnets().await } else { named(aws, network, needed).await } };
     // Joined, not raced: where both fail, the same input is told the same thing each time.
     let (subnets, groups) = join!(subnets, groups(aws, network));
     let (subnets, groups) = (subnets?, groups?);

@@ -150,6 +150,8 @@ pub struct Instance {
     pub gone: bool,
     /// When it was launched, or started again after a stop.
     pub launched_at: Timestamp,
+    /// Its security groups.
+    pub group_ids: Vec<String>,
     /// Its tags.
     pub tags: Tags,
 }

@@ -100,7 +100,7 @@ fields! {
         /// A command that runs before an instance ends early, whether its own command still runs or not: in time before the deadline, when it
         /// is idle, and when EC2 takes a spot instance back, which leaves it at most 85 seconds. Then the fleet's command is asked to end,
         /// and results are kept. A lease that is extended after it has begun comes too late. It does not run when somebody ends the fleet or
-        /// the instance. Left out: nothing but the signal to end.
+        /// the instance, nor before an instance hibernates, which loses nothing. Left out: nothing but the signal to end.
         pre_stop: Option<HookSpec> => Optional, Replace;
         /// A command that runs beside the fleet's own, while that runs, when EC2 says that a spot instance is likely to be taken back; what
         /// is in `$SPAWN_RESULTS` then is kept, and the fleet's command goes on. EC2 may say so long before its notice, with it, or never: without

@@ -294,6 +294,8 @@ fn instance_status(members: &[Standing<'_>], dates: Dates) -> (Status, String) {
         _ if *status == Status::Failed => {
             (*status, "the command did not end with exit code 0, and the instance vanished before the deadline".to_owned())
         }
-        Seen::Stopped | Seen::Hibernated | Seen::Gone => (Status::Lost, "the instance vanished before the deadline without a record of why".to_owned()),
+        Seen::Stopped | Seen::Hibernated | Seen::Gone => {
+            (Status::Lost, "the instance vanished before the deadline without a record of why".to_owned())
+        }
     }
 }

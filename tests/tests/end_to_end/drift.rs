@@ -64,6 +64,31 @@ fn what_can_be_changed_in_place_is_changed_back() {
     assert_same(&before, &holdings(&world));
 }
 
+/// What Terraform does not change back is told, for as long as it is so.
+#[test]
+fn what_was_changed_on_instances_themselves_is_told() {
+    let world = World::with_setup();
+    let terraform = world.terraform(&array(&[]));
+    terraform.apply().succeeded();
+    let ids = instance_ids(&terraform.state(ARRAY));
+    let groups = |lines: &str| {
+        world.python(&format!(
+            "ec2 = client('ec2')\n\
+             own = [g['GroupId'] for g in ec2.describe_security_groups()['SecurityGroups'] if g['GroupName'].startswith('spawn-')]\n\
+             {lines}\n\
+             ec2.modify_instance_attribute(InstanceId={:?}, Groups=groups)",
+            ids[1]
+        ));
+    };
+    groups("groups = own + [ec2.create_security_group(GroupName='open', Description='open')['GroupId']]");
+    assert_eq!(terraform.planned(ARRAY), "no-op");
+    assert_shown!("drift-groups", shown::diagnostics(&terraform.plan().succeeded().stdout));
+    assert!(world.spawn(["status", "tiles"]).succeeded().stdout.contains("of which only one is its fleet's own"));
+    groups("groups = own");
+    assert_eq!(shown::diagnostics(&terraform.plan().succeeded().stdout), "");
+    terraform.destroy().succeeded();
+}
+
 #[test]
 fn what_makes_another_fleet_is_made_again() {
     let world = World::with_setup();

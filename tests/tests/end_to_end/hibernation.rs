@@ -84,7 +84,8 @@ fn terraform_keeps_what_hibernates_and_its_command_goes_on() {
 fn the_schedules_alone_hibernate_it_and_end_it() {
     let world = World::with_setup();
     let before = holdings(&world);
-    let up = ["up", "--kind", "instance", "--name", NAME, "--type", "c7i.large", "--ttl", "1h", "--on-expiry", "hibernate", "--retain", "1h"];
+    let up =
+        ["up", "--kind", "instance", "--name", NAME, "--type", "c7i.large", "--ttl", "1h", "--on-expiry", "hibernate", "--retain", "1h"];
     let script = "n=0; while :; do n=$((n + 1)); echo \"$$ $SPAWN_ATTEMPT $n\"; sleep 1; done";
     world.spawn(up.into_iter().chain(["--wait", "ready", "--", "sh", "-c", script])).succeeded();
     let (who, n) = counts_beyond(&world, 1);
@@ -94,7 +95,8 @@ fn the_schedules_alone_hibernate_it_and_end_it() {
     until(&world, "stopped");
     assert_eq!(seen(&world).map(|instance| instance["hibernation"].clone()), Some(Value::Bool(true)));
     // Somebody at the console; by the command's clock, which does not follow, the lease would not have ended yet.
-    world.python(&format!("client('ec2').start_instances(InstanceIds=['{}'])\n", seen(&world).expect("it is kept")["id"].as_str().unwrap()));
+    world
+        .python(&format!("client('ec2').start_instances(InstanceIds=['{}'])\n", seen(&world).expect("it is kept")["id"].as_str().unwrap()));
     until(&world, "running");
     assert_eq!(counts_beyond(&world, n + 1).0, who);
     world.advance(3_600);

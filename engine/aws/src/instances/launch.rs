@@ -1,8 +1,9 @@
 //! Making instances and ending them.
 
 use aws_sdk_ec2::types::{
-    self, BlockDeviceMapping, EbsBlockDevice, HibernationOptionsRequest, HttpTokensState, IamInstanceProfileSpecification, InstanceMetadataEndpointState,
-    InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceType, ResourceType, ShutdownBehavior, VolumeType,
+    self, BlockDeviceMapping, EbsBlockDevice, HibernationOptionsRequest, HttpTokensState, IamInstanceProfileSpecification,
+    InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceType, ResourceType, ShutdownBehavior,
+    VolumeType,
 };
 use spawn_core::ports::{Disk, LaunchRequest, Result};
 use spawn_model::error::{Class, Error, Leftover};

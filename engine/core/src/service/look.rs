@@ -9,6 +9,7 @@ use spawn_model::layout;
 use spawn_model::record::{Completion, Exit, FleetRecord, Launched, RankClaim};
 use spawn_model::status::{Dates, Seen, Status, Strength, member_status, service_status};
 
+use crate::drift;
 use crate::fleet::{self, Fleet};
 use crate::lease;
 use crate::ledger::Ledger;
@@ -58,6 +59,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, record: FleetRecord, ended_
         idle: None,
         tags_seen: tags_seen(&record, group.as_ref(), &instances),
         results_uri: fleet::results_uri(ledger, &record),
+        changed: drift::changed(&record, &BTreeMap::new(), &instances),
         notes: ranks.notes(running),
         alive,
         ended_at,

@@ -18,7 +18,7 @@ use spawn_model::network::DefaultRoute;
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::status::Seen;
-use spawn_model::stopping::Ends;
+use spawn_model::stopping::{Ends, OnEnd};
 use spawn_model::volume::{VolumeSpec, VolumeType};
 use tokio::task::JoinSet;
 
@@ -341,6 +341,48 @@ pub(crate) async fn placement_groups(aws: &Aws) {
             aws.instances.placement_group_delete(&name).await.expect("gone, or so already");
         }
     }
+}
+
+/// What is stopped is off and alive, and runs when it is started; what hibernates tells that too, and only what was launched for it may.
+pub(crate) async fn instances_stop_and_hibernate(aws: &Aws) {
+    for (name, on_expiry, expected) in [("stop", OnEnd::Stop, Seen::Stopped), ("sleep", OnEnd::Hibernate, Seen::Hibernated)] {
+        let hibernates = on_expiry == OnEnd::Hibernate;
+        let mut request = launch_request(aws, &fresh(name)).await;
+        (request.min_count, request.max_count) = (1, 1);
+        request.ends = Ends { on_expiry, ..Ends::default() };
+        request.instance_type = "c7i.large".to_owned();
+        request.disks[0].volume.size_gib = Some(20);
+        let launched = launch(aws, &request).await;
+        let ids: Vec<InstanceId> = launched.iter().map(|one| one.instance_id.clone()).collect();
+        settled(aws, &request.tags, Seen::Running).await;
+        if !hibernates {
+            let error = aws.instances.stop(&ids, true).await.expect_err("it was not launched for that");
+            assert_eq!(error.code, "UnsupportedHibernationConfiguration");
+        }
+        aws.instances.stop(&ids, hibernates).await.expect("a stop");
+        let seen = settled(aws, &request.tags, expected).await;
+        assert!(seen.alive && !seen.gone, "{seen:?}");
+        aws.instances.stop(&ids, hibernates).await.expect("it has stopped already");
+        // One that is still stopping cannot be started.
+        while let Err(error) = aws.instances.start(&ids).await {
+            assert_eq!(error.code, "IncorrectInstanceState", "{error}");
+            aws.clock.sleep(500).await;
+        }
+        settled(aws, &request.tags, Seen::Running).await;
+        clean(aws, &request, &launched).await;
+    }
+}
+
+/// Waits until the only instance is seen so.
+async fn settled(aws: &Aws, marks: &Tags, wanted: Seen) -> spawn_core::ports::Instance {
+    for _ in 0..300 {
+        let seen = aws.instances.describe(marks).await.expect("a description").remove(0);
+        if seen.seen == wanted {
+            return seen;
+        }
+        aws.clock.sleep(500).await;
+    }
+    panic!("it was never {wanted:?}");
 }
 
 /// Instances get the disks, the addresses and the placement that are asked for; their group stays while they are there.

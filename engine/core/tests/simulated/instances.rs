@@ -191,7 +191,8 @@ fn described(instance: &model::Instance) -> Instance {
     };
     let gone = instance.state == model::InstanceState::Terminated;
     let (launched_at, tags) = (instance.launch_time, instance.tags.clone());
-    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, tags }
+    let group_ids = instance.groups.iter().map(|group| group.id.clone()).collect();
+    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, group_ids, tags }
 }
 
 pub(super) fn profile_not_ready(error: Error, profile: &str) -> Error {

@@ -61,8 +61,9 @@ impl State {
             if !schedule.is_some_and(|name| self.schedules.contains_key(&(SCHEDULE_GROUP.to_owned(), name))) {
                 broken.push(format!("{} ({:?}) has no schedule that ends it", machine.id, machine.state));
             }
-            let may_stop =
-                || FleetId::parse(tag(tag::FLEET)).and_then(|fleet| self.record(&fleet)).is_some_and(|record| record.spec.lease.ends().stops());
+            let may_stop = || {
+                FleetId::parse(tag(tag::FLEET)).and_then(|fleet| self.record(&fleet)).is_some_and(|record| record.spec.lease.ends().stops())
+            };
             if machine.state == InstanceState::Stopped && !may_stop() {
                 broken.push(format!("{} is stopped and not gone", machine.id));
             }

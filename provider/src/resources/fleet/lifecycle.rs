@@ -168,6 +168,7 @@ impl FleetResource {
         if self.is_kept() && request.state.get("status").as_str() != Some(&fleet.status.to_string()) {
             diagnostics.extend(ended_warning(&fleet));
         }
+        diagnostics.extend(changed_warning(&fleet));
         let state = state::of_fleet(self.kind, &fleet, files, &request.state);
         Ok(ReadResponse { state: Some(state), private: private.write(), diagnostics })
     }
@@ -320,6 +321,14 @@ fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
         Status::Launching | Status::Running => return None,
     };
     Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
+}
+
+/// What somebody has changed of instances themselves. Told as long as it is so.
+fn changed_warning(fleet: &Fleet) -> Option<Diagnostic> {
+    let sentences: Vec<String> = fleet.changed.iter().map(|sentence| format!("{sentence}.")).collect();
+    let summary = format!("Instances of {} are not what they were launched as", fleet.record.spec.name);
+    let way_out = "No action is planned. Change them back, or run the fleet anew with other `triggers`.";
+    (!sentences.is_empty()).then(|| Diagnostic::warning(summary, format!("{} {way_out}", sentences.join(" "))))
 }
 
 /// That something is lost by running again: told before it is done.

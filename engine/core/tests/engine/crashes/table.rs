@@ -60,7 +60,8 @@ fn of_engine(source: &str) -> Vec<String> {
 
 #[test]
 fn no_operation_escapes() {
-    let source = "impl Engine {\n    pub async fn one(&self) {}\n    async fn own(&self) {}\n}\nimpl Other {\n    pub async fn two(&self) {}\n}\n";
+    let source =
+        "impl Engine {\n    pub async fn one(&self) {}\n    async fn own(&self) {}\n}\nimpl Other {\n    pub async fn two(&self) {}\n}\n";
     assert_eq!(of_engine(source), ["one"]);
     let known: BTreeSet<String> = ENROLLED.iter().chain(&READS).map(|name| (*name).to_owned()).collect();
     assert_eq!(declared(), known, "each operation is enrolled in `crashes/mod.rs`, or one of `READS`");
@@ -110,7 +111,9 @@ fn what_only_reads_changes_nothing() {
             let process = world.process();
             read(&process.engine(), operation).await.unwrap_or_else(|error| panic!("{operation}: {error}"));
             assert_same(operation, &world.view(), &before);
-            let reads = |call: &&&str| ["Describe", "Get", "List", "Head", "Filter"].iter().any(|verb| call.split(':').nth(1).unwrap().starts_with(verb));
+            let reads = |call: &&&str| {
+                ["Describe", "Get", "List", "Head", "Filter"].iter().any(|verb| call.split(':').nth(1).unwrap().starts_with(verb))
+            };
             let told: Vec<&str> = process.calls().iter().filter(|call| !reads(call)).copied().collect();
             if !told.is_empty() {
                 writes.insert(operation, told);

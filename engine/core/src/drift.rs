@@ -1,0 +1,64 @@
+//! What somebody has changed of a fleet's instances themselves, which nobody changes back: it is told, and the user decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use spawn_model::ids::InstanceId;
+use spawn_model::record::{FleetRecord, Launched};
+
+use crate::ports::Instance;
+
+/// How many instances are told of.
+const TOLD_MAX: usize = 8;
+
+/// A sentence for each instance that lives and is not what it was launched as, by what EC2 says anyway whenever it is asked for instances.
+pub(crate) fn changed(record: &FleetRecord, launched: &BTreeMap<&InstanceId, &Launched>, instances: &[Instance]) -> Vec<String> {
+    let living = instances.iter().filter(|instance| instance.alive);
+    let differing: Vec<String> = living.filter_map(|instance| sentence(record, launched, instance)).collect();
+    let more = differing.len().saturating_sub(TOLD_MAX);
+    let more = (more > 0).then(|| format!("{more} other instances are not what they were launched as either"));
+    differing.into_iter().take(TOLD_MAX).chain(more).collect()
+}
+
+fn sentence(record: &FleetRecord, launched: &BTreeMap<&InstanceId, &Launched>, instance: &Instance) -> Option<String> {
+    let now = &instance.launched;
+    let of_type = launched.get(&now.instance_id).filter(|then| then.instance_type != now.instance_type).map(|then| {
+        let (was, is) = (&then.instance_type, &now.instance_type);
+        format!("is a {is}, and was launched as a {was}: its price is another one")
+    });
+    let groups = groups(&record.spec.network.security_groups, &instance.group_ids);
+    let parts: Vec<String> = of_type.into_iter().chain(groups).collect();
+    (!parts.is_empty()).then(|| format!("{} {}", now.instance_id, parts.join("; it ")))
+}
+
+/// Whether an instance is in the groups that were asked for, and in one more, which is its fleet's own.
+fn groups(asked: &[String], seen: &[String]) -> Option<String> {
+    let (asked, seen): (BTreeSet<&str>, BTreeSet<&str>) = (asked.iter().map(String::as_str).collect(), seen.iter().map(String::as_str).collect());
+    let missing: Vec<&str> = asked.difference(&seen).copied().collect();
+    let others: Vec<&str> = seen.difference(&asked).copied().collect();
+    match (missing.as_slice(), others.as_slice()) {
+        ([], [_own]) => None,
+        ([], []) => Some("is not in its fleet's own security group any more".to_owned()),
+        ([], others) => Some(format!("is in the security groups {}, of which only one is its fleet's own", others.join(", "))),
+        (missing, _) => Some(format!("is not in {} any more, which was asked for", missing.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_is_in_the_groups_that_were_asked_for_and_in_its_fleets_own() {
+        let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        for (asked, seen, expected) in [
+            ("", "own", ""),
+            ("a b", "b own a", ""),
+            ("", "own other", "is in the security groups other, own, of which only one is its fleet's own"),
+            ("a", "a", "is not in its fleet's own security group any more"),
+            ("a b", "own", "is not in a, b any more, which was asked for"),
+            ("a", "own other", "is not in a any more, which was asked for"),
+        ] {
+            assert_eq!(groups(&list(asked), &list(seen)).unwrap_or_default(), expected, "asked for {asked}, in {seen}");
+        }
+    }
+}
