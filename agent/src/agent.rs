@@ -122,7 +122,13 @@ impl Agent {
             lease::Followed { bucket: Rc::clone(&bucket), keys: keys.clone(), state: state.clone(), ends, reading: Rc::clone(&reading) };
         tokio::task::spawn_local(lease::follow(followed, told, intervals.lease));
         if ends.stops() && !is_renewed {
-            tokio::task::spawn_local(power::go_on());
+            tokio::task::spawn_local(async move {
+                if ends.hibernates() {
+                    // After a reboot its timer would count the whole span once more.
+                    power::arm(known, now, ends).await;
+                }
+                power::go_on().await;
+            });
         }
         let hibernation = Rc::new(Hibernation {
             ends,
@@ -134,7 +140,12 @@ impl Agent {
             reading,
             failure: RefCell::default(),
             deciding: Mutex::default(),
+            naps: watch::Sender::new(0),
         });
+        if ends.hibernates() {
+            let hibernation = Rc::clone(&hibernation);
+            tokio::task::spawn_local(async move { hibernation.watch_naps().await });
+        }
         let expired = Rc::clone(&hibernation);
         endings.when(async move { expired.or_expired(SignedDuration::ZERO).await }, Ending::Lease);
         let (findings, identity, rank, started_at) = (Rc::default(), OnceCell::new(), OnceCell::new(), OnceCell::new());
@@ -192,11 +203,15 @@ impl Agent {
     async fn live(&self) -> After {
         if self.is_renewed {
             let mut deadline = self.deadline.clone();
+            deadline.mark_unchanged();
+            let leased = async {
+                // Nobody but who reads the lease moves it.
+                while deadline.changed().await.is_ok() && *deadline.borrow_and_update() <= Timestamp::now() {}
+            };
             tokio::select! {
                 biased;
                 ending = self.endings.any() => return self.ended_early(ending, Uploaded::default()).await,
-                // Nobody but who reads the lease moves it.
-                _ = deadline.changed() => {}
+                () = leased => {}
             }
         }
         if let Some(done) = completion::kept(&self.state) {

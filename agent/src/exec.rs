@@ -33,7 +33,7 @@ pub(crate) struct Job {
     pub(crate) limit: Option<Duration>,
 }
 
-/// What the report begins with until there is one; the command's process id follows.
+/// What the report begins with; the command's process id follows, and on a line of its own how it ended.
 pub(crate) const STARTED: &str = "started";
 
 /// Runs the job and reports how it ended. The exit code says only whether the report was written.
@@ -46,7 +46,7 @@ pub(crate) async fn run(job: &Path, report: &Path) -> ExitCode {
         Ok(job) => perform(&job, report).await,
         Err(reason) => Exit::NotStarted { reason },
     };
-    let written = serde_json::to_vec(&exit).map_err(io::Error::from).and_then(|text| std::fs::write(report, text));
+    let written = serde_json::to_string(&exit).map_err(io::Error::from).and_then(|text| append(report, &format!("\n{text}")));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

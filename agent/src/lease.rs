@@ -21,10 +21,10 @@ const ARMED: &str = "deadline.json";
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How often the object is read.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(60);
-/// The pause before the object is asked for again, as long as it was never read.
+/// The pause before the object is asked for again after it could not be read; it doubles.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// How long a machine that was started again may take to read its lease: the one that it knows is over.
+/// How long a machine that was started again, or woke, may take to read its lease: the one that it knows is over.
 pub(crate) const READ_WITHIN: SignedDuration = SignedDuration::from_mins(3);
 
 /// The deadline that is known without asking anybody: that of user data, or a later word from an earlier boot.
@@ -123,6 +123,7 @@ pub(crate) async fn follow(followed: Followed, told: Told, interval: Duration) {
         };
         pause = match problem {
             None => interval,
+            Some(_) if complaint.is_empty() => FIRST_PAUSE.min(interval),
             Some(_) => (pause * 2).min(interval),
         };
         if problem.is_none() {

@@ -54,6 +54,9 @@ pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, ends: Ends) -> bool
     if !is_timed {
         eprintln!("spored: the timer for {deadline} could not be started");
     }
+    // Better an end as it wakes than none.
+    let is_scheduled =
+        is_scheduled || (!is_timed && ends.hibernates() && run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await);
     is_scheduled || is_timed
 }
 

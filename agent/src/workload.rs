@@ -102,7 +102,8 @@ impl Workload {
     pub(crate) async fn ended(&mut self) -> Result<Exit, String> {
         let status = self.child.wait().await;
         let report = std::fs::read(&self.report).unwrap_or_default();
-        if let Ok(exit) = serde_json::from_slice(&report) {
+        let last = report.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        if let Ok(exit) = serde_json::from_slice(last) {
             return Ok(exit);
         }
         match status {
@@ -147,7 +148,7 @@ async fn stop_unit(unit: &str) -> bool {
 
 /// Which process something is that was started under a name, as long as it is not known to have ended.
 pub(crate) fn pid(state: &State, name: &str) -> Option<u32> {
-    std::fs::read_to_string(report_path(state, name)).ok()?.strip_prefix(STARTED)?.trim().parse().ok()
+    std::fs::read_to_string(report_path(state, name)).ok()?.strip_prefix(STARTED)?.lines().next()?.trim().parse().ok()
 }
 
 fn report_path(state: &State, name: &str) -> PathBuf {

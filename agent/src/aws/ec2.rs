@@ -12,7 +12,7 @@ use super::{Call, Content, Session};
 use crate::failure::{Class, Failure};
 
 /// The time one call may take.
-pub(crate) const WITHIN: Duration = Duration::from_secs(15);
+const WITHIN: Duration = Duration::from_secs(15);
 
 /// What EC2 says to what was launched moments ago, or is between two states: it may be able to in a minute.
 const NOT_YET: [&str; 2] = ["IncorrectInstanceState", "UnsupportedOperation"];

@@ -32,7 +32,8 @@ fn sentence(record: &FleetRecord, launched: &BTreeMap<&InstanceId, &Launched>, i
 
 /// Whether an instance is in the groups that were asked for, and in one more, which is its fleet's own.
 fn groups(asked: &[String], seen: &[String]) -> Option<String> {
-    let (asked, seen): (BTreeSet<&str>, BTreeSet<&str>) = (asked.iter().map(String::as_str).collect(), seen.iter().map(String::as_str).collect());
+    let (asked, seen): (BTreeSet<&str>, BTreeSet<&str>) =
+        (asked.iter().map(String::as_str).collect(), seen.iter().map(String::as_str).collect());
     let missing: Vec<&str> = asked.difference(&seen).copied().collect();
     let others: Vec<&str> = seen.difference(&asked).copied().collect();
     match (missing.as_slice(), others.as_slice()) {

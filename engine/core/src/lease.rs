@@ -12,7 +12,7 @@ use spawn_model::layout::{self, SHARD_SIZE};
 use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Lease, SCHEMA};
 use spawn_model::spec::{FleetKind, LeaseSpec};
-use spawn_model::stopping::OnEnd;
+use spawn_model::stopping::{HIBERNATES_WITHIN, OnEnd};
 use spawn_model::tag;
 
 use crate::cost::lasts;
@@ -25,6 +25,8 @@ use crate::tags;
 /// Hand 3 strikes at the deadline and then so often, for an hour: a late launch or a failed attempt is caught.
 const REPEAT_MINUTES: u32 = 5;
 const REPEAT_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// How long after the deadline hand 3 stops what it has asked EC2 to hibernate: after the machine's own timer, [`HIBERNATES_WITHIN`].
+const STOPS_AFTER: SignedDuration = SignedDuration::from_secs(HIBERNATES_WITHIN.0.cast_signed() + 300);
 
 /// When a fleet's lease ends by what was asked for.
 #[must_use]
@@ -63,7 +65,7 @@ pub(crate) fn check(setup: Option<&Setup>, kind: FleetKind, lease: &LeaseSpec) -
                 OnEnd::Stop if field == "on_idle" => Ok(()),
                 OnEnd::Stop => setup.stop_document().map(drop),
                 // Without it, agents may not hibernate their machines either.
-                OnEnd::Hibernate => setup.hibernate_document().map(drop),
+                OnEnd::Hibernate => setup.hibernate_document().and(setup.stop_document()).map(drop),
             };
             needed.map_err(|error| error.at(Path::field("lease").key(field)))
         }),
@@ -94,11 +96,14 @@ pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord
         shards(record).map(|shard| strike(layout::schedule_name(run, shard), shard, document, end)).collect();
     // What was to be stopped has stopped.
     if stops_first(record) && deadline > aws.clock.now() {
-        let document = match record.spec.lease.on_expiry {
-            OnEnd::Hibernate => setup.hibernate_document()?,
-            _ => setup.stop_document()?,
-        };
-        schedules.extend(shards(record).map(|shard| strike(layout::stop_schedule_name(run, shard), shard, document, deadline)));
+        let mut stops_at = deadline;
+        if record.spec.lease.on_expiry == OnEnd::Hibernate {
+            let document = setup.hibernate_document()?;
+            schedules.extend(shards(record).map(|shard| strike(layout::hibernate_schedule_name(run, shard), shard, document, deadline)));
+            stops_at += STOPS_AFTER;
+        }
+        let document = setup.stop_document()?;
+        schedules.extend(shards(record).map(|shard| strike(layout::stop_schedule_name(run, shard), shard, document, stops_at)));
     }
     let puts = schedules.iter().map(|schedule| aws.schedules.put(schedule));
     try_join_all(puts).await.map(drop).map_err(|e| e.context("making the schedule that ends the fleet"))
@@ -124,7 +129,11 @@ pub(crate) async fn schedules_delete(aws: &Aws, setup: &Setup, record: &FleetRec
 pub(crate) async fn schedules_drop(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Result<()> {
     let ends = shards(record).map(|shard| layout::schedule_name(&record.run, shard));
     let stops = shards(record).filter(|_| stops_first(record)).map(|shard| layout::stop_schedule_name(&record.run, shard));
-    try_join_all(ends.chain(stops).map(|name| async move { aws.schedules.delete(&setup.schedule_group, &name).await })).await.map(drop)
+    let hibernates = record.spec.lease.on_expiry == OnEnd::Hibernate;
+    let hibernations = shards(record).filter(|_| hibernates).map(|shard| layout::hibernate_schedule_name(&record.run, shard));
+    try_join_all(ends.chain(stops).chain(hibernations).map(|name| async move { aws.schedules.delete(&setup.schedule_group, &name).await }))
+        .await
+        .map(drop)
 }
 
 /// Moves a run's deadline, on all three places that hold it, and tells its agents when they are idle.

@@ -36,7 +36,7 @@ impl Switch {
 }
 
 impl Engine {
-    /// Stops the instance of a fleet now, or hibernates it if it can. Its lease stays as it is.
+    /// Stops the instance of a fleet now, or hibernates it if that is what its lease does. Its lease stays as it is.
     ///
     /// # Errors
     /// `NeverStops` if powering off would end it, `FleetOver` if it is gone.
@@ -123,7 +123,8 @@ fn kept(fleet: &Fleet, verb: &str) -> Result<()> {
     let name = &fleet.record.spec.name;
     if !fleet.record.spec.lease.ends().stops() {
         let message = format!("{name} cannot be {verb}: powering it off ends it");
-        let help = "on_expiry or on_idle = \"stop\" in its lease make an instance that stops; `spawn rerun` runs this one again";
+        let help =
+            "on_expiry or on_idle = \"stop\" or \"hibernate\" in its lease make an instance that stops; `spawn rerun` runs this one again";
         return Err(Error::new(Class::Invalid, "NeverStops", message, help));
     }
     if fleet.alive.is_empty() {

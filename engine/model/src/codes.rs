@@ -305,8 +305,8 @@ pub const CODES: &[Code] = &[
         "NoPool",
         &[Class::Invalid],
         Left::Nothing,
-        "Every instance type was left out: it is of another architecture than the image, the set-up has no agent for it, or EC2 puts none of its instances into a cluster.",
-        "Name types of one architecture that the image and the set-up's agent have, and that `placement` allows.",
+        "Every instance type was left out: it is of another architecture than the image, the set-up has no agent for it, or EC2 does not do with it what `placement` or `lease` ask for: it puts none of its instances into a cluster, or hibernates none.",
+        "Name types of one architecture that the image and the set-up's agent have, and that `placement` and `lease` allow.",
     ),
     code(
         "NoPrice",
@@ -333,7 +333,7 @@ pub const CODES: &[Code] = &[
         "NoRoute",
         &[Class::Invalid],
         Left::Nothing,
-        "Instances in a subnet that `network.subnets` names would not reach S3 or CloudWatch Logs: they have no public address with a route to an internet gateway, no NAT gateway, and no endpoint.",
+        "Instances in a subnet that `network.subnets` names would not reach S3 or CloudWatch Logs, or EC2 where they hibernate: they have no public address with a route to an internet gateway, no NAT gateway, and no endpoint.",
         "Add the endpoints that the message names, or a NAT gateway, or set `network.public_address` in a subnet that leads to an internet gateway.",
     ),
     code(
@@ -484,8 +484,8 @@ pub const CODES: &[Code] = &[
         "RootTooSmall",
         &[Class::Invalid],
         Left::Nothing,
-        "The root volume that is asked for is smaller than the image.",
-        "Write at least the image's size, or leave `root_volume.size_gib` out.",
+        "The root volume that is asked for is smaller than the image, or has no room for the memory of an instance that hibernates.",
+        "Write at least the size that the message names, or leave `root_volume.size_gib` out.",
     ),
     code(
         "RunLost",

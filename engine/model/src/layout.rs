@@ -201,6 +201,12 @@ pub fn schedule_name(run: &RunId, shard: u32) -> String {
     format!("spawn-{run}-{shard}")
 }
 
+/// The name of the schedule that hibernates it before that.
+#[must_use]
+pub fn hibernate_schedule_name(run: &RunId, shard: u32) -> String {
+    format!("spawn-{run}-{shard}-hibernate")
+}
+
 /// The name of the schedule that stops it before that.
 #[must_use]
 pub fn stop_schedule_name(run: &RunId, shard: u32) -> String {

@@ -13,7 +13,7 @@ fields! {
     /// Where the instances are, and who reaches them.
     pub struct NetworkSpec {
         /// The subnets to launch into, all of one network, in order of preference. Instances need a way from there to S3 and to
-        /// CloudWatch Logs: public addresses, a NAT gateway, or endpoints. Left out: the subnets of the region's default network.
+        /// CloudWatch Logs, and to EC2 where they hibernate: public addresses, a NAT gateway, or endpoints. Left out: the subnets of the region's default network.
         subnets: Vec<String> => Optional, Replace;
         /// Security groups beside the fleet's own, by id, at most 4. The fleet's own lets its members reach each other, and nobody
         /// else reach them: whoever is to be let in is let in by a group named here.

@@ -29,7 +29,8 @@ fields! {
         budget: Option<f64> => Optional, InPlace;
         /// What becomes of an instance at the deadline: `terminate`, `stop` or `hibernate`. One that has stopped costs no more than its disks,
         /// and `spawn start`, or a lease that ends later, starts it again; its command then begins anew, or after hibernation goes on where it
-        /// was. To hibernate, its type has to be able to, and its root volume gets room for its memory. Only for `spawn_instance`, on demand.
+        /// was. To hibernate, type and image have to be able to (Amazon Linux 2023 is; EC2's user guide has the list), and the root volume gets
+        /// room for the memory; what is on instance stores is lost, and a public address is another one. Only for `spawn_instance`, on demand.
         on_expiry: OnEnd => Default("\"terminate\""), Replace;
         /// What becomes of an instance that is idle: `terminate`, `stop` or `hibernate`. One that has stopped is terminated at the latest when
         /// its lease says so, and can be started again until then. Only for `spawn_instance`, on demand.
@@ -100,7 +101,7 @@ fields! {
         /// A command that runs before an instance ends early, whether its own command still runs or not: in time before the deadline, when it
         /// is idle, and when EC2 takes a spot instance back, which leaves it at most 85 seconds. Then the fleet's command is asked to end,
         /// and results are kept. A lease that is extended after it has begun comes too late. It does not run when somebody ends the fleet or
-        /// the instance, nor before an instance hibernates, which loses nothing. Left out: nothing but the signal to end.
+        /// the instance, nor before an instance hibernates, which keeps what runs. Left out: nothing but the signal to end.
         pre_stop: Option<HookSpec> => Optional, Replace;
         /// A command that runs beside the fleet's own, while that runs, when EC2 says that a spot instance is likely to be taken back; what
         /// is in `$SPAWN_RESULTS` then is kept, and the fleet's command goes on. EC2 may say so long before its notice, with it, or never: without

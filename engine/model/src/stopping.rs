@@ -20,8 +20,8 @@ pub const RETAIN_MAX: Seconds = Seconds(3 * TTL_MAX.0);
 pub const HIBERNATED_MAX: Seconds = Seconds(60 * 86_400);
 /// The most memory that a machine may have that hibernates, in MiB: 150 GiB (EC2 user guide, "Prerequisites for EC2 instance hibernation").
 pub const HIBERNATED_MIB_MAX: u64 = 150 * 1024;
-/// How long after its deadline a machine stops that should have hibernated by then. Hibernating takes minutes, and what stops it from within
-/// must not come between.
+/// How long after its deadline a machine stops that should have hibernated by then. Hibernating takes minutes, and what stops it must not come
+/// between.
 pub const HIBERNATES_WITHIN: Seconds = Seconds(600);
 
 words! {
@@ -117,7 +117,7 @@ pub(crate) fn check_stopping(kind: FleetKind, fleet: &Value, root: &Path, proble
         problems.push(Problem::new(&path.key("on_idle"), "nothing says when the instance is idle", help));
     }
     if keeps("on_expiry") && !lease.get("idle").is_null() && !keeps("on_idle") {
-        let help = "Write on_idle = \"stop\", or leave idle out";
+        let help = "Write on_idle = \"stop\" or \"hibernate\", or leave idle out";
         problems.push(Problem::new(&path.key("on_idle"), "powering off stops this instance, so it cannot end for being idle", help));
     }
     if (keeps("on_expiry") || keeps("on_idle")) && !lease.get("budget").is_null() {
@@ -125,9 +125,12 @@ pub(crate) fn check_stopping(kind: FleetKind, fleet: &Value, root: &Path, proble
         problems.push(Problem::new(&path.key("budget"), "what is kept and started again has no cost that could be promised", help));
     }
     check_retain(lease.get("retain"), keeps("on_expiry"), &path.key("retain"), problems);
-    let hibernates = ["on_expiry", "on_idle"].map(|field| is(field, OnEnd::Hibernate));
-    if hibernates.contains(&true) {
-        check_hibernated(lease, hibernates, &path, problems);
+    if is("on_expiry", OnEnd::Hibernate) && !fleet.get("pre_stop").is_null() {
+        let message = "nothing runs before this instance hibernates, which keeps what runs on it";
+        problems.push(Problem::new(&root.key("pre_stop"), message, "Leave it out, or write on_expiry = \"stop\""));
+    }
+    if is("on_expiry", OnEnd::Hibernate) || is("on_idle", OnEnd::Hibernate) {
+        check_hibernated(lease, keeps("on_expiry"), &path, problems);
         if matches!(fleet.get("root_volume").get("encrypted"), Value::Bool(false)) {
             let path = root.key("root_volume").key("encrypted");
             let message = "EC2 hibernates only to an encrypted root volume: what is in memory is written there";
@@ -142,16 +145,17 @@ fn check_retain(retain: &Value, is_kept: bool, path: &Path, problems: &mut Vec<P
         let help = "Write one between them";
         problems.push(Problem::new(path, format!("{written:?} is not between {RETAIN_MIN} and {RETAIN_MAX}"), help));
     } else if !is_kept {
-        let help = "Write on_expiry = \"stop\", or leave retain out";
+        let help = "Write on_expiry = \"stop\" or \"hibernate\", or leave retain out";
         problems.push(Problem::new(path, "has no meaning for an instance that is terminated at its deadline", help));
     }
 }
 
-/// EC2 does not keep a machine hibernated for ever. One that was idle at once stays so for the whole lease, and then for as long as it is kept.
-fn check_hibernated(lease: &Value, [on_expiry, on_idle]: [bool; 2], path: &Path, problems: &mut Vec<Problem>) {
-    let ttl = written(lease.get("ttl")).filter(|_| on_idle).map_or(0, |(_, ttl)| ttl.0);
+/// EC2 does not keep a machine hibernated for ever. One that was idle at once, or that somebody hibernated, stays so for the whole lease, and then
+/// for as long as it is kept.
+fn check_hibernated(lease: &Value, is_kept: bool, path: &Path, problems: &mut Vec<Problem>) {
+    let ttl = written(lease.get("ttl")).map_or(0, |(_, ttl)| ttl.0);
     let retain = written(lease.get("retain")).map_or(RETAIN_DEFAULT, |(_, retain)| retain);
-    let longest = Seconds(ttl + if on_expiry { retain.0 } else { 0 });
+    let longest = Seconds(ttl + if is_kept { retain.0 } else { 0 });
     if longest > HIBERNATED_MAX && retain <= RETAIN_MAX {
         let message = format!("an instance could be hibernated for {longest}, and EC2 keeps one so for at most {HIBERNATED_MAX}");
         problems.push(Problem::new(&path.key("retain"), message, "Shorten it, or let the instance stop"));

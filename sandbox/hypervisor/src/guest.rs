@@ -158,8 +158,8 @@ impl Guest {
 
     async fn wake(&self, boot: &Boot) {
         self.layout.say("memory is back");
-        self.host.table.go_on(|owner| owner.machine == self.id).await;
         boot.sleeps(false);
+        self.host.table.go_on(|owner| owner.machine == self.id).await;
     }
 
     async fn switch_on(self: &Arc<Self>) -> io::Result<()> {

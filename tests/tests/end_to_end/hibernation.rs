@@ -47,13 +47,13 @@ fn terraform_keeps_what_hibernates_and_its_command_goes_on() {
         world.terraform(&instance(&[("lease", lease), ("files", COUNTS), ("command", r#"["./count"]"#), ("wait_for", r#""ready""#)]));
     terraform.apply().succeeded();
     terraform.assert_settled();
-    // Without the hand that would do it from outside.
+    // Without the hands that would do it from outside.
     let schedules = "scheduler = client('scheduler')\n\
                      for one in scheduler.list_schedules(GroupName='spawn')['Schedules']:\n\
-                     \x20   if one['Name'].endswith('-stop'): scheduler.delete_schedule(GroupName='spawn', Name=one['Name'])\n";
+                     \x20   if one['Name'].endswith(('-hibernate', '-stop')): scheduler.delete_schedule(GroupName='spawn', Name=one['Name'])\n";
     let since = world.position();
     world.python(schedules);
-    assert_eq!(world.calls(since, "DeleteSchedule").len(), 1);
+    assert_eq!(world.calls(since, "DeleteSchedule").len(), 2);
     let (who, n) = counts_beyond(&world, 1);
     // By the machine itself, in real time: only EC2 can do it, and the machine asks for it.
     until(&world, "stopped");

@@ -45,16 +45,13 @@ pub fn stop_document() -> String {
     document("Stops what still runs of a shard of a spawn run, found by tag.", find_and_end("StopInstances", &["running"]).into())
 }
 
-/// The document that hibernates what a shard of a run still runs. What cannot hibernate stops: EC2 refuses what is asked too soon after its boot.
+/// The document that hibernates what a shard of a run still runs. What EC2 does not hibernate yet is asked for again by the schedule's next
+/// repetition, and stopped by a schedule of its own.
 #[must_use]
 pub fn hibernate_document() -> String {
-    let running = &["running"];
-    let [find, mut hibernate] = find_and_end("StopInstances", running);
-    hibernate["name"] = json!("hibernate");
+    let [find, mut hibernate] = find_and_end("StopInstances", &["running"]);
     hibernate["inputs"]["Hibernate"] = json!(true);
-    hibernate["onFailure"] = json!("step:end");
-    let [_, stop] = find_and_end("StopInstances", running);
-    document("Hibernates what still runs of a shard of a spawn run, found by tag.", vec![find, hibernate, stop])
+    document("Hibernates what still runs of a shard of a spawn run, found by tag.", vec![find, hibernate])
 }
 
 fn document(description: &str, steps: Vec<Value>) -> String {

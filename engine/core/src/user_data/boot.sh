@@ -22,7 +22,10 @@ systemd=
 command -v systemctl >/dev/null && systemd=yes
 if [ "$systemd" ]; then
     systemctl daemon-reload
-    systemctl enable --now spawn-deadline.timer || echo "spawn: the timer for @DEADLINE@ could not be started" >&2
+    systemctl enable --now spawn-deadline.timer || {
+        echo "spawn: the timer for @DEADLINE@ could not be started" >&2
+        shutdown -P "+$minutes"
+    }
 @BOOT_TIMER@fi
 
 end() {

@@ -1,8 +1,8 @@
 //! Instances that stop: at their deadline, for being idle, or when somebody says so; and are started again, or end for good.
 
 use jiff::SignedDuration;
-use sandbox_cloud::Request;
 use sandbox_cloud::request::{AttributeChange, ModifyInstanceAttribute};
+use sandbox_cloud::{Fault, Request};
 use serde_json::json;
 use spawn_core::operation::Operation;
 use spawn_core::setup::{HIBERNATE_DOCUMENT, PARAMETER, STOP_DOCUMENT};
@@ -245,6 +245,30 @@ fn without_its_agent_the_schedules_alone_hibernate_it_and_end_it() {
         world.pass(60 * 60).await;
         assert_eq!(status(&world).await.0, Status::Expired);
     });
+}
+
+/// What EC2 does not hibernate is asked for again, and stopped by another schedule, a quarter of an hour after the deadline.
+#[test]
+fn what_ec2_refuses_to_hibernate_is_asked_again_and_then_stopped_by_the_schedules_alone() {
+    for (refused, hibernates) in [(2, true), (60, false)] {
+        run(async {
+            let world = warm().await;
+            world.state().agents.work = Box::new(|_| Work::Absent);
+            engine_launch(&world, &ending(OnEnd::Hibernate, 3600)).await;
+            world.pass(19 * 60).await;
+            world.state().cloud.fault(Fault::error("StopInstances", "UnsupportedOperation", refused));
+            world.pass(14 * 60).await;
+            assert_eq!(status(&world).await.0, if hibernates { Status::Stopped } else { Status::Running });
+            if !hibernates {
+                // Hibernating is refused for good; stopping is not.
+                world.state().schedules.retain(|(_, name), _| !name.ends_with("-hibernate"));
+                world.state().cloud.clear_faults();
+            }
+            world.pass(4 * 60).await;
+            let (stopped, why) = status(&world).await;
+            assert_eq!((stopped, why.starts_with("the instance is hibernated")), (Status::Stopped, hibernates), "{why}");
+        });
+    }
 }
 
 #[test]

@@ -84,6 +84,9 @@ impl Names {
             (deadline + SignedDuration::from_hours(1), "DEADLINE+1h"),
             // Of what is kept for an hour, when the last strike of its end is.
             (deadline + SignedDuration::from_hours(2), "DEADLINE+2h"),
+            // Of what hibernates, when it is stopped that does not.
+            (deadline + SignedDuration::from_mins(15), "DEADLINE+15m"),
+            (deadline + SignedDuration::from_mins(75), "DEADLINE+75m"),
         ] {
             let whole = Timestamp::from_second(at.as_second()).unwrap();
             self.words.push((at.to_string(), format!("{word}({name})")));

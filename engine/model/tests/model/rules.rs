@@ -244,6 +244,22 @@ fn what_an_instance_may_not_be() {
             .into(),
         ),
         (
+            "a hook that hibernation makes superfluous",
+            json!({
+                "name": "n", "instance_types": ["t3.micro"], "pre_stop": { "command": ["./save"] },
+                "lease": { "ttl": "1h", "on_expiry": "hibernate" },
+            })
+            .into(),
+        ),
+        (
+            "an idleness that hibernates until what has stopped is gone",
+            json!({
+                "name": "n", "instance_types": ["t3.micro"],
+                "lease": { "ttl": "30d", "idle": { "after": "15m" }, "on_idle": "hibernate", "on_expiry": "stop", "retain": "90d" },
+            })
+            .into(),
+        ),
+        (
             "hibernation for an idleness that is not told, and an end that powering off is not",
             json!({
                 "name": "n", "instance_types": ["t3.micro"], "lease": { "on_idle": "hibernate", "budget": 5 },

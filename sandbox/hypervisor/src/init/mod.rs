@@ -105,6 +105,8 @@ impl Boot {
         }
         drop(naps);
         self.asleep.send_replace(is_asleep);
+        // What waits for a span reckons anew.
+        self.changed.send_replace(());
     }
 
     fn units(&self) -> MutexGuard<'_, BTreeMap<String, Unit>> {

@@ -41,6 +41,9 @@ pub(super) enum Deed {
     /// Whose commands have rights in AWS.
     Entitled(u32),
     End(u32),
+    /// Of a fleet whose results go with it.
+    EndAll(u32),
+    /// With its results, whatever was asked for before.
     Erase(u32),
     Extend(u32),
     Shorten(u32),
@@ -90,7 +93,6 @@ pub(super) enum Change {
 }
 
 impl Deed {
-    /// The world before.
     /// Whether it is a launch, which is undone before its failure is told.
     pub(super) fn launches(self) -> bool {
         matches!(
@@ -107,6 +109,7 @@ impl Deed {
         )
     }
 
+    /// The world before.
     pub(super) async fn prepare(self) -> World {
         match self {
             Self::SetUp => World::new(),
@@ -165,6 +168,7 @@ impl Deed {
                 world
             }
             Self::End(size)
+            | Self::EndAll(size)
             | Self::Erase(size)
             | Self::Extend(size)
             | Self::Shorten(size)
@@ -180,13 +184,33 @@ impl Deed {
                 if matches!(self, Self::RerunScattered(_)) {
                     scatter(&world);
                 }
-                let spec = FleetSpec { delete_results: matches!(self, Self::Erase(_)), ..array(size) };
+                let spec = FleetSpec { delete_results: matches!(self, Self::EndAll(_)), ..array(size) };
                 launch(&world.process(), &spec).await.unwrap();
                 world.pass(60).await;
                 // Whoever looks first gathers what the ranks have recorded.
                 world.engine().find("tiles").await.unwrap();
                 world
             }
+        }
+    }
+
+    /// The operation of the engine that it is.
+    pub(super) fn operation(self) -> &'static str {
+        match self {
+            Self::SetUp | Self::Widen => "setup",
+            Self::TearDown => "setup_remove",
+            Self::End(_) | Self::EndAll(_) | Self::Service(Change::End) => "end",
+            Self::Erase(_) => "erase",
+            Self::Extend(_) | Self::Shorten(_) | Self::Calm(_) | Self::Service(Change::Extend | Change::Shorten) => "lease_change",
+            Self::Retag(_) | Self::Service(Change::Retag) => "update",
+            Self::Service(Change::Grow | Change::Shrink) => "resize",
+            Self::Rerun(_) | Self::RerunOver(_) | Self::RerunScattered(_) | Self::Service(Change::Rerun) => "rerun",
+            Self::Reap(_) | Self::ReapDead(_) | Self::Service(Change::Reap) => "reap",
+            Self::Start(_) => "start",
+            Self::Stop(_) => "stop",
+            Self::Acknowledge => "acknowledge",
+            launch if launch.launches() => "launch",
+            other => panic!("nobody has said which operation {other:?} is"),
         }
     }
 
@@ -236,7 +260,11 @@ impl Deed {
             }
             Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
             Self::Service(change) => change.perform(engine).await,
-            Self::End(_) | Self::Erase(_) => end(engine).await,
+            Self::End(_) | Self::EndAll(_) => end(engine).await,
+            Self::Erase(_) => match engine.find("tiles").await {
+                Err(error) if error.class == Class::NotFound => Ok(()),
+                found => engine.erase(&found?.record.fleet, SignedDuration::from_mins(5), &quiet).await,
+            },
             Self::Reap(_) | Self::ReapDead(_) => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
         }
     }

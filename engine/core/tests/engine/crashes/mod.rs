@@ -29,6 +29,7 @@ macro_rules! enrol {
             #[test]
             fn $name() {
                 for deed in [$($deed),+] {
+                    assert_eq!(deed.operation(), stringify!($operation), "{deed:?}");
                     survives_everything(deed, &TROUBLES);
                 }
             }
@@ -72,6 +73,7 @@ enrol! {
     running_a_service_again: rerun, Deed::Service(Change::Rerun);
     ending: end, Deed::End(3);
     ending_a_service: end, Deed::Service(Change::End);
+    ending_with_its_results: end, Deed::EndAll(3);
     erasing: erase, Deed::Erase(3);
     reaping: reap, Deed::Reap(3);
     reaping_a_launch_that_died: reap, Deed::ReapDead(3);
