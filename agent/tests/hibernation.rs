@@ -4,6 +4,8 @@
 
 mod world;
 
+use std::process::Child;
+
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::idle::IdleSpec;
 use spawn_model::problem::Path;
@@ -44,6 +46,14 @@ fn until_asked(world: &World, times: usize) {
     world.cloud.until(|requests, _| requests.iter().filter(|request| **request == HIBERNATE).count() >= times);
 }
 
+/// Ends the machine, and its command with it: by a lease that is over, where EC2 hibernates nothing any more.
+fn switch_off(world: &World, child: Child) {
+    world.cloud.fail("EC2", "Action=StopInstances", 400, "UnsupportedHibernationConfiguration", 100);
+    world.lease(soon(1));
+    let said = finish(child);
+    assert!(world.is_off(), "{said}");
+}
+
 #[test]
 fn at_its_deadline_it_hibernates_and_with_a_new_lease_it_goes_on_as_often_as_it_takes() {
     let world = near_its_deadline();
@@ -59,8 +69,7 @@ fn at_its_deadline_it_hibernates_and_with_a_new_lease_it_goes_on_as_often_as_it_
     assert!(!world.calls().iter().any(|call| call.starts_with("shutdown -P")), "what is scheduled at a moment would end it as it wakes");
     assert!(!world.is_off());
     assert_eq!((world.completion(0), world.cloud.events()), (None, vec!["attempt 1".to_owned()]), "one command, all the time");
-    let _ = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    finish(child);
+    switch_off(&world, child);
 }
 
 #[test]
@@ -80,8 +89,7 @@ fn what_cannot_hibernate_yet_is_asked_again() {
     let child = world.start();
     until_asked(&world, 4);
     assert!(!world.is_off());
-    let _ = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    finish(child);
+    switch_off(&world, child);
 }
 
 /// A machine that wakes finds its old deadline long past. It does not go by that before it has read its lease.
@@ -93,7 +101,7 @@ fn a_deadline_that_has_moved_meanwhile_ends_nothing() {
     world.shell("while true; do echo on; sleep 0.1; done");
     let child = world.start_with(&["--lease-interval", "3600"]);
     world.cloud.until(|requests, _| requests.iter().any(|request| request == "LOGS PutLogEvents"));
-    world.lease(soon(3600));
+    world.lease(soon(12));
     let lease = format!("GET {}", world.keys.lease());
     let read = |requests: &[String]| requests.iter().filter(|request| **request == lease).count();
     // At the deadline that it knew. Its command goes on to print after that.
@@ -102,8 +110,9 @@ fn a_deadline_that_has_moved_meanwhile_ends_nothing() {
     let before = printed(&world.cloud.requests());
     world.cloud.until(|requests, _| printed(requests) >= before + 3);
     assert!(!world.is_off());
-    let _ = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    // By the deadline that it has learnt.
     finish(child);
+    assert!(world.is_off());
 }
 
 #[test]
@@ -119,6 +128,5 @@ fn an_idle_machine_hibernates_and_says_since_when_it_was_idle() {
     let child = world.start();
     until_asked(&world, 1);
     assert!(stop(&world).idle.is_some() && !world.is_off());
-    let _ = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
-    finish(child);
+    switch_off(&world, child);
 }

@@ -32,6 +32,10 @@ fn sentence(record: &FleetRecord, launched: &BTreeMap<&InstanceId, &Launched>, i
 
 /// Whether an instance is in the groups that were asked for, and in one more, which is its fleet's own.
 fn groups(asked: &[String], seen: &[String]) -> Option<String> {
+    if seen.is_empty() {
+        // Every instance of a network has one: EC2 has not told them.
+        return None;
+    }
     let (asked, seen): (BTreeSet<&str>, BTreeSet<&str>) =
         (asked.iter().map(String::as_str).collect(), seen.iter().map(String::as_str).collect());
     let missing: Vec<&str> = asked.difference(&seen).copied().collect();
@@ -53,6 +57,7 @@ mod tests {
         let list = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         for (asked, seen, expected) in [
             ("", "own", ""),
+            ("a", "", ""),
             ("a b", "b own a", ""),
             ("", "own other", "is in the security groups other, own, of which only one is its fleet's own"),
             ("a", "a", "is not in its fleet's own security group any more"),
