@@ -42,7 +42,8 @@ pub(crate) async fn go_on() {
 pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, ends: Ends) -> bool {
     // There may be none to cancel.
     run(&["shutdown", "-c"]).await;
-    let is_scheduled = !ends.hibernates() && run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await;
+    let schedule = async || run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await;
+    let is_scheduled = !ends.hibernates() && schedule().await;
     if !is_scheduled && !ends.hibernates() {
         eprintln!("spored: the shutdown at {deadline} could not be scheduled");
     }
@@ -55,9 +56,7 @@ pub(crate) async fn arm(deadline: Timestamp, now: Timestamp, ends: Ends) -> bool
         eprintln!("spored: the timer for {deadline} could not be started");
     }
     // Better an end as it wakes than none.
-    let is_scheduled =
-        is_scheduled || (!is_timed && ends.hibernates() && run(&["shutdown", "-P", &format!("+{}", minutes(deadline, now))]).await);
-    is_scheduled || is_timed
+    is_scheduled || is_timed || (ends.hibernates() && schedule().await)
 }
 
 /// Whole minutes until the deadline, rounded up and never none.

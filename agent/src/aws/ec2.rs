@@ -7,7 +7,7 @@ use http::Method;
 use spawn_model::ids::InstanceId;
 
 use super::sign::Service;
-use super::xml::elements;
+use super::xml::refusal;
 use super::{Call, Content, Session};
 use crate::failure::{Class, Failure};
 
@@ -32,8 +32,6 @@ pub(crate) async fn hibernate(session: &Session, instance: &InstanceId) -> Resul
     if answer.status.is_success() {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&answer.body);
-    let element = |name| elements(&text, name).next().unwrap_or_default();
-    let failure = Failure::answered("StopInstances", answer.status, element("Code"), element("Message"));
+    let failure = refusal("StopInstances", &answer);
     Err(if NOT_YET.contains(&failure.code.as_str()) { Failure { class: Class::Transient, ..failure } } else { failure })
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use jiff::fmt::rfc2822;
 
 use super::sign::Service;
-use super::xml::elements;
+use super::xml::{elements, refusal};
 use super::{Call, Content, Session};
 use crate::failure::{Class, Failure};
 use crate::http::Answer;
@@ -160,9 +160,7 @@ impl Bucket {
         if answer.status.is_success() || answer.status == 304 {
             return Ok(answer);
         }
-        let text = String::from_utf8_lossy(&answer.body);
-        let element = |name| elements(&text, name).next().unwrap_or_default();
-        Err(Failure::answered(&what, answer.status, element("Code"), element("Message")))
+        Err(refusal(&what, &answer))
     }
 }
 

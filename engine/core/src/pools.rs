@@ -6,10 +6,10 @@ use spawn_model::market::{Fallback, MarketSpec, MarketType};
 use spawn_model::placement::Placement;
 use spawn_model::problem::Path;
 use spawn_model::spec::FleetSpec;
-use spawn_model::stopping::HIBERNATED_MIB_MAX;
 
 use crate::plan::Observed;
 use crate::ports::{Result, SpotPrice};
+use crate::types::never_hibernates;
 
 /// A place to launch: instance type, market and subnet, and with it the zone.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -98,11 +98,8 @@ pub(crate) fn pools(spec: &FleetSpec, observed: &Observed, notes: &mut Vec<Strin
             notes.push(format!("{name} is left out: the set-up has no agent for {}", found.architecture));
         } else if spec.placement == Some(Placement::Cluster) && !found.clusters {
             notes.push(format!("{name} is left out: EC2 puts none of its instances into a cluster"));
-        } else if spec.lease.ends().hibernates() && !found.hibernates {
-            notes.push(format!("{name} is left out: EC2 hibernates none of its instances"));
-        } else if spec.lease.ends().hibernates() && found.memory_mib > HIBERNATED_MIB_MAX {
-            let (has, most) = (found.memory_mib / 1024, HIBERNATED_MIB_MAX / 1024);
-            notes.push(format!("{name} is left out: it has {has} GiB of memory, and EC2 hibernates at most {most}"));
+        } else if let Some(why) = never_hibernates(found).filter(|_| spec.lease.ends().hibernates()) {
+            notes.push(format!("{name} is left out: {why}"));
         } else {
             places.extend(observed.subnets.iter().map(|subnet| (name, subnet)));
         }

@@ -52,8 +52,7 @@ pub(crate) async fn names(aws: &Aws, spec: &FleetSpec, by: By) -> Result<Vec<Str
 fn smallest<'t>(requirements: &RequirementsSpec, offered: &'t [InstanceType], wants_spot: bool, hibernates: bool) -> Vec<&'t InstanceType> {
     let fits = |kind: &&InstanceType| {
         let offer = Offer { name: &kind.name, vcpus: kind.vcpus, memory_mib: kind.memory_mib, gpus: kind.gpus };
-        let may_end = !hibernates || (kind.hibernates && kind.memory_mib <= HIBERNATED_MIB_MAX);
-        requirements.fits(&offer) && (kind.spot || !wants_spot) && may_end
+        requirements.fits(&offer) && (kind.spot || !wants_spot) && (!hibernates || never_hibernates(kind).is_none())
     };
     let mut fitting: Vec<&InstanceType> = offered.iter().filter(fits).collect();
     fitting.sort_by_key(|kind| (kind.vcpus, kind.memory_mib, &kind.name));
@@ -89,6 +88,15 @@ async fn spot_prices(aws: &Aws, types: &[&InstanceType]) -> Result<BTreeMap<Stri
         *known = known.min(price.usd_per_hour);
     }
     Ok(lowest)
+}
+
+/// Why instances of a type do not hibernate; nothing if they do.
+pub(crate) fn never_hibernates(kind: &InstanceType) -> Option<String> {
+    if !kind.hibernates {
+        return Some("EC2 hibernates none of its instances".to_owned());
+    }
+    let (has, most) = (kind.memory_mib / 1024, HIBERNATED_MIB_MAX / 1024);
+    (kind.memory_mib > HIBERNATED_MIB_MAX).then(|| format!("it has {has} GiB of memory, and EC2 hibernates at most {most}"))
 }
 
 fn no_type(requirements: &RequirementsSpec, region: &str, wants_spot: bool, hibernates: bool) -> Error {
