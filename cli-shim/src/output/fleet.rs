@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spawn_core::fleet::Fleet;
+use spawn_model::duration::Seconds;
 use spawn_model::idle::IdleSpec;
 use spawn_model::spec::{FleetKind, FleetReport, Member};
 use spawn_model::status::Status;
@@ -28,8 +29,12 @@ pub(crate) struct FleetView {
     /// Null unless it was ended for good.
     ended_at: Option<String>,
     notes: Vec<String>,
-    /// What somebody has changed of its instances, a sentence each.
+    /// What somebody has changed of its instances and of what they hang on, a sentence each.
     changed: Vec<String>,
+    /// What is wrong with what ends it from outside, a clause each.
+    lease_faults: Vec<String>,
+    #[serde(skip)]
+    ttl: Seconds,
     #[serde(skip)]
     idle: Option<IdleSpec>,
     #[serde(skip)]
@@ -57,6 +62,8 @@ impl FleetView {
             ended_at: fleet.ended_at.map(|at| at.to_string()),
             notes: fleet.notes.clone(),
             changed: fleet.changed.clone(),
+            lease_faults: fleet.lease_faults.clone(),
+            ttl: fleet.record.spec.lease.ttl,
             status: fleet.status,
             has_stopped: fleet.status == Status::Stopped || fleet.record.started_at.is_some(),
             deadline: fleet.deadline,
@@ -83,10 +90,11 @@ impl FleetView {
             text.push('\n');
             text.push_str(&members(&self.report.members));
         }
-        for note in self.notes.iter().chain(&self.changed) {
-            text.push_str(&format!("\nnote: {note}"));
-        }
-        if !self.notes.is_empty() || !self.changed.is_empty() {
+        let mended = format!("`spawn extend {} --ttl {}` puts it right", self.name, self.ttl);
+        let faults = self.lease_faults.iter().map(|fault| format!("{fault}; {mended}"));
+        let notes: String = self.notes.iter().chain(&self.changed).cloned().chain(faults).map(|note| format!("\nnote: {note}")).collect();
+        if !notes.is_empty() {
+            text.push_str(&notes);
             text.push('\n');
         }
         text
@@ -290,6 +298,7 @@ pub(crate) mod tests {
             results_uri: "s3://spawn-123456789012-us-east-1/fleets/fleet-abababababababab/runs/run-cdcdcdcdcdcdcdcd/results/".into(),
             notes: vec!["rank 1: output was cut at 64 MiB".into()],
             changed: vec!["i-0123456789abcdef0 is not in its fleet's own security group any more".into()],
+            lease_faults: vec!["the schedule spawn-run-cdcdcdcdcdcdcdcd-0 that ends it is not there".into()],
             alive: vec![InstanceId("i-00000000000000002".into())],
             ended_at: None,
         }
@@ -302,6 +311,7 @@ pub(crate) mod tests {
         fleet.alive.clear();
         fleet.notes.clear();
         fleet.changed.clear();
+        fleet.lease_faults.clear();
         fleet
     }
 

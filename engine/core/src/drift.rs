@@ -1,11 +1,14 @@
-//! What somebody has changed of a fleet's instances themselves, which nobody changes back: it is told, and the user decides.
+//! What somebody has changed of a fleet's instances and of a service's group, which nobody changes back: it is told, and the user decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use spawn_model::ids::InstanceId;
+use spawn_model::market::MarketType;
 use spawn_model::record::{FleetRecord, Launched};
+use spawn_model::status::Seen;
 
-use crate::ports::Instance;
+use crate::ports::{Group, Instance};
 
 /// How many instances are told of.
 const TOLD_MAX: usize = 8;
@@ -26,7 +29,7 @@ fn sentence(record: &FleetRecord, launched: &BTreeMap<&InstanceId, &Launched>, i
         format!("is a {is}, and was launched as a {was}: its price is another one")
     });
     let groups = groups(&record.spec.network.security_groups, &instance.group_ids);
-    let parts: Vec<String> = of_type.into_iter().chain(groups).collect();
+    let parts: Vec<String> = of_type.into_iter().chain(groups).chain(volumes(record, instance)).collect();
     (!parts.is_empty()).then(|| format!("{} {}", now.instance_id, parts.join("; it ")))
 }
 
@@ -46,6 +49,37 @@ fn groups(asked: &[String], seen: &[String]) -> Option<String> {
         ([], others) => Some(format!("is in the security groups {}, of which only one is its fleet's own", others.join(", "))),
         (missing, _) => Some(format!("is not in {} any more, which was asked for", missing.join(", "))),
     }
+}
+
+/// What has become of the volumes that an instance was launched with. What somebody has attached to it is theirs.
+fn volumes<'a>(record: &'a FleetRecord, instance: &'a Instance) -> impl Iterator<Item = String> {
+    let devices = iter::once(&record.image.root_device).chain(record.spec.volumes.keys());
+    // While it is pending, EC2 is still attaching them.
+    devices.filter(|_| instance.seen != Seen::Pending).filter_map(|device| {
+        let Some(found) = instance.volumes.iter().find(|volume| volume.device == *device) else {
+            return Some(format!("has lost its volume {device}"));
+        };
+        let kept = format!("leaves its volume {} ({device}) behind when it ends, which then costs on", found.volume_id);
+        (!found.ends_with_it).then_some(kept)
+    })
+}
+
+/// What has become of a service's group, whose size and tags are changed back.
+pub(crate) fn group(record: &FleetRecord, group: &Group) -> Option<String> {
+    let (market, launches) = (&record.spec.market, &group.launches);
+    let is_spot = market.r#type == MarketType::Spot;
+    let strange: Vec<&str> = launches.types.iter().filter(|name| !record.instance_types.contains(name)).map(String::as_str).collect();
+    let price = |price: Option<f64>| price.map_or("the on-demand price".to_owned(), |price| format!("${price}"));
+    let bid = launches.spot.and_then(|terms| terms.max_usd_per_hour);
+    let parts = [
+        (group.most != group.size).then(|| format!("may have {} instances, and is to have {}", group.most, group.size)),
+        (!strange.is_empty()).then(|| format!("launches {} too", strange.join(", "))),
+        (launches.spot.is_some() != is_spot).then(|| format!("launches {}", if is_spot { "on demand" } else { "spot" })),
+        (launches.on_demand_base != market.on_demand_base).then(|| format!("has {} of them on demand", launches.on_demand_base)),
+        (is_spot && bid != market.max_price).then(|| format!("pays {} for spot", price(bid))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("its Auto Scaling group {} was changed: it {}", group.name, parts.join("; it ")))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use spawn_model::spec::{FleetReport, Member};
 use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
 use spawn_model::tag;
 
+use crate::around::Around;
 use crate::drift;
 use crate::engine::whole_second;
 use crate::lease;
@@ -46,8 +47,11 @@ pub struct Fleet {
     pub results_uri: String,
     /// What ranks could not keep: uploads that failed, output that was cut.
     pub notes: Vec<String>,
-    /// What somebody has changed of instances that live, which nobody changes back: a sentence each.
+    /// What somebody has changed of instances that live, and of what they hang on, which nobody changes back: a sentence each.
     pub changed: Vec<String>,
+    /// What is wrong with what ends it from outside, a clause each. A change of its lease puts it right, if only to the one that it has. Not
+    /// looked for by whoever waits for the fleet, or is about to change it.
+    pub lease_faults: Vec<String>,
     /// Instances that still cost money.
     pub alive: Vec<InstanceId>,
     /// When it was ended for good, if it was: nothing but records, results and logs is left of it.
@@ -73,22 +77,33 @@ impl Fleet {
     }
 }
 
+/// How a fleet is looked at.
+#[derive(Clone, Copy)]
+pub(crate) enum Look<'a> {
+    /// For its members and its lease: by whoever waits for it, or is about to change it.
+    Members,
+    /// For everything.
+    Everything,
+    /// As one of many, which share what AWS says of them.
+    Shared(&'a Snapshots),
+}
+
 /// Looks at a fleet; nothing if there is no such fleet, or it was ended for good.
 ///
 /// # Errors
 /// If the bucket or EC2 cannot be read.
 pub async fn look(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<Fleet>> {
-    live(aws, ledger, None, fleet).await
+    live(aws, ledger, Look::Members, fleet).await
 }
 
-/// Looks at a fleet as one of many, which share what EC2 says of instances.
+/// Looks at a fleet as one of many, which share what AWS says of instances and schedules.
 pub(crate) async fn refresh(aws: &Aws, ledger: &Ledger, snapshots: &Snapshots, fleet: &FleetId) -> Result<Option<Fleet>> {
-    live(aws, ledger, Some(snapshots), fleet).await
+    live(aws, ledger, Look::Shared(snapshots), fleet).await
 }
 
-async fn live(aws: &Aws, ledger: &Ledger, snapshots: Option<&Snapshots>, fleet: &FleetId) -> Result<Option<Fleet>> {
+async fn live(aws: &Aws, ledger: &Ledger, look: Look<'_>, fleet: &FleetId) -> Result<Option<Fleet>> {
     match recorded(ledger, fleet).await? {
-        Some((record, false)) => seen(aws, ledger, snapshots, record, None).await.map(Some),
+        Some((record, false)) => seen(aws, ledger, look, record, None).await.map(Some),
         Some((_, true)) | None => Ok(None),
     }
 }
@@ -104,7 +119,7 @@ pub async fn inspect(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Opti
         // Its records are being deleted at this moment.
         return Ok(None);
     }
-    seen(aws, ledger, None, record, ended_at).await.map(Some)
+    seen(aws, ledger, Look::Everything, record, ended_at).await.map(Some)
 }
 
 /// What is recorded of a fleet, and whether it was ended for good.
@@ -118,35 +133,32 @@ async fn recorded(ledger: &Ledger, fleet: &FleetId) -> Result<Option<(FleetRecor
 
 /// A fleet as records and EC2 show it. The end of one that was ended for good is the end of its lease: what nothing else tells of,
 /// it ended.
-async fn seen(
-    aws: &Aws,
-    ledger: &Ledger,
-    snapshots: Option<&Snapshots>,
-    record: FleetRecord,
-    ended_at: Option<Timestamp>,
-) -> Result<Fleet> {
+async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, ended_at: Option<Timestamp>) -> Result<Fleet> {
     if service::is_service(&record) {
-        return service::seen(aws, ledger, record, ended_at).await;
+        return service::seen(aws, ledger, look, record, ended_at).await;
     }
     let fleet = &record.fleet;
     let size = size(ledger, &record).await?;
     let (lease, batches, told, completions) = try_join!(
         ledger.lease(fleet, &record.run),
         ledger.batches(fleet, &record.run),
-        told(aws, snapshots, &record),
+        told(aws, look, &record),
         ledger.completions(fleet, &record.run, size),
     )?;
-    let instances = match told {
-        Told::Itself(instances) => instances,
-        Told::All(snapshot) if snapshot.tells_all_of(&record.run, size, &batches) => snapshot.of_run(&record.run).to_vec(),
-        Told::All(_) => aws.instances.describe(&tags::of_run(&record.run)).await?,
+    let (instances, around) = match told {
+        Told::Itself(instances, around) => (instances, around),
+        Told::All(snapshot) if snapshot.tells_all_of(&record.run, size, &batches) => {
+            (snapshot.of_run(&record.run).to_vec(), Around::shared(&snapshot, &record))
+        }
+        Told::All(_) => (aws.instances.describe(&tags::of_run(&record.run)).await?, Around::default()),
     };
-    let alive = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
+    let alive: Vec<InstanceId> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> = instances.into_iter().filter(|i| tags::is_of_run(&i.tags, &record.run)).collect();
     let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
     let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(|i| tags::deadline(&i.tags)), ended_at);
     let now = aws.clock.now();
     let dates = Dates { deadline, kept_until: record.spec.lease.ends().stops().then_some(end), now };
+    let around = around.of_what_lives(&record, &alive, now);
 
     let mut by_rank: BTreeMap<u32, Launched> = BTreeMap::new();
     for batch in &batches {
@@ -194,6 +206,7 @@ async fn seen(
         status_reason.push_str(&format!("; of the {} that were asked for, {size} were launched", record.spec.size));
     }
     status_reason.push_str(&afterword(&record, ended_at));
+    let by_instance = by_rank.values().map(|launched| (&launched.instance_id, launched)).collect();
     Ok(Fleet {
         deadline,
         status,
@@ -203,7 +216,8 @@ async fn seen(
         idle: lease.idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: results_uri(ledger, &record),
-        changed: drift::changed(&record, &by_rank.values().map(|launched| (&launched.instance_id, launched)).collect(), &instances),
+        changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances)).collect(),
+        lease_faults: around.lease_faults(&record, deadline, now),
         notes: completions.iter().flat_map(|completion| notes(completion, size)).collect(),
         alive,
         ended_at,
@@ -225,27 +239,30 @@ pub(crate) fn results_uri(ledger: &Ledger, record: &FleetRecord) -> String {
     format!("s3://{}/{}", ledger.bucket(), RunKeys::new(&record.fleet, &record.run).results())
 }
 
-/// Whom EC2 has told of a fleet's instances.
+/// Whom AWS has told of a fleet's instances, and of what else it hangs on.
 enum Told {
     /// This look alone, just now.
-    Itself(Vec<Instance>),
+    Itself(Vec<Instance>, Around),
     /// All looks of a refresh, a while ago.
     All(Arc<Snapshot>),
 }
 
-async fn told(aws: &Aws, snapshots: Option<&Snapshots>, record: &FleetRecord) -> Result<Told> {
+async fn told(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Result<Told> {
     if record.next.is_some() {
         // While another run is being started, what lives of that one is the fleet's too.
-        return aws.instances.describe(&tags::of_fleet(&record.fleet)).await.map(Told::Itself);
+        let instances = aws.instances.describe(&tags::of_fleet(&record.fleet)).await?;
+        return Ok(Told::Itself(instances, Around::default()));
     }
-    let snapshot = match snapshots {
-        Some(snapshots) => snapshots.current().await?,
-        None => None,
+    let snapshot = match look {
+        Look::Shared(snapshots) => snapshots.current().await?,
+        Look::Members | Look::Everything => None,
     };
-    match snapshot {
-        Some(snapshot) => Ok(Told::All(snapshot)),
-        None => aws.instances.describe(&tags::of_run(&record.run)).await.map(Told::Itself),
+    if let Some(snapshot) = snapshot {
+        return Ok(Told::All(snapshot));
     }
+    let run = tags::of_run(&record.run);
+    let (instances, around) = try_join!(aws.instances.describe(&run), Around::look(aws, look, record))?;
+    Ok(Told::Itself(instances, around))
 }
 
 /// How many ranks a run has: fewer than asked for, if fewer may do and its launch is over.

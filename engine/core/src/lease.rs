@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error};
+use spawn_model::ids::RunId;
 use spawn_model::layout::{self, SHARD_SIZE};
 use spawn_model::problem::Path;
 use spawn_model::record::{FleetRecord, Lease, SCHEMA};
@@ -17,9 +18,9 @@ use spawn_model::tag;
 
 use crate::cost::lasts;
 use crate::ledger::Ledger;
-use crate::ports::{Aws, Result, Schedule, Span, Tags, Target};
+use crate::ports::{Aws, Result, Schedule, Scheduled, Schedules, Span, Tags, Target};
 use crate::service;
-use crate::setup::Setup;
+use crate::setup::{SCHEDULE_GROUP, Setup};
 use crate::tags;
 
 /// Hand 3 strikes at the deadline and then so often, for an hour: a late launch or a failed attempt is caught.
@@ -73,40 +74,94 @@ pub(crate) fn check(setup: Option<&Setup>, kind: FleetKind, lease: &LeaseSpec) -
     }
 }
 
-/// Makes or moves the schedules that end a run's shards.
-pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
-    let strike = |name: String, shard: u32, document: &str, at: Timestamp| Schedule {
-        name,
-        group: setup.schedule_group.clone(),
-        span: Some(Span { start: at, end: at + REPEAT_FOR }),
-        every_minutes: REPEAT_MINUTES,
-        role_arn: setup.scheduler_role_arn.clone(),
-        target: Target::Automation {
-            document: document.to_owned(),
-            parameters: BTreeMap::from([
-                ("AutomationAssumeRole".to_owned(), vec![setup.automation_role_arn.clone()]),
-                ("Run".to_owned(), vec![record.run.to_string()]),
-                ("Shard".to_owned(), vec![shard.to_string()]),
-            ]),
-        },
+/// A schedule of hand 3: what it does to the instances of a shard, and from when on.
+struct Strike {
+    name: String,
+    shard: u32,
+    does: OnEnd,
+    at: Timestamp,
+}
+
+/// What ends a run, and what stops it before that, if its deadline is after `now`.
+fn strikes(record: &FleetRecord, deadline: Timestamp, now: Timestamp) -> Vec<Strike> {
+    let run = &record.run;
+    let of_all = |name: fn(&RunId, u32) -> String, does: OnEnd, at: Timestamp| {
+        shards(record).map(move |shard| Strike { name: name(run, shard), shard, does, at })
     };
-    let (run, end) = (&record.run, end_after(record, deadline));
-    let document = if service::is_service(record) { setup.group_document()? } else { &setup.document };
-    let mut schedules: Vec<Schedule> =
-        shards(record).map(|shard| strike(layout::schedule_name(run, shard), shard, document, end)).collect();
+    let mut strikes: Vec<Strike> = of_all(layout::schedule_name, OnEnd::Terminate, end_after(record, deadline)).collect();
     // What was to be stopped has stopped.
-    if stops_first(record) && deadline > aws.clock.now() {
+    if stops_first(record) && deadline > now {
         let mut stops_at = deadline;
         if record.spec.lease.on_expiry == OnEnd::Hibernate {
-            let document = setup.hibernate_document()?;
-            schedules.extend(shards(record).map(|shard| strike(layout::hibernate_schedule_name(run, shard), shard, document, deadline)));
+            strikes.extend(of_all(layout::hibernate_schedule_name, OnEnd::Hibernate, deadline));
             stops_at += STOPS_AFTER;
         }
-        let document = setup.stop_document()?;
-        schedules.extend(shards(record).map(|shard| strike(layout::stop_schedule_name(run, shard), shard, document, stops_at)));
+        strikes.extend(of_all(layout::stop_schedule_name, OnEnd::Stop, stops_at));
     }
+    strikes
+}
+
+/// Makes or moves the schedules that end a run's shards.
+pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord, deadline: Timestamp) -> Result<()> {
+    let schedule = |strike: Strike| {
+        let document = match strike.does {
+            OnEnd::Terminate if service::is_service(record) => setup.group_document()?,
+            OnEnd::Terminate => &setup.document,
+            OnEnd::Stop => setup.stop_document()?,
+            OnEnd::Hibernate => setup.hibernate_document()?,
+        };
+        Ok(Schedule {
+            name: strike.name,
+            group: setup.schedule_group.clone(),
+            span: Some(Span { start: strike.at, end: strike.at + REPEAT_FOR }),
+            every_minutes: REPEAT_MINUTES,
+            role_arn: setup.scheduler_role_arn.clone(),
+            target: Target::Automation {
+                document: document.to_owned(),
+                parameters: BTreeMap::from([
+                    ("AutomationAssumeRole".to_owned(), vec![setup.automation_role_arn.clone()]),
+                    ("Run".to_owned(), vec![record.run.to_string()]),
+                    ("Shard".to_owned(), vec![strike.shard.to_string()]),
+                ]),
+            },
+        })
+    };
+    let schedules: Vec<Schedule> = strikes(record, deadline, aws.clock.now()).into_iter().map(schedule).collect::<Result<_>>()?;
     let puts = schedules.iter().map(|schedule| aws.schedules.put(schedule));
     try_join_all(puts).await.map(drop).map_err(|e| e.context("making the schedule that ends the fleet"))
+}
+
+/// What is wrong with the schedules of a run that lives, a sentence each: one that is not there, or that somebody has disabled.
+pub(crate) fn schedule_faults(record: &FleetRecord, deadline: Timestamp, now: Timestamp, there: &[Scheduled]) -> Vec<String> {
+    if end_after(record, deadline) <= now {
+        // They are at work, and delete themselves.
+        return Vec::new();
+    }
+    let there: BTreeMap<&str, bool> = there.iter().map(|schedule| (schedule.name.as_str(), schedule.is_enabled)).collect();
+    let fault = |strike: Strike| {
+        let does = match strike.does {
+            OnEnd::Terminate => "ends",
+            OnEnd::Stop => "stops",
+            OnEnd::Hibernate => "hibernates",
+        };
+        let what = match there.get(strike.name.as_str()) {
+            Some(true) => return None,
+            Some(false) => "is disabled",
+            None => "is not there",
+        };
+        Some(format!("the schedule {} that {does} it {what}", strike.name))
+    };
+    strikes(record, deadline, now).into_iter().filter_map(fault).collect()
+}
+
+/// The schedules that a run has.
+pub(crate) async fn schedules_of(schedules: &dyn Schedules, run: &RunId) -> Result<Vec<Scheduled>> {
+    schedules.list(SCHEDULE_GROUP, &layout::schedule_prefix(run)).await
+}
+
+/// Those that any run has.
+pub(crate) async fn schedules_of_all(schedules: &dyn Schedules) -> Result<Vec<Scheduled>> {
+    schedules.list(SCHEDULE_GROUP, layout::SCHEDULES_PREFIX).await
 }
 
 /// A service has one, whatever its size becomes.
@@ -121,19 +176,15 @@ fn stops_first(record: &FleetRecord) -> bool {
 
 /// Deletes the schedules of a run, also those of shards that nobody remembers.
 pub(crate) async fn schedules_delete(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Result<()> {
-    let names = aws.schedules.list(&setup.schedule_group, &format!("spawn-{}-", record.run)).await?;
-    try_join_all(names.iter().map(|name| aws.schedules.delete(&setup.schedule_group, name))).await.map(drop)
+    let found = aws.schedules.list(&setup.schedule_group, &layout::schedule_prefix(&record.run)).await?;
+    try_join_all(found.iter().map(|schedule| aws.schedules.delete(&setup.schedule_group, &schedule.name))).await.map(drop)
 }
 
 /// Deletes the schedules that a run has by its size: one call for each, where nobody can have forgotten any.
 pub(crate) async fn schedules_drop(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Result<()> {
-    let ends = shards(record).map(|shard| layout::schedule_name(&record.run, shard));
-    let stops = shards(record).filter(|_| stops_first(record)).map(|shard| layout::stop_schedule_name(&record.run, shard));
-    let hibernates = record.spec.lease.on_expiry == OnEnd::Hibernate;
-    let hibernations = shards(record).filter(|_| hibernates).map(|shard| layout::hibernate_schedule_name(&record.run, shard));
-    try_join_all(ends.chain(stops).chain(hibernations).map(|name| async move { aws.schedules.delete(&setup.schedule_group, &name).await }))
-        .await
-        .map(drop)
+    // Those that stop it, too, whether they have been or not.
+    let all = strikes(record, deadline_of(record), Timestamp::MIN);
+    try_join_all(all.iter().map(|strike| aws.schedules.delete(&setup.schedule_group, &strike.name))).await.map(drop)
 }
 
 /// Moves a run's deadline, on all three places that hold it, and tells its agents when they are idle.

@@ -26,6 +26,7 @@
 //!
 //! Only `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
+mod around;
 pub mod artifacts;
 mod bucket;
 mod change;

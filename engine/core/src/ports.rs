@@ -152,8 +152,21 @@ pub struct Instance {
     pub launched_at: Timestamp,
     /// Its security groups.
     pub group_ids: Vec<String>,
+    /// The volumes that are attached to it; while it is pending, some of them.
+    pub volumes: Vec<Attached>,
     /// Its tags.
     pub tags: Tags,
+}
+
+/// A volume that is attached to an instance.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Attached {
+    /// The device, such as `/dev/xvda`.
+    pub device: String,
+    /// `vol-…`.
+    pub volume_id: String,
+    /// Whether it is deleted when the instance terminates.
+    pub ends_with_it: bool,
 }
 
 /// What EC2 says of an instance type.
@@ -393,6 +406,9 @@ pub trait Identity: Send + Sync {
     /// Makes a role under the path `/spawn/`: `CreateRole`, `PutRolePolicy`, and `AttachRolePolicy` for each managed policy; it exists counts as
     /// done, and the policies are put again. The ARN.
     async fn role_ensure(&self, role: &RoleRequest) -> Result<String>;
+    /// `GetRolePolicy`: what the inline policy of a role says (JSON), as [`Identity::role_ensure`] puts it; nothing if there is no such role
+    /// or no policy in it.
+    async fn role_policy(&self, name: &str) -> Result<Option<String>>;
     /// `PutRolePolicy`: what a role that is there may do from now on. `NoSuchEntity` if it is not.
     async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()>;
     /// Makes an instance profile with the role of the same name: `CreateInstanceProfile`, `AddRoleToInstanceProfile`.
@@ -438,6 +454,15 @@ pub struct Span {
     pub end: Timestamp,
 }
 
+/// A schedule as a list of them shows it.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Scheduled {
+    /// Its name.
+    pub name: String,
+    /// Whether it does anything when its moment comes: somebody may have disabled it.
+    pub is_enabled: bool,
+}
+
 /// What a schedule does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Target {
@@ -462,8 +487,8 @@ pub trait Schedules: Send + Sync {
     async fn put(&self, schedule: &Schedule) -> Result<()>;
     /// `DeleteSchedule`. Gone is gone.
     async fn delete(&self, group: &str, name: &str) -> Result<()>;
-    /// `ListSchedules`: names in a group that begin with a prefix.
-    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<String>>;
+    /// `ListSchedules`: those in a group whose names begin with a prefix; one call a page of 100.
+    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<Scheduled>>;
     /// `CreateScheduleGroup`. It exists counts as done.
     async fn group_ensure(&self, group: &str) -> Result<()>;
     /// `DeleteScheduleGroup`. Gone is gone.

@@ -17,17 +17,25 @@ use crate::tags;
 
 /// The role of a fleet's instances.
 pub(crate) fn role(record: &FleetRecord, setup: &Setup) -> RoleRequest {
-    // It was read once already, when it was checked.
-    let asked: Vec<Policy> = record.spec.policies.iter().filter_map(|text| Policy::parse(text).ok()).collect();
-    let names = Names::new(&record.account, &record.region);
     RoleRequest {
         name: layout::role_name(&record.fleet),
         service: "ec2.amazonaws.com".to_owned(),
-        policy: names.fleet_policy(&record.fleet, record.spec.lease.ends().hibernates(), record.spec.lets_in(record.kind), &asked),
-        managed: asked.iter().filter_map(Policy::managed).map(str::to_owned).collect(),
+        policy: policy(record),
+        managed: asked(record).iter().filter_map(Policy::managed).map(str::to_owned).collect(),
         boundary: Some(setup.boundary_arn.clone()),
         tags: tags::of_parts(record),
     }
+}
+
+/// What it may do, but for managed policies (JSON).
+pub(crate) fn policy(record: &FleetRecord) -> String {
+    let (hibernates, lets_in) = (record.spec.lease.ends().hibernates(), record.spec.lets_in(record.kind));
+    Names::new(&record.account, &record.region).fleet_policy(&record.fleet, hibernates, lets_in, &asked(record))
+}
+
+fn asked(record: &FleetRecord) -> Vec<Policy> {
+    // It was read once already, when it was checked.
+    record.spec.policies.iter().filter_map(|text| Policy::parse(text).ok()).collect()
 }
 
 /// Whether what a spec asks for can be given at all.

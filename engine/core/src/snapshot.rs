@@ -1,4 +1,4 @@
-//! What the looks of one refresh share: every instance of spawn's, as EC2 described them at one moment.
+//! What the looks of one refresh share: every instance of spawn's and every schedule of its runs, as they were at one moment.
 //!
 //! Terraform reads each resource by itself, and does not say how many there are. A thousand that ask for their own instances are a
 //! thousand calls of `DescribeInstances`, on rates that the whole account shares. So all but the first few of a process share a
@@ -11,14 +11,15 @@ mod writes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, try_join};
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::record::Batch;
 use spawn_model::tag;
 
-use crate::ports::{Aws, Clock, Instance, Instances, Result};
+use crate::lease;
+use crate::ports::{Aws, Clock, Instance, Instances, Result, Scheduled, Schedules};
 use crate::tags;
 
 pub(crate) use writes::WriteInvalidate;
@@ -34,27 +35,39 @@ const ALONE_MAX: u32 = 3;
 /// done before the process began is never missed; what is done during a refresh may come after a read of its own just as well.
 const AGE_MAX: SignedDuration = SignedDuration::from_secs(30);
 
-/// Every instance of spawn's at one moment.
+/// Every instance of spawn's, and every schedule of its runs, at one moment.
 pub(crate) struct Snapshot {
     /// When EC2 was asked.
     asked_at: Timestamp,
     runs: BTreeMap<String, Vec<Instance>>,
+    /// By name.
+    schedules: Vec<Scheduled>,
 }
 
 impl Snapshot {
-    async fn take(instances: Arc<dyn Instances>, asked_at: Timestamp) -> Result<Arc<Self>> {
+    async fn take(sources: Sources, asked_at: Timestamp) -> Result<Arc<Self>> {
+        let any_run = tags::of_any_run();
+        let (instances, mut schedules) = try_join!(sources.instances.describe(&any_run), lease::schedules_of_all(&*sources.schedules))?;
+        schedules.sort_unstable();
         let mut runs: BTreeMap<String, Vec<Instance>> = BTreeMap::new();
-        for instance in instances.describe(&tags::of_any_run()).await? {
+        for instance in instances {
             if let Some(run) = instance.tags.get(tag::RUN) {
                 runs.entry(run.clone()).or_default().push(instance);
             }
         }
-        Ok(Arc::new(Self { asked_at, runs }))
+        Ok(Arc::new(Self { asked_at, runs, schedules }))
     }
 
     /// The instances of a run.
     pub(crate) fn of_run(&self, run: &RunId) -> &[Instance] {
         self.runs.get(run.as_str()).map_or(&[], Vec::as_slice)
+    }
+
+    /// The schedules whose names begin so.
+    pub(crate) fn schedules(&self, name_prefix: &str) -> &[Scheduled] {
+        let first = self.schedules.partition_point(|schedule| schedule.name.as_str() < name_prefix);
+        let rest = &self.schedules[first..];
+        &rest[..rest.partition_point(|schedule| schedule.name.starts_with(name_prefix))]
     }
 
     /// Whether it tells of a run of so many ranks what a look of its own would have told at that moment: none of its instances is
@@ -81,22 +94,30 @@ struct Latest {
     taking: Option<(Timestamp, Taking)>,
 }
 
+/// Where a snapshot comes from.
+#[derive(Clone)]
+struct Sources {
+    instances: Arc<dyn Instances>,
+    schedules: Arc<dyn Schedules>,
+}
+
 /// The snapshots of one process.
 pub(crate) struct Snapshots {
-    instances: Arc<dyn Instances>,
+    sources: Sources,
     clock: Arc<dyn Clock>,
     latest: Mutex<Latest>,
 }
 
 impl Snapshots {
     pub(crate) fn new(aws: &Aws) -> Self {
-        Self { instances: aws.instances.clone(), clock: aws.clock.clone(), latest: Mutex::default() }
+        let sources = Sources { instances: aws.instances.clone(), schedules: aws.schedules.clone() };
+        Self { sources, clock: aws.clock.clone(), latest: Mutex::default() }
     }
 
     /// A snapshot that is valid now; nothing for the few looks that had better ask for their own instances.
     ///
     /// # Errors
-    /// That EC2 cannot be read, for everybody who waits for this snapshot; the next one asks again.
+    /// That EC2 or Scheduler cannot be read, for everybody who waits for this snapshot; the next one asks again.
     pub(crate) async fn current(&self) -> Result<Option<Arc<Snapshot>>> {
         match self.taking() {
             Some(taking) => taking.await.map(Some),
@@ -115,7 +136,7 @@ impl Snapshots {
             latest.alone += 1;
             return None;
         }
-        let taking = Snapshot::take(self.instances.clone(), now).boxed().shared();
+        let taking = Snapshot::take(self.sources.clone(), now).boxed().shared();
         latest.taking = Some((now, taking.clone()));
         Some(taking)
     }

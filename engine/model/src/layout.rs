@@ -195,6 +195,15 @@ pub fn shard_of_rank(rank: u32) -> u32 {
     rank / SHARD_SIZE
 }
 
+/// What the names of the schedules of all runs begin with.
+pub const SCHEDULES_PREFIX: &str = "spawn-run-";
+
+/// What the names of a run's schedules begin with.
+#[must_use]
+pub fn schedule_prefix(run: &RunId) -> String {
+    format!("spawn-{run}-")
+}
+
 /// The name of the schedule that ends a shard of a run.
 #[must_use]
 pub fn schedule_name(run: &RunId, shard: u32) -> String {

@@ -218,6 +218,13 @@ fn attributes() {
     assert!(read(&mut world, "instanceInitiatedShutdownBehavior").contains("terminate"));
     assert_eq!(world.cloud.machine(&ids[0]).unwrap().shutdown_behavior, ShutdownBehavior::Terminate);
 
+    let root = world.instance(&ids[0]).volumes[0].device_name.clone();
+    let strange = AttributeChange::DeleteOnTermination(vec![(root.clone(), false), ("/dev/sdz".to_owned(), false)]);
+    assert_eq!(world.call(modify(strange)).unwrap_err().code, "InvalidInstanceAttributeValue");
+    assert!(world.instance(&ids[0]).volumes[0].delete_on_termination, "nothing of what is refused is done");
+    world.call(modify(AttributeChange::DeleteOnTermination(vec![(root, false)]))).unwrap();
+    assert!(!world.instance(&ids[0]).volumes[0].delete_on_termination);
+
     let data = || AttributeChange::UserData(b"two".to_vec());
     let resize = || AttributeChange::InstanceType("c7i.xlarge".into());
     for change in [data(), resize()] {

@@ -53,6 +53,10 @@ impl Identity for Iam {
         self.role_make(role).await
     }
 
+    async fn role_policy(&self, name: &str) -> Result<Option<String>> {
+        self.get_policy(name).await
+    }
+
     async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()> {
         self.put_policy(name, policy).await
     }

@@ -49,9 +49,8 @@ impl Iam {
         };
         let get = self.client.get_policy_version().policy_arn(arn).version_id(version);
         let Some(answer) = self.endpoint.call(GET_VERSION, || get.clone().send()).await.tolerate(GONE)? else { return Ok(None) };
-        // IAM hands documents out percent-encoded.
         let encoded = answer.policy_version.and_then(|version| version.document).ok_or_else(|| unexpected(GET_VERSION, "a document"))?;
-        Ok(Some(percent_encoding::percent_decode_str(&encoded).decode_utf8_lossy().into_owned()))
+        Ok(Some(decoded(&encoded)))
     }
 
     /// Deletes the versions of a policy that do not count any more. Says whether there is such a policy.
@@ -76,6 +75,11 @@ impl Iam {
         self.endpoint.call(DELETE, || delete.clone().send()).await.tolerate(GONE)?;
         Ok(())
     }
+}
+
+/// A document as it was put: IAM hands them out percent-encoded.
+pub(super) fn decoded(document: &str) -> String {
+    percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned()
 }
 
 /// Whether two documents say the same, however they are written.

@@ -4,6 +4,7 @@ use spawn_core::ports::{Result, RoleRequest, Tags};
 use spawn_model::error::{Class, Error};
 use spawn_model::layout::ROLE_PATH;
 
+use super::policies::decoded;
 use super::trust::{needs_account, trust_policy};
 use super::{GONE, Iam, iam_tags, unexpected};
 use crate::endpoint::Call;
@@ -13,6 +14,7 @@ const CREATE: Call = Call::once("iam", "CreateRole");
 const GET: Call = Call::repeatable("iam", "GetRole");
 const LIST: Call = Call::repeatable("iam", "ListRoles");
 const DELETE: Call = Call::repeatable("iam", "DeleteRole");
+const GET_POLICY: Call = Call::repeatable("iam", "GetRolePolicy");
 const PUT_POLICY: Call = Call::repeatable("iam", "PutRolePolicy");
 const LIST_POLICIES: Call = Call::repeatable("iam", "ListRolePolicies");
 const DELETE_POLICY: Call = Call::repeatable("iam", "DeleteRolePolicy");
@@ -51,6 +53,12 @@ impl Iam {
             self.endpoint.call(ATTACH, || attach.clone().send()).await?;
         }
         Ok(arn)
+    }
+
+    pub(super) async fn get_policy(&self, role: &str) -> Result<Option<String>> {
+        let get = self.client.get_role_policy().role_name(role).policy_name(POLICY_NAME);
+        let answer = self.endpoint.call(GET_POLICY, || get.clone().send()).await.tolerate(GONE)?;
+        Ok(answer.map(|answer| decoded(&answer.policy_document)))
     }
 
     pub(super) async fn put_policy(&self, role: &str, policy: &str) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{self, InstanceStateName, VolumeState};
 use jiff::Timestamp;
-use spawn_core::ports::{Instance, Result, Tags};
+use spawn_core::ports::{Attached, Instance, Result, Tags};
 use spawn_model::ids::InstanceId;
 use spawn_model::market::MarketType;
 use spawn_model::record::Launched;
@@ -71,8 +71,18 @@ fn instance(described: &types::Instance) -> Instance {
         // EC2 always tells it. Were it not told, an instance without a deadline would be long past one.
         launched_at: described.launch_time().and_then(|at| Timestamp::from_second(at.secs()).ok()).unwrap_or_default(),
         group_ids: described.security_groups().iter().filter_map(|group| group.group_id()).map(str::to_owned).collect(),
+        volumes: described.block_device_mappings().iter().filter_map(attached).collect(),
         tags: tags_of(described.tags()),
     }
+}
+
+fn attached(device: &types::InstanceBlockDeviceMapping) -> Option<Attached> {
+    let volume = device.ebs()?;
+    Some(Attached {
+        device: device.device_name()?.to_owned(),
+        volume_id: volume.volume_id()?.to_owned(),
+        ends_with_it: volume.delete_on_termination() == Some(true),
+    })
 }
 
 /// What a launch and every later description have in common. A terminated instance has lost its address.

@@ -29,7 +29,7 @@ const DELETE: Call = Call::repeatable("autoscaling", "DeleteAutoScalingGroup");
 /// The process that ends instances which work, so that zones have as many.
 const REBALANCE: &str = "AZRebalance";
 /// The action that takes a group's instances away.
-const DEADLINE: &str = "spawn-deadline";
+pub(super) const DEADLINE: &str = "spawn-deadline";
 /// What tags of groups are tags of.
 const GROUP: &str = "auto-scaling-group";
 

@@ -77,6 +77,10 @@ impl Scaling for AutoScaling {
         self.put_deadline(name, at).await
     }
 
+    async fn emptied_at(&self, name: &str) -> Result<Option<Timestamp>> {
+        self.deadline_of(name).await
+    }
+
     async fn group_tag(&self, name: &str, tags: &Tags) -> Result<()> {
         self.set_tags(name, tags).await
     }

@@ -2,14 +2,17 @@
 
 use aws_sdk_autoscaling::types::{self, Activity, Filter, ScalingActivityStatusCode};
 use jiff::Timestamp;
-use spawn_core::ports::{Group, Result, Tags};
+use spawn_core::ports::{Group, Launches, Result, SpotTerms, Tags};
+use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
 
 use super::AutoScaling;
+use super::groups::DEADLINE;
 use super::words::told;
 use crate::endpoint::Call;
 
 const DESCRIBE: Call = Call::repeatable("autoscaling", "DescribeAutoScalingGroups");
+const ACTIONS: Call = Call::repeatable("autoscaling", "DescribeScheduledActions");
 const ACTIVITIES: Call = Call::repeatable("autoscaling", "DescribeScalingActivities");
 
 /// The most groups in a page.
@@ -42,6 +45,18 @@ impl AutoScaling {
         }
     }
 
+    /// When what has this name empties the group, however somebody has changed it; nothing if it would leave some.
+    pub(super) async fn deadline_of(&self, name: &str) -> Result<Option<Timestamp>> {
+        let describe = self.client.describe_scheduled_actions().auto_scaling_group_name(name).scheduled_action_names(DEADLINE);
+        let answer = match self.endpoint.call(ACTIONS, || describe.clone().send()).await.map_err(told) {
+            Err(error) if error.class == Class::NotFound => return Ok(None),
+            answer => answer?,
+        };
+        let empties = |action: &&types::ScheduledUpdateGroupAction| action.max_size() == Some(0);
+        let at = answer.scheduled_update_group_actions().iter().find(empties).and_then(|action| action.start_time());
+        Ok(at.and_then(|at| Timestamp::from_second(at.secs()).ok()))
+    }
+
     pub(super) async fn last_refusal(&self, name: &str) -> Result<Option<String>> {
         let describe = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(ACTIVITIES_MAX);
         let answer = self.endpoint.call(ACTIVITIES, || describe.clone().send()).await.map_err(told)?;
@@ -63,18 +78,36 @@ fn has_failed(activity: &Activity) -> bool {
 fn group(described: &types::AutoScalingGroup) -> Group {
     let tags = described.tags().iter();
     let count = |count: Option<i32>| count.and_then(|count| u32::try_from(count).ok()).unwrap_or_default();
-    let overrides = described.mixed_instances_policy().and_then(|policy| policy.launch_template()).map(|template| template.overrides());
     Group {
         name: described.auto_scaling_group_name().unwrap_or_default().to_owned(),
         size: count(described.desired_capacity()),
         least: count(described.min_size()),
-        types: overrides.unwrap_or_default().iter().filter_map(|of_type| of_type.instance_type().map(str::to_owned)).collect(),
+        most: count(described.max_size()),
+        launches: described.mixed_instances_policy().map(launches).unwrap_or_default(),
         instances: described.instances().iter().filter(|instance| stays(instance)).filter_map(instance_id).collect(),
         // Only a deletion gives it a status.
         is_going: described.status().is_some_and(|status| !status.is_empty()),
         // Auto Scaling always tells it. Were it not told, a group without a deadline would be long past one.
         created_at: described.created_time().and_then(|at| Timestamp::from_second(at.secs()).ok()).unwrap_or_default(),
         tags: tags.filter_map(|tag| Some((tag.key()?.to_owned(), tag.value().unwrap_or_default().to_owned()))).collect(),
+    }
+}
+
+fn launches(policy: &types::MixedInstancesPolicy) -> Launches {
+    let template = policy.launch_template();
+    let version = template.and_then(|template| template.launch_template_specification()).and_then(|named| named.version());
+    let overrides = template.map(|template| template.overrides()).unwrap_or_default();
+    let distribution = policy.instances_distribution();
+    // Above the base all are on demand, or none.
+    let is_spot =
+        distribution.and_then(|distribution| distribution.on_demand_percentage_above_base_capacity()).is_some_and(|share| share < 100);
+    let most = distribution.and_then(|distribution| distribution.spot_max_price()).and_then(|price| price.parse().ok());
+    let base = distribution.and_then(|distribution| distribution.on_demand_base_capacity()).and_then(|base| u32::try_from(base).ok());
+    Launches {
+        template_version: version.and_then(|version| version.parse().ok()).unwrap_or_default(),
+        types: overrides.iter().filter_map(|of_type| of_type.instance_type().map(str::to_owned)).collect(),
+        on_demand_base: base.unwrap_or_default(),
+        spot: is_spot.then_some(SpotTerms { max_usd_per_hour: most }),
     }
 }
 

@@ -8,11 +8,13 @@ use aws_config::SdkConfig;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::config::Builder;
 use aws_sdk_scheduler::error::BuildError;
-use aws_sdk_scheduler::types::{self, ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy};
+use aws_sdk_scheduler::types::{
+    self, ActionAfterCompletion, FlexibleTimeWindow, FlexibleTimeWindowMode, RetryPolicy, ScheduleState, ScheduleSummary,
+};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use serde_json::json;
-use spawn_core::ports::{Result, Schedule, Schedules, Target};
+use spawn_core::ports::{Result, Schedule, Scheduled, Schedules, Target};
 use spawn_model::error::{Class, Error};
 
 use crate::endpoint::{Call, Endpoint};
@@ -108,8 +110,8 @@ impl Schedules for Scheduler {
         Ok(())
     }
 
-    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<String>> {
-        let mut names = Vec::new();
+    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<Scheduled>> {
+        let mut found = Vec::new();
         let mut next = None;
         loop {
             let mut list = self.client.list_schedules().group_name(group).set_next_token(next.take());
@@ -117,12 +119,12 @@ impl Schedules for Scheduler {
                 list = list.name_prefix(name_prefix);
             }
             let Some(page) = self.endpoint.call(LIST, || list.clone().send()).await.tolerate(&["ResourceNotFoundException"])? else {
-                return Ok(names);
+                return Ok(found);
             };
-            names.extend(page.schedules().iter().filter_map(|schedule| schedule.name()).map(str::to_owned));
+            found.extend(page.schedules().iter().filter_map(scheduled));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
-                return Ok(names);
+                return Ok(found);
             }
         }
     }
@@ -138,6 +140,10 @@ impl Schedules for Scheduler {
         self.endpoint.call(GROUP_DELETE, || delete.clone().send()).await.tolerate(&["ResourceNotFoundException"])?;
         Ok(())
     }
+}
+
+fn scheduled(summary: &ScheduleSummary) -> Option<Scheduled> {
+    Some(Scheduled { name: summary.name()?.to_owned(), is_enabled: summary.state() != Some(&ScheduleState::Disabled) })
 }
 
 /// A repetition as Scheduler writes it.

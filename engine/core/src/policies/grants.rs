@@ -69,6 +69,7 @@ pub(super) const GRANTS: &[Grant] = &[
         to: &[Launcher, Observer],
         actions: &[
             "autoscaling:DescribeScalingActivities",
+            "autoscaling:DescribeScheduledActions",
             "ec2:DescribeImages",
             "ec2:DescribeInstanceTypes",
             "ec2:DescribeKeyPairs",
@@ -83,7 +84,9 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &["*"],
         when: &[],
     },
-    Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups", "scheduler:ListSchedules"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Reaper], actions: &["scheduler:ListSchedules"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer], actions: &["iam:GetRolePolicy"], on: &[FLEET_ROLES, FLEET_ROLES_GONE], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeLaunchTemplates"], on: &["*"], when: &[] },
     Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },

@@ -30,7 +30,7 @@ pub struct Template {
 }
 
 /// What a group launches.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Launches {
     /// The version of its template. Never "the latest": then whoever may make a version could launch what he may not.
     pub template_version: i64,
@@ -64,8 +64,10 @@ pub struct Group {
     pub size: u32,
     /// How many it is to have at least: none, unless somebody else has said so.
     pub least: u32,
-    /// The types that it launches.
-    pub types: Vec<String>,
+    /// How many instances it may have at most.
+    pub most: u32,
+    /// What it launches. A version that is not a number is 0.
+    pub launches: Launches,
     /// Those that it counts as its own, without those that it ends.
     pub instances: Vec<InstanceId>,
     /// Whether it is being deleted, with all that it has.
@@ -102,6 +104,8 @@ pub trait Scaling: Send + Sync {
     async fn shed(&self, name: &str, id: &InstanceId) -> Result<()>;
     /// `PutScheduledUpdateGroupAction`: from that moment on it has no instance.
     async fn empty_at(&self, name: &str, at: Timestamp) -> Result<()>;
+    /// `DescribeScheduledActions`: when that is, or nothing if nothing will empty it.
+    async fn emptied_at(&self, name: &str) -> Result<Option<Timestamp>>;
     /// `CreateOrUpdateTags`: of the group, and of what it launches from now on.
     async fn group_tag(&self, name: &str, tags: &Tags) -> Result<()>;
     /// `DeleteTags`.

@@ -9,20 +9,26 @@ use spawn_model::layout;
 use spawn_model::record::{Completion, Exit, FleetRecord, Launched, RankClaim};
 use spawn_model::status::{Dates, Seen, Status, Strength, member_status, service_status};
 
+use crate::around::Around;
 use crate::drift;
-use crate::fleet::{self, Fleet};
+use crate::fleet::{self, Fleet, Look};
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::ports::{Aws, Group, Instance, Result};
 use crate::tags;
 
 /// A service as Auto Scaling, EC2 and its ranks' claims show it.
-pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, record: FleetRecord, ended_at: Option<Timestamp>) -> Result<Fleet> {
+pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, ended_at: Option<Timestamp>) -> Result<Fleet> {
     let (id, run) = (&record.fleet, &record.run);
     let tags = if record.next.is_some() { tags::of_fleet(id) } else { tags::of_run(run) };
     let name = layout::scaling_name(run);
-    let (lease, group, described, claims) =
-        try_join!(ledger.lease(id, run), aws.scaling.group(&name), aws.instances.describe(&tags), ledger.rank_claims(id, run))?;
+    let (lease, group, described, claims, around) = try_join!(
+        ledger.lease(id, run),
+        aws.scaling.group(&name),
+        aws.instances.describe(&tags),
+        ledger.rank_claims(id, run),
+        Around::look(aws, look, &record),
+    )?;
     let alive: Vec<InstanceId> = described.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> = described.into_iter().filter(|i| tags::is_of_run(&i.tags, run)).collect();
     let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
@@ -31,6 +37,8 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, record: FleetRecord, ended_
     // Not by the tags of its members: one that was launched while the lease was extended has an older one, and follows the lease.
     let (deadline, _) = fleet::dates(&lease, group.iter().filter_map(|group| tags::deadline(&group.tags)), ended_at);
     let dates = Dates { deadline, kept_until: None, now: aws.clock.now() };
+
+    let around = around.of_what_lives(&record, &alive, dates.now);
 
     let size = group.as_ref().filter(|_| dates.now < deadline).map_or(record.spec.size, |group| group.size);
     let running = count(living().filter(|instance| instance.seen == Seen::Running));
@@ -49,6 +57,9 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, record: FleetRecord, ended_
     let (status, mut status_reason) = service_status(strength, dates);
     status_reason.push_str(&fleet::afterword(&record, ended_at));
     let completions = if status.is_over() { ledger.completions(id, run, 0).await? } else { Vec::new() };
+    let of_group = group.as_ref().filter(|_| !status.is_over()).and_then(|group| drift::group(&record, group));
+    let of_instances = drift::changed(&record, &BTreeMap::new(), &instances);
+    let changed = around.changed(&record).chain(of_group).chain(of_instances).collect();
     let ranks = Ranks { claims: &claims, instances: &instances, completions: &completions, status, dates };
     Ok(Fleet {
         deadline,
@@ -59,7 +70,8 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, record: FleetRecord, ended_
         idle: None,
         tags_seen: tags_seen(&record, group.as_ref(), &instances),
         results_uri: fleet::results_uri(ledger, &record),
-        changed: drift::changed(&record, &BTreeMap::new(), &instances),
+        changed,
+        lease_faults: around.lease_faults(&record, deadline, dates.now),
         notes: ranks.notes(running),
         alive,
         ended_at,

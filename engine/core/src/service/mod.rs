@@ -120,7 +120,7 @@ pub(crate) async fn renew(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Res
     };
     let group = group(aws, record).await?;
     let made = aws.scaling.template_renew(&template(record, setup, group_id)).await;
-    let launches = launches(record, made.map_err(|e| e.context("changing the launch template"))?, group.types);
+    let launches = launches(record, made.map_err(|e| e.context("changing the launch template"))?, group.launches.types);
     aws.scaling.group_launch(&group.name, &launches).await.map_err(|e| e.context("changing what the Auto Scaling group launches"))?;
     let tags = Machine { record, setup }.tags(0);
     aws.scaling.group_tag(&group.name, &tags).await.map_err(|e| e.context("tagging the Auto Scaling group"))

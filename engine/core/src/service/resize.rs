@@ -122,7 +122,7 @@ mod tests {
     use spawn_model::record::SCHEMA;
 
     use super::*;
-    use crate::ports::Tags;
+    use crate::ports::{Launches, Tags};
 
     fn claim(rank: u32, id: &str) -> (u32, RankClaim) {
         let instance_id = InstanceId(id.to_owned());
@@ -147,7 +147,8 @@ mod tests {
                 size: 3,
                 instances: instances.split(' ').map(|id| InstanceId(id.to_owned())).collect(),
                 least: 0,
-                types: Vec::new(),
+                most: 3,
+                launches: Launches::default(),
                 is_going: false,
                 created_at: Timestamp::UNIX_EPOCH,
                 tags: Tags::new(),

@@ -9,7 +9,9 @@ mod services;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use spawn_core::ports::{Aws, Condition, Disk, ImageQuery, LaunchRequest, RoleRequest, SecurityGroup, SpotTerms, Tags, WaysOut, Written};
+use spawn_core::ports::{
+    Attached, Aws, Condition, Disk, ImageQuery, LaunchRequest, RoleRequest, SecurityGroup, SpotTerms, Tags, WaysOut, Written,
+};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
 use spawn_model::image::Distribution;
@@ -159,7 +161,11 @@ pub(crate) async fn instances_launch_and_end(aws: &Aws) {
     for (key, value) in &request.tags {
         assert!(seen.iter().all(|one| one.tags.get(key) == Some(value)), "{key} on {seen:?}");
     }
-    assert_eq!(aws.instances.volumes(&request.tags).await.expect("volumes").len(), 3);
+    let volumes: BTreeSet<String> = aws.instances.volumes(&request.tags).await.expect("volumes").into_iter().collect();
+    let attached: Vec<_> = seen.iter().flat_map(|one| &one.volumes).collect();
+    assert_eq!(attached.iter().map(|volume| volume.volume_id.clone()).collect::<BTreeSet<_>>(), volumes);
+    let is_root = |volume: &&Attached| volume.device == request.disks[0].device && volume.ends_with_it;
+    assert_eq!((volumes.len(), attached.iter().filter(|volume| is_root(volume)).count()), (3, 3), "{attached:?}");
 
     let mut ids: Vec<InstanceId> = launched.iter().map(|one| one.instance_id.clone()).collect();
     ids.push(InstanceId(NOT_AN_INSTANCE.to_owned()));
@@ -563,6 +569,10 @@ pub(crate) async fn roles(aws: &Aws) {
     let arn = aws.identity.role_ensure(&role).await.expect("a role");
     assert_eq!(arn, format!("arn:aws:iam::{account}:role/spawn/{name}"));
     assert_eq!(aws.identity.role_ensure(&role).await.expect("the same"), arn);
+    assert_eq!(aws.identity.role_policy(&name).await, Ok(Some(role.policy.clone())));
+    let other = role.policy.replace("Allow", "Deny");
+    aws.identity.role_policy_put(&name, &other).await.expect("another one");
+    assert_eq!(aws.identity.role_policy(&name).await, Ok(Some(other)));
     for _ in 0..2 {
         aws.identity.profile_ensure(&name, &role.tags).await.expect("a profile, or so already");
     }
@@ -572,6 +582,7 @@ pub(crate) async fn roles(aws: &Aws) {
         aws.identity.role_delete(&name).await.expect("gone, or so already");
     }
     assert_eq!(aws.identity.roles(&name).await.expect("roles"), Vec::<String>::new());
+    assert_eq!(aws.identity.role_policy(&name).await, Ok(None));
 }
 
 /// Roles of the services that say for whom they act are made too, with a boundary, which cannot go before them.

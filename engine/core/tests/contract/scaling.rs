@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use spawn_core::ports::{Aws, Group, GroupRequest, LaunchRequest, Launches, SpotTerms, Tags, Template};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
@@ -121,12 +121,12 @@ pub(crate) async fn scaling_groups(aws: &Aws) {
     }
     let group = service.look(aws).await;
     assert_eq!((&group.name, group.size, group.is_going, &group.tags), (&service.group.name, 0, false, &service.group.tags));
-    assert_eq!((group.least, &group.types), (0, &service.group.launches.types));
+    assert_eq!((group.least, group.most, &group.launches.types), (0, 0, &service.group.launches.types));
     let age = aws.clock.now().duration_since(group.created_at);
     assert!(age.as_secs().unsigned_abs() < 60, "{age:#}");
     service.make(aws).await;
     service.ensure(aws).await;
-    assert_eq!(service.look(aws).await.size, 2);
+    assert_eq!((service.look(aws).await.size, service.look(aws).await.most), (2, 2));
     let named: Vec<String> = aws.scaling.groups(&service.group.tags).await.expect("groups").into_iter().map(|group| group.name).collect();
     assert_eq!(named, std::slice::from_ref(&service.group.name));
 
@@ -217,11 +217,15 @@ pub(crate) async fn scaling_empties(aws: &Aws) {
     service.members(aws, |members| members.len() == 2).await;
     let past = aws.scaling.empty_at(name, aws.clock.now() - SignedDuration::from_mins(1)).await.expect_err("it was");
     assert_eq!((past.class, past.code.as_str()), (Class::Invalid, "ValidationError"));
+    assert_eq!(aws.scaling.emptied_at(name).await, Ok(None));
     for seconds in [3_600, 7_200, 3] {
-        aws.scaling.empty_at(name, aws.clock.now() + SignedDuration::from_secs(seconds)).await.expect("a moment");
-        assert_eq!(service.look(aws).await.size, 2);
+        let at = aws.clock.now() + SignedDuration::from_secs(seconds);
+        aws.scaling.empty_at(name, at).await.expect("a moment");
+        let told = aws.scaling.emptied_at(name).await.expect("a description");
+        assert_eq!((told.map(Timestamp::as_second), service.look(aws).await.size), (Some(at.as_second()), 2));
     }
     service.members(aws, <[InstanceId]>::is_empty).await;
+    assert_eq!(aws.scaling.emptied_at(name).await, Ok(None));
     assert_eq!(service.look(aws).await.size, 0);
     service.end(aws).await;
 }
@@ -232,6 +236,8 @@ pub(crate) async fn scaling_as_spot(aws: &Aws) {
     service.group.launches.on_demand_base = 1;
     service.group.launches.spot = Some(SpotTerms { max_usd_per_hour: None });
     service.make(aws).await;
+    let told = service.look(aws).await.launches;
+    assert_eq!((told.on_demand_base, told.spot), (1, service.group.launches.spot));
     service.members(aws, |members| members.len() == 3).await;
     let seen = aws.instances.describe(&service.launch.tags).await.expect("a description");
     assert_eq!(seen.iter().filter(|one| one.launched.market == MarketType::Spot).count(), 2, "{seen:?}");

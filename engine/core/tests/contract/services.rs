@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use spawn_core::ports::{Aws, FunctionRequest, RoleRequest, Schedule, Span, Tags, Target};
+use spawn_core::ports::{Aws, FunctionRequest, RoleRequest, Schedule, Scheduled, Span, Tags, Target};
 use spawn_model::error::Class;
 use spawn_model::volume::VolumeType;
 
@@ -52,16 +52,17 @@ pub(crate) async fn schedules(aws: &Aws) {
     aws.schedules.put(&later).await.expect("moved");
     let second = Schedule { name: format!("{}-1", &group[..40]), ..schedule.clone() };
     aws.schedules.put(&second).await.expect("made");
-    let mut names = aws.schedules.list(&group, &group[..40]).await.expect("names");
-    names.sort();
-    assert_eq!(names, [schedule.name.clone(), second.name.clone()]);
-    assert_eq!(aws.schedules.list(&group, &second.name).await.expect("names"), std::slice::from_ref(&second.name));
-    assert_eq!(aws.schedules.list(&group, "other").await.expect("names"), Vec::<String>::new());
+    let listed = |schedule: &Schedule| Scheduled { name: schedule.name.clone(), is_enabled: true };
+    let mut found = aws.schedules.list(&group, &group[..40]).await.expect("schedules");
+    found.sort();
+    assert_eq!(found, [listed(&schedule), listed(&second)]);
+    assert_eq!(aws.schedules.list(&group, &second.name).await.expect("schedules"), [listed(&second)]);
+    assert_eq!(aws.schedules.list(&group, "other").await.expect("schedules"), []);
     for _ in 0..2 {
         aws.schedules.delete(&group, &schedule.name).await.expect("gone, or so already");
     }
     aws.schedules.delete(&group, &second.name).await.expect("gone");
-    assert_eq!(aws.schedules.list(&group, "").await.expect("names"), Vec::<String>::new());
+    assert_eq!(aws.schedules.list(&group, "").await.expect("schedules"), []);
     aws.schedules.group_delete(&group).await.expect("gone");
     aws.identity.role_delete(&group).await.expect("gone");
 }
@@ -104,7 +105,8 @@ pub(crate) async fn functions(aws: &Aws) {
     for _ in 0..2 {
         aws.schedules.put(&schedule).await.expect("made, or so already");
     }
-    assert_eq!(aws.schedules.list(&schedule.group, "").await.expect("names"), std::slice::from_ref(&schedule.name));
+    let listed = Scheduled { name: schedule.name.clone(), is_enabled: true };
+    assert_eq!(aws.schedules.list(&schedule.group, "").await.expect("schedules"), [listed]);
     aws.schedules.group_delete(&schedule.group).await.expect("gone");
     for _ in 0..2 {
         aws.functions.delete(&name).await.expect("gone, or so already");
@@ -122,7 +124,8 @@ pub(crate) async fn schedule_group_twice(aws: &Aws) {
     let schedule = schedule(aws, &group).await;
     aws.schedules.put(&schedule).await.expect("made");
     aws.schedules.group_ensure(&group).await.expect("so already");
-    assert_eq!(aws.schedules.list(&group, "").await.expect("names"), [schedule.name]);
+    let listed = Scheduled { name: schedule.name, is_enabled: true };
+    assert_eq!(aws.schedules.list(&group, "").await.expect("schedules"), [listed]);
     for _ in 0..2 {
         aws.schedules.group_delete(&group).await.expect("gone with all that is in it, or so already");
     }

@@ -12,6 +12,7 @@ mod adoption;
 mod budgets;
 mod capacity;
 mod crashes;
+mod drifting;
 mod ending;
 mod idle;
 mod images;

@@ -1,8 +1,7 @@
 //! Instances that stop: at their deadline, for being idle, or when somebody says so; and are started again, or end for good.
 
 use jiff::SignedDuration;
-use sandbox_cloud::request::{AttributeChange, ModifyInstanceAttribute};
-use sandbox_cloud::{Fault, Request};
+use sandbox_cloud::Fault;
 use serde_json::json;
 use spawn_core::operation::Operation;
 use spawn_core::setup::{HIBERNATE_DOCUMENT, PARAMETER, STOP_DOCUMENT};
@@ -15,7 +14,7 @@ use spawn_model::tag;
 use spawn_model::volume::VolumeSpec;
 
 use crate::simulated::agents::Work;
-use crate::simulated::{REGION, World, run};
+use crate::simulated::{World, run};
 use crate::{idle_after, lasting, launch, warm};
 
 /// An instance that stops after 20 minutes and is kept for so long.
@@ -287,25 +286,6 @@ fn somebody_hibernates_it_now() {
         assert_eq!(status(&world).await.0, Status::Running);
     });
 }
-
-/// What has stopped can be made another type, which costs something else.
-#[test]
-fn another_type_is_told() {
-    run(async {
-        let world = warm().await;
-        engine_launch(&world, &stopping(3600)).await;
-        world.pass(25 * 60).await;
-        let found = world.engine().find("tiles").await.unwrap();
-        assert_eq!(found.changed, Vec::<String>::new());
-        let (instance_id, now) = (found.alive[0].0.clone(), world.now());
-        let change = AttributeChange::InstanceType("c7i.xlarge".to_owned());
-        let request = Request::ModifyInstanceAttribute(ModifyInstanceAttribute { instance_id: instance_id.clone(), change });
-        world.state().cloud.call(now, REGION, request).unwrap();
-        let changed = world.engine().find("tiles").await.unwrap().changed;
-        assert_eq!(changed, [format!("{instance_id} is a c7i.xlarge, and was launched as a c7i.large: its price is another one")]);
-    });
-}
-
 /// Where a machine hibernates, its disk has room for its memory: of the largest type that there is a pool of.
 #[test]
 fn the_root_volume_holds_the_memory_and_what_cannot_hibernate_is_left_out() {

@@ -143,6 +143,10 @@ impl Identity for Door {
         Ok(arn)
     }
 
+    async fn role_policy(&self, name: &str) -> Result<Option<String>> {
+        self.call("iam:GetRolePolicy", |s, _| Ok(s.roles.get(name).and_then(|role| role.policy.clone()))).await
+    }
+
     async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()> {
         self.call("iam:PutRolePolicy", |s, _| {
             s.role(name)?.policy = Some(policy.to_owned());

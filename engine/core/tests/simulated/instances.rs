@@ -10,7 +10,7 @@ use sandbox_cloud::request::{
     RunInstances, SpotOptions, StopInstances, TagRemoval, TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
-use spawn_core::ports::{Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
+use spawn_core::ports::{Attached, Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::image::Distribution;
@@ -192,7 +192,13 @@ fn described(instance: &model::Instance) -> Instance {
     let gone = instance.state == model::InstanceState::Terminated;
     let (launched_at, tags) = (instance.launch_time, instance.tags.clone());
     let group_ids = instance.groups.iter().map(|group| group.id.clone()).collect();
-    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, group_ids, tags }
+    let attached = |volume: &model::AttachedVolume| Attached {
+        device: volume.device_name.clone(),
+        volume_id: volume.volume_id.clone(),
+        ends_with_it: volume.delete_on_termination,
+    };
+    let volumes = instance.volumes.iter().map(attached).collect();
+    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, group_ids, volumes, tags }
 }
 
 pub(super) fn profile_not_ready(error: Error, profile: &str) -> Error {

@@ -9,11 +9,11 @@ use sandbox_cloud::request::{
 };
 use sandbox_cloud::scaling::{
     Activity, ActivityStatus, AutoScalingGroup, CreateAutoScalingGroup, DeleteAutoScalingGroup, DescribeAutoScalingGroups,
-    DescribeScalingActivities, Distribution, GroupSettings, GroupTag, LaunchSource, OnDemandStrategy, Process,
+    DescribeScalingActivities, DescribeScheduledActions, Distribution, GroupSettings, GroupTag, LaunchSource, OnDemandStrategy, Process,
     PutScheduledUpdateGroupAction, Reply, Request, ScalingProcesses, SpotStrategy, TemplateSpecification,
     TerminateInstanceInAutoScalingGroup, UpdateAutoScalingGroup,
 };
-use spawn_core::ports::{Group, GroupRequest, Launches, Result, Scaling, Tags, Template};
+use spawn_core::ports::{Group, GroupRequest, Launches, Result, Scaling, SpotTerms, Tags, Template};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
 
@@ -123,14 +123,22 @@ fn described(group: &AutoScalingGroup) -> Group {
         name: group.name.clone(),
         size: group.desired_capacity,
         least: group.min_size,
-        types: match &group.source {
-            LaunchSource::Mixed { overrides, .. } => overrides.clone(),
-            LaunchSource::Template(_) => Vec::new(),
-        },
+        most: group.max_size,
+        launches: launches(&group.source),
         instances: group.instances.iter().filter(|member| member.counts()).map(|member| InstanceId(member.id.clone())).collect(),
         is_going: group.deleting,
         created_at: group.created,
         tags: group.tags.iter().map(|(key, tag)| (key.clone(), tag.value.clone())).collect(),
+    }
+}
+
+fn launches(source: &LaunchSource) -> Launches {
+    let LaunchSource::Mixed { template, overrides, distribution } = source else { return Launches::default() };
+    Launches {
+        template_version: template.version.as_ref().and_then(|version| version.parse().ok()).unwrap_or_default(),
+        types: overrides.clone(),
+        on_demand_base: distribution.on_demand_base,
+        spot: (distribution.on_demand_percentage < 100).then_some(SpotTerms { max_usd_per_hour: distribution.spot_max_price }),
     }
 }
 
@@ -260,6 +268,18 @@ impl Scaling for Door {
             desired_capacity: Some(0),
         };
         self.scale("autoscaling:PutScheduledUpdateGroupAction", Request::PutScheduledUpdateGroupAction(request)).await.map(drop)
+    }
+
+    async fn emptied_at(&self, name: &str) -> Result<Option<Timestamp>> {
+        let request = DescribeScheduledActions {
+            group_name: Some(name.to_owned()),
+            names: vec![DEADLINE.to_owned()],
+            ..DescribeScheduledActions::default()
+        };
+        let answer = self.scale("autoscaling:DescribeScheduledActions", Request::DescribeScheduledActions(request)).await;
+        let Some(answer) = tolerate(answer, &["ValidationError"])? else { return Ok(None) };
+        let Reply::ScheduledActions(actions) = answer else { panic!("the simulation answered {answer:?}") };
+        Ok(actions.items.iter().find(|action| action.max_size == Some(0)).map(|action| action.start))
     }
 
     async fn group_tag(&self, name: &str, tags: &Tags) -> Result<()> {

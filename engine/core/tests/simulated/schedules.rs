@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds, StopInstances};
 use sandbox_cloud::{Reply, Request, scaling};
-use spawn_core::ports::{Result, Schedule, Schedules, Span, Target};
+use spawn_core::ports::{Result, Schedule, Scheduled, Schedules, Span, Target};
 use spawn_model::error::Class;
 use spawn_model::ids::RunId;
 use spawn_model::{layout, tag};
@@ -29,6 +29,8 @@ pub(crate) struct Alarm {
     pub(crate) schedule: Schedule,
     /// When it fires next, or deletes itself.
     pub(crate) next: Timestamp,
+    /// Whether it does anything then.
+    pub(crate) is_enabled: bool,
 }
 
 /// What a schedule did.
@@ -49,8 +51,8 @@ impl Alarm {
         let span = schedule.span.map(|span| Span { start: whole(span.start), end: whole(span.end) });
         let schedule = Schedule { span, ..schedule.clone() };
         // What a function does is not played here: it is the engine itself, which the tests call.
-        let Some(Span { start, .. }) = schedule.span else { return Self { next: Timestamp::MAX, schedule } };
-        let mut alarm = Self { next: start, schedule };
+        let Some(Span { start, .. }) = schedule.span else { return Self { next: Timestamp::MAX, is_enabled: true, schedule } };
+        let mut alarm = Self { next: start, is_enabled: true, schedule };
         while alarm.next < now {
             alarm.turn();
         }
@@ -112,7 +114,7 @@ impl State {
             role_arn,
             target: Target::Automation { document: spawn_core::setup::DOCUMENT.to_owned(), parameters: BTreeMap::new() },
         };
-        (place, Alarm { next: Timestamp::MAX, schedule })
+        (place, Alarm { next: Timestamp::MAX, is_enabled: true, schedule })
     }
 
     /// Takes hand 3 away: the schedules that are there never strike.
@@ -130,7 +132,9 @@ impl State {
                 // The last invocation has been: the schedule deletes itself.
                 continue;
             }
-            self.strike(at, &alarm);
+            if alarm.is_enabled {
+                self.strike(at, &alarm);
+            }
             alarm.turn();
             self.schedules.insert(place, alarm);
         }
@@ -200,19 +204,20 @@ impl Schedules for Door {
         .await
     }
 
-    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<String>> {
-        let mut names: Vec<String> = Vec::new();
+    async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<Scheduled>> {
+        let mut found: Vec<Scheduled> = Vec::new();
         loop {
-            let page: Vec<String> = self
+            let page: Vec<Scheduled> = self
                 .call("scheduler:ListSchedules", |s, _| {
-                    let ours = s.schedules.keys().filter(|(g, name)| g == group && name.starts_with(name_prefix)).map(|(_, name)| name);
-                    Ok(ours.filter(|name| names.last().is_none_or(|last| *name > last)).take(PAGE).cloned().collect())
+                    let ours = s.schedules.iter().filter(|((g, name), _)| g == group && name.starts_with(name_prefix));
+                    let after = ours.filter(|((_, name), _)| found.last().is_none_or(|last| *name > last.name));
+                    Ok(after.take(PAGE).map(|((_, name), alarm)| Scheduled { name: name.clone(), is_enabled: alarm.is_enabled }).collect())
                 })
                 .await?;
             let full = page.len() == PAGE;
-            names.extend(page);
+            found.extend(page);
             if !full {
-                return Ok(names);
+                return Ok(found);
             }
         }
     }

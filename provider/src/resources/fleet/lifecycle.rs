@@ -168,6 +168,7 @@ impl FleetResource {
         if self.is_kept() && request.state.get("status").as_str() != Some(&fleet.status.to_string()) {
             diagnostics.extend(ended_warning(&fleet));
         }
+        diagnostics.extend(lease_warning(&fleet));
         diagnostics.extend(changed_warning(&fleet));
         let state = state::of_fleet(self.kind, &fleet, files, &request.state);
         Ok(ReadResponse { state: Some(state), private: private.write(), diagnostics })
@@ -323,11 +324,19 @@ fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
     Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
 }
 
+/// What somebody has taken away of what ends the fleet. The state has no lease then, so that one is planned.
+fn lease_warning(fleet: &Fleet) -> Option<Diagnostic> {
+    let sentences: Vec<String> = fleet.lease_faults.iter().map(|fault| format!("{}.", messages::sentence(fault))).collect();
+    let summary = format!("The lease of {} is not held from outside as it should be", fleet.record.spec.name);
+    let way_out = "Until the lease is applied again, which is planned, fewer hands end the fleet at its deadline.";
+    (!sentences.is_empty()).then(|| Diagnostic::warning(summary, format!("{} {way_out}", sentences.join(" "))))
+}
+
 /// What somebody has changed of instances themselves. Told as long as it is so.
 fn changed_warning(fleet: &Fleet) -> Option<Diagnostic> {
-    let sentences: Vec<String> = fleet.changed.iter().map(|sentence| format!("{sentence}.")).collect();
-    let summary = format!("Instances of {} are not what they were launched as", fleet.record.spec.name);
-    let way_out = "No action is planned. Change them back, or run the fleet anew with other `triggers`.";
+    let sentences: Vec<String> = fleet.changed.iter().map(|sentence| format!("{}.", messages::sentence(sentence))).collect();
+    let summary = format!("{} is not what was launched", fleet.record.spec.name);
+    let way_out = "No action is planned. Change it back, or run the fleet anew with other `triggers`.";
     (!sentences.is_empty()).then(|| Diagnostic::warning(summary, format!("{} {way_out}", sentences.join(" "))))
 }
 

@@ -26,6 +26,10 @@ pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, S
         spec.size = fleet.size;
     }
     let mut entries = of_spec(kind, &spec, known);
+    if !fleet.lease_faults.is_empty() {
+        // Then it has none that would hold without the machines, and the plan gives it one.
+        entries.insert("lease".to_owned(), Value::Null);
+    }
     entries.extend(of_report(&fleet.report()));
     entries.insert("timeouts".to_owned(), known.get("timeouts").clone());
     Value::Map(entries)

@@ -75,6 +75,24 @@ pub(crate) fn modify(region: &mut Region, now: Timestamp, request: ModifyInstanc
             }
             region.change_instance(now, &id, |i| i.groups = groups);
         }
+        AttributeChange::DeleteOnTermination(devices) => {
+            let attached = instance.volumes.clone();
+            let attached = |device: &str| attached.iter().position(|volume| volume.device_name == device);
+            if let Some((strange, _)) = devices.iter().find(|(device, _)| attached(device).is_none()) {
+                let message = format!("No device is currently mapped at {strange}");
+                return Err(ApiError::new("InvalidInstanceAttributeValue", message));
+            }
+            for (at, ends) in devices.iter().filter_map(|(device, ends)| Some((attached(device)?, *ends))) {
+                let mut volume_id = String::new();
+                region.change_instance(now, &id, |i| {
+                    i.volumes[at].delete_on_termination = ends;
+                    volume_id.clone_from(&i.volumes[at].volume_id);
+                });
+                region.volumes.change(now, &volume_id, |volume| {
+                    volume.attachment.iter_mut().for_each(|attachment| attachment.delete_on_termination = ends);
+                });
+            }
+        }
     }
     Ok(())
 }

@@ -74,4 +74,6 @@ pub enum AttributeChange {
     DisableApiTermination(bool),
     /// The security groups.
     Groups(Vec<String>),
+    /// Of volumes by their device, whether each ends with the instance.
+    DeleteOnTermination(Vec<(String, bool)>),
 }

@@ -82,6 +82,15 @@ pub(super) fn modify_attribute(form: &Form) -> Result<Request, ApiError> {
     if form.has("GroupId") {
         changes.push(AttributeChange::Groups(form.list("GroupId")));
     }
+    let devices = form.items("BlockDeviceMapping").into_iter().map(|item| {
+        let name = |field: &str| format!("{item}.{field}");
+        Ok((form.required(&name("DeviceName"))?, form.boolean(&name("Ebs.DeleteOnTermination"))?))
+    });
+    let devices = devices.collect::<Result<Vec<_>, ApiError>>()?;
+    if !devices.is_empty() {
+        let told = devices.into_iter().filter_map(|(device, ends)| Some((device, ends?))).collect();
+        changes.push(AttributeChange::DeleteOnTermination(told));
+    }
     let only = changes.pop().filter(|_| changes.is_empty());
     // What was not understood is told before it is found that too little is left.
     form.refuse_leftovers()?;

@@ -23,7 +23,7 @@ fn instance(tags: &[(&str, &str)], launched_at: Timestamp) -> Instance {
         market: MarketType::OnDemand,
     };
     let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Instance { launched, seen: Seen::Running, alive: true, gone: false, launched_at, group_ids: Vec::new(), tags }
+    Instance { launched, seen: Seen::Running, alive: true, gone: false, launched_at, group_ids: Vec::new(), volumes: Vec::new(), tags }
 }
 
 /// What a tag can say: nothing, nonsense, or a date.

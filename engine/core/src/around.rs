@@ -1,0 +1,83 @@
+//! What a fleet hangs on beside its instances: the schedules that end it, and its role. Somebody may have changed that.
+
+use futures::future::OptionFuture;
+use futures::try_join;
+use jiff::Timestamp;
+use serde_json::Value;
+use spawn_model::ids::InstanceId;
+use spawn_model::layout;
+use spawn_model::record::FleetRecord;
+
+use crate::fleet::Look;
+use crate::lease;
+use crate::ports::{Aws, Result, Scheduled};
+use crate::rights;
+use crate::service;
+use crate::snapshot::{SETTLE, Snapshot};
+
+/// What was seen of it; what was not looked at is nothing.
+#[derive(Default)]
+pub(crate) struct Around {
+    /// Its schedules.
+    schedules: Option<Vec<Scheduled>>,
+    /// What its role may do, if there is such a role.
+    rights: Option<Option<String>>,
+    /// When its group is emptied, if it is one that Auto Scaling keeps, and if it is emptied at all.
+    emptied_at: Option<Option<Timestamp>>,
+}
+
+impl Around {
+    /// Looks at all of it, unless nobody would be told.
+    pub(crate) async fn look(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Result<Self> {
+        if matches!(look, Look::Members) || record.ended || record.next.is_some() {
+            return Ok(Self::default());
+        }
+        let (role, group) = (layout::role_name(&record.fleet), layout::scaling_name(&record.run));
+        let emptied_at = OptionFuture::from(service::is_service(record).then(|| aws.scaling.emptied_at(&group)));
+        let (schedules, rights, emptied_at) =
+            try_join!(lease::schedules_of(&*aws.schedules, &record.run), aws.identity.role_policy(&role), async {
+                emptied_at.await.transpose()
+            })?;
+        Ok(Self { schedules: Some(schedules), rights: Some(rights), emptied_at })
+    }
+
+    /// What a snapshot tells of it: roles are asked for one by one, at a rate that a thousand fleets would not get.
+    pub(crate) fn shared(snapshot: &Snapshot, record: &FleetRecord) -> Self {
+        let schedules = snapshot.schedules(&layout::schedule_prefix(&record.run)).to_vec();
+        Self { schedules: Some(schedules), ..Self::default() }
+    }
+
+    /// As far as it says something: nothing has to hold what is gone, and what was just made may not be listed yet.
+    pub(crate) fn of_what_lives(self, record: &FleetRecord, alive: &[InstanceId], now: Timestamp) -> Self {
+        let says_something = !alive.is_empty() && now >= record.leased_from() + SETTLE;
+        if says_something { self } else { Self::default() }
+    }
+
+    /// What is wrong with what ends the fleet from outside.
+    pub(crate) fn lease_faults(&self, record: &FleetRecord, deadline: Timestamp, now: Timestamp) -> Vec<String> {
+        let mut faults = self.schedules.as_ref().map(|there| lease::schedule_faults(record, deadline, now, there)).unwrap_or_default();
+        match self.emptied_at {
+            Some(None) if now < deadline => faults.push("nothing empties its Auto Scaling group at the deadline".to_owned()),
+            Some(Some(at)) if at > deadline => faults.push(format!("its Auto Scaling group is not emptied before {at}")),
+            _ => {}
+        }
+        faults
+    }
+
+    /// What somebody has changed that a change of the lease does not put right, a sentence each.
+    pub(crate) fn changed(&self, record: &FleetRecord) -> impl Iterator<Item = String> {
+        let role = layout::role_name(&record.fleet);
+        let sentence = self.rights.as_ref().and_then(|now| match now {
+            None => Some(format!("its role {role} may do nothing any more: agents cannot follow the lease")),
+            Some(now) if !is_same(now, &rights::policy(record)) => Some(format!("what its role {role} may do was changed")),
+            Some(_) => None,
+        });
+        sentence.into_iter()
+    }
+}
+
+/// Whether two policies say the same, however they are written.
+fn is_same(one: &str, other: &str) -> bool {
+    let [one, other] = [one, other].map(|text| serde_json::from_str::<Value>(text).ok());
+    one.is_some() && one == other
+}
