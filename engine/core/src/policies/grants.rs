@@ -86,7 +86,6 @@ pub(super) const GRANTS: &[Grant] = &[
     },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Observer, Reaper], actions: &["scheduler:ListSchedules"], on: &["*"], when: &[] },
-    Grant { to: &[Launcher, Observer], actions: &["iam:GetRolePolicy"], on: &[FLEET_ROLES, FLEET_ROLES_GONE], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeLaunchTemplates"], on: &["*"], when: &[] },
     Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },
@@ -254,6 +253,13 @@ pub(super) const GRANTS: &[Grant] = &[
             "iam:ListRolePolicies",
             "iam:RemoveRoleFromInstanceProfile",
         ],
+        on: &[FLEET_ROLES, FLEET_PROFILES, FLEET_ROLES_GONE, FLEET_PROFILES_GONE],
+        when: &[],
+    },
+    // On profiles it means nothing, and where launchers may do other things to all of these, it takes the fewest characters.
+    Grant {
+        to: &[Launcher, Observer],
+        actions: &["iam:GetRolePolicy"],
         on: &[FLEET_ROLES, FLEET_PROFILES, FLEET_ROLES_GONE, FLEET_PROFILES_GONE],
         when: &[],
     },
