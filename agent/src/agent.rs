@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::idle::IdleSpec;
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{AgentConfig, Payload, RankClaim, SCHEMA};
+use spawn_model::record::{AgentConfig, Notice, Payload, RankClaim, SCHEMA};
 use spawn_model::spec::FleetKind;
 use tokio::sync::{Mutex, watch};
 
@@ -22,7 +22,7 @@ use crate::aws::s3::Bucket;
 use crate::config::State;
 use crate::ending::{Ending, Endings};
 use crate::hibernation::Hibernation;
-use crate::hook::Hooks;
+use crate::hook::{Hooks, Reason};
 use crate::http::Http;
 use crate::idle::Findings;
 use crate::metadata::{Identity, Metadata};
@@ -32,7 +32,7 @@ use crate::results::Uploaded;
 use crate::retry::{Patience, retry};
 use crate::tenure::Tenure;
 use crate::workload::{self, Account};
-use crate::{Intervals, completion, config, lease, payload, power, spot};
+use crate::{Intervals, completion, config, lease, notices, payload, power, spot};
 
 /// How long to try for what nothing can be done without.
 const START_WITHIN: Duration = Duration::from_secs(180);
@@ -73,8 +73,10 @@ struct Agent {
     is_renewed: bool,
     /// When EC2 takes the machine back, once it has said so.
     gone_at: Rc<watch::Sender<Option<Timestamp>>>,
-    /// Whether a checkpoint is being made.
-    is_saving: Cell<bool>,
+    /// Why something is being saved beside the command, while it is.
+    saving: Cell<Option<Reason>>,
+    /// Whose turn it is to save something.
+    turn: Mutex<()>,
     /// What went wrong with hooks.
     notes: RefCell<Vec<String>>,
     intervals: Intervals,
@@ -162,7 +164,8 @@ impl Agent {
             hibernation,
             is_renewed,
             gone_at: Rc::new(watch::Sender::new(None)),
-            is_saving: Cell::new(false),
+            saving: Cell::new(None),
+            turn: Mutex::default(),
             notes: RefCell::default(),
             intervals,
             endings,
@@ -192,6 +195,17 @@ impl Agent {
     fn watch_spot(&self) {
         let (metadata, gone_at) = (Rc::clone(&self.metadata), Rc::clone(&self.gone_at));
         self.endings.when(async move { spot::notice(&metadata, &gone_at).await }, Ending::Spot);
+    }
+
+    /// Has the other ranks be told when EC2 takes this machine back, if there are any.
+    fn tell_peers(&self, ready: &Ready) {
+        let Some(rank) = self.rank.get().copied().filter(|_| ready.payload.size > 1) else { return };
+        let (session, bucket, keys) = (Rc::clone(&self.session), Rc::clone(&self.bucket), self.keys.clone());
+        let (mut gone_at, instance_id) = (self.gone_at.subscribe(), ready.identity.instance_id.clone());
+        tokio::task::spawn_local(async move {
+            let Some(gone_at) = gone_at.wait_for(Option::is_some).await.ok().and_then(|at| *at) else { return };
+            notices::tell(&session, &bucket, &keys, &Notice { schema: SCHEMA, rank, instance_id, gone_at }).await;
+        });
     }
 
     async fn serve(self) -> After {
@@ -234,6 +248,7 @@ impl Agent {
             Ok(Some(ready)) => {
                 if ready.identity.spot {
                     self.watch_spot();
+                    self.tell_peers(&ready);
                 }
                 self.watch_idleness();
                 if self.is_service() { self.keep_running(ready).await } else { self.work(&ready).await }

@@ -14,6 +14,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) rank: u32,
     pub(crate) attempt: u32,
     pub(crate) deadline: Timestamp,
+    pub(crate) notices: &'a Path,
     pub(crate) peers: &'a Path,
     pub(crate) hostfile: &'a Path,
     pub(crate) results: &'a Path,
@@ -54,6 +55,7 @@ pub(crate) fn make(facts: &Facts<'_>) -> BTreeMap<String, String> {
         ("SPAWN_FLEET", facts.config.fleet.to_string()),
         ("SPAWN_HOSTFILE", text(facts.hostfile)),
         ("SPAWN_JOB", facts.config.run.to_string()),
+        ("SPAWN_NOTICES", text(facts.notices)),
         ("SPAWN_PEERS", text(facts.peers)),
         ("SPAWN_RANK", rank),
         ("SPAWN_RESULTS", text(facts.results)),
@@ -101,6 +103,7 @@ mod tests {
             uses_aws,
             pre_stop: None,
             checkpoint: None,
+            peer_notice: None,
             name: "mandelbrot".to_owned(),
         };
         let facts = Facts {
@@ -109,6 +112,7 @@ mod tests {
             rank: 3,
             attempt: 1,
             deadline: "2030-01-02T03:04:05Z".parse().unwrap(),
+            notices: Path::new("/var/lib/spored/notices"),
             peers: Path::new("/var/lib/spored/peers"),
             hostfile: Path::new("/var/lib/spored/hostfile"),
             results: Path::new("/var/lib/spored/results"),

@@ -34,6 +34,8 @@ pub(crate) enum Reason {
     Spot,
     /// EC2 is likely to.
     Rebalance,
+    /// EC2 takes the machine of another rank back.
+    Peer,
 }
 
 impl Reason {
@@ -53,6 +55,7 @@ impl Reason {
             Self::Idle => "idle",
             Self::Spot => "spot",
             Self::Rebalance => "rebalance",
+            Self::Peer => "peer",
         }
     }
 }
@@ -60,7 +63,7 @@ impl Reason {
 /// A hook that is ready to run.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Hook {
-    /// `pre_stop` or `checkpoint`.
+    /// `pre_stop`, `checkpoint` or `peer_notice`.
     name: String,
     job: Job,
     /// How long it may take.
@@ -165,6 +168,9 @@ pub(crate) struct Hooks {
     pub(crate) pre_stop: Option<Hook>,
     /// Runs when EC2 is likely to take it back.
     pub(crate) checkpoint: Option<Hook>,
+    /// Runs when EC2 takes the machine of another rank back.
+    #[serde(default)]
+    pub(crate) peer_notice: Option<Hook>,
 }
 
 impl Hooks {
@@ -182,6 +188,15 @@ impl Hooks {
     pub(crate) fn lead(&self) -> Option<SignedDuration> {
         let timeout = SignedDuration::try_from(self.pre_stop.as_ref()?.timeout).unwrap_or(SignedDuration::MAX);
         Some(timeout.saturating_add(AFTER_HOOK.into()))
+    }
+
+    /// The one that saves something while the command goes on.
+    pub(crate) fn beside_the_command(&self, reason: Reason) -> Option<&Hook> {
+        match reason {
+            Reason::Rebalance => self.checkpoint.as_ref(),
+            Reason::Peer => self.peer_notice.as_ref(),
+            Reason::Lease | Reason::Idle | Reason::Spot => None,
+        }
     }
 
     /// The one for the end of the machine.

@@ -26,6 +26,7 @@ mod http;
 mod idle;
 mod lease;
 mod metadata;
+mod notices;
 mod output;
 mod payload;
 mod peers;

@@ -107,6 +107,7 @@ mod tests {
             uses_aws: false,
             pre_stop: None,
             checkpoint: None,
+            peer_notice: None,
             name: "one".to_owned(),
         }
     }

@@ -6,7 +6,8 @@ mod world;
 
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::hook::AFTER_HOOK;
-use spawn_model::record::Exit;
+use spawn_model::ids::InstanceId;
+use spawn_model::record::{Exit, Notice, SCHEMA};
 use spawn_model::spec::FleetKind;
 use world::{World, finish};
 
@@ -203,4 +204,60 @@ fn a_checkpoint_under_way_is_the_one_that_the_notice_asks_for() {
         let said = finish(child);
         assert_eq!(world.cloud.events(), ["up", "saving for rebalance", "saved", "asked"], "{said}");
     }
+}
+
+/// What EC2 tells one machine, its agent tells the others.
+#[test]
+fn the_notice_is_left_for_the_other_ranks() {
+    let world = World::new();
+    spot(&world);
+    world.peer_notice(2, "echo saving for $SPAWN_REASON");
+    let child = world.start();
+    until_up(&world);
+    let at = Timestamp::now() + seconds(120);
+    world.cloud.metadata(TAKEN_BACK, &format!(r#"{{"action": "terminate", "time": "{at}"}}"#));
+    let said = finish(child);
+    let notice = world.cloud.get(&world.keys.notice(0, &world.own_id())).unwrap_or_else(|| panic!("{said}"));
+    let notice: Notice = serde_json::from_slice(&notice).unwrap();
+    assert_eq!((notice.rank, notice.instance_id, notice.gone_at), (0, world.own_id(), at));
+    assert_eq!(world.cloud.events(), ["up", "asked"], "its own notice is not another's");
+}
+
+#[test]
+fn a_notice_to_another_rank_is_heeded_once_while_the_command_goes_on() {
+    std::thread::scope(|scope| {
+        for world in [World::new(), World::without_units()] {
+            scope.spawn(move || heeds_a_notice(&world));
+        }
+    });
+}
+
+fn heeds_a_notice(world: &World) {
+    spot(world);
+    world.peer_notice(3, "echo saving for $SPAWN_REASON; cat \"$SPAWN_NOTICES\" >\"$SPAWN_RESULTS/notices\"");
+    let put = |rank: u32, instance: &str, gone_at: Timestamp| {
+        let notice = Notice { schema: SCHEMA, rank, instance_id: InstanceId(instance.to_owned()), gone_at };
+        world.cloud.put(&world.keys.notice(rank, &notice.instance_id), serde_json::to_vec(&notice).unwrap());
+    };
+    let soon = Timestamp::now() + seconds(120);
+    // Whoever had the rank before is gone, and this one knows of itself.
+    put(1, "i-gone", Timestamp::now() - seconds(60));
+    put(0, &world.own_id().0, soon);
+    let child = world.start();
+    until_up(world);
+    put(2, "i-going", soon);
+    let kept = world.keys.result(0, "notices");
+    world.cloud.until(|_, objects| objects.contains_key(&kept));
+    // Nothing else lists objects while the command runs, which is a request for no key.
+    let listed = |requests: &[String]| requests.iter().filter(|request| *request == "GET ").count();
+    let before = listed(&world.cloud.requests());
+    world.cloud.until(|requests, _| listed(requests) > before);
+    assert_eq!(world.completion(0), None, "the command goes on");
+    std::fs::write(world.state().join("work/stop"), "").unwrap();
+    let said = finish(child);
+    assert_eq!(world.cloud.events(), ["up", "saving for peer", "done"], "{said}");
+    let told = world.result(0, "notices").unwrap();
+    let told: Vec<Notice> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(told.iter().map(|notice| (notice.rank, notice.instance_id.0.as_str())).collect::<Vec<_>>(), [(2, "i-going")]);
+    assert_eq!(world.completion(0).unwrap().notes, Vec::<String>::new());
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use spawn_model::hook::{AFTER_HOOK, HookSpec};
 use spawn_model::layout::log_stream;
 use spawn_model::record::Exit;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::end::LAST_MOMENTS;
 use super::{ATTEMPT, After, Agent, Ready};
@@ -17,6 +17,7 @@ use crate::ending::Ending;
 use crate::environment::{self, Facts};
 use crate::exec::Job;
 use crate::hook::{Hook, Hooks, Reason};
+use crate::notices;
 use crate::output::Channel;
 use crate::peers;
 use crate::results::{self, Uploaded};
@@ -25,6 +26,8 @@ use crate::workload::{self, WORKLOAD, Workload};
 
 /// A command that was told to end by the system may be gone a moment before the agent is told.
 const SHUTDOWN_FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
+/// Under this name ranks are told which others go.
+const NOTICES: &str = "notices.jsonl";
 /// Where programs are found, if the agent is not told.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -96,14 +99,15 @@ impl Agent {
         let output = self.channel("output.log").map_err(started)?;
         let writer = output.writer().map_err(started)?;
         let mut command = Workload::start(&self.state, WORKLOAD, &job, ready.account.as_ref(), in_unit, writer).map_err(started)?;
-        let ran = self.ended(&mut command, hooks, ready.identity.spot, &output).await?;
+        let ran = self.ended(&mut command, hooks, ready, &output).await?;
         let uploaded = if matches!(ran, Ran::Cut(_)) { Uploaded::default() } else { self.keep(output).await };
         Ok((ran, uploaded))
     }
 
     /// Waits for the command to end, or ends it when the machine does.
-    async fn ended(&self, command: &mut Workload, hooks: &Hooks, is_spot: bool, output: &Channel) -> Result<Ran, String> {
-        let mut saving = pin!(self.checkpoint(hooks, is_spot, output));
+    async fn ended(&self, command: &mut Workload, hooks: &Hooks, ready: &Ready, output: &Channel) -> Result<Ran, String> {
+        let mut saving = pin!(self.checkpoint(hooks, ready.identity.spot, output));
+        let mut heeding = pin!(self.heed_notices(hooks, ready, output));
         let mut is_saved = false;
         let (by_itself, ending) = loop {
             tokio::select! {
@@ -127,6 +131,7 @@ impl Agent {
                 }
                 ending = self.endings.any() => break (false, ending),
                 () = &mut saving, if !is_saved => is_saved = true,
+                () = &mut heeding => {}
             }
         };
         let exit = self.exit_by(ending);
@@ -143,7 +148,7 @@ impl Agent {
             self.stop_saving(hooks).await;
             return Ok(Ran::EndedWithMachine(exit));
         }
-        let is_enough = self.is_saving.get() && reason == Reason::Spot && hooks.pre_stop.is_none();
+        let is_enough = self.saving.get() == Some(Reason::Rebalance) && reason == Reason::Spot && hooks.pre_stop.is_none();
         if is_enough {
             // What is being saved is what would be saved now.
             let no_time = self.until_before_end(AFTER_HOOK.into());
@@ -172,16 +177,39 @@ impl Agent {
     async fn checkpoint(&self, hooks: &Hooks, is_spot: bool, output: &Channel) {
         let (true, Some(hook)) = (is_spot, &hooks.checkpoint) else { return std::future::pending().await };
         spot::recommendation(&self.metadata).await;
-        self.is_saving.set(true);
-        self.run_hook(hook, Reason::Rebalance, output).await;
-        let uploaded = self.upload().await;
-        self.notes.borrow_mut().extend(uploaded.notes);
-        self.is_saving.set(false);
+        self.save(hook, Reason::Rebalance, output).await;
     }
 
-    /// Ends a checkpoint that nobody waits for any more: two may not write the same files.
+    /// Saves what there is whenever EC2 has said that it takes the machine of another rank back, while the command goes on. Never comes back.
+    async fn heed_notices(&self, hooks: &Hooks, ready: &Ready, output: &Channel) {
+        let Some(hook) = hooks.peer_notice.as_ref().filter(|_| ready.payload.size > 1) else { return std::future::pending().await };
+        let mut seen = notices::Seen::default();
+        loop {
+            sleep(notices::INTERVAL).await;
+            if !seen.look(&self.bucket, &self.keys, &ready.identity.instance_id).await {
+                continue;
+            }
+            let kept = seen.file().map_err(io::Error::from).and_then(|file| std::fs::write(self.state.path(NOTICES), file));
+            match kept {
+                Ok(()) => self.save(hook, Reason::Peer, output).await,
+                Err(error) => self.notes.borrow_mut().push(format!("a notice to another rank cannot be kept: {error}")),
+            }
+        }
+    }
+
+    /// Runs a hook beside the command, and keeps what it leaves in the results: one at a time, as they may write the same files.
+    async fn save(&self, hook: &Hook, reason: Reason, output: &Channel) {
+        let _turn = self.turn.lock().await;
+        self.saving.set(Some(reason));
+        self.run_hook(hook, reason, output).await;
+        let uploaded = self.upload().await;
+        self.notes.borrow_mut().extend(uploaded.notes);
+        self.saving.set(None);
+    }
+
+    /// Ends what is being saved and nobody waits for any more: two may not write the same files.
     async fn stop_saving(&self, hooks: &Hooks) {
-        if let (true, Some(hook)) = (self.is_saving.take(), &hooks.checkpoint) {
+        if let Some(hook) = self.saving.take().and_then(|reason| hooks.beside_the_command(reason)) {
             hook.stop(&self.state).await;
         }
     }
@@ -246,17 +274,22 @@ impl Agent {
             let job = self.job(ready, &spec.command, attempt)?;
             Ok::<_, io::Error>(Some(Hook::new(name, job, Duration::from_secs(spec.timeout.0))))
         };
-        let (pre_stop, checkpoint) = (hook("pre_stop", &ready.payload.pre_stop)?, hook("checkpoint", &ready.payload.checkpoint)?);
-        let hooks = Hooks { pre_stop, checkpoint };
+        let hooks = Hooks {
+            pre_stop: hook("pre_stop", &ready.payload.pre_stop)?,
+            checkpoint: hook("checkpoint", &ready.payload.checkpoint)?,
+            peer_notice: hook("peer_notice", &ready.payload.peer_notice)?,
+        };
         hooks.keep(&self.state)?;
         Ok(hooks)
     }
 
     /// What to run, with everything it is told.
     fn job(&self, ready: &Ready, argv: &[String], attempt: u32) -> io::Result<Job> {
-        let (peers, hostfile) = (self.state.path("peers.jsonl"), self.state.path("hostfile"));
+        let [peers, hostfile, notices] = ["peers.jsonl", "hostfile", NOTICES].map(|file| self.state.path(file));
         std::fs::write(&peers, peers::peers_file(&ready.peers)?)?;
         std::fs::write(&hostfile, peers::host_file(&ready.peers))?;
+        // Nobody goes yet, as far as a command that begins now is told.
+        std::fs::write(&notices, "")?;
         let directory = self.state.path("work");
         let home = ready.account.as_ref().map(|account| account.home.as_path()).filter(|home| home.is_dir());
         let own_user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
@@ -266,6 +299,7 @@ impl Agent {
             rank: self.rank.get().copied().unwrap_or_default(),
             attempt,
             deadline: *self.deadline.borrow(),
+            notices: &notices,
             peers: &peers,
             hostfile: &hostfile,
             results: &self.state.path("results"),

@@ -156,6 +156,7 @@ impl World {
             uses_aws: false,
             pre_stop: None,
             checkpoint: None,
+            peer_notice: None,
             name: "tiles".to_owned(),
         });
     }
@@ -171,6 +172,14 @@ impl World {
         let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
         payload.pre_stop = pre_stop.map(hook);
         payload.checkpoint = checkpoint.map(hook);
+        self.payload_as(&payload);
+    }
+
+    /// Adds the hook for when EC2 takes the machine of another rank back, a line of shell, in a fleet of so many.
+    pub(crate) fn peer_notice(&self, size: u32, line: &str) {
+        let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
+        payload.size = size;
+        payload.peer_notice = Some(HookSpec { command: ["sh", "-c", line].map(str::to_owned).to_vec(), timeout: Seconds(20) });
         self.payload_as(&payload);
     }
 

@@ -39,7 +39,7 @@ impl Status {
 
     async fn show(&self, global: &Global, output: &Output) -> Result<FleetStatus, crate::output::Failure> {
         let Session { engine } = Session::connect(global).await?;
-        let fleet = engine.inspect(&self.name).await?;
+        let fleet = engine.examine(&self.name).await?;
         output.result(&FleetView::new(&fleet, engine.now()), FleetView::text)?;
         Ok(fleet.status)
     }

@@ -261,6 +261,8 @@ mod tests {
         ("pre_stop_timeout", "pre_stop.timeout"),
         ("checkpoint", "checkpoint"),
         ("checkpoint_timeout", "checkpoint.timeout"),
+        ("peer_notice", "peer_notice"),
+        ("peer_notice_timeout", "peer_notice.timeout"),
         ("ttl", "lease.ttl"),
         ("budget", "lease.budget"),
         ("on_expiry", "lease.on_expiry"),

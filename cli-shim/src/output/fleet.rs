@@ -283,6 +283,7 @@ pub(crate) mod tests {
                 rate_usd_per_hour: None,
                 instance_types: vec!["c7i.large".into()],
                 image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into(), root_gib: None },
+                rights_sha256: None,
             },
             deadline: at("12:20:00"),
             status: Status::Running,

@@ -3,7 +3,6 @@
 use futures::future::OptionFuture;
 use futures::try_join;
 use jiff::Timestamp;
-use serde_json::Value;
 use spawn_model::ids::InstanceId;
 use spawn_model::layout;
 use spawn_model::record::FleetRecord;
@@ -69,15 +68,11 @@ impl Around {
         let role = layout::role_name(&record.fleet);
         let sentence = self.rights.as_ref().and_then(|now| match now {
             None => Some(format!("its role {role} may do nothing any more: agents cannot follow the lease")),
-            Some(now) if !is_same(now, &rights::policy(record)) => Some(format!("what its role {role} may do was changed")),
+            Some(now) if record.rights_sha256.as_ref().is_some_and(|given| *given != rights::sha256(&record.fleet, now)) => {
+                Some(format!("what its role {role} may do was changed"))
+            }
             Some(_) => None,
         });
         sentence.into_iter()
     }
-}
-
-/// Whether two policies say the same, however they are written.
-fn is_same(one: &str, other: &str) -> bool {
-    let [one, other] = [one, other].map(|text| serde_json::from_str::<Value>(text).ok());
-    one.is_some() && one == other
 }

@@ -98,7 +98,10 @@ impl Engine {
         }
         let edit = |record: &mut FleetRecord| {
             record.spec.tags.clone_from(&spec.tags);
-            record.spec.connect = spec.connect;
+            if record.spec.connect != spec.connect {
+                record.spec.connect = spec.connect;
+                *record = rights::noted(record.clone());
+            }
             record.spec.wait_for = spec.wait_for;
             record.spec.delete_results = spec.delete_results;
         };

@@ -17,7 +17,7 @@ use spawn_model::status::WaitFor;
 use crate::artifacts::{self, Artifacts};
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
 use crate::cost;
-use crate::fleet::{self, Fleet};
+use crate::fleet::{self, Fleet, Look};
 use crate::full::Full;
 use crate::image;
 use crate::launch::Launcher;
@@ -297,7 +297,7 @@ impl Engine {
     }
 
     fn record(&self, kind: FleetKind, spec: &FleetSpec, caller: &Caller, plan: &Plan, (fleet, run): (FleetId, RunId)) -> FleetRecord {
-        FleetRecord {
+        let record = FleetRecord {
             schema: SCHEMA,
             fleet,
             run,
@@ -314,7 +314,9 @@ impl Engine {
             rate_usd_per_hour: plan.rate.filter(|_| spec.lease.budget.is_some()).map(|rate| rate.usd_per_hour()),
             instance_types: plan.instance_types.clone(),
             image: plan.image.clone(),
-        }
+            rights_sha256: None,
+        };
+        rights::noted(record)
     }
 
     async fn undo(&self, ledger: &Ledger, setup: &Setup, record: &FleetRecord, error: Error, operation: &Operation) -> Error {
@@ -373,9 +375,21 @@ impl Engine {
     /// # Errors
     /// `NoSuchFleet`.
     pub async fn inspect(&self, id_or_name: &str) -> Result<Fleet> {
+        self.inspected(Look::Members, id_or_name).await
+    }
+
+    /// As [`Engine::inspect`], and at what it hangs on, which somebody may have changed.
+    ///
+    /// # Errors
+    /// `NoSuchFleet`.
+    pub async fn examine(&self, id_or_name: &str) -> Result<Fleet> {
+        self.inspected(Look::Everything, id_or_name).await
+    }
+
+    async fn inspected(&self, look: Look<'_>, id_or_name: &str) -> Result<Fleet> {
         let ledger = self.ledger(&self.warm().await?);
         let id = fleet::find(&ledger, id_or_name).await?;
-        fleet::inspect(&self.aws, &ledger, &id).await?.ok_or_else(|| fleet::no_such_fleet(id_or_name))
+        fleet::inspect(&self.aws, &ledger, look, &id).await?.ok_or_else(|| fleet::no_such_fleet(id_or_name))
     }
 
     /// The id of a fleet, even if its end was begun and interrupted: then the name still leads to it.
@@ -529,6 +543,7 @@ pub(crate) fn payload(spec: &FleetSpec) -> Payload {
         uses_aws: !spec.policies.is_empty(),
         pre_stop: spec.pre_stop.clone(),
         checkpoint: spec.checkpoint.clone(),
+        peer_notice: spec.peer_notice.clone(),
         name: spec.name.clone(),
     }
 }

@@ -112,14 +112,14 @@ async fn live(aws: &Aws, ledger: &Ledger, look: Look<'_>, fleet: &FleetId) -> Re
 ///
 /// # Errors
 /// If the bucket or EC2 cannot be read.
-pub async fn inspect(aws: &Aws, ledger: &Ledger, fleet: &FleetId) -> Result<Option<Fleet>> {
+pub(crate) async fn inspect(aws: &Aws, ledger: &Ledger, look: Look<'_>, fleet: &FleetId) -> Result<Option<Fleet>> {
     let Some((record, ended)) = recorded(ledger, fleet).await? else { return Ok(None) };
     let ended_at = if ended { ledger.ended_at(fleet).await?.map(whole_second) } else { None };
     if ended && ended_at.is_none() {
         // Its records are being deleted at this moment.
         return Ok(None);
     }
-    seen(aws, ledger, Look::Everything, record, ended_at).await.map(Some)
+    seen(aws, ledger, look, record, ended_at).await.map(Some)
 }
 
 /// What is recorded of a fleet, and whether it was ended for good.

@@ -161,7 +161,7 @@ impl Stage<'_> {
     }
 
     fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, plan: &Plan) -> FleetRecord {
-        FleetRecord {
+        rights::noted(FleetRecord {
             run: RunId::from_random(engine::random()),
             spec: asked.clone(),
             asked_at: engine::whole_second(self.aws.clock.now()),
@@ -170,7 +170,7 @@ impl Stage<'_> {
             rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,
             ..record.clone()
-        }
+        })
     }
 
     async fn intend(&self, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<Arc<Begun>> {

@@ -4,7 +4,9 @@
 //! away what the agent needs.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use spawn_model::error::{Class, Error};
+use spawn_model::ids::FleetId;
 use spawn_model::layout;
 use spawn_model::policies::{self, Policy};
 use spawn_model::problem::Path;
@@ -31,6 +33,17 @@ pub(crate) fn role(record: &FleetRecord, setup: &Setup) -> RoleRequest {
 pub(crate) fn policy(record: &FleetRecord) -> String {
     let (hibernates, lets_in) = (record.spec.lease.ends().hibernates(), record.spec.lets_in(record.kind));
     Names::new(&record.account, &record.region).fleet_policy(&record.fleet, hibernates, lets_in, &asked(record))
+}
+
+/// A record that says what the fleet's role is given.
+pub(crate) fn noted(record: FleetRecord) -> FleetRecord {
+    FleetRecord { rights_sha256: Some(sha256(&record.fleet, &policy(&record))), ..record }
+}
+
+/// Of a policy, however it is written, and but for the fleet's own id: fleets that are given the same have the same.
+pub(crate) fn sha256(fleet: &FleetId, policy: &str) -> String {
+    let canonical = serde_json::from_str::<Value>(policy).map_or_else(|_| policy.to_owned(), |document| document.to_string());
+    hex::encode(Sha256::digest(canonical.replace(fleet.as_str(), "")))
 }
 
 fn asked(record: &FleetRecord) -> Vec<Policy> {

@@ -8,6 +8,11 @@ use crate::rules::{TTL_MIN, check_command};
 use crate::spec::LeaseSpec;
 use crate::value::Value;
 
+/// The fields that are hooks.
+const HOOKS: [&str; 3] = ["pre_stop", "checkpoint", "peer_notice"];
+/// Those that only spot instances can have.
+const OF_SPOT: [&str; 2] = ["checkpoint", "peer_notice"];
+
 /// The longest that a hook may take: a fleet of many must not cost much by waiting for its slowest.
 pub const TIMEOUT_MAX: Seconds = Seconds(15 * 60);
 /// What a machine needs between a hook and its deadline: for its command to end, for results, and for the record.
@@ -17,7 +22,7 @@ fields! {
     /// A command that saves what a machine would lose.
     pub struct HookSpec {
         /// The program and its arguments, as a list: no shell reads it. It starts in the directory of the fleet's `files`, as the user of
-        /// the fleet's command and with its environment. `SPAWN_REASON` says why: `lease`, `idle`, `spot` or `rebalance`, and
+        /// the fleet's command and with its environment. `SPAWN_REASON` says why: `lease`, `idle`, `spot`, `rebalance` or `peer`, and
         /// `SPAWN_COMMAND_PID` which process the fleet's command is, while it runs. What it prints is in the rank's log.
         command: Vec<String> => Required, Replace;
         /// How long it may take, from `1s` to `15m`: then it is ended.
@@ -33,9 +38,9 @@ impl HookSpec {
     }
 }
 
-/// The rules of `pre_stop` and `checkpoint` in a fleet.
+/// The rules of a fleet's hooks.
 pub(crate) fn check_hooks(fleet: &Value, root: &Path, problems: &mut Vec<Problem>) {
-    for name in ["pre_stop", "checkpoint"] {
+    for name in HOOKS {
         let (hook, path) = (fleet.get(name), root.key(name));
         if let Value::List(words) = hook.get("command") {
             check_command(words, &path.key("command"), problems);
@@ -47,9 +52,13 @@ pub(crate) fn check_hooks(fleet: &Value, root: &Path, problems: &mut Vec<Problem
         Value::Null => true,
         other => other.as_str() == Some(MarketType::OnDemand.word()),
     };
-    if on_demand && matches!(fleet.get("checkpoint"), Value::Map(_)) {
-        let help = "Write market = { type = \"spot\" }, or leave checkpoint out; pre_stop is for the end of any machine";
-        problems.push(Problem::new(&root.key("checkpoint"), "EC2 takes back spot instances alone, and these are on demand", help));
+    for name in OF_SPOT.into_iter().filter(|name| on_demand && matches!(fleet.get(name), Value::Map(_))) {
+        let help = format!("Write market = {{ type = \"spot\" }}, or leave {name} out; pre_stop is for the end of any machine");
+        problems.push(Problem::new(&root.key(name), "EC2 takes back spot instances alone, and these are on demand", help));
+    }
+    if matches!(fleet.get("size"), Value::Int(..=1)) && matches!(fleet.get("peer_notice"), Value::Map(_)) {
+        let help = "Leave it out: checkpoint and pre_stop are for the machine itself";
+        problems.push(Problem::new(&root.key("peer_notice"), "there is no other rank in a fleet of one", help));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ids::{FleetId, RunId};
+use crate::ids::{FleetId, InstanceId, RunId};
 
 /// The key of a name's claim.
 #[must_use]
@@ -120,6 +120,18 @@ impl RunKeys {
     #[must_use]
     pub fn stop(&self, rank: u32) -> String {
         format!("{}stops/{rank:05}.json", self.prefix)
+    }
+
+    /// The prefix of EC2's notices.
+    #[must_use]
+    pub fn notices(&self) -> String {
+        format!("{}notices/", self.prefix)
+    }
+
+    /// EC2's notice to the machine that has a rank. Of a service another one may have it later.
+    #[must_use]
+    pub fn notice(&self, rank: u32, instance: &InstanceId) -> String {
+        format!("{}notices/{rank:05}-{instance}.json", self.prefix)
     }
 
     /// All completion records in one object, written by the first reader that found the run over.

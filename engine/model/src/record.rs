@@ -100,6 +100,10 @@ pub struct FleetRecord {
     pub instance_types: Vec<String>,
     /// What every instance of the run boots, whatever its reference has come to mean since.
     pub image: BootImage,
+    /// What its role was given beside managed policies, as SHA-256 in hexadecimal: whoever made it may have been an older version, which gives
+    /// other rights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rights_sha256: Option<String>,
     /// Whether its end has begun: nobody may run it again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
@@ -208,8 +212,24 @@ pub struct Payload {
     /// What runs when EC2 is likely to take the machine back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<HookSpec>,
+    /// What runs when EC2 takes the machine of another rank back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_notice: Option<HookSpec>,
     /// The fleet's name.
     pub name: String,
+}
+
+/// That EC2 takes the machine of a rank back, written by its agent as soon as it knows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The rank.
+    pub rank: u32,
+    /// The machine.
+    pub instance_id: InstanceId,
+    /// When it is gone.
+    pub gone_at: Timestamp,
 }
 
 /// How many ranks a run has in the end, of which fewer may do than were asked for. Written when the launch is over; nothing is launched after

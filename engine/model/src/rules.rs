@@ -339,6 +339,7 @@ fn check_tags(tags: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Pr
 const LATER: &[(&[&str], &str)] = &[
     (&["pre_stop"], "null"),
     (&["checkpoint"], "null"),
+    (&["peer_notice"], "null"),
     (&["connect"], "null"),
     (&["lease", "on_expiry"], "\"terminate\""),
     (&["lease", "on_idle"], "\"terminate\""),

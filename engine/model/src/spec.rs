@@ -107,6 +107,10 @@ fields! {
         /// is in `$SPAWN_RESULTS` then is kept, and the fleet's command goes on. EC2 may say so long before its notice, with it, or never: without
         /// a `pre_stop`, it runs at the notice too. Left out: nothing.
         checkpoint: Option<HookSpec> => Optional, Replace;
+        /// A command that runs beside the fleet's own on every rank that goes on, when EC2 takes back the machine of another one: what they
+        /// compute together may have to be saved together. `$SPAWN_NOTICES` is a file that names the ranks that go, and when; what is in
+        /// `$SPAWN_RESULTS` after it is kept. Ranks look for that every ten seconds, of the two minutes that EC2 gives. Left out: nobody looks.
+        peer_notice: Option<HookSpec> => Optional, Replace;
         /// How long the fleet may live.
         lease: LeaseSpec => Default("{}"), InPlace;
         /// What to wait for before the launch counts as done: `launched` (asked for and recorded), `running` (EC2 says so),
@@ -216,7 +220,7 @@ impl FleetKind {
     /// The fields a user may write for this kind.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         FleetSpec::FIELDS.iter().copied().filter_map(move |field| match (self, field.name) {
-            (Self::Instance, "size" | "min_size") | (Self::Service, "min_size" | "gang" | "placement") => None,
+            (Self::Instance, "size" | "min_size" | "peer_notice") | (Self::Service, "min_size" | "gang" | "placement") => None,
             (Self::Service, "size") => Some(Field { presence: Presence::Required, change: Change::InPlace, ..field }),
             (Self::JobArray, "size" | "command") | (Self::Service, "command") => Some(Field { presence: Presence::Required, ..field }),
             _ => Some(field),

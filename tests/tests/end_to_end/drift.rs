@@ -196,6 +196,7 @@ fn what_makes_another_fleet_is_made_again() {
         ("/fleet.json", "it['spec']['requirements'] = {'vcpu': '2', 'architecture': 'x86_64', 'exclude': []}", "requirements"),
         ("/fleet.json", "it['spec']['pre_stop'] = {'command': ['./save'], 'timeout': 60}", "pre_stop"),
         ("/fleet.json", "it['spec']['checkpoint'] = {'command': ['./save'], 'timeout': 60}", "checkpoint"),
+        ("/fleet.json", "it['spec']['peer_notice'] = {'command': ['./save'], 'timeout': 60}", "peer_notice"),
         ("/payload.json", "it['files'] = {'work': 'another'}", "files"),
     ] {
         let undo = world.python(&format!(

@@ -54,3 +54,40 @@ fn a_spot_machine_saves_what_it_would_lose() {
     assert_same(&before, &holdings(&world));
     assert_eq!(world.control().gaps(), []);
 }
+
+/// What EC2 tells one machine, the others are told too, and save what they have while their commands go on.
+#[test]
+fn the_other_ranks_are_told_of_a_notice() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let fields = [
+        ("market", r#"{ type = "spot" }"#),
+        ("files", r#"{ work = file("work"), save = file("save") }"#),
+        ("command", r#"["./work"]"#),
+        ("peer_notice", r#"{ command = ["./save", "of-a-peer"] }"#),
+        ("wait_for", r#""ready""#),
+    ];
+    let terraform = world.terraform(&array(&fields));
+    terraform.write("work", WORK);
+    let told = "cat \"$SPAWN_NOTICES\" >\"$SPAWN_RESULTS/notices\"\n";
+    terraform.write("save", &format!("{SAVE}{told}"));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let ids = instance_ids(&terraform.state(ARRAY));
+    world.block_on(world.control().interrupt_spot(&ids[0], SignedDuration::from_secs(60))).expect("a spot instance");
+    world.eventually("the other rank has saved something", || {
+        world.keys().iter().any(|key| key.ends_with("/results/00001/notices")).then_some(())
+    });
+    let status = world.spawn(["status", "tiles", "-o", "json"]).succeeded().json();
+    assert_eq!(status["members"][1]["state"], "running", "its command goes on");
+    let to = world.directory().join("kept");
+    world.spawn(["results", "tiles", "--to", to.to_str().expect("a plain path")]).succeeded();
+    assert_eq!(std::fs::read_to_string(to.join("00001/of-a-peer")).expect("a result"), "of-a-peer\n");
+    let notice: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(to.join("00001/notices")).expect("a result")).expect("one notice");
+    assert_eq!((notice["rank"].as_u64(), notice["instance_id"].as_str()), (Some(0), Some(ids[0].as_str())));
+    assert!(!to.join("00000/of-a-peer").exists(), "who goes is not told of itself");
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), []);
+}

@@ -125,6 +125,7 @@ impl<'a> Names<'a> {
                     format!("{bucket}/{prefix}runs/*/completions/*"),
                     format!("{bucket}/{prefix}runs/*/results/*"),
                     format!("{bucket}/{prefix}runs/*/stops/*"),
+                    format!("{bucket}/{prefix}runs/*/notices/*"),
                 ],
             }),
             json!({

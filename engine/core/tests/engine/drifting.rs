@@ -23,13 +23,13 @@ use crate::warm;
 /// How long after its launch what is missing of a fleet may only not be listed yet.
 const SETTLE_S: u64 = 5 * 60;
 
-async fn inspected(world: &World) -> Fleet {
-    world.engine().inspect("tiles").await.unwrap()
+async fn examined(world: &World) -> Fleet {
+    world.engine().examine("tiles").await.unwrap()
 }
 
 /// What is told of a fleet: faults of its lease, and then what was changed.
 async fn told(world: &World) -> (Vec<String>, Vec<String>) {
-    let fleet = inspected(world).await;
+    let fleet = examined(world).await;
     (fleet.lease_faults, fleet.changed)
 }
 
@@ -132,7 +132,7 @@ fn a_volume_that_would_be_left_behind_is_told() {
         let record = engine_launch(&world, &stopping(3600)).await;
         let tags = Tags::from([(tag::FLEET.to_owned(), record.fleet.to_string())]);
         world.pass(60).await;
-        let id = inspected(&world).await.alive[0].0.clone();
+        let id = examined(&world).await.alive[0].0.clone();
         let device = &record.image.root_device;
         let ends = |ends| AttributeChange::DeleteOnTermination(vec![(device.clone(), ends)]);
         modify(&world, &id, ends(false));
@@ -151,6 +151,10 @@ fn a_role_that_may_do_something_else_is_told() {
         let record = engine_launch(&world, &stopping(3600)).await;
         world.pass(SETTLE_S).await;
         let role = layout::role_name(&record.fleet);
+        let engine = world.engine();
+        let fleet = engine.find("tiles").await.unwrap();
+        engine.update(&fleet, &FleetSpec { connect: Some(false), ..fleet.record.spec.clone() }).await.unwrap();
+        assert_eq!(told(&world).await, Default::default(), "who changes it in order says so");
         let policy = world.state().roles[&role].policy.clone().unwrap();
         // However it is written.
         let spaced = policy.replace("\":", "\" : ");

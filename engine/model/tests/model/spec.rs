@@ -52,7 +52,7 @@ fn every_field_counts_in_the_hash() {
 
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 26];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 27];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -77,8 +77,9 @@ fn every_field_counts_in_the_hash() {
     others[21].policies.push("s3:ReadOnly:arn:aws:s3:::data/*".into());
     let save = HookSpec { command: vec!["./save".into()], timeout: Seconds(60) };
     others[22].pre_stop = Some(save.clone());
-    others[23].checkpoint = Some(save);
+    others[23].checkpoint = Some(save.clone());
     others[24].connect = Some(false);
+    others[25].peer_notice = Some(save);
     others[18].volumes.insert("/dev/sdf".into(), spec.root_volume.clone());
     let mut idle = spec.clone();
     idle.lease.idle = from_yaml(&TILES.replace("20m", "20m, idle: { after: 5m }")).lease.idle;
@@ -86,7 +87,7 @@ fn every_field_counts_in_the_hash() {
     assert_ne!(idle.hash(FleetKind::JobArray), hash, "idle");
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 25 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 26 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

@@ -97,6 +97,7 @@ fn record(ended: bool) -> FleetRecord {
         rate_usd_per_hour: None,
         instance_types: Vec::new(),
         image: BootImage { id: "ami-0".into(), root_device: "/dev/xvda".into(), root_gib: None },
+        rights_sha256: None,
         ended,
         next: None,
     }

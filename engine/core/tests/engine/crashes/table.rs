@@ -19,9 +19,9 @@ use crate::simulated::view::assert_same;
 use crate::{array, launch, warm};
 
 /// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
-const READS: [&str; 17] = [
-    "check", "connect", "exec", "files", "find", "identify", "inspect", "list", "look", "output", "plan", "policy", "refresh", "regions",
-    "result", "results", "wait",
+const READS: [&str; 18] = [
+    "check", "connect", "examine", "exec", "files", "find", "identify", "inspect", "list", "look", "output", "plan", "policy", "refresh",
+    "regions", "result", "results", "wait",
 ];
 
 /// The public operations of the engine: what its sources declare.
@@ -80,6 +80,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "files" => engine.files(record).await.map(drop),
         "find" => Ok(()),
         "identify" => engine.identify("tiles").await.map(drop),
+        "examine" => engine.examine("tiles").await.map(drop),
         "inspect" => engine.inspect("tiles").await.map(drop),
         "list" => engine.list().await.map(drop),
         "look" => engine.look(&record.fleet).await.map(drop),
