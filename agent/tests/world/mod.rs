@@ -17,7 +17,8 @@ use spawn_model::hook::HookSpec;
 use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
-use spawn_model::record::{AgentConfig, Completion, Lease, Payload, SCHEMA};
+use spawn_model::market::MarketType;
+use spawn_model::record::{AgentConfig, Batch, Completion, Launched, Lease, Payload, SCHEMA};
 use spawn_model::spec::FleetKind;
 use spawn_model::stopping::Ends;
 
@@ -181,6 +182,18 @@ impl World {
         payload.size = size;
         payload.peer_notice = Some(HookSpec { command: ["sh", "-c", line].map(str::to_owned).to_vec(), timeout: Seconds(20) });
         self.payload_as(&payload);
+        // Else the agent waits for the launcher to say who the others are.
+        let instance = |launch_index: u32| Launched {
+            instance_id: InstanceId(format!("i-{launch_index}")),
+            launch_index,
+            private_ip: format!("172.31.0.{launch_index}"),
+            zone: "us-east-1a".to_owned(),
+            instance_type: "c7i.large".to_owned(),
+            market: MarketType::Spot,
+        };
+        let instances = (0..size).map(instance).collect();
+        let batch = Batch { schema: SCHEMA, base: 0, asked: size, instances, recorded_at: Timestamp::UNIX_EPOCH };
+        self.cloud.put(&self.keys.batch(0), serde_json::to_vec(&batch).unwrap());
     }
 
     /// As [`World::payload`], for a fleet of one that runs a line of shell.
