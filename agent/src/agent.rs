@@ -197,9 +197,10 @@ impl Agent {
         self.endings.when(async move { spot::notice(&metadata, &gone_at).await }, Ending::Spot);
     }
 
-    /// Has the other ranks be told when EC2 takes this machine back, if there are any.
+    /// Has the other ranks be told when EC2 takes this machine back, if they look for that.
     fn tell_peers(&self, ready: &Ready) {
-        let Some(rank) = self.rank.get().copied().filter(|_| ready.payload.size > 1) else { return };
+        let is_asked_for = ready.payload.size > 1 && ready.payload.peer_notice.is_some();
+        let Some(rank) = self.rank.get().copied().filter(|_| is_asked_for) else { return };
         let (session, bucket, keys) = (Rc::clone(&self.session), Rc::clone(&self.bucket), self.keys.clone());
         let (mut gone_at, instance_id) = (self.gone_at.subscribe(), ready.identity.instance_id.clone());
         tokio::task::spawn_local(async move {

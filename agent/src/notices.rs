@@ -1,6 +1,8 @@
 //! EC2's notices to the machines of a run, by which the others learn that one goes.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,34 +29,43 @@ pub(crate) async fn tell(session: &Session, bucket: &Bucket, keys: &RunKeys, not
     }
 }
 
-/// The notices that were seen.
+/// The notices that a command was told of.
 #[derive(Default)]
 pub(crate) struct Seen {
+    has_looked: bool,
     keys: BTreeSet<String>,
-    /// Those to machines that were not gone yet, in the order in which they were seen.
-    pub(crate) current: Vec<Notice>,
+    /// Those to machines that were not gone yet at the last look, and those that were new then.
+    current: Vec<Notice>,
 }
 
 impl Seen {
-    /// Looks for notices to other machines than `own`. Says whether there is one more to a machine that is not gone yet: what is older tells of a
-    /// rank that another machine has by now.
+    /// Looks for notices to other machines than `own`. Says whether there are new ones. What the first look finds of machines that are gone is not
+    /// new: it tells of ranks that others have by now.
     pub(crate) async fn look(&mut self, bucket: &Bucket, keys: &RunKeys, own: &InstanceId) -> bool {
-        let before = self.current.len();
         // What cannot be read may be the next time.
-        for key in bucket.list(&keys.notices()).await.unwrap_or_default() {
+        let Ok(found) = bucket.list(&keys.notices()).await else { return false };
+        let is_first = !std::mem::replace(&mut self.has_looked, true);
+        let mut new = Vec::new();
+        for key in found {
             if self.keys.contains(&key) {
                 continue;
             }
             let Ok(content) = bucket.get(&key).await else { continue };
             self.keys.insert(key);
-            let read = serde_json::from_slice::<Notice>(&content).ok();
-            self.current.extend(read.filter(|notice| notice.instance_id != *own && notice.gone_at > Timestamp::now()));
+            let is_new = |notice: &Notice| notice.instance_id != *own && (!is_first || notice.gone_at > Timestamp::now());
+            new.extend(serde_json::from_slice::<Notice>(&content).ok().filter(is_new));
         }
-        self.current.len() > before
+        let has_new = !new.is_empty();
+        self.current.retain(|notice| notice.gone_at > Timestamp::now());
+        self.current.append(&mut new);
+        has_new
     }
 
-    /// The file of `SPAWN_NOTICES`: one JSON object a line.
-    pub(crate) fn file(&self) -> serde_json::Result<String> {
-        self.current.iter().map(|notice| Ok(serde_json::to_string(notice)? + "\n")).collect()
+    /// Writes the file of `SPAWN_NOTICES`: one JSON object a line. Whoever reads it at that moment reads the former one or this one.
+    pub(crate) fn write(&self, file: &Path) -> io::Result<()> {
+        let lines: serde_json::Result<String> = self.current.iter().map(|notice| Ok(serde_json::to_string(notice)? + "\n")).collect();
+        let new = file.with_extension("new");
+        std::fs::write(&new, lines?)?;
+        std::fs::rename(new, file)
     }
 }

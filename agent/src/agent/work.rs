@@ -123,6 +123,10 @@ impl Agent {
                     };
                     match ending {
                         None => {
+                            if self.saving.get() == Some(Reason::Peer) {
+                                // It may have ended because the other rank did, and this saves what is left of it.
+                                tokio::select! { () = &mut heeding => {}, _turn = self.turn.lock() => {}, _ = self.endings.any() => {} }
+                            }
                             self.stop_saving(hooks).await;
                             return Ok(Ran::Ended(exit));
                         }
@@ -148,11 +152,17 @@ impl Agent {
             self.stop_saving(hooks).await;
             return Ok(Ran::EndedWithMachine(exit));
         }
-        let is_enough = self.saving.get() == Some(Reason::Rebalance) && reason == Reason::Spot && hooks.pre_stop.is_none();
+        // What is being saved is what would be saved now.
+        let is_enough = reason == Reason::Spot && self.is_enough(hooks);
         if is_enough {
-            // What is being saved is what would be saved now.
             let no_time = self.until_before_end(AFTER_HOOK.into());
-            tokio::select! { () = &mut saving => {}, () = no_time => {}, () = self.endings.shutdown() => {} }
+            tokio::select! {
+                () = &mut saving, if !is_saved => {}
+                () = &mut heeding => {}
+                _turn = self.turn.lock() => {}
+                () = no_time => {}
+                () = self.endings.shutdown() => {}
+            }
         }
         self.stop_saving(hooks).await;
         if let Some(hook) = hooks.at_the_end(reason).filter(|_| !is_enough) {
@@ -166,6 +176,15 @@ impl Agent {
         }
         tokio::select! { () = command.stop() => {}, () = self.endings.shutdown() => {} }
         Ok(Ran::EndedWithMachine(exit))
+    }
+
+    /// Whether what is being saved is all that would be saved when EC2 takes the machine back.
+    fn is_enough(&self, hooks: &Hooks) -> bool {
+        match self.saving.get() {
+            Some(Reason::Peer) => hooks.at_the_end(Reason::Spot).is_none(),
+            Some(_) => hooks.pre_stop.is_none(),
+            None => false,
+        }
     }
 
     /// Whether the command runs again, however it ends.
@@ -189,8 +208,7 @@ impl Agent {
             if !seen.look(&self.bucket, &self.keys, &ready.identity.instance_id).await {
                 continue;
             }
-            let kept = seen.file().map_err(io::Error::from).and_then(|file| std::fs::write(self.state.path(NOTICES), file));
-            match kept {
+            match seen.write(&self.state.path(NOTICES)) {
                 Ok(()) => self.save(hook, Reason::Peer, output).await,
                 Err(error) => self.notes.borrow_mut().push(format!("a notice to another rank cannot be kept: {error}")),
             }
@@ -285,11 +303,11 @@ impl Agent {
 
     /// What to run, with everything it is told.
     fn job(&self, ready: &Ready, argv: &[String], attempt: u32) -> io::Result<Job> {
-        let [peers, hostfile, notices] = ["peers.jsonl", "hostfile", NOTICES].map(|file| self.state.path(file));
+        let [peers, hostfile, notice_file] = ["peers.jsonl", "hostfile", NOTICES].map(|file| self.state.path(file));
         std::fs::write(&peers, peers::peers_file(&ready.peers)?)?;
         std::fs::write(&hostfile, peers::host_file(&ready.peers))?;
         // Nobody goes yet, as far as a command that begins now is told.
-        std::fs::write(&notices, "")?;
+        notices::Seen::default().write(&notice_file)?;
         let directory = self.state.path("work");
         let home = ready.account.as_ref().map(|account| account.home.as_path()).filter(|home| home.is_dir());
         let own_user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
@@ -299,7 +317,7 @@ impl Agent {
             rank: self.rank.get().copied().unwrap_or_default(),
             attempt,
             deadline: *self.deadline.borrow(),
-            notices: &notices,
+            notices: &notice_file,
             peers: &peers,
             hostfile: &hostfile,
             results: &self.state.path("results"),

@@ -60,7 +60,7 @@ impl FleetView {
             idle: fleet.idle.clone(),
             alive: fleet.alive.iter().map(ToString::to_string).collect(),
             ended_at: fleet.ended_at.map(|at| at.to_string()),
-            notes: fleet.notes.clone(),
+            notes: fleet.notes.iter().chain(&fleet.unseen).cloned().collect(),
             changed: fleet.changed.clone(),
             lease_faults: fleet.lease_faults.clone(),
             ttl: fleet.record.spec.lease.ttl,
@@ -300,6 +300,7 @@ pub(crate) mod tests {
             notes: vec!["rank 1: output was cut at 64 MiB".into()],
             changed: vec!["i-0123456789abcdef0 is not in its fleet's own security group any more".into()],
             lease_faults: vec!["the schedule spawn-run-cdcdcdcdcdcdcdcd-0 that ends it is not there".into()],
+            unseen: Vec::new(),
             alive: vec![InstanceId("i-00000000000000002".into())],
             ended_at: None,
         }

@@ -1,7 +1,7 @@
 //! What a fleet hangs on beside its instances: the schedules that end it, and its role. Somebody may have changed that.
 
 use futures::future::OptionFuture;
-use futures::try_join;
+use futures::join;
 use jiff::Timestamp;
 use spawn_model::ids::InstanceId;
 use spawn_model::layout;
@@ -23,32 +23,46 @@ pub(crate) struct Around {
     rights: Option<Option<String>>,
     /// When its group is emptied, if it is one that Auto Scaling keeps, and if it is emptied at all.
     emptied_at: Option<Option<Timestamp>>,
+    /// What could not be looked at, and why. A fleet is read, changed and ended all the same.
+    pub(crate) unseen: Vec<String>,
 }
 
 impl Around {
     /// Looks at all of it, unless nobody would be told.
-    pub(crate) async fn look(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Result<Self> {
+    pub(crate) async fn look(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Self {
+        let mut around = Self::default();
         if matches!(look, Look::Members) || record.ended || record.next.is_some() {
-            return Ok(Self::default());
+            return around;
         }
         let (role, group) = (layout::role_name(&record.fleet), layout::scaling_name(&record.run));
         let emptied_at = OptionFuture::from(service::is_service(record).then(|| aws.scaling.emptied_at(&group)));
         let (schedules, rights, emptied_at) =
-            try_join!(lease::schedules_of(&*aws.schedules, &record.run), aws.identity.role_policy(&role), async {
-                emptied_at.await.transpose()
-            })?;
-        Ok(Self { schedules: Some(schedules), rights: Some(rights), emptied_at })
+            join!(lease::schedules_of(&*aws.schedules, &record.run), aws.identity.role_policy(&role), emptied_at);
+        around.schedules = around.unless_refused("its schedules", schedules);
+        around.rights = around.unless_refused("its role", rights);
+        around.emptied_at = emptied_at.and_then(|at| around.unless_refused("what empties its Auto Scaling group", at));
+        around
     }
 
     /// What a snapshot tells of it: roles are asked for one by one, at a rate that a thousand fleets would not get.
     pub(crate) fn shared(snapshot: &Snapshot, record: &FleetRecord) -> Self {
-        let schedules = snapshot.schedules(&layout::schedule_prefix(&record.run)).to_vec();
-        Self { schedules: Some(schedules), ..Self::default() }
+        let mut around = Self::default();
+        around.schedules = around.unless_refused("its schedules", snapshot.schedules(&layout::schedule_prefix(&record.run)));
+        around
     }
 
-    /// As far as it says something: nothing has to hold what is gone, and what was just made may not be listed yet.
+    fn unless_refused<T>(&mut self, what: &str, looked: Result<T>) -> Option<T> {
+        looked.map_err(|error| self.unseen.push(format!("{what} could not be looked at: {error}"))).ok()
+    }
+
+    /// Without a group there is nothing to be emptied.
+    pub(crate) fn of_group(self, is_there: bool) -> Self {
+        Self { emptied_at: self.emptied_at.filter(|_| is_there), ..self }
+    }
+
+    /// As far as it says something: nothing has to hold what is gone or is being ended, and what was just made may not be listed yet.
     pub(crate) fn of_what_lives(self, record: &FleetRecord, alive: &[InstanceId], now: Timestamp) -> Self {
-        let says_something = !alive.is_empty() && now >= record.leased_from() + SETTLE;
+        let says_something = !alive.is_empty() && !record.ended && now >= record.leased_from() + SETTLE;
         if says_something { self } else { Self::default() }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::try_join;
+use futures::{join, try_join};
 use jiff::Timestamp;
 use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
@@ -52,6 +52,8 @@ pub struct Fleet {
     /// What is wrong with what ends it from outside, a clause each. A change of its lease puts it right, if only to the one that it has. Not
     /// looked for by whoever waits for the fleet, or is about to change it.
     pub lease_faults: Vec<String>,
+    /// What it hangs on that could not be looked at, and why.
+    pub unseen: Vec<String>,
     /// Instances that still cost money.
     pub alive: Vec<InstanceId>,
     /// When it was ended for good, if it was: nothing but records, results and logs is left of it.
@@ -216,8 +218,9 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         idle: lease.idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: results_uri(ledger, &record),
-        changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances)).collect(),
+        changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances, now)).collect(),
         lease_faults: around.lease_faults(&record, deadline, now),
+        unseen: around.unseen,
         notes: completions.iter().flat_map(|completion| notes(completion, size)).collect(),
         alive,
         ended_at,
@@ -261,8 +264,8 @@ async fn told(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Result<Told> {
         return Ok(Told::All(snapshot));
     }
     let run = tags::of_run(&record.run);
-    let (instances, around) = try_join!(aws.instances.describe(&run), Around::look(aws, look, record))?;
-    Ok(Told::Itself(instances, around))
+    let (instances, around) = join!(aws.instances.describe(&run), Around::look(aws, look, record));
+    Ok(Told::Itself(instances?, around))
 }
 
 /// How many ranks a run has: fewer than asked for, if fewer may do and its launch is over.

@@ -79,6 +79,19 @@ impl Launcher<'_> {
         Ok(group_id)
     }
 
+    /// Gives the role that is there what the record says, whatever an older version or somebody else gave it. That it is gone, its profile tells
+    /// later.
+    pub(crate) async fn rights_again(&self) -> Result<()> {
+        let role = rights::role(self.record, self.setup);
+        let put = || async {
+            match self.aws.identity.role_policy_put(&role.name, &role.policy).await {
+                Err(error) if error.class == Class::NotFound => Ok(()),
+                put => put.map_err(|e| e.context("changing the fleet's role")),
+            }
+        };
+        self.patiently(put).await
+    }
+
     /// The schedules that end the run, and then its instances. If fewer do than were asked for, says so.
     pub(crate) async fn instances(&self, group_id: &str) -> Result<Option<String>> {
         let deadline = lease::deadline_of(self.record);

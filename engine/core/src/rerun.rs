@@ -224,6 +224,7 @@ impl Stage<'_> {
                 if former.spec.tags != spec.tags {
                     tags::change(self.aws, &groups, &former.spec.tags, &spec.tags).await?;
                 }
+                launcher.rights_again().await?;
                 group_id.clone()
             }
             // Somebody has removed it, and perhaps more.

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::{BoxFuture, Shared};
-use futures::{FutureExt, try_join};
+use futures::{FutureExt, join};
 use jiff::{SignedDuration, Timestamp};
+use spawn_model::error::Error;
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::record::Batch;
 use spawn_model::tag;
@@ -40,17 +41,20 @@ pub(crate) struct Snapshot {
     /// When EC2 was asked.
     asked_at: Timestamp,
     runs: BTreeMap<String, Vec<Instance>>,
-    /// By name.
-    schedules: Vec<Scheduled>,
+    /// By name; or why they could not be listed.
+    schedules: Result<Vec<Scheduled>>,
 }
 
 impl Snapshot {
     async fn take(sources: Sources, asked_at: Timestamp) -> Result<Arc<Self>> {
         let any_run = tags::of_any_run();
-        let (instances, mut schedules) = try_join!(sources.instances.describe(&any_run), lease::schedules_of_all(&*sources.schedules))?;
-        schedules.sort_unstable();
+        let (instances, schedules) = join!(sources.instances.describe(&any_run), lease::schedules_of_all(&*sources.schedules));
+        let schedules = schedules.map(|mut schedules| {
+            schedules.sort_unstable();
+            schedules
+        });
         let mut runs: BTreeMap<String, Vec<Instance>> = BTreeMap::new();
-        for instance in instances {
+        for instance in instances? {
             if let Some(run) = instance.tags.get(tag::RUN) {
                 runs.entry(run.clone()).or_default().push(instance);
             }
@@ -64,10 +68,14 @@ impl Snapshot {
     }
 
     /// The schedules whose names begin so.
-    pub(crate) fn schedules(&self, name_prefix: &str) -> &[Scheduled] {
-        let first = self.schedules.partition_point(|schedule| schedule.name.as_str() < name_prefix);
-        let rest = &self.schedules[first..];
-        &rest[..rest.partition_point(|schedule| schedule.name.starts_with(name_prefix))]
+    ///
+    /// # Errors
+    /// Why they could not be listed.
+    pub(crate) fn schedules(&self, name_prefix: &str) -> Result<Vec<Scheduled>> {
+        let schedules = self.schedules.as_ref().map_err(Error::clone)?;
+        let first = schedules.partition_point(|schedule| schedule.name.as_str() < name_prefix);
+        let rest = &schedules[first..];
+        Ok(rest[..rest.partition_point(|schedule| schedule.name.starts_with(name_prefix))].to_vec())
     }
 
     /// Whether it tells of a run of so many ranks what a look of its own would have told at that moment: none of its instances is
@@ -117,7 +125,7 @@ impl Snapshots {
     /// A snapshot that is valid now; nothing for the few looks that had better ask for their own instances.
     ///
     /// # Errors
-    /// That EC2 or Scheduler cannot be read, for everybody who waits for this snapshot; the next one asks again.
+    /// That EC2 cannot be read, for everybody who waits for this snapshot; the next one asks again.
     pub(crate) async fn current(&self) -> Result<Option<Arc<Snapshot>>> {
         match self.taking() {
             Some(taking) => taking.await.map(Some),

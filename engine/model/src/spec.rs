@@ -109,7 +109,8 @@ fields! {
         checkpoint: Option<HookSpec> => Optional, Replace;
         /// A command that runs beside the fleet's own on every rank that goes on, when EC2 takes back the machine of another one: what they
         /// compute together may have to be saved together. `$SPAWN_NOTICES` is a file that names the ranks that go, and when; what is in
-        /// `$SPAWN_RESULTS` after it is kept. Ranks look for that every ten seconds, of the two minutes that EC2 gives. Left out: nobody looks.
+        /// `$SPAWN_RESULTS` after it is kept. Ranks look for that every ten seconds, of the two minutes that EC2 gives. The rank that goes ends its command
+        /// at once, but for a `pre_stop`, which may hold it until the others have saved what they need of it. Left out: nobody looks.
         peer_notice: Option<HookSpec> => Optional, Replace;
         /// How long the fleet may live.
         lease: LeaseSpec => Default("{}"), InPlace;

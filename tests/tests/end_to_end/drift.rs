@@ -1,5 +1,6 @@
 //! For every field that AWS keeps: it is changed behind Terraform's back, and the next plan notices.
 
+use spawn_sandbox::Fault;
 use spawn_tests::configuration::{ARRAY, INSTANCE, SERVICE, array, instance, service};
 use spawn_tests::leftovers::{assert_same, holdings};
 use spawn_tests::terraform::instance_ids;
@@ -128,7 +129,9 @@ fn launched_earlier(world: &World) {
 fn a_lease_that_nothing_holds_from_outside_is_applied_again() {
     let world = World::with_setup();
     let before = holdings(&world);
-    let terraform = world.terraform(&array(&[("lease", r#"{ ttl = "2h" }"#)]));
+    // Also where Terraform does not look at the lease, as people write who extend it by hand.
+    let terraform = world
+        .terraform(&array(&[("lease", r#"{ ttl = "2h" }"#)]).replace("\n}\n", "\n  lifecycle {\n    ignore_changes = [lease]\n  }\n}\n"));
     terraform.apply().succeeded();
     launched_earlier(&world);
     terraform.assert_settled();
@@ -151,6 +154,26 @@ fn a_lease_that_nothing_holds_from_outside_is_applied_again() {
     terraform.assert_settled();
     let there = world.python(&format!("{schedule}print([s['State'] for s in it])"));
     assert_eq!(there, "['ENABLED']\n");
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+/// Whoever may not look at what a fleet hangs on is told so, and goes on with it.
+#[test]
+fn what_may_not_be_looked_at_keeps_nobody_from_ending_the_fleet() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&array(&[]));
+    terraform.apply().succeeded();
+    launched_earlier(&world);
+    world.fault("scheduler", "ListSchedules", Some(2), Fault::Deny);
+    world.fault("iam", "GetRolePolicy", Some(2), Fault::Deny);
+    assert_eq!(terraform.planned(ARRAY), "no-op");
+    assert_shown!("drift-unseen", shown::diagnostics(&terraform.plan().succeeded().stdout));
+    world.fault("iam", "GetRolePolicy", Some(1), Fault::Deny);
+    let status = world.spawn(["status", "tiles"]).succeeded().stdout;
+    assert!(status.contains("note: its role could not be looked at: the permission iam:GetRolePolicy is missing"), "{status}");
+    world.fault("iam", "GetRolePolicy", None, Fault::Deny);
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
 }

@@ -22,13 +22,10 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
     let (id, run) = (&record.fleet, &record.run);
     let tags = if record.next.is_some() { tags::of_fleet(id) } else { tags::of_run(run) };
     let name = layout::scaling_name(run);
-    let (lease, group, described, claims, around) = try_join!(
-        ledger.lease(id, run),
-        aws.scaling.group(&name),
-        aws.instances.describe(&tags),
-        ledger.rank_claims(id, run),
-        Around::look(aws, look, &record),
-    )?;
+    let (lease, group, described, claims, around) =
+        try_join!(ledger.lease(id, run), aws.scaling.group(&name), aws.instances.describe(&tags), ledger.rank_claims(id, run), async {
+            Ok(Around::look(aws, look, &record).await)
+        },)?;
     let alive: Vec<InstanceId> = described.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
     let instances: Vec<Instance> = described.into_iter().filter(|i| tags::is_of_run(&i.tags, run)).collect();
     let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
@@ -38,7 +35,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
     let (deadline, _) = fleet::dates(&lease, group.iter().filter_map(|group| tags::deadline(&group.tags)), ended_at);
     let dates = Dates { deadline, kept_until: None, now: aws.clock.now() };
 
-    let around = around.of_what_lives(&record, &alive, dates.now);
+    let around = around.of_what_lives(&record, &alive, dates.now).of_group(group.is_some());
 
     let size = group.as_ref().filter(|_| dates.now < deadline).map_or(record.spec.size, |group| group.size);
     let running = count(living().filter(|instance| instance.seen == Seen::Running));
@@ -58,7 +55,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
     status_reason.push_str(&fleet::afterword(&record, ended_at));
     let completions = if status.is_over() { ledger.completions(id, run, 0).await? } else { Vec::new() };
     let of_group = group.as_ref().filter(|_| !status.is_over()).and_then(|group| drift::group(&record, group));
-    let of_instances = drift::changed(&record, &BTreeMap::new(), &instances);
+    let of_instances = drift::changed(&record, &BTreeMap::new(), &instances, dates.now);
     let changed = around.changed(&record).chain(of_group).chain(of_instances).collect();
     let ranks = Ranks { claims: &claims, instances: &instances, completions: &completions, status, dates };
     Ok(Fleet {
@@ -72,6 +69,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
         results_uri: fleet::results_uri(ledger, &record),
         changed,
         lease_faults: around.lease_faults(&record, deadline, dates.now),
+        unseen: around.unseen,
         notes: ranks.notes(running),
         alive,
         ended_at,

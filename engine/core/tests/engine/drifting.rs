@@ -5,7 +5,9 @@ use sandbox_cloud::request::{AttributeChange, ModifyInstanceAttribute};
 use sandbox_cloud::scaling::{self, Distribution, GroupSettings, LaunchSource, TemplateSpecification, UpdateAutoScalingGroup};
 use serde_json::json;
 use spawn_core::fleet::Fleet;
+use spawn_core::operation::Operation;
 use spawn_core::ports::Tags;
+use spawn_core::rerun::Wanted;
 use spawn_model::layout;
 use spawn_model::problem::Path;
 use spawn_model::read::FieldType;
@@ -169,6 +171,24 @@ fn a_role_that_may_do_something_else_is_told() {
         }
         world.state().roles.remove(&role);
         assert_eq!(told(&world).await.1.len(), 1);
+    });
+}
+
+/// An older version may have given it other rights: what runs again has those of today.
+#[test]
+fn a_fleet_that_runs_again_has_the_role_that_its_record_says() {
+    run(async {
+        let world = warm().await;
+        let record = engine_launch(&world, &stopping(3600)).await;
+        world.pass(SETTLE_S).await;
+        let role = layout::role_name(&record.fleet);
+        let policy = world.state().roles[&role].policy.clone().unwrap();
+        world.state().roles.get_mut(&role).unwrap().policy = Some(policy.replace("notices", "others"));
+        assert_eq!(told(&world).await.1.len(), 1);
+        let spec = FleetSpec { connect: Some(false), ..record.spec.clone() };
+        world.engine().rerun(&record.fleet, &spec, Wanted::Anew, &Operation::quiet()).await.unwrap();
+        world.pass(SETTLE_S).await;
+        assert_eq!(told(&world).await, Default::default());
     });
 }
 

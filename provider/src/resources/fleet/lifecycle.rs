@@ -29,6 +29,10 @@ const DELETE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 struct Private {
     /// Whether the fleet's name is known to be acknowledged, so that not every Read asks.
     acknowledged: bool,
+    /// Whether something was wrong with what ends it from outside when it was last looked at: then its lease is planned to be applied again,
+    /// whatever the configuration says of it or has Terraform ignore.
+    #[serde(default)]
+    has_lease_faults: bool,
 }
 
 impl Private {
@@ -62,7 +66,7 @@ impl FleetResource {
             }
             let unknown = match (is_lost, response.requires_replace.is_empty()) {
                 (true, _) => vec!["status"],
-                (false, true) => self.unknown_until_applied(prior, planned),
+                (false, true) => self.unknown_until_applied(prior, planned, Private::read(&request.private).has_lease_faults),
                 (false, false) => Vec::new(),
             };
             if let Value::Map(entries) = planned {
@@ -168,15 +172,21 @@ impl FleetResource {
         if self.is_kept() && request.state.get("status").as_str() != Some(&fleet.status.to_string()) {
             diagnostics.extend(ended_warning(&fleet));
         }
+        private.has_lease_faults = !fleet.lease_faults.is_empty();
         diagnostics.extend(lease_warning(&fleet));
+        diagnostics.extend(unseen_warning(&fleet));
         diagnostics.extend(changed_warning(&fleet));
         let state = state::of_fleet(self.kind, &fleet, files, &request.state);
         Ok(ReadResponse { state: Some(state), private: private.write(), diagnostics })
     }
 
     pub(super) async fn update(&self, prior: &Value, planned: &Value, private: Vec<u8>) -> ApplyResponse {
-        match self.try_update(prior, planned).await {
-            Ok((state, diagnostics)) => ApplyResponse { state: Some(state), private, diagnostics },
+        let remembered = Private::read(&private);
+        match self.try_update(prior, planned, remembered.has_lease_faults).await {
+            Ok((state, diagnostics)) => {
+                let private = Private { has_lease_faults: false, ..remembered }.write();
+                ApplyResponse { state: Some(state), private, diagnostics }
+            }
             // The prior state stays, so that the next plan shows what is still to be done.
             Err(error) => ApplyResponse { state: Some(prior.clone()), private, diagnostics: vec![messages::error(&error)] },
         }
@@ -193,13 +203,13 @@ impl FleetResource {
     }
 
     /// What a change in place moves that no plan can tell.
-    fn unknown_until_applied(&self, prior: &Value, planned: &Value) -> Vec<&'static str> {
+    fn unknown_until_applied(&self, prior: &Value, planned: &Value, has_lease_faults: bool) -> Vec<&'static str> {
         let (moves_deadline, is_resized) = (moves_deadline(prior, planned), self.is_resized(prior, planned));
         // What has stopped may be started by another deadline.
         let moves_members = is_resized || (moves_deadline && prior.get("status").as_str() == Some("stopped"));
         // The same money lasts another time for another size.
         let moves_deadline = moves_deadline || (is_resized && !planned.get("lease").get("budget").is_null());
-        let deadline = moves_deadline.then_some("deadline");
+        let deadline = (moves_deadline || has_lease_faults).then_some("deadline");
         deadline.into_iter().chain(["status", "status_reason", "members"].into_iter().filter(|_| moves_members)).collect()
     }
 
@@ -208,7 +218,7 @@ impl FleetResource {
         self.kind == FleetKind::Service && prior.get("size") != planned.get("size")
     }
 
-    async fn try_update(&self, prior: &Value, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
+    async fn try_update(&self, prior: &Value, planned: &Value, has_lease_faults: bool) -> Result<(Value, Vec<Diagnostic>), Error> {
         let engine = self.engine()?;
         let spec = self.spec(planned)?;
         let id = fleet_id(prior)?;
@@ -223,8 +233,10 @@ impl FleetResource {
             let help = "Plan again: the next plan launches another one";
             Error::new(Class::Conflict, "FleetEnded", format!("{id} is not there any more"), help)
         })?;
-        let deadline =
-            if prior.get("lease") == planned.get("lease") { fleet.deadline } else { engine.lease_change(&fleet, &spec.lease).await? };
+        // What has ended by itself since it was planned needs none.
+        let applied_again = has_lease_faults && !fleet.status.is_over();
+        let is_changed = prior.get("lease") != planned.get("lease");
+        let deadline = if is_changed || applied_again { engine.lease_change(&fleet, &spec.lease).await? } else { fleet.deadline };
         let is_resized = self.is_resized(prior, planned);
         let operation = self.session.operation();
         if is_resized {
@@ -324,7 +336,7 @@ fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
     Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
 }
 
-/// What somebody has taken away of what ends the fleet. The state has no lease then, so that one is planned.
+/// What somebody has taken away of what ends the fleet. Its deadline is planned to be set again then.
 fn lease_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let sentences: Vec<String> = fleet.lease_faults.iter().map(|fault| format!("{}.", messages::sentence(fault))).collect();
     let summary = format!("The lease of {} is not held from outside as it should be", fleet.record.spec.name);
@@ -332,7 +344,14 @@ fn lease_warning(fleet: &Fleet) -> Option<Diagnostic> {
     (!sentences.is_empty()).then(|| Diagnostic::warning(summary, format!("{} {way_out}", sentences.join(" "))))
 }
 
-/// What somebody has changed of instances themselves. Told as long as it is so.
+/// What could not be looked at: what is wrong there, nobody is told.
+fn unseen_warning(fleet: &Fleet) -> Option<Diagnostic> {
+    let sentences: Vec<String> = fleet.unseen.iter().map(|what| format!("{}.", messages::sentence(what))).collect();
+    let summary = format!("Not all that {} hangs on could be looked at", fleet.record.spec.name);
+    (!sentences.is_empty()).then(|| Diagnostic::warning(summary, sentences.join(" ")))
+}
+
+/// What somebody has changed of instances, and of what they hang on. Told as long as it is so.
 fn changed_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let sentences: Vec<String> = fleet.changed.iter().map(|sentence| format!("{}.", messages::sentence(sentence))).collect();
     let summary = format!("{} is not what was launched", fleet.record.spec.name);

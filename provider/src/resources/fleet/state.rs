@@ -26,10 +26,6 @@ pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, S
         spec.size = fleet.size;
     }
     let mut entries = of_spec(kind, &spec, known);
-    if let (false, Some(Value::Map(lease))) = (fleet.lease_faults.is_empty(), entries.get_mut("lease")) {
-        // Then no time is set for it that would hold without the machines, and the plan sets one.
-        lease.insert("ttl".to_owned(), Value::Null);
-    }
     entries.extend(of_report(&fleet.report()));
     entries.insert("timeouts".to_owned(), known.get("timeouts").clone());
     Value::Map(entries)
