@@ -339,8 +339,10 @@ fn each_right_of_a_launcher_is_missed_by_name_and_nothing_runs_on_without_it() {
     import_key(&world, "ada");
     let boundary = team(&world);
     world.spawn(["setup", "--workload-boundary", &boundary]).succeeded();
-    // A price that is not known keeps nobody from launching; Terraform alone changes tags; only instances stop.
+    // A price that is not known keeps nobody from launching, and nor does what may not be looked at; Terraform alone changes tags; only instances stop.
     let apart = [
+        "autoscaling:DescribeScheduledActions",
+        "iam:GetRolePolicy",
         "pricing:GetProducts",
         "ec2:DeleteTags",
         "autoscaling:DeleteTags",
