@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::ids::InstanceId;
-use spawn_model::record::{Batch, Exit, Launched, RankClaim, SCHEMA, Settled};
+use spawn_model::record::{Exit, RankClaim, SCHEMA, Settled};
 use spawn_model::spec::FleetKind;
 use world::{World, finish};
 
@@ -131,20 +131,6 @@ fn claim(world: &World, rank: u32, holder: &str, address: &str) {
     world.cloud.put(&world.keys.rank(rank), serde_json::to_vec(&claim).unwrap());
 }
 
-fn batch(world: &World, base: u32, addresses: &[&str]) {
-    let instance = |(index, address): (usize, &&str)| Launched {
-        instance_id: InstanceId(format!("i-{address}")),
-        launch_index: u32::try_from(index).unwrap(),
-        private_ip: (*address).to_owned(),
-        zone: "us-east-1a".to_owned(),
-        instance_type: "c7i.large".to_owned(),
-        market: spawn_model::market::MarketType::OnDemand,
-    };
-    let instances = addresses.iter().enumerate().map(instance).collect();
-    let batch = Batch { schema: SCHEMA, base, asked: 4, instances, recorded_at: seconds(0) };
-    world.cloud.put(&world.keys.batch(base), serde_json::to_vec(&batch).unwrap());
-}
-
 const SHOW_PEERS: &str = "cat \"$SPAWN_PEERS\" \"$SPAWN_HOSTFILE\" >\"$SPAWN_RESULTS/peers\"";
 
 #[test]
@@ -152,8 +138,8 @@ fn a_taken_rank_is_left_to_its_holder() {
     let mut world = World::new();
     world.config.rank_base = 1;
     claim(&world, 1, "i-other", "172.31.0.99");
-    batch(&world, 0, &["172.31.0.9", "172.31.0.10"]);
-    batch(&world, 2, &["172.31.0.11"]);
+    world.batch(0, &["172.31.0.9", "172.31.0.10"]);
+    world.batch(2, &["172.31.0.11"]);
     world.payload(3, &["sh", "-c", SHOW_PEERS], &[], &[]);
     world.run();
     assert!(world.completion(1).is_none());
@@ -168,7 +154,7 @@ fn a_command_waits_until_it_is_clear_how_many_there_are() {
     let world = World::new();
     let show = "cd \"$SPAWN_RESULTS\"; echo $SPAWN_SIZE $JOB_ARRAY_SIZE >size; cat \"$SPAWN_PEERS\" >peers";
     world.payload_or_fewer(3, &["sh", "-c", show]);
-    batch(&world, 0, &["172.31.0.9", "172.31.0.10"]);
+    world.batch(0, &["172.31.0.9", "172.31.0.10"]);
     let child = world.start();
     world.cloud.until(|requests, _| requests.iter().any(|request| request.ends_with(&world.keys.settled())));
     assert_eq!(world.cloud.get(&world.keys.rank(0)), None, "no rank begins");

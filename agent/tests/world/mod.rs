@@ -166,34 +166,44 @@ impl World {
         self.cloud.put(&self.keys.payload(), serde_json::to_vec(payload).unwrap());
     }
 
+    fn payload_edit(&self, edit: impl FnOnce(&mut Payload)) {
+        let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
+        edit(&mut payload);
+        self.payload_as(&payload);
+    }
+
     /// Adds hooks to what was set to be run, each a line of shell and its timeout in seconds.
     pub(crate) fn hooks(&self, pre_stop: Option<(&str, u64)>, checkpoint: Option<(&str, u64)>) {
-        let hook =
-            |(line, timeout): (&str, u64)| HookSpec { command: ["sh", "-c", line].map(str::to_owned).to_vec(), timeout: Seconds(timeout) };
-        let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
-        payload.pre_stop = pre_stop.map(hook);
-        payload.checkpoint = checkpoint.map(hook);
-        self.payload_as(&payload);
+        self.payload_edit(|payload| {
+            payload.pre_stop = pre_stop.map(hook);
+            payload.checkpoint = checkpoint.map(hook);
+        });
     }
 
     /// Adds the hook for when EC2 takes the machine of another rank back, a line of shell, in a fleet of so many.
     pub(crate) fn peer_notice(&self, size: u32, line: &str) {
-        let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
-        payload.size = size;
-        payload.peer_notice = Some(HookSpec { command: ["sh", "-c", line].map(str::to_owned).to_vec(), timeout: Seconds(20) });
-        self.payload_as(&payload);
+        self.payload_edit(|payload| {
+            payload.size = size;
+            payload.peer_notice = Some(hook((line, 20)));
+        });
         // Else the agent waits for the launcher to say who the others are.
-        let instance = |launch_index: u32| Launched {
-            instance_id: InstanceId(format!("i-{launch_index}")),
-            launch_index,
-            private_ip: format!("172.31.0.{launch_index}"),
+        let addresses: Vec<String> = (0..size).map(|rank| format!("172.31.0.{rank}")).collect();
+        self.batch(0, &addresses.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+
+    /// What the launcher records of instances with these addresses, of which the first has this rank.
+    pub(crate) fn batch(&self, base: u32, addresses: &[&str]) {
+        let instance = |(index, address): (usize, &&str)| Launched {
+            instance_id: InstanceId(format!("i-{address}")),
+            launch_index: u32::try_from(index).unwrap(),
+            private_ip: (*address).to_owned(),
             zone: "us-east-1a".to_owned(),
             instance_type: "c7i.large".to_owned(),
-            market: MarketType::Spot,
+            market: MarketType::OnDemand,
         };
-        let instances = (0..size).map(instance).collect();
-        let batch = Batch { schema: SCHEMA, base: 0, asked: size, instances, recorded_at: Timestamp::UNIX_EPOCH };
-        self.cloud.put(&self.keys.batch(0), serde_json::to_vec(&batch).unwrap());
+        let instances = addresses.iter().enumerate().map(instance).collect();
+        let batch = Batch { schema: SCHEMA, base, asked: 4, instances, recorded_at: Timestamp::UNIX_EPOCH };
+        self.cloud.put(&self.keys.batch(base), serde_json::to_vec(&batch).unwrap());
     }
 
     /// As [`World::payload`], for a fleet of one that runs a line of shell.
@@ -261,6 +271,11 @@ impl World {
     pub(crate) fn own_id(&self) -> InstanceId {
         InstanceId(cloud::INSTANCE.to_owned())
     }
+}
+
+/// A hook that runs a line of shell, for so many seconds.
+fn hook((line, timeout): (&str, u64)) -> HookSpec {
+    HookSpec { command: ["sh", "-c", line].map(str::to_owned).to_vec(), timeout: Seconds(timeout) }
 }
 
 /// Where a program of this machine is. What is called `python3` may be a script that chooses one of several.

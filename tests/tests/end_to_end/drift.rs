@@ -124,7 +124,7 @@ fn launched_earlier(world: &World) {
     );
 }
 
-/// A fleet that nothing would end from outside has no lease as far as a plan is concerned, and gets one.
+/// A fleet that nothing would end from outside is planned to have its deadline set again.
 #[test]
 fn a_lease_that_nothing_holds_from_outside_is_applied_again() {
     let world = World::with_setup();

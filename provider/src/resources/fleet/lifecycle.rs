@@ -338,25 +338,27 @@ fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
 
 /// What somebody has taken away of what ends the fleet. Its deadline is planned to be set again then.
 fn lease_warning(fleet: &Fleet) -> Option<Diagnostic> {
-    let sentences: Vec<String> = fleet.lease_faults.iter().map(|fault| format!("{}.", messages::sentence(fault))).collect();
     let summary = format!("The lease of {} is not held from outside as it should be", fleet.record.spec.name);
-    let way_out = "Until the lease is applied again, which is planned, fewer hands end the fleet at its deadline.";
-    (!sentences.is_empty()).then(|| Diagnostic::warning(summary, format!("{} {way_out}", sentences.join(" "))))
+    let outlook = "Until the lease is applied again, which is planned, fewer hands end the fleet at its deadline.";
+    found_warning(summary, &fleet.lease_faults, Some(outlook))
 }
 
 /// What could not be looked at: what is wrong there, nobody is told.
 fn unseen_warning(fleet: &Fleet) -> Option<Diagnostic> {
-    let sentences: Vec<String> = fleet.unseen.iter().map(|what| format!("{}.", messages::sentence(what))).collect();
-    let summary = format!("Not all that {} hangs on could be looked at", fleet.record.spec.name);
-    (!sentences.is_empty()).then(|| Diagnostic::warning(summary, sentences.join(" ")))
+    found_warning(format!("Not all that {} hangs on could be looked at", fleet.record.spec.name), &fleet.unseen, None)
 }
 
 /// What somebody has changed of instances, and of what they hang on. Told as long as it is so.
 fn changed_warning(fleet: &Fleet) -> Option<Diagnostic> {
-    let sentences: Vec<String> = fleet.changed.iter().map(|sentence| format!("{}.", messages::sentence(sentence))).collect();
-    let summary = format!("{} is not what was launched", fleet.record.spec.name);
-    let way_out = "No action is planned. Change it back, or run the fleet anew with other `triggers`.";
-    (!sentences.is_empty()).then(|| Diagnostic::warning(summary, format!("{} {way_out}", sentences.join(" "))))
+    let outlook = "No action is planned. Change it back, or run the fleet anew with other `triggers`.";
+    found_warning(format!("{} is not what was launched", fleet.record.spec.name), &fleet.changed, Some(outlook))
+}
+
+/// What a look has found, and what comes of it; nothing if it has found nothing.
+fn found_warning(summary: String, found: &[String], outlook: Option<&str>) -> Option<Diagnostic> {
+    let sentences = found.iter().map(|sentence| format!("{}.", messages::sentence(sentence)));
+    let detail: Vec<String> = sentences.chain(outlook.map(str::to_owned)).collect();
+    (!found.is_empty()).then(|| Diagnostic::warning(summary, detail.join(" ")))
 }
 
 /// That something is lost by running again: told before it is done.

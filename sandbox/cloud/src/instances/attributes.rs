@@ -76,17 +76,18 @@ pub(crate) fn modify(region: &mut Region, now: Timestamp, request: ModifyInstanc
             region.change_instance(now, &id, |i| i.groups = groups);
         }
         AttributeChange::DeleteOnTermination(devices) => {
-            let attached = instance.volumes.clone();
-            let attached = |device: &str| attached.iter().position(|volume| volume.device_name == device);
-            if let Some((strange, _)) = devices.iter().find(|(device, _)| attached(device).is_none()) {
-                let message = format!("No device is currently mapped at {strange}");
-                return Err(ApiError::new("InvalidInstanceAttributeValue", message));
+            let mut changes = Vec::new();
+            for (device, ends) in devices {
+                let Some(volume) = instance.volumes.iter().find(|volume| volume.device_name == device) else {
+                    let message = format!("No device is currently mapped at {device}");
+                    return Err(ApiError::new("InvalidInstanceAttributeValue", message));
+                };
+                changes.push((volume.volume_id.clone(), ends));
             }
-            for (at, ends) in devices.iter().filter_map(|(device, ends)| Some((attached(device)?, *ends))) {
-                let mut volume_id = String::new();
+            for (volume_id, ends) in changes {
                 region.change_instance(now, &id, |i| {
-                    i.volumes[at].delete_on_termination = ends;
-                    volume_id.clone_from(&i.volumes[at].volume_id);
+                    let of_it = i.volumes.iter_mut().filter(|volume| volume.volume_id == volume_id);
+                    of_it.for_each(|volume| volume.delete_on_termination = ends);
                 });
                 region.volumes.change(now, &volume_id, |volume| {
                     volume.attachment.iter_mut().for_each(|attachment| attachment.delete_on_termination = ends);
