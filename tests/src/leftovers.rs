@@ -15,7 +15,7 @@ pub fn holdings(world: &World) -> Value {
     }
     for group in objects_of(&mut snapshot["logs"]) {
         if let Some(streams) = group.as_object_mut() {
-            streams.retain(|name, _| !name.starts_with("fleet-"));
+            streams.retain(|name, _| !name.starts_with("fleet-") && !name.contains("/aws-runShellScript/"));
         }
     }
     if let Some(roles) = snapshot["iam"]["roles"].as_object_mut() {

@@ -1,11 +1,12 @@
 //! `spawn exec`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::RangeInclusive;
 
 use clap::Args;
 use serde::Serialize;
-use spawn_core::shell::Answer;
+use spawn_core::shell::{Answer, Heard, Stream, Told};
 use spawn_model::duration::Seconds;
 use spawn_model::problem::{Path, Problem};
 
@@ -21,7 +22,11 @@ use crate::session::{Session, operation};
 /// see `connect`. No shell reads the command; write `sh -c '...'` for one.
 ///
 /// On one instance: what the command writes is written here, and its exit code is this one's. On several: each line stands behind its
-/// rank, and the exit code is 1 if the command failed anywhere. Systems Manager keeps 24,000 characters of what a command writes, and 8,000 of its errors.
+/// rank, and the exit code is 1 if the command failed anywhere.
+///
+/// What it writes comes through CloudWatch Logs, some seconds after it is written; the log group `/spawn/exec` keeps it for 30 days. Where that
+/// group may not be read, or was not there when the fleet was launched, it is shown at the end: 24,000 characters of what the command
+/// writes, and 8,000 of its errors, which is what Systems Manager keeps.
 ///
 /// As JSON, a line for each rank as it ends: `{"rank": 3, "instance_id": "i-...", "status": "Success", "exit_code": 0, "stdout": "...",
 /// "stdout_cut": false, "stderr": "...", "stderr_cut": false}`.
@@ -65,15 +70,18 @@ impl Exec {
         let operation = operation(output)?;
         let fleet = engine.inspect(&self.name).await?;
         let is_one = self.rank.len() == 1 || (self.rank.is_empty() && fleet.alive.len() == 1);
-        let (mut code, mut shown) = (DONE, Ok(()));
-        let told = |answer: Answer| {
-            code = code.max(exit_code(&answer, is_one));
-            if shown.is_ok() {
-                shown = show(&answer, (!is_one).then_some(fleet.size), output);
+        let mut shown = Show { of_several: (!is_one).then_some(fleet.size), output, said: BTreeMap::new() };
+        let (mut code, mut result) = (DONE, Ok(()));
+        let told = |heard: Heard| {
+            if let Heard::Ended(answer) = &heard {
+                code = code.max(exit_code(answer, is_one));
+            }
+            if result.is_ok() {
+                result = shown.hear(heard);
             }
         };
         engine.exec(&fleet, &self.rank, &self.command, timeout, &operation, told).await?;
-        shown.map(|()| code)
+        result.map(|()| code)
     }
 
     fn timeout(&self) -> Result<Seconds, Failure> {
@@ -86,57 +94,85 @@ impl Exec {
 
 /// The exit code of a command, where it is the only one; else whether it failed.
 fn exit_code(answer: &Answer, is_one: bool) -> u8 {
-    match answer.result.exit_code {
+    match answer.exit_code {
         Some(0) => DONE,
         Some(code) if is_one => u8::try_from(code).unwrap_or(FAILED),
         _ => FAILED,
     }
 }
 
-fn show(answer: &Answer, of_several: Option<u32>, output: &Output) -> Result<(), Failure> {
-    let Answer { rank, instance, result } = answer;
-    for (stream, kept) in [("standard output", &result.stdout), ("standard error", &result.stderr)] {
-        if kept.is_cut {
-            let length = kept.text.chars().count();
-            output.warn(&format!("rank {rank}: {stream} was cut after {length} characters; write to a file, or show only the end of it"));
+/// Shows what is heard.
+struct Show<'a> {
+    /// How many ranks there are, if there are several.
+    of_several: Option<u32>,
+    output: &'a Output,
+    /// What programs read, until the command has ended.
+    said: BTreeMap<(u32, Stream), String>,
+}
+
+impl Show<'_> {
+    fn hear(&mut self, heard: Heard) -> Result<(), Failure> {
+        match heard {
+            Heard::Wrote { rank, stream, text } if self.output.is_json() => {
+                self.said.entry((rank, stream)).or_default().push_str(&text);
+                Ok(())
+            }
+            Heard::Wrote { rank, stream, text } => self.show(rank, stream, text),
+            Heard::Ended(answer) => self.end(&answer),
         }
     }
-    let (stdout, stderr) = (&result.stdout.text, &result.stderr.text);
-    if output.is_json() {
-        let ended = Ended {
-            rank: *rank,
-            instance_id: &instance.0,
-            status: &result.status,
-            exit_code: result.exit_code,
-            stdout,
-            stdout_cut: result.stdout.is_cut,
-            stderr,
-            stderr_cut: result.stderr.is_cut,
-        };
-        return output.line(&ended, "");
+
+    fn show(&self, rank: u32, stream: Stream, text: String) -> Result<(), Failure> {
+        let text = self.of_several.map_or(text.clone(), |size| lines(&text, rank, size));
+        match stream {
+            Stream::Output => print(&text),
+            // The command's own standard error is no message of ours: it is written as it is, quiet or not. Nobody may be reading it.
+            Stream::Errors => {
+                std::io::stderr().lock().write_all(text.as_bytes()).ok();
+                Ok(())
+            }
+        }
     }
-    // The command's own standard error is no message of ours: it is written as it is, quiet or not.
-    let (stdout, stderr) = match of_several {
-        None => (stdout.clone(), stderr.clone()),
-        Some(size) => (lines(stdout, *rank, size), lines(stderr, *rank, size)),
-    };
-    print(&stdout)?;
-    // Nobody may be reading it.
-    std::io::stderr().lock().write_all(stderr.as_bytes()).ok();
-    if let Some(said) = said(answer, of_several.is_some()) {
-        output.warn(&said);
+
+    fn end(&mut self, answer: &Answer) -> Result<(), Failure> {
+        for (stream, told) in [("standard output", answer.stdout), ("standard error", answer.stderr)] {
+            if told.is_cut {
+                let Told { characters, .. } = told;
+                self.output.warn(&format!(
+                    "rank {}: {stream} was cut after {characters} characters; write to a file, or show only the end of it",
+                    answer.rank
+                ));
+            }
+        }
+        if self.output.is_json() {
+            let [stdout, stderr] = Stream::ALL.map(|stream| self.said.remove(&(answer.rank, stream)).unwrap_or_default());
+            let ended = Ended {
+                rank: answer.rank,
+                instance_id: &answer.instance.0,
+                status: &answer.status,
+                exit_code: answer.exit_code,
+                stdout: &stdout,
+                stdout_cut: answer.stdout.is_cut,
+                stderr: &stderr,
+                stderr_cut: answer.stderr.is_cut,
+            };
+            return self.output.line(&ended, "");
+        }
+        if let Some(said) = said(answer, self.of_several.is_some()) {
+            self.output.warn(&said);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// What its exit code alone does not say.
 fn said(answer: &Answer, is_one_of_several: bool) -> Option<String> {
-    let Answer { rank, result, .. } = answer;
-    match result.exit_code {
+    let Answer { rank, status, exit_code, .. } = answer;
+    match exit_code {
         Some(0) => None,
         Some(code) if is_one_of_several => Some(format!("rank {rank}: exit code {code}")),
         Some(_) => None,
-        None => Some(format!("rank {rank}: {}", result.status)),
+        None => Some(format!("rank {rank}: {status}")),
     }
 }
 
@@ -147,7 +183,6 @@ fn lines(text: &str, rank: u32, size: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use spawn_core::ports::{CommandResult, Kept};
     use spawn_model::ids::InstanceId;
 
     use super::*;
@@ -157,7 +192,10 @@ mod tests {
         let answer = |exit_code| Answer {
             rank: 3,
             instance: InstanceId("i-1".to_owned()),
-            result: CommandResult { status: "Failed".to_owned(), exit_code, stdout: Kept::default(), stderr: Kept::default() },
+            status: "Failed".to_owned(),
+            exit_code,
+            stdout: Told::default(),
+            stderr: Told::default(),
         };
         for (code, alone, among) in [(Some(0), 0, 0), (Some(7), 7, 1), (Some(300), 1, 1), (None, 1, 1)] {
             assert_eq!((exit_code(&answer(code), true), exit_code(&answer(code), false)), (alone, among), "{code:?}");

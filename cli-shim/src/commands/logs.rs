@@ -1,17 +1,15 @@
 //! `spawn logs`.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
-use spawn_core::engine::Engine;
 use spawn_core::fleet::Fleet;
+use spawn_core::log::Reader;
 use spawn_core::operation::Operation;
 use spawn_core::ports::LogEvent;
 use spawn_model::error::Class;
-use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
@@ -42,9 +40,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// After so many reads, whether the fleet is over is looked at.
 const READS_PER_LOOK: u32 = 5;
 
-/// Ranks send their lines in their own time, so that an older one may arrive after a newer: each read goes back so far.
-const OVERLAP: SignedDuration = SignedDuration::from_secs(30);
-
 /// A line, as programs read it.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -58,11 +53,11 @@ impl Logs {
         let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
         let fleet = engine.inspect(&self.name).await?;
-        let mut reader = Reader::new(&fleet.record);
+        let mut reader = Reader::new(fleet.record.asked_at);
         let mut is_over = fleet.status.goes_no_further();
         let mut reads = 0;
         loop {
-            for event in reader.read(&engine, &fleet.record).await? {
+            for event in reader.fresh(engine.output(&fleet.record, reader.from()).await?) {
                 self.show(&event, &fleet, output)?;
             }
             if !self.follow || is_over {
@@ -108,55 +103,9 @@ fn rank_of(stream: &str) -> Option<u32> {
     stream.rsplit('/').next()?.parse().ok()
 }
 
-/// What has been read, so that no line is shown twice.
-struct Reader {
-    from: Timestamp,
-    seen: BTreeSet<(Timestamp, String)>,
-}
-
-impl Reader {
-    fn new(record: &FleetRecord) -> Self {
-        Self { from: record.asked_at, seen: BTreeSet::new() }
-    }
-
-    async fn read(&mut self, engine: &Engine, record: &FleetRecord) -> Result<Vec<LogEvent>, Failure> {
-        Ok(self.fresh(engine.output(record, self.from).await?))
-    }
-
-    /// The events that are new. Moves on, and forgets what no later read can return.
-    fn fresh(&mut self, mut events: Vec<LogEvent>) -> Vec<LogEvent> {
-        events.retain(|event| self.seen.insert((event.at, event.id.clone())));
-        if let Some((newest, _)) = self.seen.last() {
-            self.from = self.from.max(*newest - OVERLAP);
-        }
-        self.seen = self.seen.split_off(&(self.from, String::new()));
-        events
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(second: i64) -> Timestamp {
-        Timestamp::from_second(1_700_000_000 + second).expect("a time")
-    }
-
-    fn event(second: i64, id: &str) -> LogEvent {
-        LogEvent { at: at(second), stream: "fleet-a/run-b/00007".into(), id: id.into(), message: String::new() }
-    }
-
-    #[test]
-    fn a_late_line_is_shown_and_none_twice() {
-        let mut reader = Reader { from: at(0), seen: BTreeSet::new() };
-        let mut ids = |events: Vec<LogEvent>| reader.fresh(events).iter().map(|event| event.id.clone()).collect::<String>();
-        assert_eq!(ids(vec![event(10, "a"), event(40, "b")]), "ab");
-        assert_eq!(ids(vec![event(10, "a"), event(20, "c"), event(40, "b"), event(40, "d")]), "cd");
-        assert_eq!(ids(vec![event(100, "e")]), "e");
-        assert_eq!(ids(vec![event(100, "e")]), "");
-        assert_eq!(reader.from, at(70));
-        assert_eq!(reader.seen.len(), 1);
-    }
 
     #[test]
     fn the_rank_is_the_last_part_of_the_stream() {

@@ -104,7 +104,8 @@ mod tests {
             zone: format!("us-east-1{zone}"),
             subnet_id: format!("subnet-0{zone}"),
         };
-        let on_demand = MarketSpec { r#type: MarketType::OnDemand, fallback: Fallback::None, on_demand_base: 0, max_price: None };
+        let on_demand =
+            MarketSpec { r#type: MarketType::OnDemand, fallback: Fallback::None, on_demand_base: 0, max_price: None, rebalance: false };
         let plan = FleetPlan {
             name: "mandelbrot".into(),
             kind: FleetKind::JobArray,

@@ -15,7 +15,7 @@ use crate::session::{Session, operation};
 
 /// Make or remove what the fleets of an account and region share
 ///
-/// Bucket, agent, roles, permissions boundary, log group, schedule group, automation document and, if it is beside the agents, the
+/// Bucket, agent, roles, permissions boundary, log groups, schedule group, automation documents and, if it is beside the agents, the
 /// function that reaps every 15 minutes: made once per account and region, owned by no fleet. Doing it again completes what is
 /// missing.
 #[derive(Debug, Args)]

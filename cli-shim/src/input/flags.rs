@@ -44,6 +44,8 @@ pub(crate) struct FleetArgs {
     fallback: bool,
     #[arg(long, help = first_sentence("market.on_demand_base"), long_help = doc("market.on_demand_base"), value_name = "N")]
     on_demand_base: Option<u32>,
+    #[arg(long, help = first_sentence("market.rebalance"), long_help = doc("market.rebalance"))]
+    rebalance: bool,
     #[arg(long, help = first_sentence("gang"), long_help = doc("gang"))]
     gang: bool,
     #[command(flatten)]
@@ -184,6 +186,7 @@ impl FleetArgs {
             ("max_price", self.max_price.map(Value::Float)),
             ("fallback", self.fallback.then(|| word(Fallback::OnDemand.word()))),
             ("on_demand_base", self.on_demand_base.map(|base| Value::Int(base.into()))),
+            ("rebalance", self.rebalance.then_some(Value::Bool(true))),
         ];
         written.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
@@ -244,6 +247,7 @@ mod tests {
         ("fallback", "market.fallback"),
         ("on_demand_base", "market.on_demand_base"),
         ("max_price", "market.max_price"),
+        ("rebalance", "market.rebalance"),
         ("gang", "gang"),
         ("vcpu", "requirements.vcpu"),
         ("memory_gib", "requirements.memory_gib"),

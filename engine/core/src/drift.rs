@@ -84,6 +84,10 @@ pub(crate) fn group(record: &FleetRecord, group: &Group) -> Option<String> {
         (!strange.is_empty()).then(|| format!("launches {} too", strange.join(", "))),
         (launches.spot.is_some() != is_spot).then(|| format!("launches {}", if is_spot { "on demand" } else { "spot" })),
         (launches.on_demand_base != market.on_demand_base).then(|| format!("has {} of them on demand", launches.on_demand_base)),
+        (launches.rebalances != market.rebalance).then(|| {
+            let what = if market.rebalance { "does not replace" } else { "replaces" };
+            format!("{what} spot instances before EC2 takes them back")
+        }),
         (is_spot && bid != market.max_price).then(|| format!("pays {} for spot", price(bid))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -42,6 +42,7 @@ mod image;
 mod launch;
 pub mod lease;
 pub mod ledger;
+pub mod log;
 mod machine;
 mod network;
 pub mod operation;

@@ -154,7 +154,7 @@ mod tests {
 
     fn mixed(on_demand_base: u32, fallback: Fallback) -> Pools {
         let pool = |market: MarketType| Pool { instance_type: "c7i.large".into(), market, zone: "a".into(), subnet_id: "subnet-1".into() };
-        let market = MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None };
+        let market = MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None, rebalance: false };
         Pools { all: vec![pool(MarketType::Spot), pool(MarketType::OnDemand)], market }
     }
 

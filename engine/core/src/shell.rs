@@ -3,6 +3,9 @@
 //! Both go through Systems Manager, whose agent the images bring: no port is open for it, and IAM says who may. The commands are words;
 //! Systems Manager knows lines of shell only, so they become one in which every word is quoted.
 
+mod listener;
+mod written;
+
 use std::collections::BTreeMap;
 
 use futures::future::{join_all, try_join_all};
@@ -12,11 +15,14 @@ use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
 use spawn_model::spec::Member;
 
+pub use written::{Stream, Told};
+
 use crate::engine::Engine;
 use crate::fleet::Fleet;
 use crate::operation::Operation;
 use crate::ports::{COMMAND_INSTANCES_MAX, CommandResult, Kept, Result, ShellCommand, Terminal};
 use crate::tags;
+use listener::{Ending, Listener, unheard};
 
 /// An agent of Systems Manager answers some time after its instance has booted.
 const ANSWERS_WITHIN: SignedDuration = SignedDuration::from_mins(2);
@@ -27,6 +33,22 @@ const LOOKS_PER_SIGHT: u32 = 10;
 /// Systems Manager ends every command by itself; what it does not end in this time more, it never will.
 const OVERTIME: SignedDuration = SignedDuration::from_mins(2);
 
+/// What is heard of a command.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Heard {
+    /// It wrote this on a rank: whole lines, or the last that it wrote at all.
+    Wrote {
+        /// The rank.
+        rank: u32,
+        /// Where to.
+        stream: Stream,
+        /// What.
+        text: String,
+    },
+    /// It has ended on a rank, of which nothing more is heard.
+    Ended(Answer),
+}
+
 /// How a command ended on a rank.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
@@ -34,12 +56,19 @@ pub struct Answer {
     pub rank: u32,
     /// Its instance.
     pub instance: InstanceId,
-    /// How.
-    pub result: CommandResult,
+    /// Systems Manager's word for it: `Success`, `Failed`, `Execution Timed Out`, …
+    pub status: String,
+    /// Its exit code, if it ended by itself.
+    pub exit_code: Option<i32>,
+    /// What was told of its standard output.
+    pub stdout: Told,
+    /// What was told of its standard error.
+    pub stderr: Told,
 }
 
 impl Engine {
-    /// Runs a command as root on some ranks of a fleet, or on all that live if none is named. `told` hears of each as it ends, in any order.
+    /// Runs a command as root on some ranks of a fleet, or on all that live if none is named. `told` hears what it writes as it writes it,
+    /// and of each rank as it ends, in any order.
     ///
     /// # Errors
     /// If the fleet lets nobody in, a rank does not exist or does not live, or the agent of Systems Manager does not answer. A command that
@@ -51,23 +80,34 @@ impl Engine {
         argv: &[String],
         timeout: Seconds,
         operation: &Operation,
-        mut told: impl FnMut(Answer),
+        mut told: impl FnMut(Heard),
     ) -> Result<()> {
         let line = shell_line(argv)?;
         let targets = targets(fleet, ranks)?;
+        let setup = self.found().await?;
+        let log_group = setup.as_ref().and_then(|setup| setup.shell_log_group.as_deref());
         self.reachable(fleet, &targets, operation).await?;
         let ids: Vec<InstanceId> = targets.keys().cloned().collect();
         let sends = ids.chunks(COMMAND_INSTANCES_MAX).map(|instances| {
             let timeout_s = u32::try_from(timeout.0).unwrap_or(u32::MAX);
             let comment = format!("spawn exec {}", fleet.record.spec.name);
-            let command = ShellCommand { instances: instances.to_vec(), line: line.clone(), timeout_s, comment };
+            let log_group = log_group.map(str::to_owned);
+            let command = ShellCommand { instances: instances.to_vec(), line: line.clone(), timeout_s, comment, log_group };
             async move { self.aws().shells.send(&command).await }
         });
+        let began = self.now();
         let sent = join_all(sends).await;
         let commands: Vec<String> = sent.iter().filter_map(|command| command.as_ref().ok().cloned()).collect();
         let waited = match sent.into_iter().find_map(Result::err) {
             Some(refused) => Err(refused),
-            None => self.answers(fleet, &commands, targets, timeout, operation, &mut told).await,
+            None => {
+                let mut commands_of = BTreeMap::new();
+                for (instances, command) in ids.chunks(COMMAND_INSTANCES_MAX).zip(&commands) {
+                    commands_of.extend(instances.iter().map(|instance| (instance.clone(), command.clone())));
+                }
+                let listener = Listener::new(self.aws(), log_group, began, targets, commands_of);
+                self.answers(fleet, &commands, listener, timeout, operation, &mut told).await
+            }
         };
         let Err(error) = waited else { return Ok(()) };
         // What nobody waits for any more must not go on.
@@ -84,37 +124,50 @@ impl Engine {
         &self,
         fleet: &Fleet,
         commands: &[String],
-        mut waiting: BTreeMap<InstanceId, u32>,
+        mut listener: Listener<'_>,
         timeout: Seconds,
         operation: &Operation,
-        told: &mut impl FnMut(Answer),
+        told: &mut impl FnMut(Heard),
     ) -> Result<()> {
         let allowed = SignedDuration::from(timeout);
         // Once for the command to reach its instance, once for it to run.
         let give_up = self.now() + allowed.saturating_mul(2).saturating_add(OVERTIME);
+        let mut waiting = listener.ranks().clone();
+        let mut ending: Vec<Ending> = Vec::new();
+        // One of them at a time: `FilterLogEvents` allows five a second in an account.
+        let mut turns = commands.iter().cycle();
         let mut looks = 0_u32;
         loop {
             for command in commands {
                 for ran in self.aws().shells.invocations(command).await?.into_iter().filter(|ran| ran.is_over) {
-                    if let Some(rank) = waiting.remove(&ran.instance) {
+                    if waiting.remove(&ran.instance).is_some() {
                         let result = self.aws().shells.result(command, &ran.instance).await?;
-                        told(Answer { rank, instance: ran.instance, result });
+                        ending.push(Ending { instance: ran.instance, result });
                     }
                 }
             }
+            if let Some(command) = turns.next().filter(|_| looks > 0) {
+                let heard = listener.listen(command).await.unwrap_or_else(|error| {
+                    operation.say(&unheard(&error));
+                    Vec::new()
+                });
+                heard.into_iter().for_each(&mut *told);
+            }
+            let over: Vec<Ending> = ending.extract_if(.., |ending| !listener.may_say_more(ending)).collect();
+            over.into_iter().flat_map(|over| listener.conclude(over)).for_each(&mut *told);
             looks += 1;
             if looks.is_multiple_of(LOOKS_PER_SIGHT) {
                 // Of an instance that is gone Systems Manager says nothing for a long time.
-                for (instance, rank) in self.gone(fleet, &waiting).await? {
+                for instance in self.gone(fleet, &waiting).await?.into_keys() {
                     waiting.remove(&instance);
-                    told(Answer { rank, instance, result: vanished() });
+                    ending.push(Ending { instance, result: vanished() });
                 }
             }
-            if waiting.is_empty() {
+            if waiting.is_empty() && ending.is_empty() {
                 return Ok(());
             }
             operation.go_on()?;
-            if self.now() > give_up {
+            if self.now() > give_up && !waiting.is_empty() {
                 let message = format!("Systems Manager tells no end of the command on {}", ranks_of(waiting.values()));
                 return Err(Error::new(Class::Transient, "CommandLost", message, "See `aws ssm list-command-invocations --details`"));
             }

@@ -37,6 +37,10 @@ fields! {
         on_demand_base: u32 => Default("0"), Replace;
         /// The most to pay for an hour of a spot instance, in US dollars. Left out: the on-demand price, which EC2 never exceeds.
         max_price: Option<f64> => Optional, Replace;
+        /// Whether a service replaces a spot instance as soon as EC2 calls it likely to be taken back (Auto Scaling's Capacity Rebalancing).
+        /// The replacement boots first and waits for the rank, so that the rank is without a machine for seconds instead of the time of a
+        /// boot. For that time the service has up to a tenth more instances, at least one, which cost as the others do.
+        rebalance: bool => Default("false"), Replace;
     }
 }
 
@@ -55,11 +59,11 @@ pub(crate) fn check_market(market: &Value, size: Option<i64>, path: &Path, probl
     };
     if !spot {
         let written = |field: &str| match market.get(field) {
-            Value::Null | Value::Int(0) => false,
+            Value::Null | Value::Int(0) | Value::Bool(false) => false,
             Value::String(text) => text != Fallback::None.word(),
             _ => true,
         };
-        for field in ["fallback", "on_demand_base", "max_price"].into_iter().filter(|field| written(field)) {
+        for field in ["fallback", "on_demand_base", "max_price", "rebalance"].into_iter().filter(|field| written(field)) {
             let help = format!("Write type = \"spot\", or leave {field} out");
             problems.push(Problem::new(&path.key(field), "has no meaning for instances that are all on demand", help));
         }

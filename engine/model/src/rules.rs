@@ -55,6 +55,9 @@ pub fn read_spec(kind: FleetKind, value: &Value) -> (Option<FleetSpec>, Vec<Prob
     }
     if kind == FleetKind::Service {
         check_service(value, &root, &mut problems);
+    } else if matches!(value.get("market").get("rebalance"), Value::Bool(true)) {
+        let path = root.key("market").key("rebalance");
+        problems.push(Problem::new(&path, "only a service replaces what it loses", "Make a service, or leave rebalance out"));
     }
     if kind == FleetKind::Instance && !value.get("size").is_null() {
         problems.push(Problem::new(&root.key("size"), "an instance has no size", "Make a job array, or leave size out"));
@@ -344,6 +347,7 @@ const LATER: &[(&[&str], &str)] = &[
     (&["lease", "on_expiry"], "\"terminate\""),
     (&["lease", "on_idle"], "\"terminate\""),
     (&["lease", "retain"], "null"),
+    (&["market", "rebalance"], "false"),
 ];
 
 impl FleetSpec {

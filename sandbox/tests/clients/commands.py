@@ -97,12 +97,27 @@ where = {"CloudWatchOutputEnabled": True}
 seen = done(send("echo unheard", [one], CloudWatchOutputConfig=where), one)
 equal(seen["CloudWatchOutputConfig"], {"CloudWatchLogGroupName": "", "CloudWatchOutputEnabled": True})
 equal(client("logs").describe_log_groups()["logGroups"], [])
+# It looks whether the group is there before it makes a stream.
 allow(iam, "managed", ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"])
-command = send("echo heard; echo too >&2; seq 1500", [one], CloudWatchOutputConfig=where)
+command = send("echo unheard", [one], CloudWatchOutputConfig=where)
 done(command, one)
-log = lambda name: client("logs").get_log_events(logGroupName="/aws/ssm/AWS-RunShellScript", logStreamName=f"{command}/{one}/aws-runShellScript/{name}", startFromHead=True)["events"]
-equal([e["message"] for e in log("stdout")], ["heard", *map(str, range(1, 1501))])
-equal([e["message"] for e in log("stderr")], ["too"])
+group = "/aws/ssm/AWS-RunShellScript"
+equal(client("logs").describe_log_streams(logGroupName=group)["logStreams"], [])
+allow(iam, "managed", ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogGroups", "logs:PutLogEvents"])
+command = send("echo heard; echo too >&2; seq 50000; exit 7", [one], CloudWatchOutputConfig=where)
+done(command, one)
+log = lambda name: [e["message"] for e in client("logs").get_log_events(logGroupName=group, logStreamName=f"{command}/{one}/aws-runShellScript/{name}", startFromHead=True)["events"]]
+# Many lines are one event, and the last line break is left out.
+events = log("stdout")
+assert 2 <= len(events) <= 4, len(events)
+equal("\n".join(event.removesuffix("\n") for event in events).split("\n"), ["heard", *map(str, range(1, 50001))])
+equal(log("stderr"), ["too\nfailed to run commands: exit status 7"])
+# While it runs, too.
+command = send("echo first; sleep 600", [one], CloudWatchOutputConfig=where)
+until("its first line is sent", lambda: [s for s in client("logs").describe_log_streams(logGroupName=group)["logStreams"] if s["logStreamName"].startswith(command)])
+equal(log("stdout"), ["first\n"])
+ssm.cancel_command(CommandId=command)
+done(command, one)
 
 # What is refused.
 for id in (bare, minimal, powerless, "i-0123456789abcdef0"):

@@ -125,6 +125,37 @@ fn a_member_that_ec2_takes_back_is_replaced() {
 }
 
 #[test]
+fn a_member_that_ec2_may_take_back_is_replaced_before() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let market = r#"{ type = "spot", rebalance = true }"#;
+    let terraform = world.terraform(&service(&[("size", "2"), ("market", market)]));
+    terraform.apply().succeeded();
+    let first = instance_ids(&terraform.state(SERVICE));
+    world.block_on(world.control().recommend_rebalance(&first[1])).expect("a spot instance");
+    let mended = until_whole(&world, 2, &first[1..]);
+    assert_eq!((ranks(&mended), &instance_ids(&mended)[0]), (vec![0, 1], &first[0]));
+    let launched = instance_ids(&mended)[1].clone();
+    let calls = world.python(&format!(
+        "group = client('autoscaling').describe_auto_scaling_groups()['AutoScalingGroups'][0]\n\
+         told = client('autoscaling').describe_scaling_activities(AutoScalingGroupName=group['AutoScalingGroupName'])['Activities']\n\
+         began = lambda what, id: next(a['StartTime'] for a in told if a['Description'].startswith(what) and id in a['Description'])\n\
+         print(group['CapacityRebalance'], began('Launching', '{launched}') <= began('Terminating', '{}'))",
+        first[1]
+    ));
+    assert_eq!(calls, "True True\n");
+    assert_eq!(terraform.planned(SERVICE), "no-op");
+
+    to_the_group(&world, "update_auto_scaling_group", "CapacityRebalance=False");
+    let plan = terraform.plan().succeeded();
+    let said = plan.text().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("it does not replace spot instances before EC2 takes them back"), "{said}");
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), []);
+}
+
+#[test]
 fn a_size_that_somebody_else_changes_is_changed_back() {
     let world = World::with_setup();
     let before = holdings(&world);

@@ -8,7 +8,7 @@ use spawn_tests::configuration::{ARRAY, array, instance};
 use spawn_tests::leftovers::{assert_same, holdings};
 use spawn_tests::terraform::instance_ids;
 use spawn_tests::{World, assert_shown};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
 use crate::rights::{allowed, used};
 
@@ -39,8 +39,12 @@ fn a_command_runs_as_it_is_written_and_says_how_it_ended() {
     assert_eq!((ranks.len(), &ranks[1]["rank"], &ranks[1]["exit_code"], &ranks[1]["status"]), (2, &1.into(), &3.into(), &"Failed".into()));
     let late = exec(&["--rank", "0", "--timeout", "5s", "--", "sleep", "600"]).ended(1);
     assert!(late.stderr.contains("warning: rank 0: ExecutionTimedOut"), "{}", late.stderr);
+    // Systems Manager keeps 24,000 characters; the rest comes from the log.
     let much = exec(&["--rank", "0", "--", "sh", "-c", "yes | head -c 100000"]).succeeded();
-    assert!(much.stderr.contains("standard output was cut after 239"), "{}", much.stderr);
+    assert_eq!((much.stdout.len(), much.stderr.as_str()), (100_000, ""));
+    let json = world.spawn(["exec", "tiles", "-q", "-o", "json", "--rank", "1", "--", "sh", "-c", "yes | head -c 100000"]).succeeded();
+    let ended: Value = serde_json::from_str(&json.stdout).expect("a line of JSON");
+    assert_eq!((ended["stdout"].as_str().map(str::len), &ended["stdout_cut"]), (Some(100_000), &false.into()));
 
     for (name, arguments) in [
         ("exec-no-such-rank", &["--rank", "2", "--", "true"][..]),
@@ -53,6 +57,33 @@ fn a_command_runs_as_it_is_written_and_says_how_it_ended() {
     assert_shown!("connect-which-rank", world.spawn(["connect", "tiles"]).ended(2).text());
     world.spawn(["down", "tiles"]).succeeded();
     assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), []);
+}
+
+#[test]
+fn what_a_command_writes_is_shown_while_it_runs() {
+    let world = World::with_setup();
+    open(&world);
+    let release = world.directory().join("release");
+    let wait = format!("echo waits; while [ ! -e '{}' ]; do sleep 0.2; done; echo goes on", release.display());
+    let mut command = world.command(spawn_tests::programs::program("spawn"));
+    command.args(["exec", "tiles", "-q", "--", "sh", "-c", &wait]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let (shown, status) = world.block_on(async {
+        let mut running = command.spawn().expect("it starts");
+        let mut lines = BufReader::new(running.stdout.take().expect("its output")).lines();
+        let mut shown = BTreeSet::new();
+        while shown.len() < 2 {
+            shown.insert(lines.next_line().await.expect("it is read").expect("a line"));
+        }
+        assert_eq!(shown, BTreeSet::from(["0 | waits".to_owned(), "1 | waits".to_owned()]));
+        std::fs::write(&release, "").expect("it is written");
+        while let Some(line) = lines.next_line().await.expect("it is read") {
+            assert!(shown.insert(line), "no line twice");
+        }
+        (shown, running.wait().await.expect("it ends"))
+    });
+    assert!(status.success() && shown.contains("0 | goes on") && shown.contains("1 | goes on"), "{status}: {shown:?}");
+    world.spawn(["down", "tiles"]).succeeded();
     assert_eq!(world.control().gaps(), []);
 }
 
@@ -122,6 +153,14 @@ fn an_operator_needs_its_policy_and_all_of_it() {
     world.spawn(service.into_iter().chain(["--", "sleep", "600"])).succeeded();
     let said = ["exec", "web", "-q", "--rank", "1", "--", "echo", "in"];
     assert_eq!(world.spawn_as(&operator, said).succeeded().stdout, "in\n");
+    // Who may not read the log sees the beginning, and is told why it is no more.
+    let without = policy.to_string().replace("logs:FilterLogEvents", "logs:DescribeExportTasks");
+    let deaf = world.identity("deaf", &serde_json::from_str(&without).expect("a policy"));
+    let much = ["exec", "tiles", "--rank", "0", "--", "sh", "-c", "yes | head -c 100000"];
+    let cut = world.spawn_as(&deaf, much).succeeded();
+    assert!(cut.stdout.len() < 24_000 && cut.stderr.contains("rank 0: standard output was cut after 239"), "{}", cut.stderr);
+    assert!(cut.stderr.contains("only the beginning of it: ") && cut.stderr.contains("logs:FilterLogEvents"), "{}", cut.stderr);
+    assert_eq!(world.spawn_as(&operator, much).succeeded().stdout.len(), 100_000);
     let needed: BTreeSet<String> = used(&world, &operator).into_iter().chain(["ssm:CancelCommand".to_owned()]).collect();
     assert_eq!(needed, allowed(&policy), "used, and allowed; what is not waited for is cancelled");
 

@@ -40,6 +40,7 @@ impl AutoScaling {
             .create_auto_scaling_group()
             .auto_scaling_group_name(&group.name)
             .mixed_instances_policy(policy(&group.name, &group.launches))
+            .capacity_rebalance(group.launches.rebalances)
             .min_size(0)
             .max_size(0)
             .desired_capacity(0)
@@ -62,7 +63,12 @@ impl AutoScaling {
     }
 
     pub(super) async fn set_launches(&self, name: &str, launches: &Launches) -> Result<()> {
-        let update = self.client.update_auto_scaling_group().auto_scaling_group_name(name).mixed_instances_policy(policy(name, launches));
+        let update = self
+            .client
+            .update_auto_scaling_group()
+            .auto_scaling_group_name(name)
+            .mixed_instances_policy(policy(name, launches))
+            .capacity_rebalance(launches.rebalances);
         self.endpoint.call(UPDATE, || update.clone().send()).await.map(drop).map_err(told)
     }
 

@@ -83,7 +83,10 @@ fn group(described: &types::AutoScalingGroup) -> Group {
         size: count(described.desired_capacity()),
         least: count(described.min_size()),
         most: count(described.max_size()),
-        launches: described.mixed_instances_policy().map(launches).unwrap_or_default(),
+        launches: Launches {
+            rebalances: described.capacity_rebalance().unwrap_or_default(),
+            ..described.mixed_instances_policy().map(launches).unwrap_or_default()
+        },
         instances: described.instances().iter().filter(|instance| stays(instance)).filter_map(instance_id).collect(),
         // Only a deletion gives it a status.
         is_going: described.status().is_some_and(|status| !status.is_empty()),
@@ -108,6 +111,7 @@ fn launches(policy: &types::MixedInstancesPolicy) -> Launches {
         types: overrides.iter().filter_map(|of_type| of_type.instance_type().map(str::to_owned)).collect(),
         on_demand_base: base.unwrap_or_default(),
         spot: is_spot.then_some(SpotTerms { max_usd_per_hour: most }),
+        rebalances: false,
     }
 }
 

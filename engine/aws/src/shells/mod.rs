@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::config::Builder;
-use aws_sdk_ssm::types::{CommandInvocationStatus, InstanceInformationStringFilter, PingStatus};
+use aws_sdk_ssm::types::{CloudWatchOutputConfig, CommandInvocationStatus, InstanceInformationStringFilter, PingStatus};
 use spawn_core::ports::{CommandResult, FromTerminal, Invocation, Kept, Result, ShellCommand, Shells, Terminal};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
@@ -62,15 +62,18 @@ impl Shells for Sessions {
     }
 
     async fn send(&self, command: &ShellCommand) -> Result<String> {
-        let send = self
-            .client
-            .send_command()
-            .document_name(SHELL_DOCUMENT)
-            .set_instance_ids(Some(command.instances.iter().map(|id| id.0.clone()).collect()))
-            .parameters("commands", vec![command.line.clone()])
-            .parameters("executionTimeout", vec![command.timeout_s.to_string()])
-            .timeout_seconds(i32::try_from(command.timeout_s.max(DELIVERY_MIN_S)).unwrap_or(i32::MAX))
-            .comment(command.comment.chars().take(100).collect::<String>());
+        let send =
+            self.client
+                .send_command()
+                .document_name(SHELL_DOCUMENT)
+                .set_instance_ids(Some(command.instances.iter().map(|id| id.0.clone()).collect()))
+                .parameters("commands", vec![command.line.clone()])
+                .parameters("executionTimeout", vec![command.timeout_s.to_string()])
+                .timeout_seconds(i32::try_from(command.timeout_s.max(DELIVERY_MIN_S)).unwrap_or(i32::MAX))
+                .comment(command.comment.chars().take(100).collect::<String>())
+                .set_cloud_watch_output_config(command.log_group.as_deref().map(|group| {
+                    CloudWatchOutputConfig::builder().cloud_watch_output_enabled(true).cloud_watch_log_group_name(group).build()
+                }));
         let answer = self.endpoint.call(SEND, || send.clone().send()).await?;
         let id = answer.command.and_then(|command| command.command_id);
         id.ok_or_else(|| Error::new(Class::Bug, "InvalidRequest", "SendCommand names no command", ""))
@@ -101,12 +104,11 @@ impl Shells for Sessions {
         // One that never ran has a code too, and so has one that was ended.
         let by_itself = matches!(answer.status(), Some(CommandInvocationStatus::Success | CommandInvocationStatus::Failed));
         let exit_code = Some(answer.response_code()).filter(|code| by_itself && *code >= 0);
-        let stderr = kept(answer.standard_error_content.as_deref());
         Ok(CommandResult {
             status: answer.status_details().or(answer.status().map(|status| status.as_str())).unwrap_or_default().to_owned(),
             exit_code,
-            stderr: Kept { text: own_words(&stderr.text, exit_code).to_owned(), ..stderr },
             stdout: kept(answer.standard_output_content.as_deref()),
+            stderr: kept(answer.standard_error_content.as_deref()),
         })
     }
 
@@ -145,12 +147,6 @@ fn kept(content: Option<&str>) -> Kept {
         Some(text) => Kept { text: text.to_owned(), is_cut: true },
         None => Kept { text: content.to_owned(), is_cut: false },
     }
-}
-
-/// What a command itself wrote to standard error: the agent says its exit code there once more.
-fn own_words(stderr: &str, exit_code: Option<i32>) -> &str {
-    let Some(code) = exit_code.filter(|code| *code != 0) else { return stderr };
-    stderr.trim_end().strip_suffix(&format!("failed to run commands: exit status {code}")).unwrap_or(stderr)
 }
 
 /// Whether a command is in no state that changes any more.
@@ -196,24 +192,5 @@ impl Terminal for Open {
 
     async fn close(&mut self) -> Result<()> {
         self.ends.terminate().await
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_the_agent_adds_is_taken_away() {
-        for (stderr, code, expected) in [
-            ("err\nfailed to run commands: exit status 7", Some(7), "err\n"),
-            ("failed to run commands: exit status 7\n", Some(7), ""),
-            ("failed to run commands: exit status 7", Some(0), "failed to run commands: exit status 7"),
-            ("failed to run commands: exit status 7", Some(8), "failed to run commands: exit status 7"),
-            ("err\n", Some(7), "err\n"),
-            ("err\n", None, "err\n"),
-        ] {
-            assert_eq!(own_words(stderr, code), expected);
-        }
     }
 }

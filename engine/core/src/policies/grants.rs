@@ -49,6 +49,8 @@ const EVERY_SCHEDULE: &str = "scheduler:{region}:{account}:schedule/{schedules}/
 const SCHEDULE_GROUPS: &str = "scheduler:{region}:{account}:schedule-group/{schedules}";
 const LOGS: &str = "logs:{region}:{account}:log-group:{logs}";
 const LOG_STREAMS: &str = "logs:{region}:{account}:log-group:{logs}:*";
+const SHELL_LOGS: &str = "logs:{region}:{account}:log-group:{shell-logs}";
+const SHELL_LOG_STREAMS: &str = "logs:{region}:{account}:log-group:{shell-logs}:*";
 const SETUP: &str = "ssm:{region}:{account}:parameter{parameter}";
 const DOCUMENTS: &str = "ssm:{region}:{account}:document/{document}*";
 const FUNCTIONS: &str = "lambda:{region}:{account}:function:{function}*";
@@ -103,6 +105,7 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &["*"],
         when: &[],
     },
+    Grant { to: &[Operator], actions: &["logs:FilterLogEvents"], on: &[SHELL_LOGS, SHELL_LOG_STREAMS], when: &[] },
     Grant { to: &[Operator], actions: &["ssm:SendCommand", "ssm:StartSession"], on: &[INSTANCES], when: &[ON_WHAT_IS_OURS] },
     Grant { to: &[Operator], actions: &["ssm:SendCommand"], on: &["ssm:{region}::document/AWS-RunShellScript"], when: &[] },
     Grant {
@@ -340,7 +343,18 @@ pub(super) const GRANTS: &[Grant] = &[
             "ssm:DeleteParameter",
             "ssm:PutParameter",
         ],
-        on: &[LOGS, LOG_STREAMS, FUNCTION_LOGS, FUNCTIONS, SCHEDULE_GROUPS, EVERY_SCHEDULE, DOCUMENTS, SETUP],
+        on: &[
+            LOGS,
+            LOG_STREAMS,
+            SHELL_LOGS,
+            SHELL_LOG_STREAMS,
+            FUNCTION_LOGS,
+            FUNCTIONS,
+            SCHEDULE_GROUPS,
+            EVERY_SCHEDULE,
+            DOCUMENTS,
+            SETUP,
+        ],
         when: &[],
     },
     Grant {

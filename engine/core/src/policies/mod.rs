@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 use spawn_model::{layout, tag};
 
 use self::grants::{EVERY_REGION, GRANTS, Grant};
-use crate::setup::{DOCUMENT_FAMILY, FUNCTION_FAMILY, LOG_GROUP, Names, PARAMETER, PREFIX as SETUP_PREFIX, SCHEDULE_GROUP};
+use crate::setup::{
+    DOCUMENT_FAMILY, FUNCTION_FAMILY, LOG_GROUP, Names, PARAMETER, PREFIX as SETUP_PREFIX, SCHEDULE_GROUP, SHELL_LOG_GROUP,
+};
 
 /// For whom there is a policy document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -121,6 +123,7 @@ impl Filling<'_> {
             ("setup-role", SETUP_PREFIX),
             ("schedules", SCHEDULE_GROUP),
             ("logs", LOG_GROUP),
+            ("shell-logs", SHELL_LOG_GROUP),
             ("parameter", PARAMETER),
             ("document", DOCUMENT_FAMILY),
             ("function", FUNCTION_FAMILY),

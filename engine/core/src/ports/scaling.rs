@@ -40,6 +40,8 @@ pub struct Launches {
     pub on_demand_base: u32,
     /// The terms of the others; nothing means on demand.
     pub spot: Option<SpotTerms>,
+    /// Whether a spot instance that EC2 is likely to take back is replaced before (Capacity Rebalancing).
+    pub rebalances: bool,
 }
 
 /// A group to be made, without an instance: what ends it is to be there before the first one.

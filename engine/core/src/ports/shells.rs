@@ -19,6 +19,8 @@ pub struct ShellCommand {
     pub timeout_s: u32,
     /// What is seen of it in the account's list of commands.
     pub comment: String,
+    /// The log group that what it writes is sent to, in streams `{command}/{instance}/{plugin}/stdout` and `…/stderr`; nothing: nowhere.
+    pub log_group: Option<String>,
 }
 
 /// How far a command is on an instance.
@@ -39,7 +41,7 @@ pub struct CommandResult {
     pub exit_code: Option<i32>,
     /// What it wrote.
     pub stdout: Kept,
-    /// What it wrote to standard error.
+    /// What it wrote to standard error. Of one that fails the agent says the exit code once more, behind it.
     pub stderr: Kept,
 }
 

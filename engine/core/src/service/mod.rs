@@ -73,7 +73,7 @@ impl Launcher<'_> {
 fn launches(record: &FleetRecord, template_version: i64, types: Vec<String>) -> Launches {
     let market = &record.spec.market;
     let spot = (market.r#type == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: market.max_price });
-    Launches { template_version, types, on_demand_base: market.on_demand_base, spot }
+    Launches { template_version, types, on_demand_base: market.on_demand_base, spot, rebalances: market.rebalance }
 }
 
 /// The group of a service that nobody ends.

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use spawn_model::policies::parts;
 
 use super::Names;
-use super::names::channel_statement;
 
 /// The fleet whose role it is, as IAM tells it: every fleet's role has it as a tag.
 const OWN_FLEET: &str = "${aws:PrincipalTag/spawn:fleet}";
@@ -16,7 +15,8 @@ impl Names<'_> {
     /// What its agent needs, in statements with names by which they are told from the others, and what commands get.
     pub(super) fn boundary_policy(&self, workloads: &[Value]) -> String {
         let mut statements = self.agent_statements(OWN_FLEET);
-        statements.extend([self.hibernate_statement(OWN_FLEET), channel_statement()]);
+        statements.push(self.hibernate_statement(OWN_FLEET));
+        statements.extend(self.channel_statements());
         for (number, statement) in statements.iter_mut().enumerate() {
             statement["Sid"] = json!(format!("{AGENTS}{number}"));
         }

@@ -59,6 +59,9 @@ pub const SCHEDULE_GROUP: &str = "spawn";
 /// The log group of all workloads.
 pub const LOG_GROUP: &str = "/spawn/fleets";
 
+/// The log group of what people's commands write on machines. It is none of the workloads': who may launch a fleet may not read here.
+pub const SHELL_LOG_GROUP: &str = "/spawn/exec";
+
 /// The services of AWS whose own roles fleets need: without them only who may make them can launch a first spot instance, or a first group.
 const SERVICE_ROLES: [&str; 2] = ["autoscaling.amazonaws.com", "spot.amazonaws.com"];
 
@@ -142,6 +145,9 @@ pub struct Setup {
     pub schedule_group: String,
     /// The log group.
     pub log_group: String,
+    /// The log group of what people's commands write; nothing in a set-up that was made before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shell_log_group: Option<String>,
     /// The function that reaps; nothing if there is none, and somebody has to run `spawn reap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaper_arn: Option<String>,
@@ -197,8 +203,9 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
     let boundary_arn = aws.identity.policy_ensure(&caller.account, &names.boundary(), &boundary).await?;
     let automation_role_arn = role(aws, names.automation_role(), "ssm.amazonaws.com", names.automation_policy()).await?;
     let scheduler_role_arn = role(aws, names.scheduler_role(), "scheduler.amazonaws.com", names.scheduler_policy()).await?;
-    operation.say("log group, schedule group and automation document");
+    operation.say("log groups, schedule group and automation documents");
     aws.logs.group_ensure(LOG_GROUP, LOG_DAYS).await?;
+    aws.logs.group_ensure(SHELL_LOG_GROUP, LOG_DAYS).await?;
     aws.schedules.group_ensure(SCHEDULE_GROUP).await?;
     aws.systems.document_ensure(DOCUMENT, &end_document()).await?;
     aws.systems.document_ensure(STOP_DOCUMENT, &stop_document()).await?;
@@ -220,6 +227,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         boundary_arn,
         schedule_group: SCHEDULE_GROUP.to_owned(),
         log_group: LOG_GROUP.to_owned(),
+        shell_log_group: Some(SHELL_LOG_GROUP.to_owned()),
         reaper_arn,
         workload_statements: workloads.len(),
     };
@@ -287,13 +295,14 @@ pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result
         aws.systems.parameter_delete(PARAMETER).await?;
     }
     reaper::remove(aws, &names, operation).await?;
-    operation.say("automation document, schedule group and log group");
+    operation.say("automation documents, schedule group and log groups");
     aws.systems.document_delete(DOCUMENT).await?;
     aws.systems.document_delete(STOP_DOCUMENT).await?;
     aws.systems.document_delete(HIBERNATE_DOCUMENT).await?;
     aws.systems.document_delete(GROUP_DOCUMENT).await?;
     aws.schedules.group_delete(SCHEDULE_GROUP).await?;
     aws.logs.group_delete(LOG_GROUP).await?;
+    aws.logs.group_delete(SHELL_LOG_GROUP).await?;
     operation.say("roles and permissions boundary");
     aws.identity.role_delete(&names.scheduler_role()).await?;
     aws.identity.role_delete(&names.automation_role()).await?;

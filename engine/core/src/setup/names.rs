@@ -5,25 +5,12 @@ use spawn_model::ids::FleetId;
 use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
-use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, STOP_DOCUMENT};
+use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, SHELL_LOG_GROUP, STOP_DOCUMENT};
 use crate::policies;
 
 /// Where Lambda writes what the reaper says. It would make the group itself, without a time to keep it for.
 pub(super) fn function_log_group() -> String {
     format!("/aws/lambda/{FUNCTION}")
-}
-
-/// What the agent of Systems Manager needs to let people in. It speaks for its own instance only, which these operations tell by its
-/// credentials: none of them knows resources.
-pub(super) fn channel_statement() -> Value {
-    json!({
-        "Effect": "Allow",
-        "Action": [
-            "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
-            "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
-        ],
-        "Resource": "*",
-    })
 }
 
 /// Names and ARNs of the set-up of an account and region.
@@ -107,7 +94,9 @@ impl<'a> Names<'a> {
     pub(crate) fn fleet_policy(&self, fleet: &FleetId, hibernates: bool, lets_in: bool, asked: &[Policy]) -> String {
         let mut statements = self.agent_statements(fleet.as_str());
         statements.extend(hibernates.then(|| self.hibernate_statement(fleet.as_str())));
-        statements.extend(lets_in.then(channel_statement));
+        if lets_in {
+            statements.extend(self.channel_statements());
+        }
         statements.extend(asked.iter().flat_map(Policy::statements));
         json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
     }
@@ -147,6 +136,26 @@ impl<'a> Names<'a> {
             "Resource": format!("arn:{}:ec2:{}:{}:instance/*", self.partition(), self.region, self.account),
             "Condition": { "StringEquals": { format!("aws:ResourceTag/{}", tag::FLEET): fleet } },
         })
+    }
+
+    /// What the agent of Systems Manager needs to let people in. For its channel it speaks for its own instance only, which those operations
+    /// tell by its credentials: none of them knows resources. What people's commands write it sends to one group: it looks for it among all
+    /// groups, makes sure of it, and makes streams below the id of a command, which nobody guesses.
+    pub(super) fn channel_statements(&self) -> [Value; 2] {
+        let group = format!("arn:{}:logs:{}:{}:log-group:{SHELL_LOG_GROUP}*", self.partition(), self.region, self.account);
+        [
+            json!({
+                "Effect": "Allow",
+                "Action": [
+                    "logs:DescribeLogGroups", "ssm:UpdateInstanceInformation", "ssmmessages:CreateControlChannel",
+                    "ssmmessages:CreateDataChannel", "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+                ],
+                "Resource": "*",
+            }),
+            json!({
+                "Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "Resource": group,
+            }),
+        ]
     }
 
     /// Scheduler may start these documents and hand them this one role, no more.

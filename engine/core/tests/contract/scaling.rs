@@ -41,7 +41,7 @@ async fn service(aws: &Aws, size: u32) -> Service {
     };
     let group = GroupRequest {
         name,
-        launches: Launches { template_version: 1, types: vec![TYPE.to_owned(), "t3.small".to_owned()], on_demand_base: 0, spot: None },
+        launches: Launches { template_version: 1, types: vec![TYPE.to_owned(), "t3.small".to_owned()], ..Launches::default() },
         subnet_ids: subnets.into_iter().map(|subnet| subnet.id).collect(),
         tags: more("of-group"),
     };
@@ -235,9 +235,13 @@ pub(crate) async fn scaling_as_spot(aws: &Aws) {
     let mut service = service(aws, 3).await;
     service.group.launches.on_demand_base = 1;
     service.group.launches.spot = Some(SpotTerms { max_usd_per_hour: None });
+    service.group.launches.rebalances = true;
     service.make(aws).await;
     let told = service.look(aws).await.launches;
-    assert_eq!((told.on_demand_base, told.spot), (1, service.group.launches.spot));
+    assert_eq!((told.on_demand_base, told.spot, told.rebalances), (1, service.group.launches.spot, true));
+    let launches = Launches { rebalances: false, ..told };
+    aws.scaling.group_launch(&service.group.name, &launches).await.expect("other launches");
+    assert_eq!(service.look(aws).await.launches, launches);
     service.members(aws, |members| members.len() == 3).await;
     let seen = aws.instances.describe(&service.launch.tags).await.expect("a description");
     assert_eq!(seen.iter().filter(|one| one.launched.market == MarketType::Spot).count(), 2, "{seen:?}");

@@ -105,12 +105,14 @@ fn what_became_of_a_services_group_is_told() {
         let settings = GroupSettings {
             max_size: Some(7),
             source: Some(LaunchSource::Mixed { template, overrides, distribution }),
+            capacity_rebalance: Some(true),
             ..GroupSettings::default()
         };
         let now = world.now();
         let update = scaling::Request::UpdateAutoScalingGroup(Box::new(UpdateAutoScalingGroup { name: name.clone(), settings }));
         world.state().cloud.scale(now, REGION, update).unwrap();
-        let changes = "it may have 7 instances, and is to have 2; it launches m7i.large too; it launches spot; it has 1 of them on demand";
+        let changes = "it may have 7 instances, and is to have 2; it launches m7i.large too; it launches spot; it has 1 of them on demand; \
+                       it replaces spot instances before EC2 takes them back";
         assert_eq!(told(&world).await.1, [format!("its Auto Scaling group {name} was changed: {changes}")]);
     });
 }

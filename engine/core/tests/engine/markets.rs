@@ -12,7 +12,10 @@ use crate::{array, launch, warm};
 
 /// An array on spot.
 pub(crate) fn spot(size: u32, fallback: Fallback, on_demand_base: u32) -> FleetSpec {
-    FleetSpec { market: MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None }, ..array(size) }
+    FleetSpec {
+        market: MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None, rebalance: false },
+        ..array(size)
+    }
 }
 
 /// The market of every rank.

@@ -113,6 +113,35 @@ fn its_instances_are_bought_as_the_market_says() {
     });
 }
 
+/// What EC2 is likely to take back has its replacement before it goes, and its rank has one as soon as it goes.
+#[test]
+fn what_is_likely_to_be_lost_is_replaced_before_if_it_asks_for_that() {
+    run(async {
+        for rebalance in [false, true] {
+            let world = warm().await;
+            serve(&world, &service(3, json!({ "market": { "type": "spot", "rebalance": rebalance } }))).await;
+            world.pass(60).await;
+            let whole = found(&world).await;
+            let (at_risk, now) = (whole.members[1].instance_id.clone(), world.now());
+            world.state().cloud.recommend_rebalance(now, &at_risk).unwrap();
+            world.state().cloud.interrupt_spot(now, &at_risk, 120_000).unwrap();
+            let (mut fewest, mut most, mut without_s) = (3, 3, 0);
+            for _ in 0..300 {
+                world.pass(1).await;
+                let fleet = found(&world).await;
+                (fewest, most) = (fewest.min(fleet.alive.len()), most.max(fleet.alive.len()));
+                without_s += u32::from(fleet.members.len() < 3);
+                world.assert_lawful();
+            }
+            let fleet = found(&world).await;
+            assert_eq!((fleet.status, ranks(&fleet)), (Status::Running, vec![0, 1, 2]), "{}", fleet.status_reason);
+            assert!(fleet.members.iter().all(|member| member.instance_id != at_risk));
+            assert_eq!((fewest, most), if rebalance { (3, 4) } else { (2, 3) });
+            assert!(rebalance == (without_s < 20), "a rank was without a machine for {without_s} s");
+        }
+    });
+}
+
 #[test]
 fn where_there_is_no_room_it_says_why_and_goes_on_trying() {
     run(async {

@@ -1,9 +1,12 @@
 //! What people do on instances: commands on one rank or all, terminals, and who is let in.
 
+use std::collections::BTreeMap;
+
 use jiff::SignedDuration;
 use spawn_core::operation::Operation;
 use spawn_core::ports::FromTerminal;
-use spawn_core::shell::Answer;
+use spawn_core::setup::Setup;
+use spawn_core::shell::{Answer, Heard, Stream};
 use spawn_model::duration::Seconds;
 use spawn_model::error::Error;
 use spawn_model::record::Exit;
@@ -22,18 +25,27 @@ async fn open(size: u32) -> World {
     world
 }
 
-async fn exec(world: &World, ranks: &[u32], command: &[&str], timeout_s: u64) -> Result<Vec<Answer>, Error> {
+/// How a command ended on a rank, and what it wrote.
+type Ended = (Answer, String);
+
+async fn exec(world: &World, ranks: &[u32], command: &[&str], timeout_s: u64) -> Result<Vec<Ended>, Error> {
     let engine = world.engine();
     let fleet = engine.find("tiles").await.unwrap();
     let argv: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-    let mut answers = Vec::new();
-    engine.exec(&fleet, ranks, &argv, Seconds(timeout_s), &Operation::quiet(), |answer| answers.push(answer)).await?;
-    answers.sort_by_key(|answer| answer.rank);
-    Ok(answers)
+    let (mut answers, mut wrote) = (Vec::new(), BTreeMap::<u32, String>::new());
+    let told = |heard: Heard| match heard {
+        Heard::Wrote { rank, stream: Stream::Output, text } => wrote.entry(rank).or_default().push_str(&text),
+        Heard::Wrote { text, .. } => panic!("no machine here writes errors: {text}"),
+        Heard::Ended(answer) => answers.push((wrote.remove(&answer.rank).unwrap_or_default(), answer)),
+    };
+    engine.exec(&fleet, ranks, &argv, Seconds(timeout_s), &Operation::quiet(), told).await?;
+    assert_eq!(wrote, BTreeMap::new(), "nothing is told after the end");
+    answers.sort_by_key(|(_, answer)| answer.rank);
+    Ok(answers.into_iter().map(|(wrote, answer)| (answer, wrote)).collect())
 }
 
-fn told(answers: &[Answer]) -> Vec<(u32, Option<i32>, &str)> {
-    answers.iter().map(|answer| (answer.rank, answer.result.exit_code, answer.result.stdout.text.as_str())).collect()
+fn told(ended: &[Ended]) -> Vec<(u32, Option<i32>, &str)> {
+    ended.iter().map(|(answer, wrote)| (answer.rank, answer.exit_code, wrote.as_str())).collect()
 }
 
 #[test]
@@ -47,7 +59,7 @@ fn a_command_runs_on_all_ranks_or_on_those_that_are_named() {
         // It takes its time, or too much of it.
         assert_eq!(told(&exec(&world, &[0], &["sleep", "20"], 60).await.unwrap()), [(0, Some(0), "")]);
         let late = exec(&world, &[0], &["sleep", "90"], 60).await.unwrap();
-        assert_eq!((late[0].result.exit_code, late[0].result.status.as_str()), (None, "Execution Timed Out"));
+        assert_eq!((late[0].0.exit_code, late[0].0.status.as_str()), (None, "Execution Timed Out"));
     });
 }
 
@@ -59,7 +71,14 @@ fn many_ranks_are_several_commands() {
         let engine = process.engine();
         let fleet = engine.find("tiles").await.unwrap();
         let mut ranks = Vec::new();
-        engine.exec(&fleet, &[], &["echo".to_owned()], Seconds(60), &Operation::quiet(), |answer| ranks.push(answer.rank)).await.unwrap();
+        engine
+            .exec(&fleet, &[], &["echo".to_owned()], Seconds(60), &Operation::quiet(), |heard| {
+                if let Heard::Ended(answer) = heard {
+                    ranks.push(answer.rank);
+                }
+            })
+            .await
+            .unwrap();
         ranks.sort_unstable();
         assert_eq!(ranks, (0..120).collect::<Vec<_>>());
         assert_eq!(process.calls().iter().filter(|call| **call == "ssm:SendCommand").count(), 3);
@@ -103,8 +122,77 @@ fn what_nobody_waits_for_does_not_go_on() {
             cancel.cancel();
         });
         assert_eq!(waited.unwrap_err().code, "Cancelled");
-        let cancelled: Vec<bool> = world.state().commands.values().map(|sent| sent.cancelled).collect();
+        let cancelled: Vec<bool> = world.state().commands.values().map(|sent| sent.cancelled.is_some()).collect();
         assert_eq!(cancelled, [true]);
+    });
+}
+
+#[test]
+fn what_a_command_writes_is_heard_while_it_runs() {
+    run(async {
+        let world = open(2).await;
+        let engine = world.engine();
+        let fleet = engine.find("tiles").await.unwrap();
+        let mut heard = Vec::new();
+        let command = ["count".to_owned(), "30".to_owned()];
+        let began = world.now();
+        let told = |what| heard.push((world.now().duration_since(began).as_secs(), what));
+        engine.exec(&fleet, &[], &command, Seconds(60), &Operation::quiet(), told).await.unwrap();
+        for rank in [0, 1] {
+            let of_rank = heard.iter().filter_map(|(at, what)| match what {
+                Heard::Wrote { rank: of, text, .. } if *of == rank => Some((at, text.as_str())),
+                _ => None,
+            });
+            let (first_s, _) = of_rank.clone().next().unwrap();
+            assert!(*first_s < 10, "the first line after {first_s} s");
+            let expected: String = (1..=30).map(|number| format!("{number}\n")).collect();
+            assert_eq!(of_rank.map(|(_, text)| text).collect::<String>(), expected);
+        }
+        let told = heard.iter().filter(|(_, what)| matches!(what, Heard::Ended(answer) if answer.stdout.characters == 81)).count();
+        assert_eq!(told, 2);
+    });
+}
+
+#[test]
+fn all_of_it_is_told_though_only_the_beginning_is_kept() {
+    run(async {
+        let world = open(3).await;
+        let much = exec(&world, &[], &["write", "100000"], 60).await.unwrap();
+        let lengths: Vec<_> = much.iter().map(|(answer, wrote)| (wrote.len(), answer.stdout.characters, answer.stdout.is_cut)).collect();
+        assert_eq!(lengths, [(100_000, 100_000, false); 3]);
+        // Of what took too long nothing is kept.
+        let late = exec(&world, &[0], &["count", "90"], 60).await.unwrap();
+        assert_eq!(told(&late)[0].1, None);
+        assert!(late[0].1.ends_with("\n60\n"), "{:?}", late[0]);
+    });
+}
+
+#[test]
+fn where_nothing_is_heard_the_beginning_is_told() {
+    run(async {
+        for trouble in ["a role that may not send it", "a set-up without the group", "a group that is gone", "a log that never answers"] {
+            let world = open(1).await;
+            match trouble {
+                "a role that may not send it" => {
+                    let mut state = world.state();
+                    let role = state.roles.values_mut().find(|role| role.arn.contains("fleet-")).unwrap();
+                    role.policy = role.policy.take().map(|policy| policy.replace("logs:PutLogEvents", "logs:Nothing"));
+                }
+                "a set-up without the group" => {
+                    let mut state = world.state();
+                    let text = state.parameters.get_mut(spawn_core::setup::PARAMETER).unwrap();
+                    let mut setup: Setup = serde_json::from_str(text).unwrap();
+                    setup.shell_log_group = None;
+                    *text = serde_json::to_string(&setup).unwrap();
+                }
+                "a log that never answers" => world.state().is_log_throttled = true,
+                _ => drop(world.state().log_groups.remove(spawn_core::setup::SHELL_LOG_GROUP).unwrap()),
+            }
+            let much = exec(&world, &[], &["write", "100000"], 60).await.unwrap();
+            let (answer, wrote) = &much[0];
+            assert_eq!((wrote.len(), answer.stdout.characters, answer.stdout.is_cut), (24_000, 24_000, true), "{trouble}");
+            assert_eq!(told(&exec(&world, &[], &["count", "3"], 60).await.unwrap()), [(0, Some(0), "1\n2\n3\n")], "{trouble}");
+        }
     });
 }
 

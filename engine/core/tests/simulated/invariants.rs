@@ -103,7 +103,9 @@ impl State {
             broken.push(format!("{name} has no schedule that ends it"));
         }
         let had = self.shrunk.get(name).filter(|(at, _)| now < *at + SHRINKING).map_or(0, |(_, had)| *had);
-        let most = group.max_size.max(had);
+        // What replaces before it ends may be a tenth larger for a while.
+        let early = if group.capacity_rebalance { group.max_size.div_ceil(10) } else { 0 };
+        let most = group.max_size.max(had) + early;
         // One that is emptied has said when, and not how fast.
         if group.capacity() > most && group.max_size > 0 {
             broken.push(format!("{name} has {} instances, of at most {most}", group.capacity()));

@@ -78,6 +78,8 @@ pub(crate) struct State {
     pub(crate) log_groups: BTreeMap<String, u32>,
     /// What was logged.
     pub(crate) log: Vec<LogEvent>,
+    /// Whether every read of a log is throttled.
+    pub(crate) is_log_throttled: bool,
     /// The agents on the machines.
     pub(crate) agents: Agents,
     /// How long EC2 does not know a profile that was just made.
@@ -133,6 +135,7 @@ impl World {
             commands: BTreeMap::new(),
             log_groups: BTreeMap::new(),
             log: Vec::new(),
+            is_log_throttled: false,
             agents: Agents::default(),
             profile_delay: SignedDuration::ZERO,
             role_delay: SignedDuration::ZERO,

@@ -100,6 +100,7 @@ fn source(name: &str, launches: &Launches) -> LaunchSource {
 fn settings(group: &GroupRequest) -> GroupSettings {
     GroupSettings {
         source: Some(source(&group.name, &group.launches)),
+        capacity_rebalance: Some(group.launches.rebalances),
         min_size: Some(0),
         max_size: Some(0),
         desired_capacity: Some(0),
@@ -124,7 +125,7 @@ fn described(group: &AutoScalingGroup) -> Group {
         size: group.desired_capacity,
         least: group.min_size,
         most: group.max_size,
-        launches: launches(&group.source),
+        launches: Launches { rebalances: group.capacity_rebalance, ..launches(&group.source) },
         instances: group.instances.iter().filter(|member| member.counts()).map(|member| InstanceId(member.id.clone())).collect(),
         is_going: group.deleting,
         created_at: group.created,
@@ -139,6 +140,7 @@ fn launches(source: &LaunchSource) -> Launches {
         types: overrides.clone(),
         on_demand_base: distribution.on_demand_base,
         spot: (distribution.on_demand_percentage < 100).then_some(SpotTerms { max_usd_per_hour: distribution.spot_max_price }),
+        rebalances: false,
     }
 }
 
@@ -238,7 +240,11 @@ impl Scaling for Door {
     }
 
     async fn group_launch(&self, name: &str, launches: &Launches) -> Result<()> {
-        let settings = GroupSettings { source: Some(source(name, launches)), ..GroupSettings::default() };
+        let settings = GroupSettings {
+            source: Some(source(name, launches)),
+            capacity_rebalance: Some(launches.rebalances),
+            ..GroupSettings::default()
+        };
         let request = Request::UpdateAutoScalingGroup(Box::new(UpdateAutoScalingGroup { name: name.to_owned(), settings }));
         self.scale("autoscaling:UpdateAutoScalingGroup", request).await.map(drop)
     }

@@ -51,11 +51,15 @@ impl Systems for Door {
 #[async_trait]
 impl Logs for Door {
     async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>> {
-        self.call("logs:FilterLogEvents", |s, _| {
+        self.call("logs:FilterLogEvents", |s, now| {
+            if s.is_log_throttled {
+                return Err(refusal("ThrottlingException", 400, "Rate exceeded"));
+            }
             if !s.log_groups.contains_key(group) {
                 return Err(refusal("ResourceNotFoundException", 400, "The specified log group does not exist."));
             }
-            Ok(s.log.iter().filter(|event| event.stream.starts_with(stream_prefix) && event.at >= from).cloned().collect())
+            let events = s.log.iter().cloned().chain(s.shell_log(group, now));
+            Ok(events.filter(|event| event.stream.starts_with(stream_prefix) && event.at >= from).collect())
         })
         .await
     }

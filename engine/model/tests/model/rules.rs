@@ -59,6 +59,7 @@ fn what_a_job_array_may_not_be() {
         ("a price in words", but(json!({ "market": { "type": "spot", "max_price": "cheap" } }))),
         ("no rank left for spot", but(json!({ "market": { "type": "spot", "on_demand_base": 8 } }))),
         ("spot's fields on demand", but(json!({ "market": { "fallback": "on_demand", "on_demand_base": 2, "max_price": 0.05 } }))),
+        ("replacements of an array's", but(json!({ "market": { "type": "spot", "rebalance": true } }))),
         ("a gang that is too large", but(json!({ "size": 1001, "gang": true }))),
         ("a gang that is bought in two ways", but(json!({ "gang": true, "market": { "type": "spot", "on_demand_base": 2 } }))),
         ("no rank at all would do", but(json!({ "min_size": 0 }))),

@@ -37,7 +37,10 @@ pub(super) enum Bought {
 
 impl Bought {
     fn of(self, kind: FleetKind, spec: FleetSpec) -> FleetSpec {
-        let market = |fallback, on_demand_base| MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None };
+        // What only a service does, every service does that has spot instances.
+        let rebalance = kind == FleetKind::Service;
+        let market =
+            |fallback, on_demand_base| MarketSpec { r#type: MarketType::Spot, fallback, on_demand_base, max_price: None, rebalance };
         match self {
             Self::Stopping | Self::Hibernating if kind == FleetKind::Instance => {
                 let on_expiry = if matches!(self, Self::Stopping) { OnEnd::Stop } else { OnEnd::Hibernate };

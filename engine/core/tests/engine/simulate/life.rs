@@ -158,8 +158,12 @@ impl Life {
             return;
         }
         let id = dice.of(&ids);
-        if state.cloud.interrupt_spot(now, &id, 120_000).is_ok() {
-            self.story.push(format!("EC2 takes {id} back in two minutes"));
+        if state.cloud.recommend_rebalance(now, &id).is_ok() {
+            self.story.push(format!("EC2 is likely to take {id} back"));
+            if dice.one_in(2) {
+                state.cloud.interrupt_spot(now, &id, 120_000).expect("a spot instance that runs");
+                self.story.push(format!("EC2 takes {id} back in two minutes"));
+            }
             return;
         }
         self.story.push(format!("{id} {}", if lost { "loses its host" } else { "is switched off" }));

@@ -1,79 +1,127 @@
-//! What scripts write, on its way to CloudWatch Logs: the agent delivers it, as its instance. What it may not write is lost, as on AWS.
+//! What scripts write, on its way to CloudWatch Logs: the agent sends it about once a second, as its instance. What it may not send is
+//! lost, as on AWS.
+//!
+//! How the agent does it is read from its source (amazon-ssm-agent, `agentlogstocloudwatch` and `iohandler`): it makes the group first and
+//! gives up if it may not; it looks for the group and makes the stream when there is something to send; an event holds as many whole lines
+//! as it has room for, and the last line break is left out once the script has ended.
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::unix::pipe;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use super::super::agents::Agent;
-use super::Commands;
+use super::super::agents::{Agent, Agents};
+use super::output::Beginning;
 
-/// The most one event may have, and the most of them that go together; below the limits of PutLogEvents.
-const LONGEST_LINE: usize = 200 * 1024;
-const MOST_LINES: usize = 1_000;
-const LARGEST_BATCH: usize = 512 * 1024;
+/// How often it sends, in real time, as scripts run.
+const EVERY: Duration = Duration::from_secs(1);
+/// The most that an event has, and the most of them that go together.
+const LARGEST_EVENT: usize = 200 * 1_000;
+const MOST_EVENTS: usize = 4;
 
-impl Commands {
-    /// Writes a stream, line by line. One without a line is not made.
-    pub(super) async fn deliver(&self, agent: &Agent, group: &str, stream: &str, text: &str) {
-        if text.is_empty() {
-            return;
-        }
-        let delivered = async {
-            self.open(agent, group, stream).await?;
-            for batch in batches(text) {
-                let at = self.agents.now().as_millisecond();
-                let events: Vec<Value> = batch.into_iter().map(|line| json!({"timestamp": at, "message": line})).collect();
-                let body = json!({"logGroupName": group, "logStreamName": stream, "logEvents": events});
-                self.agents.call(agent, "logs", "Logs_20140328.PutLogEvents", &body).await?;
+/// One stream of a script: what is kept of it, and what was sent.
+pub(super) struct Stream<'a> {
+    pub(super) kept: Beginning,
+    to: Option<To<'a>>,
+    sent: usize,
+}
+
+/// Where a stream is sent.
+pub(super) struct To<'a> {
+    pub(super) agents: &'a Agents,
+    pub(super) agent: &'a Agent,
+    pub(super) group: String,
+    pub(super) stream: String,
+    pub(super) is_made: bool,
+}
+
+impl<'a> Stream<'a> {
+    /// Of which so many characters are reported; all of it is sent, if it is sent anywhere.
+    pub(super) fn new(most: usize, to: Option<To<'a>>) -> Self {
+        Self { kept: Beginning::new(most, to.is_some()), to, sent: 0 }
+    }
+
+    /// Reads a stream to its end. If that is cancelled, what was read is kept.
+    pub(super) async fn read(&mut self, pipe: &mut Option<pipe::Receiver>) {
+        let Some(pipe) = pipe else { return };
+        let mut buffer = vec![0; 16 * 1024];
+        let mut ticks = interval_at(Instant::now() + EVERY, EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_tick = tokio::select! {
+                read = pipe.read(&mut buffer) => match read {
+                    Ok(count) if count > 0 => { self.kept.keep(&buffer[..count]); false }
+                    _ => return,
+                },
+                _ = ticks.tick(), if self.to.is_some() => true,
+            };
+            if is_tick {
+                self.send(false).await;
             }
-            Ok::<(), String>(())
-        };
-        if let Err(code) = delivered.await {
-            tracing::warn!(code, group, stream, "output of a command not delivered");
         }
     }
 
-    async fn open(&self, agent: &Agent, group: &str, stream: &str) -> Result<(), String> {
-        let group = json!({"logGroupName": group});
-        let mut names = group.clone();
-        names["logStreamName"] = stream.into();
-        match self.agents.call(agent, "logs", "Logs_20140328.CreateLogStream", &names).await {
-            Err(code) if code == "ResourceNotFoundException" => {}
-            other => return other,
+    /// Sends what is new: whole lines, and whatever is left if nothing more comes.
+    pub(super) async fn send(&mut self, is_complete: bool) {
+        let Some(to) = &mut self.to else { return };
+        let news = &self.kept.bytes()[self.sent..];
+        let end = if is_complete { news.len() } else { news.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
+        let delivered = to.deliver(&events(&news[..end], is_complete)).await;
+        self.sent += end;
+        if let Err(code) = delivered {
+            tracing::warn!(code, to.group, to.stream, "output of a command not delivered");
+            self.to = None;
         }
-        let made = self.agents.call(agent, "logs", "Logs_20140328.CreateLogGroup", &group).await;
-        // Another instance may have been quicker.
-        made.or_else(|code| if code == "ResourceAlreadyExistsException" { Ok(()) } else { Err(code) })?;
-        self.agents.call(agent, "logs", "Logs_20140328.CreateLogStream", &names).await
     }
 }
 
-/// Lines, as many as go together.
-fn batches(text: &str) -> Vec<Vec<&str>> {
-    let mut batches: Vec<Vec<&str>> = vec![Vec::new()];
-    let mut size = 0;
-    for line in text.lines().filter(|line| !line.is_empty()).flat_map(pieces) {
-        if batches.last().is_some_and(|batch| batch.len() == MOST_LINES || size + line.len() > LARGEST_BATCH) {
-            batches.push(Vec::new());
-            size = 0;
-        }
-        size += line.len();
-        if let Some(batch) = batches.last_mut() {
-            batch.push(line);
-        }
+impl To<'_> {
+    async fn call(&self, operation: &str, body: &Value) -> Result<(), String> {
+        self.agents.call(self.agent, "logs", &format!("Logs_20140328.{operation}"), body).await
     }
-    batches.retain(|batch| !batch.is_empty());
-    batches
+
+    async fn deliver(&mut self, events: &[String]) -> Result<(), String> {
+        for batch in events.chunks(MOST_EVENTS) {
+            if !self.is_made {
+                self.call("DescribeLogGroups", &json!({"logGroupNamePrefix": self.group})).await?;
+                self.call("CreateLogStream", &json!({"logGroupName": self.group, "logStreamName": self.stream})).await.or_else(is_there)?;
+                self.is_made = true;
+            }
+            let at = self.agents.now().as_millisecond();
+            let events: Vec<Value> = batch.iter().map(|text| json!({"timestamp": at, "message": text})).collect();
+            self.call("PutLogEvents", &json!({"logGroupName": self.group, "logStreamName": self.stream, "logEvents": events})).await?;
+        }
+        Ok(())
+    }
 }
 
-/// A line in pieces that an event has room for.
-fn pieces(mut line: &str) -> Vec<&str> {
-    let mut pieces = Vec::new();
-    while line.len() > LONGEST_LINE {
-        let (piece, rest) = line.split_at(line.floor_char_boundary(LONGEST_LINE));
-        pieces.push(piece);
-        line = rest;
+/// Makes the group that output goes to; false if the instance may not, which ends all sending.
+pub(super) async fn open(agents: &Agents, agent: &Agent, group: &str) -> bool {
+    let made = agents.call(agent, "logs", "Logs_20140328.CreateLogGroup", &json!({"logGroupName": group})).await;
+    made.or_else(is_there).inspect_err(|code| tracing::warn!(code, group, "output of a command not delivered")).is_ok()
+}
+
+fn is_there(code: String) -> Result<(), String> {
+    if code == "ResourceAlreadyExistsException" { Ok(()) } else { Err(code) }
+}
+
+/// Lines, as many as an event has room for.
+fn events(bytes: &[u8], is_complete: bool) -> Vec<String> {
+    let mut events: Vec<Vec<u8>> = Vec::new();
+    for line in bytes.split_inclusive(|byte| *byte == b'\n').flat_map(|line| line.chunks(LARGEST_EVENT)) {
+        match events.last_mut().filter(|event| event.len() + line.len() <= LARGEST_EVENT) {
+            Some(event) => event.extend_from_slice(line),
+            None => events.push(line.to_vec()),
+        }
     }
-    pieces.push(line);
-    pieces
+    let text = |event: Vec<u8>| {
+        let text = String::from_utf8_lossy(&event).replace("\r\n", "\n");
+        text.strip_suffix('\n').filter(|_| is_complete).map_or(text.clone(), str::to_owned)
+    };
+    // CloudWatch Logs takes no empty event.
+    events.into_iter().map(text).filter(|event| !event.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -81,11 +129,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_lost_between_batches() {
-        let text = format!("{}\n\n{}", "short\n".repeat(1_500), "ä".repeat(150 * 1024));
-        let batches = batches(&text);
-        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [1_000, 502]);
-        let whole: String = batches.concat().concat();
-        assert_eq!(whole, text.replace('\n', ""));
+    fn events_hold_whole_lines() {
+        let text = format!("{}\n{}", "short\n".repeat(40_000), "x".repeat(250 * 1_000));
+        let sizes = |is_complete| events(text.as_bytes(), is_complete).iter().map(String::len).collect::<Vec<_>>();
+        assert_eq!(sizes(false), [199_998, 40_003, 200_000, 50_000]);
+        assert_eq!(sizes(true), [199_997, 40_002, 200_000, 50_000]);
+        assert_eq!(events(b"one\r\ntwo\n", true), ["one\ntwo"]);
+        assert_eq!(events(b"\n", true), Vec::<String>::new());
     }
 }

@@ -1,8 +1,5 @@
 //! What a script writes: the beginning of it, as the agent reports it.
 
-use tokio::io::AsyncReadExt as _;
-use tokio::net::unix::pipe;
-
 /// What is added to a stream that was longer than it may be.
 const TRUNCATED: &str = "--output truncated--";
 /// The most that an entry of a list shows of both streams.
@@ -28,16 +25,10 @@ impl Beginning {
         Self { most, kept: if whole { usize::MAX } else { most * 4 + 1 }, bytes: Vec::new() }
     }
 
-    /// Reads a stream to its end, and keeps what counts. If it is cancelled, what was read is kept.
-    pub(super) async fn read(&mut self, pipe: &mut Option<pipe::Receiver>) {
-        let Some(pipe) = pipe else { return };
-        let mut buffer = [0; 16 * 1024];
-        while let Ok(count) = pipe.read(&mut buffer).await
-            && count > 0
-        {
-            let kept = count.min(self.kept.saturating_sub(self.bytes.len()));
-            self.bytes.extend_from_slice(&buffer[..kept]);
-        }
+    /// Takes what was read, as far as it counts.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        let kept = bytes.len().min(self.kept.saturating_sub(self.bytes.len()));
+        self.bytes.extend_from_slice(&bytes[..kept]);
     }
 
     /// Adds what the agent itself has to say.
@@ -46,8 +37,8 @@ impl Beginning {
     }
 
     /// All that was kept.
-    pub(super) fn kept(&self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// As text that is no longer than it may be.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::agents::Agent;
 use super::Commands;
 use super::asked::Script;
-use super::output::Beginning;
+use super::logs::{self, Stream, To};
 use super::state::{Invocation, Status};
 
 /// What of each stream is reported, in characters.
@@ -39,8 +39,8 @@ struct Work {
 struct Done {
     status: Status,
     code: i32,
-    output: Beginning,
-    errors: Beginning,
+    output: String,
+    errors: String,
 }
 
 /// Why a script did not run to its end.
@@ -74,7 +74,7 @@ impl Commands {
                 invocation.code = done.code;
                 // Of what was ended nothing is reported.
                 if matches!(done.status, Status::Success | Status::Failed) {
-                    (invocation.output, invocation.errors) = (done.output.text(), done.errors.text());
+                    (invocation.output, invocation.errors) = (done.output, done.errors);
                 }
                 invocation.end(done.status, now);
             }
@@ -115,22 +115,31 @@ impl Commands {
         if over {
             return Err(Trouble::Stopped);
         }
-        let whole = work.log_group.is_some();
-        let (output, mut errors) = (Beginning::new(MOST_OUTPUT, whole), Beginning::new(MOST_ERRORS, whole));
-        let done = match self.start(id, work).await {
-            Ok(execution) => self.attend(work, execution, output, errors).await?,
+        let group = match &work.log_group {
+            Some(group) if logs::open(&self.agents, &work.agent, group).await => Some(group),
+            _ => None,
+        };
+        let to = |name| {
+            group.map(|group| To {
+                agents: &self.agents,
+                agent: &work.agent,
+                group: group.clone(),
+                stream: format!("{id}/{}/aws-runShellScript/{name}", work.agent.machine.id),
+                is_made: false,
+            })
+        };
+        let (mut output, mut errors) = (Stream::new(MOST_OUTPUT, to("stdout")), Stream::new(MOST_ERRORS, to("stderr")));
+        let (status, code) = match self.start(id, work).await {
+            Ok(execution) => self.attend(work, execution, &mut output, &mut errors).await?,
             Err(error) if error.kind() == io::ErrorKind::NotConnected => return Err(Trouble::Deaf),
             Err(error) => {
-                errors.add(&format!("failed to run commands: {error}"));
-                Done { status: Status::Failed, code: 1, output, errors }
+                errors.kept.add(&format!("failed to run commands: {error}"));
+                (Status::Failed, 1)
             }
         };
-        if let Some(group) = &work.log_group {
-            let stream = format!("{id}/{}/aws-runShellScript", work.agent.machine.id);
-            self.deliver(&work.agent, group, &format!("{stream}/stdout"), &done.output.kept()).await;
-            self.deliver(&work.agent, group, &format!("{stream}/stderr"), &done.errors.kept()).await;
-        }
-        Ok(done)
+        // It says how it went when all is sent.
+        tokio::join!(output.send(true), errors.send(true));
+        Ok(Done { status, code, output: output.kept.text(), errors: errors.kept.text() })
     }
 
     /// Puts the script where the agent keeps it, and runs it as the agent does.
@@ -152,8 +161,14 @@ impl Commands {
         hypervisor.execute(instance, errand).await
     }
 
-    /// Waits until a script and everything that holds its output have ended, or are to be ended.
-    async fn attend(&self, work: &Work, mut execution: Execution, mut output: Beginning, mut errors: Beginning) -> Result<Done, Trouble> {
+    /// Waits until a script and everything that holds its output have ended, or are to be ended: how it went, and its exit code.
+    async fn attend(
+        &self,
+        work: &Work,
+        mut execution: Execution,
+        output: &mut Stream<'_>,
+        errors: &mut Stream<'_>,
+    ) -> Result<(Status, i32), Trouble> {
         let (mut out, mut err) = (execution.take_output(), execution.take_errors());
         let ended = async { tokio::join!(output.read(&mut out), errors.read(&mut err), execution.ended()).2 };
         let ended = tokio::select! {
@@ -165,16 +180,16 @@ impl Commands {
         };
         match ended {
             _ if execution.is_machine_off() => Err(Trouble::Lost),
-            Ok(Ok(status)) if status.success() => Ok(Done { status: Status::Success, code: 0, output, errors }),
+            Ok(Ok(status)) if status.success() => Ok((Status::Success, 0)),
             Ok(status) => {
                 let (code, how) = status.map_or_else(|error| (1, error.to_string()), |status| (code_of(status), said_of(status)));
-                errors.add(&format!("failed to run commands: {how}"));
-                Ok(Done { status: Status::Failed, code, output, errors })
+                errors.kept.add(&format!("failed to run commands: {how}"));
+                Ok((Status::Failed, code))
             }
             Err(status) => {
                 execution.signal(Signal::KILL);
                 execution.ended().await.ok();
-                Ok(Done { status, code: EXIT_KILLED, output, errors })
+                Ok((status, EXIT_KILLED))
             }
         }
     }
