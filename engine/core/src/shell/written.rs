@@ -105,7 +105,9 @@ mod tests {
     fn all_that_was_written_is_told_once() {
         const ENDED: &str = "failed to run commands: exit status 7";
         let both = |text: &str| format!("{text}{ENDED}");
-        let cases: [(&str, &[&str], (&str, bool), Option<i32>, (&str, &str, bool)); 12] = [
+        // What happens; what is heard; what is kept, and whether that is cut; the exit code; what is told at once, at the end, and whether cut.
+        type Case<'a> = (&'a str, &'a [&'a str], (&'a str, bool), Option<i32>, (&'a str, &'a str, bool));
+        let cases: [Case<'_>; 12] = [
             ("nothing", &[], ("", false), Some(0), ("", "", false)),
             ("nothing was heard", &[], ("a\nb\n", false), Some(0), ("", "a\nb\n", false)),
             ("nor delivered", &[], ("a\nb", true), Some(0), ("", "a\nb", true)),
