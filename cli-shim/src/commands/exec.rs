@@ -28,6 +28,8 @@ use crate::session::{Session, operation};
 /// group may not be read, or was not there when the fleet was launched, it is shown at the end: 24,000 characters of what the command
 /// writes, and 8,000 of its errors, which is what Systems Manager keeps.
 ///
+/// Whoever stops reading (`| head`) ends the command, on every rank.
+///
 /// As JSON, a line for each rank as it ends: `{"rank": 3, "instance_id": "i-...", "status": "Success", "exit_code": 0, "stdout": "...",
 /// "stdout_cut": false, "stderr": "...", "stderr_cut": false}`.
 #[derive(Debug, Args)]
@@ -79,9 +81,15 @@ impl Exec {
             if result.is_ok() {
                 result = shown.hear(heard);
             }
+            // Nobody reads it any more: the command ends as if somebody had had enough of it.
+            if result.is_err() {
+                operation.cancel.cancel();
+            }
         };
-        engine.exec(&fleet, &self.rank, &self.command, timeout, &operation, told).await?;
-        result.map(|()| code)
+        let ran = engine.exec(&fleet, &self.rank, &self.command, timeout, &operation, told).await;
+        result?;
+        ran?;
+        Ok(code)
     }
 
     fn timeout(&self) -> Result<Seconds, Failure> {
@@ -123,7 +131,10 @@ impl Show<'_> {
     }
 
     fn show(&self, rank: u32, stream: Stream, text: String) -> Result<(), Failure> {
-        let text = self.of_several.map_or(text.clone(), |size| lines(&text, rank, size));
+        let text = match self.of_several {
+            Some(size) => lines(&text, rank, size),
+            None => text,
+        };
         match stream {
             Stream::Output => print(&text),
             // The command's own standard error is no message of ours: it is written as it is, quiet or not. Nobody may be reading it.

@@ -106,7 +106,7 @@ impl Engine {
                     commands_of.extend(instances.iter().map(|instance| (instance.clone(), command.clone())));
                 }
                 let listener = Listener::new(self.aws(), log_group, began, targets, commands_of);
-                self.answers(fleet, &commands, listener, timeout, operation, &mut told).await
+                self.answers(fleet, listener, timeout, operation, &mut told).await
             }
         };
         let Err(error) = waited else { return Ok(()) };
@@ -123,7 +123,6 @@ impl Engine {
     async fn answers(
         &self,
         fleet: &Fleet,
-        commands: &[String],
         mut listener: Listener<'_>,
         timeout: Seconds,
         operation: &Operation,
@@ -134,20 +133,26 @@ impl Engine {
         let give_up = self.now() + allowed.saturating_mul(2).saturating_add(OVERTIME);
         let mut waiting = listener.ranks().clone();
         let mut ending: Vec<Ending> = Vec::new();
-        // One of them at a time: `FilterLogEvents` allows five a second in an account.
-        let mut turns = commands.iter().cycle();
         let mut looks = 0_u32;
         loop {
-            for command in commands {
+            let commands = listener.commands_of(waiting.keys().chain(ending.iter().map(|ending| &ending.instance)));
+            for command in &commands {
                 for ran in self.aws().shells.invocations(command).await?.into_iter().filter(|ran| ran.is_over) {
                     if waiting.remove(&ran.instance).is_some() {
                         let result = self.aws().shells.result(command, &ran.instance).await?;
-                        ending.push(Ending { instance: ran.instance, result });
+                        ending.push(Ending { instance: ran.instance, result, seen_at: self.now() });
                     }
                 }
             }
-            if let Some(command) = turns.next().filter(|_| looks > 0) {
-                let heard = listener.listen(command).await.unwrap_or_else(|error| {
+            // One of them at a time: `FilterLogEvents` allows five a second in an account.
+            let turn = (looks as usize).checked_rem(commands.len()).and_then(|turn| commands.get(turn));
+            if let Some(command) = turn.filter(|_| looks > 0) {
+                let heard = tokio::select! {
+                    heard = listener.listen(command) => heard,
+                    // There may be much to read.
+                    () = operation.cancel.cancelled() => Ok(Vec::new()),
+                };
+                let heard = heard.unwrap_or_else(|error| {
                     operation.say(&unheard(&error));
                     Vec::new()
                 });
@@ -160,7 +165,7 @@ impl Engine {
                 // Of an instance that is gone Systems Manager says nothing for a long time.
                 for instance in self.gone(fleet, &waiting).await?.into_keys() {
                     waiting.remove(&instance);
-                    ending.push(Ending { instance, result: vanished() });
+                    ending.push(Ending { instance, result: vanished(), seen_at: self.now() });
                 }
             }
             if waiting.is_empty() && ending.is_empty() {

@@ -39,7 +39,8 @@ fields! {
         max_price: Option<f64> => Optional, Replace;
         /// Whether a service replaces a spot instance as soon as EC2 calls it likely to be taken back (Auto Scaling's Capacity Rebalancing).
         /// The replacement boots first and waits for the rank, so that the rank is without a machine for seconds instead of the time of a
-        /// boot. For that time the service has up to a tenth more instances, at least one, which cost as the others do.
+        /// boot. For that time the service has up to a tenth more instances, at least one, which cost as the others do; so
+        /// it goes with no `budget`.
         rebalance: bool => Default("false"), Replace;
     }
 }

@@ -139,6 +139,13 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     check_hooks(value, &root, problems);
     check_idle(value.get("lease"), &root.key("lease"), problems);
     check_stopping(kind, value, &root, problems);
+    if matches!(value.get("market").get("rebalance"), Value::Bool(true))
+        && !matches!(value.get("lease").get("budget"), Value::Null | Value::Unknown)
+    {
+        let path = root.key("market").key("rebalance");
+        let why = "a service that replaces before it ends has more instances for a while, which no budget has counted";
+        problems.push(Problem::new(&path, why, "Leave rebalance or lease.budget out"));
+    }
     check_budget(value.get("lease").get("budget"), &root.key("lease").key("budget"), problems);
     if let Value::Map(tags) = value.get("tags") {
         check_tags(tags, &root.key("tags"), problems);

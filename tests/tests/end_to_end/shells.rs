@@ -83,6 +83,22 @@ fn what_a_command_writes_is_shown_while_it_runs() {
         (shown, running.wait().await.expect("it ends"))
     });
     assert!(status.success() && shown.contains("0 | goes on") && shown.contains("1 | goes on"), "{status}: {shown:?}");
+
+    // Whoever stops reading has had enough, and nothing goes on for nobody.
+    let on_and_on = "while echo on; do sleep 0.2; done";
+    let mut command = world.command(spawn_tests::programs::program("spawn"));
+    command.args(["exec", "tiles", "-q", "--rank", "0", "--", "sh", "-c", on_and_on]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    world.block_on(async {
+        let mut running = command.spawn().expect("it starts");
+        let mut lines = BufReader::new(running.stdout.take().expect("its output")).lines();
+        assert_eq!(lines.next_line().await.expect("it is read").as_deref(), Some("on"));
+        drop(lines);
+        running.wait().await.expect("it ends");
+    });
+    let cancelled =
+        "print(client('ssm').list_commands(Filters=[{'key': 'Status', 'value': 'Cancelled'}])['Commands'][0]['CompletedCount'])";
+    assert_eq!(world.python(cancelled), "1\n");
     world.spawn(["down", "tiles"]).succeeded();
     assert_eq!(world.control().gaps(), []);
 }

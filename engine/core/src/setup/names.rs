@@ -140,9 +140,9 @@ impl<'a> Names<'a> {
 
     /// What the agent of Systems Manager needs to let people in. For its channel it speaks for its own instance only, which those operations
     /// tell by its credentials: none of them knows resources. What people's commands write it sends to one group: it looks for it among all
-    /// groups, makes sure of it, and makes streams below the id of a command, which nobody guesses.
+    /// groups, makes sure of it, and makes streams below the id of a command. It could write to any there, if it guessed its id.
     pub(super) fn channel_statements(&self) -> [Value; 2] {
-        let group = format!("arn:{}:logs:{}:{}:log-group:{SHELL_LOG_GROUP}*", self.partition(), self.region, self.account);
+        let group = format!("arn:{}:logs:{}:{}:log-group:{SHELL_LOG_GROUP}", self.partition(), self.region, self.account);
         [
             json!({
                 "Effect": "Allow",
@@ -153,7 +153,8 @@ impl<'a> Names<'a> {
                 "Resource": "*",
             }),
             json!({
-                "Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"], "Resource": group,
+                "Effect": "Allow", "Action": ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"],
+                "Resource": [group, format!("{group}:*")],
             }),
         ]
     }

@@ -14,7 +14,9 @@ use crate::ports::{Aws, CommandResult, Result};
 /// So far may the clock of an instance, which its events bear, be behind ours.
 const CLOCKS: SignedDuration = SignedDuration::from_mins(5);
 /// What has been quiet for so many reads says no more. CloudWatch Logs promises no time; seconds are usual.
-const QUIET_READS: u32 = 3;
+const QUIET_READS: u32 = 5;
+/// So long it is waited for that at most: the log may not be readable at all.
+const LAST_WORDS: SignedDuration = SignedDuration::from_mins(2);
 
 /// Hears the streams of commands, where they are sent to CloudWatch Logs.
 pub(super) struct Listener<'a> {
@@ -36,6 +38,8 @@ pub(super) struct Listener<'a> {
 pub(super) struct Ending {
     pub(super) instance: InstanceId,
     pub(super) result: CommandResult,
+    /// When that was seen.
+    pub(super) seen_at: Timestamp,
 }
 
 impl<'a> Listener<'a> {
@@ -65,14 +69,18 @@ impl<'a> Listener<'a> {
         &self.ranks
     }
 
+    /// The commands that were sent to these instances.
+    pub(super) fn commands_of<'i>(&self, instances: impl Iterator<Item = &'i InstanceId>) -> Vec<String> {
+        let commands: BTreeSet<&String> = instances.filter_map(|instance| self.commands.get(instance)).collect();
+        commands.into_iter().cloned().collect()
+    }
+
     /// The lines that came since the last time.
     ///
     /// # Errors
     /// If they may not be read, or there is no such group; from then on nothing is heard. What only fails this time is no error.
     pub(super) async fn listen(&mut self, command: &str) -> Result<Vec<Heard>> {
         let Some(group) = self.group else { return Ok(Vec::new()) };
-        let of_command = self.quiet_reads.iter_mut().filter(|(instance, _)| self.commands.get(instance).is_some_and(|of| of == command));
-        of_command.for_each(|(_, reads)| *reads += 1);
         let reader = self.readers.entry(command.to_owned()).or_insert_with(|| Reader::new(self.from));
         let read = self.aws.logs.read(group, &format!("{command}/"), reader.from()).await;
         let events = match read {
@@ -83,6 +91,8 @@ impl<'a> Listener<'a> {
                 return Err(error);
             }
         };
+        let of_command = self.quiet_reads.iter_mut().filter(|(instance, _)| self.commands.get(instance).is_some_and(|of| of == command));
+        of_command.for_each(|(_, reads)| *reads += 1);
         let mut heard = Vec::new();
         for event in events {
             // What was kept was all, and has been told before this came.
@@ -99,10 +109,10 @@ impl<'a> Listener<'a> {
 
     /// Whether more may still be heard of a command that has ended on an instance: where not all of it was kept, until it is quiet.
     pub(super) fn may_say_more(&mut self, ending: &Ending) -> bool {
-        let Ending { instance, result } = ending;
-        let is_heard = Stream::ALL.iter().any(|stream| self.streams.get(&(instance.clone(), *stream)).is_some_and(Written::is_heard));
-        let is_whole = !result.stdout.is_cut && !result.stderr.is_cut && (result.exit_code.is_some() || !is_heard);
-        if self.group.is_none() || is_whole {
+        let Ending { instance, result, seen_at } = ending;
+        // Of what did not end by itself nothing is kept.
+        let is_whole = !result.stdout.is_cut && !result.stderr.is_cut && result.exit_code.is_some();
+        if self.group.is_none() || is_whole || self.aws.clock.now() > *seen_at + LAST_WORDS {
             return false;
         }
         *self.quiet_reads.entry(instance.clone()).or_default() < QUIET_READS
@@ -110,13 +120,14 @@ impl<'a> Listener<'a> {
 
     /// What is still to be told of a command that has ended, and how it did.
     pub(super) fn conclude(&mut self, ended: Ending) -> Vec<Heard> {
-        let Ending { instance, result } = ended;
+        let Ending { instance, result, .. } = ended;
+        let is_all = self.quiet_reads.get(&instance).is_some_and(|reads| *reads >= QUIET_READS);
         let rank = self.ranks.get(&instance).copied().unwrap_or_default();
         self.closed.insert(instance.clone());
         let mut heard = Vec::new();
         let [stdout, stderr] = [(Stream::Output, &result.stdout), (Stream::Errors, &result.stderr)].map(|(stream, kept)| {
             let written = self.streams.remove(&(instance.clone(), stream)).unwrap_or_default();
-            let (text, told) = written.close(kept, result.exit_code);
+            let (text, told) = written.close(kept, result.exit_code, is_all);
             heard.extend((!text.is_empty()).then_some(Heard::Wrote { rank, stream, text }));
             told
         });

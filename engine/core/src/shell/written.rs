@@ -1,10 +1,13 @@
 //! What a command writes on an instance: line by line while it runs, and the rest at its end.
 //!
 //! Systems Manager tells at the end how a command began: 24,000 characters of its output, 8,000 of its errors. Its agent sends all of it to
-//! CloudWatch Logs, about once a second: whole lines, many in one event, whose last line break may be left out. The very last word may be
-//! the agent's own.
+//! CloudWatch Logs, about once a second: whole lines, many in one event, whose last line break may be left out; a line that is longer than an
+//! event comes in several. The very last word may be the agent's own.
 
 use crate::ports::Kept;
+
+/// The most bytes of an event (amazon-ssm-agent, `cloudwatchlogspublisher`). One that has fewer ends where a line does.
+const EVENT_BYTES: usize = 200_000;
 
 /// One of the two streams of a command.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -45,14 +48,17 @@ pub(super) struct Written {
     characters: usize,
     /// What was heard behind the last whole line.
     behind: String,
+    /// Whether that may go on in the next event.
+    goes_on: bool,
 }
 
 impl Written {
     /// Takes what an event says, and gives the whole lines that there are now.
     pub(super) fn hear(&mut self, event: &str) -> Option<String> {
-        if !self.behind.is_empty() {
+        if !self.behind.is_empty() && !self.goes_on {
             self.behind.push('\n');
         }
+        self.goes_on = event.len() >= EVENT_BYTES;
         self.behind.push_str(event);
         let behind = self.behind.split_off(self.behind.rfind('\n')? + 1);
         let lines = std::mem::replace(&mut self.behind, behind);
@@ -61,14 +67,11 @@ impl Written {
         Some(lines)
     }
 
-    /// Whether anything was heard.
-    pub(super) fn is_heard(&self) -> bool {
-        self.lines > 0 || !self.behind.is_empty()
-    }
-
-    /// What is still to be told when the command has ended and Systems Manager has kept this of it.
-    pub(super) fn close(mut self, kept: &Kept, exit_code: Option<i32>) -> (String, Told) {
-        let heard_more = self.characters + self.behind.chars().count() > kept.text.chars().count();
+    /// What is still to be told when the command has ended and Systems Manager has kept this of it; `is_all`: more will not be heard.
+    pub(super) fn close(mut self, kept: &Kept, exit_code: Option<i32>, is_all: bool) -> (String, Told) {
+        // The agent sends no other line breaks.
+        let kept_characters = kept.text.replace("\r\n", "\n").chars().count();
+        let heard_more = self.characters + self.behind.chars().count() > kept_characters;
         let rest = if heard_more {
             let behind = own_words(&self.behind, exit_code);
             // Which of both had no line break, the command or the agent, nobody knows.
@@ -78,7 +81,7 @@ impl Written {
             text.split_inclusive('\n').skip(self.lines).collect()
         };
         self.characters += rest.chars().count();
-        (rest, Told { characters: self.characters, is_cut: kept.is_cut && !heard_more })
+        (rest, Told { characters: self.characters, is_cut: kept.is_cut && !(heard_more && is_all) })
     }
 }
 
@@ -96,7 +99,7 @@ mod tests {
     fn told(events: &[&str], (text, is_cut): (&str, bool), exit_code: Option<i32>) -> (String, String, bool) {
         let mut written = Written::default();
         let lines: String = events.iter().filter_map(|event| written.hear(event)).collect();
-        let (rest, told) = written.close(&Kept { text: text.to_owned(), is_cut }, exit_code);
+        let (rest, told) = written.close(&Kept { text: text.to_owned(), is_cut }, exit_code, true);
         assert_eq!(told.characters, lines.chars().count() + rest.chars().count());
         (lines, rest, told.is_cut)
     }
@@ -107,7 +110,7 @@ mod tests {
         let both = |text: &str| format!("{text}{ENDED}");
         // What happens; what is heard; what is kept, and whether that is cut; the exit code; what is told at once, at the end, and whether cut.
         type Case<'a> = (&'a str, &'a [&'a str], (&'a str, bool), Option<i32>, (&'a str, &'a str, bool));
-        let cases: [Case<'_>; 12] = [
+        let cases: [Case<'_>; 13] = [
             ("nothing", &[], ("", false), Some(0), ("", "", false)),
             ("nothing was heard", &[], ("a\nb\n", false), Some(0), ("", "a\nb\n", false)),
             ("nor delivered", &[], ("a\nb", true), Some(0), ("", "a\nb", true)),
@@ -117,12 +120,31 @@ mod tests {
             ("empty lines", &["\n\na\n", "\nb"], ("\n\na\n\nb\n", false), Some(0), ("\n\na\n\n", "b\n", false)),
             ("line breaks of another kind", &["a\n", "b"], ("a\r\nb\r\n", false), Some(0), ("a\n", "b\r\n", false)),
             ("more than is kept", &["a\nb\n", "c"], ("a\n", true), Some(0), ("a\nb\n", "c\n", false)),
+            ("more, with line breaks of another kind", &["a\nb\n", "c"], ("a\r\nb\r", true), Some(0), ("a\nb\n", "c\n", false)),
             ("of what was ended nothing is kept", &["a\nb"], ("", false), None, ("a\n", "b\n", false)),
             ("the agent has the last word", &["err\n", ENDED], (&both("err\n"), false), Some(7), ("err\n", "", false)),
             ("in what is not kept, too", &["a\nb\n", &both("c")], ("a\n", true), Some(7), ("a\nb\n", "c\n", false)),
         ];
         for (case, events, kept, exit_code, (lines, rest, is_cut)) in cases {
             assert_eq!(told(events, kept, exit_code), (lines.to_owned(), rest.to_owned(), is_cut), "{case}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_an_event_stays_one() {
+        let mut written = Written::default();
+        assert_eq!(written.hear(&"x".repeat(EVENT_BYTES)), None);
+        assert_eq!(written.hear("y\nz").map(|line| line.len()), Some(EVENT_BYTES + 2));
+        assert_eq!(written.hear("\n").as_deref(), Some("z\n\n"));
+    }
+
+    #[test]
+    fn what_may_not_be_all_is_said_to_be_cut() {
+        let kept = Kept { text: "a\n".to_owned(), is_cut: true };
+        for is_all in [true, false] {
+            let mut written = Written::default();
+            written.hear("a\nb\nc\n");
+            assert_eq!(written.close(&kept, Some(0), is_all).1, Told { characters: 6, is_cut: !is_all });
         }
     }
 

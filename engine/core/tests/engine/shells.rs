@@ -160,7 +160,9 @@ fn all_of_it_is_told_though_only_the_beginning_is_kept() {
         let much = exec(&world, &[], &["write", "100000"], 60).await.unwrap();
         let lengths: Vec<_> = much.iter().map(|(answer, wrote)| (wrote.len(), answer.stdout.characters, answer.stdout.is_cut)).collect();
         assert_eq!(lengths, [(100_000, 100_000, false); 3]);
-        // Of what took too long nothing is kept.
+        // Of what took too long nothing is kept, and what it said in its last moment is heard after its end.
+        let brief = exec(&world, &[1], &["count", "9"], 5).await.unwrap();
+        assert_eq!(told(&brief), [(1, None, "1\n2\n3\n4\n5\n")]);
         let late = exec(&world, &[0], &["count", "90"], 60).await.unwrap();
         assert_eq!(told(&late)[0].1, None);
         assert!(late[0].1.ends_with("\n60\n"), "{:?}", late[0]);

@@ -301,6 +301,7 @@ fn what_a_service_may_not_be() {
         ("idleness", service(json!({ "lease": { "idle": { "after": "15m" } } }))),
         ("a stop", service(json!({ "lease": { "on_expiry": "stop" } }))),
         ("a way back from spot", service(json!({ "market": { "type": "spot", "fallback": "on_demand" } }))),
+        ("more than a budget counts", service(json!({ "market": { "type": "spot", "rebalance": true }, "lease": { "budget": 5.0 } }))),
         ("a wait for what does not end", service(json!({ "wait_for": "completed" }))),
     ];
     insta::assert_snapshot!("service_problems", table(FleetKind::Service, &cases));

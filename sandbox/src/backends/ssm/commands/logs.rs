@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
 
 use super::super::agents::{Agent, Agents};
 use super::output::Beginning;
@@ -20,12 +21,14 @@ const EVERY: Duration = Duration::from_secs(1);
 /// The most that an event has, and the most of them that go together.
 const LARGEST_EVENT: usize = 200 * 1_000;
 const MOST_EVENTS: usize = 4;
+/// A script that writes faster than this is sent in a second has to wait. The agent itself keeps it on the machine's disk.
+const MOST_UNSENT: usize = 64 * 1024 * 1024;
 
-/// One stream of a script: what is kept of it, and what was sent.
+/// One stream of a script: its beginning, and what is still to be sent.
 pub(super) struct Stream<'a> {
-    pub(super) kept: Beginning,
+    beginning: Beginning,
     to: Option<To<'a>>,
-    sent: usize,
+    unsent: Vec<u8>,
 }
 
 /// Where a stream is sent.
@@ -40,25 +43,45 @@ pub(super) struct To<'a> {
 impl<'a> Stream<'a> {
     /// Of which so many characters are reported; all of it is sent, if it is sent anywhere.
     pub(super) fn new(most: usize, to: Option<To<'a>>) -> Self {
-        Self { kept: Beginning::new(most, to.is_some()), to, sent: 0 }
+        Self { beginning: Beginning::new(most), to, unsent: Vec::new() }
     }
 
-    /// Reads a stream to its end. If that is cancelled, what was read is kept.
-    pub(super) async fn read(&mut self, pipe: &mut Option<pipe::Receiver>) {
+    /// What is reported of it.
+    pub(super) fn text(&self) -> String {
+        self.beginning.text()
+    }
+
+    /// Adds what the agent itself has to say.
+    pub(super) fn add(&mut self, text: &str) {
+        self.beginning.add(text);
+        self.take(text.as_bytes());
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if self.to.is_some() {
+            self.unsent.extend_from_slice(bytes);
+        }
+    }
+
+    /// Reads a stream to its end, or until it is to stop; what is being sent is sent before.
+    pub(super) async fn read(&mut self, pipe: &mut Option<pipe::Receiver>, stop: &CancellationToken) {
         let Some(pipe) = pipe else { return };
         let mut buffer = vec![0; 16 * 1024];
         let mut ticks = interval_at(Instant::now() + EVERY, EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let is_tick = tokio::select! {
-                read = pipe.read(&mut buffer) => match read {
-                    Ok(count) if count > 0 => { self.kept.keep(&buffer[..count]); false }
-                    _ => return,
-                },
-                _ = ticks.tick(), if self.to.is_some() => true,
+            let read = tokio::select! {
+                () = stop.cancelled() => return,
+                read = pipe.read(&mut buffer), if self.unsent.len() < MOST_UNSENT => Some(read),
+                _ = ticks.tick(), if self.to.is_some() => None,
             };
-            if is_tick {
-                self.send(false).await;
+            match read {
+                None => self.send(false).await,
+                Some(Ok(count)) if count > 0 => {
+                    self.beginning.keep(&buffer[..count]);
+                    self.take(&buffer[..count]);
+                }
+                Some(_) => return,
             }
         }
     }
@@ -66,13 +89,13 @@ impl<'a> Stream<'a> {
     /// Sends what is new: whole lines, and whatever is left if nothing more comes.
     pub(super) async fn send(&mut self, is_complete: bool) {
         let Some(to) = &mut self.to else { return };
-        let news = &self.kept.bytes()[self.sent..];
-        let end = if is_complete { news.len() } else { news.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
-        let delivered = to.deliver(&events(&news[..end], is_complete)).await;
-        self.sent += end;
-        if let Err(code) = delivered {
+        let whole = self.unsent.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        // A line that fills it alone is sent in pieces.
+        let end = if is_complete || self.unsent.len() >= MOST_UNSENT { self.unsent.len() } else { whole };
+        let news: Vec<u8> = self.unsent.drain(..end).collect();
+        if let Err(code) = to.deliver(&events(&news, is_complete)).await {
             tracing::warn!(code, to.group, to.stream, "output of a command not delivered");
-            self.to = None;
+            (self.to, self.unsent) = (None, Vec::new());
         }
     }
 }

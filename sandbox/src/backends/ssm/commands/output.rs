@@ -19,10 +19,10 @@ pub(super) struct Beginning {
 }
 
 impl Beginning {
-    /// Of at most so many characters; all of it is kept if somebody wants it.
-    pub(super) fn new(most: usize, whole: bool) -> Self {
+    /// Of at most so many characters.
+    pub(super) fn new(most: usize) -> Self {
         // A character has at most four bytes; one byte more tells that there was more.
-        Self { most, kept: if whole { usize::MAX } else { most * 4 + 1 }, bytes: Vec::new() }
+        Self { most, kept: most * 4 + 1, bytes: Vec::new() }
     }
 
     /// Takes what was read, as far as it counts.
@@ -34,11 +34,6 @@ impl Beginning {
     /// Adds what the agent itself has to say.
     pub(super) fn add(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
-    }
-
-    /// All that was kept.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
     }
 
     /// As text that is no longer than it may be.

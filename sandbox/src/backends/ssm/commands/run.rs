@@ -133,13 +133,13 @@ impl Commands {
             Ok(execution) => self.attend(work, execution, &mut output, &mut errors).await?,
             Err(error) if error.kind() == io::ErrorKind::NotConnected => return Err(Trouble::Deaf),
             Err(error) => {
-                errors.kept.add(&format!("failed to run commands: {error}"));
+                errors.add(&format!("failed to run commands: {error}"));
                 (Status::Failed, 1)
             }
         };
-        // It says how it went when all is sent.
+        // It says how it went when all is sent. The agent itself gives up after a minute.
         tokio::join!(output.send(true), errors.send(true));
-        Ok(Done { status, code, output: output.kept.text(), errors: errors.kept.text() })
+        Ok(Done { status, code, output: output.text(), errors: errors.text() })
     }
 
     /// Puts the script where the agent keeps it, and runs it as the agent does.
@@ -170,23 +170,38 @@ impl Commands {
         errors: &mut Stream<'_>,
     ) -> Result<(Status, i32), Trouble> {
         let (mut out, mut err) = (execution.take_output(), execution.take_errors());
-        let ended = async { tokio::join!(output.read(&mut out), errors.read(&mut err), execution.ended()).2 };
-        let ended = tokio::select! {
-            biased;
-            () = self.agents.around.stop.cancelled() => return Err(Trouble::Stopped),
-            status = ended => Ok(status),
-            () = work.cancel.cancelled() => Err(Status::Cancelled),
-            () = tokio::time::sleep(Duration::from_secs(work.script.timeout_s)) => Err(Status::ExecutionTimedOut),
+        let (stop, closed) = (CancellationToken::new(), CancellationToken::new());
+        let read = async {
+            tokio::join!(output.read(&mut out, &stop), errors.read(&mut err, &stop));
+            closed.cancel();
         };
+        let ended = async {
+            let ended = async {
+                let status = execution.ended().await;
+                closed.cancelled().await;
+                status
+            };
+            let ended = tokio::select! {
+                biased;
+                () = self.agents.around.stop.cancelled() => Err(None),
+                status = ended => Ok(status),
+                () = work.cancel.cancelled() => Err(Some(Status::Cancelled)),
+                () = tokio::time::sleep(Duration::from_secs(work.script.timeout_s)) => Err(Some(Status::ExecutionTimedOut)),
+            };
+            stop.cancel();
+            ended
+        };
+        let ((), ended) = tokio::join!(read, ended);
         match ended {
+            Err(None) => Err(Trouble::Stopped),
             _ if execution.is_machine_off() => Err(Trouble::Lost),
             Ok(Ok(status)) if status.success() => Ok((Status::Success, 0)),
             Ok(status) => {
                 let (code, how) = status.map_or_else(|error| (1, error.to_string()), |status| (code_of(status), said_of(status)));
-                errors.kept.add(&format!("failed to run commands: {how}"));
+                errors.add(&format!("failed to run commands: {how}"));
                 Ok((Status::Failed, code))
             }
-            Err(status) => {
+            Err(Some(status)) => {
                 execution.signal(Signal::KILL);
                 execution.ended().await.ok();
                 Ok((status, EXIT_KILLED))
