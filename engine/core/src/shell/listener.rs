@@ -23,13 +23,12 @@ pub(super) struct Listener<'a> {
     aws: &'a Aws,
     /// Nothing: nobody sends them, or they may not be read.
     group: Option<&'a str>,
+    /// Of instances of which not all was told yet.
     ranks: BTreeMap<InstanceId, u32>,
     commands: BTreeMap<InstanceId, String>,
     from: Timestamp,
     readers: BTreeMap<String, Reader>,
     streams: BTreeMap<(InstanceId, Stream), Written>,
-    /// Of which all was told.
-    closed: BTreeSet<InstanceId>,
     /// Of instances on which it has ended: how often nothing was heard since.
     quiet_reads: BTreeMap<InstanceId, u32>,
 }
@@ -59,12 +58,11 @@ impl<'a> Listener<'a> {
             from: sent - CLOCKS,
             readers: BTreeMap::new(),
             streams: BTreeMap::new(),
-            closed: BTreeSet::new(),
             quiet_reads: BTreeMap::new(),
         }
     }
 
-    /// On which rank each instance has.
+    /// The instances of which not all was told yet, with their ranks.
     pub(super) fn ranks(&self) -> &BTreeMap<InstanceId, u32> {
         &self.ranks
     }
@@ -95,8 +93,8 @@ impl<'a> Listener<'a> {
         of_command.for_each(|(_, reads)| *reads += 1);
         let mut heard = Vec::new();
         for event in events {
-            // What was kept was all, and has been told before this came.
-            let Some((instance, stream)) = named(&event.stream).filter(|(instance, _)| !self.closed.contains(instance)) else { continue };
+            let Some((instance, stream)) = named(&event.stream) else { continue };
+            // Of one that has no rank any more all was kept, and was told before this came.
             let Some(&rank) = self.ranks.get(&instance) else { continue };
             if let Some(reads) = self.quiet_reads.get_mut(&instance) {
                 *reads = 0;
@@ -121,9 +119,8 @@ impl<'a> Listener<'a> {
     /// What is still to be told of a command that has ended, and how it did.
     pub(super) fn conclude(&mut self, ended: Ending) -> Vec<Heard> {
         let Ending { instance, result, .. } = ended;
+        let Some(rank) = self.ranks.remove(&instance) else { return Vec::new() };
         let is_all = self.quiet_reads.get(&instance).is_some_and(|reads| *reads >= QUIET_READS);
-        let rank = self.ranks.get(&instance).copied().unwrap_or_default();
-        self.closed.insert(instance.clone());
         let mut heard = Vec::new();
         let [stdout, stderr] = [(Stream::Output, &result.stdout), (Stream::Errors, &result.stderr)].map(|(stream, kept)| {
             let written = self.streams.remove(&(instance.clone(), stream)).unwrap_or_default();
