@@ -1,5 +1,6 @@
 //! The order of everything: from the configuration to the end of the machine.
 
+mod drain;
 mod end;
 mod service;
 mod work;
@@ -252,7 +253,11 @@ impl Agent {
                     self.tell_peers(&ready);
                 }
                 self.watch_idleness();
-                if self.is_service() { self.keep_running(ready).await } else { self.work(&ready).await }
+                match self.config.kind {
+                    FleetKind::Service => self.keep_running(ready).await,
+                    FleetKind::Queue => self.drain(&ready).await,
+                    FleetKind::Instance | FleetKind::JobArray => self.work(&ready).await,
+                }
             }
             Ok(None) => {
                 eprintln!("spored: every rank has its machine; this one is not needed and ends now");
@@ -329,6 +334,10 @@ impl Agent {
 
     /// Makes the workload's user and directories.
     async fn make_place(&self, payload: &Payload) -> Result<Option<Account>, String> {
+        if !payload.jobs.is_empty() {
+            // Each attempt has a place of its own.
+            return Ok(workload::account().await);
+        }
         if payload.command.is_empty() && payload.pre_stop.is_none() && payload.checkpoint.is_none() {
             return Ok(None);
         }

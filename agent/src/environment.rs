@@ -104,6 +104,8 @@ mod tests {
             pre_stop: None,
             checkpoint: None,
             peer_notice: None,
+            jobs: BTreeMap::new(),
+            on_failure: None,
             name: "mandelbrot".to_owned(),
         };
         let facts = Facts {

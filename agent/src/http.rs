@@ -16,7 +16,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::failure::{Class, Failure};
@@ -66,6 +66,34 @@ impl Http {
             Ok(result) => result,
             Err(_) => Err(Failure::new(Class::Transient, format!("{what}: no answer within {} s", within.as_secs_f32()))),
         }
+    }
+
+    /// Sends a request and writes what is answered to a file, a block at a time. An answer that is none of success is as [`Http::send`] gives it.
+    pub(crate) async fn send_to(&self, request: Request<Body>, path: &Path, block_within: Duration) -> Result<Answer, Failure> {
+        let what = format!("{} {}", request.method(), request.uri());
+        let broken = |error: &dyn std::error::Error| Failure::new(Class::Transient, format!("{what}: {}", chain(error)));
+        let late = |_| Failure::new(Class::Transient, format!("{what}: nothing came for {} s", block_within.as_secs_f32()));
+        let kept = |error: io::Error| Failure::new(Class::Invalid, format!("{}: {error}", path.display()));
+        let answer = async {
+            match request.uri().scheme_str() {
+                Some("https") => Ok(self.encrypted()?.request(request).await),
+                _ => Ok(self.plain.request(request).await),
+            }
+        };
+        let response = tokio::time::timeout(block_within, answer).await.map_err(late)??;
+        let (parts, mut body) = response.map_err(|error| broken(&error))?.into_parts();
+        if !parts.status.is_success() {
+            let body = Limited::new(body, LARGEST_ANSWER_BYTES).collect().await.map_err(|error| broken(&*error))?;
+            return Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() });
+        }
+        let mut file = tokio::fs::File::create(path).await.map_err(kept)?;
+        while let Some(frame) = tokio::time::timeout(block_within, body.frame()).await.map_err(late)? {
+            if let Ok(block) = frame.map_err(|error| broken(&error))?.into_data() {
+                file.write_all(&block).await.map_err(kept)?;
+            }
+        }
+        file.flush().await.map_err(kept)?;
+        Ok(Answer { status: parts.status, headers: parts.headers, body: Bytes::new() })
     }
 
     fn encrypted(&self) -> Result<&Client<HttpsConnector<HttpConnector>, Body>, Failure> {

@@ -7,13 +7,15 @@
 //! |---|---|
 //! | the order of everything | `agent` |
 //! | when to end, and why | `lease`, `spot`, `idle`, `ending`, `hibernation`, `power` |
-//! | which rank this is, and who the others are | `rank`, `tenure`, `peers` |
+//! | which rank this is, and who the others are | `rank`, `tenure`, `claims`, `peers` |
+//! | which job of a queue is next, and whose it is | `queue`, `claims` |
 //! | what to run, and running it, again if need be | `payload`, `environment`, `workload`, `exec`, `hook`, `restart` |
 //! | what is kept | `output`, `results`, `completion`, `stop` |
 //! | AWS without an SDK | `aws`, `metadata`, `http`, `failure`, `retry` |
 
 mod agent;
 mod aws;
+mod claims;
 mod completion;
 mod config;
 mod ending;
@@ -31,6 +33,7 @@ mod output;
 mod payload;
 mod peers;
 mod power;
+mod queue;
 mod rank;
 mod restart;
 mod results;
@@ -44,7 +47,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "usage: spored run --config FILE [--lease-interval SECONDS] [--look-interval SECONDS]
-                  [--renew-interval SECONDS]
+                  [--renew-interval SECONDS] [--claim-interval SECONDS]
        spored exec --job FILE --report FILE
        spored --version";
 
@@ -57,12 +60,14 @@ struct Intervals {
     look: Duration,
     /// How often a member of a service gives a sign of life; everything that follows from one that is missing is counted in these.
     renew: Duration,
+    /// The same of a job of a queue.
+    claim: Duration,
 }
 
 impl Intervals {
     /// Reads the options that say so.
     fn read(options: &[&str]) -> Option<Self> {
-        let mut intervals = Self { lease: lease::INTERVAL, look: idle::INTERVAL, renew: tenure::INTERVAL };
+        let mut intervals = Self { lease: lease::INTERVAL, look: idle::INTERVAL, renew: tenure::INTERVAL, claim: queue::INTERVAL };
         for option in options.chunks(2) {
             let [name, seconds] = option else { return None };
             let interval = Duration::from_secs(seconds.parse().ok().filter(|seconds| *seconds > 0)?);
@@ -70,6 +75,7 @@ impl Intervals {
                 "--lease-interval" => intervals.lease = interval,
                 "--look-interval" => intervals.look = interval,
                 "--renew-interval" => intervals.renew = interval,
+                "--claim-interval" => intervals.claim = interval,
                 _ => return None,
             }
         }

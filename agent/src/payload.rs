@@ -108,6 +108,8 @@ mod tests {
             pre_stop: None,
             checkpoint: None,
             peer_notice: None,
+            jobs: BTreeMap::new(),
+            on_failure: None,
             name: "one".to_owned(),
         }
     }

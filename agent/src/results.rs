@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use spawn_model::layout::RunKeys;
 use spawn_model::record::ResultFile;
 use tokio::task::JoinSet;
 
@@ -31,9 +30,16 @@ pub(crate) struct Uploaded {
     pub(crate) notes: Vec<String>,
 }
 
-/// Uploads everything below a directory. What fails becomes a note.
-pub(crate) async fn upload(session: &Rc<Session>, bucket: &Rc<Bucket>, keys: &RunKeys, rank: u32, directory: &Path) -> Uploaded {
-    let (found, mut notes) = find(directory);
+/// Uploads what is `wanted` of everything below a directory, to the key of its path. What fails becomes a note.
+pub(crate) async fn upload(
+    session: &Rc<Session>,
+    bucket: &Rc<Bucket>,
+    directory: &Path,
+    wanted: impl Fn(&str) -> bool,
+    key: impl Fn(&str) -> String,
+) -> Uploaded {
+    let (mut found, mut notes) = find(directory);
+    found.retain(|file| wanted(&file.path));
     let mut waiting = VecDeque::from(found);
     let mut running = JoinSet::new();
     let mut files = Vec::new();
@@ -42,7 +48,7 @@ pub(crate) async fn upload(session: &Rc<Session>, bucket: &Rc<Bucket>, keys: &Ru
             && let Some(file) = waiting.pop_front()
         {
             let (session, bucket) = (Rc::clone(session), Rc::clone(bucket));
-            let (key, path) = (keys.result(rank, &file.path), directory.join(&file.path));
+            let (key, path) = (key(&file.path), directory.join(&file.path));
             running.spawn_local(async move {
                 let result = retry(session.patience(TROUBLE), async || bucket.put_file(&key, &path, file.bytes).await).await;
                 (file, result)

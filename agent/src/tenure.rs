@@ -15,10 +15,10 @@ use spawn_model::record::{Exit, RankClaim, Service};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::claims::Claims;
 use crate::ending::{Ending, Endings};
 use crate::failure::Failure;
 
-pub(crate) use bucket::BucketClaims;
 pub(crate) use take::take;
 
 /// How often a holder gives its sign of life.
@@ -37,25 +37,10 @@ pub(crate) fn look_pause(interval: Duration) -> Duration {
     interval / LOOK
 }
 
-/// The claims of a service. A trait, so that taking and holding can be tested with every order of events.
-pub(crate) trait Claims {
+/// The ranks of a service, and who has them.
+pub(crate) trait Ranks: Claims<u32, RankClaim> {
     /// Every rank that is claimed, in order.
     async fn claimed(&self) -> Result<Vec<u32>, Failure>;
-    /// Reads a claim.
-    async fn read(&self, rank: u32) -> Result<Found, Failure>;
-    /// Claims a rank that nobody has claimed, and gives the claim's tag. [`Class::Taken`](crate::failure::Class::Taken) if somebody has.
-    async fn make(&self, rank: u32, claim: &RankClaim) -> Result<String, Failure>;
-    /// Writes over the claim with a tag, and gives the new tag. [`Class::Taken`](crate::failure::Class::Taken) if the claim is another by now.
-    async fn replace(&self, rank: u32, tag: &str, claim: &RankClaim) -> Result<String, Failure>;
-}
-
-/// A claim as it was read.
-#[derive(Clone, Debug)]
-pub(crate) struct Found {
-    pub(crate) claim: RankClaim,
-    pub(crate) tag: String,
-    /// How old it was then; nothing if that is not known.
-    pub(crate) age: Option<Duration>,
 }
 
 /// A rank that was taken.
@@ -84,7 +69,7 @@ pub(crate) struct Tenure {
 
 impl Tenure {
     /// Holds a rank from now on, by `claim`.
-    pub(crate) fn begin(claims: impl Claims + 'static, held: Held, claim: RankClaim, interval: Duration) -> Self {
+    pub(crate) fn begin(claims: impl Claims<u32, RankClaim> + 'static, held: Held, claim: RankClaim, interval: Duration) -> Self {
         let (says, mut said) = watch::channel(claim.service.clone().unwrap_or_default());
         let (stands, standing) = watch::channel(Standing::Held);
         tokio::task::spawn_local(async move {

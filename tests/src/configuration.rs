@@ -7,6 +7,9 @@ pub const INSTANCE: &str = "spawn_instance.it";
 /// The address of the block that [`service`] writes.
 pub const SERVICE: &str = "spawn_service.it";
 
+/// The address of the block that [`queue`] writes.
+pub const QUEUE: &str = "spawn_queue.it";
+
 /// A block of fields in Terraform's syntax. A later one of the same name replaces an earlier one; an empty one removes it.
 pub fn block(kind: &str, fields: &[(&str, &str)]) -> String {
     let mut kept: Vec<(&str, &str)> = Vec::new();
@@ -46,6 +49,25 @@ pub fn instance(changes: &[(&str, &str)]) -> String {
         ("wait_for", r#""running""#),
     ];
     block("spawn_instance", &[&fields, changes].concat())
+}
+
+/// A queue named `etl` of three jobs in a row, which two workers drain, with these changes.
+pub fn queue(changes: &[(&str, &str)]) -> String {
+    let jobs = r#"{
+    fetch = { command = ["sh", "-c", "mkdir raw; echo $SPAWN_PARAM_WHAT >raw/a.csv; echo no >raw/a.txt"], params = { WHAT = "one" }, results = ["raw/*.csv"] }
+    clean = { command = ["sh", "-c", "test $SPAWN_ATTEMPT = 1 && exit 75; cp $SPAWN_INPUTS/fetch/raw/a.csv $SPAWN_RESULTS/clean"], depends_on = ["fetch"], retry = { attempts = 2, base_delay = "1s", on_exit_codes = [75] } }
+    stats = { command = ["sh", "-c", "echo $STRICT $SPAWN_JOB; cat $SPAWN_INPUTS/clean/clean | tee $SPAWN_RESULTS/stats"], depends_on = ["clean"], env = { STRICT = "1" }, timeout = "10m" }
+  }"#;
+    let fields = [
+        ("name", r#""etl""#),
+        ("workers", "2"),
+        ("instance_types", r#"["c7i.large", "c7a.large"]"#),
+        ("jobs", jobs),
+        ("lease", r#"{ ttl = "20m" }"#),
+        ("tags", r#"{ team = "maths" }"#),
+        ("wait_for", r#""completed""#),
+    ];
+    block("spawn_queue", &[&fields, changes].concat())
 }
 
 /// Three ranks named `web` that serve until they are told to end, with these changes.

@@ -10,13 +10,14 @@ use tokio::time::{Instant, sleep, timeout};
 use super::end::{LAST_MOMENTS, LAST_WORK};
 use super::work::Ran;
 use super::{ATTEMPT, After, Agent, RANK, Ready};
+use crate::claims::BucketClaims;
 use crate::ending::Ending;
 use crate::hook::Hooks;
 use crate::metadata::Identity;
 use crate::restart::{Pauses, notice};
 use crate::results::Uploaded;
 use crate::retry::retry;
-use crate::tenure::{self, BucketClaims, Tenure};
+use crate::tenure::{self, Tenure};
 use crate::workload::{self, WORKLOAD};
 use crate::{lease, payload, peers};
 

@@ -1,6 +1,7 @@
 //! The command and its hooks: what they are told, how they run, and what is kept of them.
 
 use std::io;
+use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,7 +26,7 @@ use crate::spot;
 use crate::workload::{self, WORKLOAD, Workload};
 
 /// A command that was told to end by the system may be gone a moment before the agent is told.
-const SHUTDOWN_FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
+pub(super) const SHUTDOWN_FOLLOWS_WITHIN: Duration = Duration::from_millis(500);
 /// Under this name ranks are told which others go.
 const NOTICES: &str = "notices.jsonl";
 /// Where programs are found, if the agent is not told.
@@ -275,7 +276,7 @@ impl Agent {
 
     async fn upload(&self) -> Uploaded {
         let rank = self.rank.get().copied().unwrap_or_default();
-        results::upload(&self.session, &self.bucket, &self.keys, rank, &self.state.path("results")).await
+        results::upload(&self.session, &self.bucket, &self.state.path("results"), |_| true, |path| self.keys.result(rank, path)).await
     }
 
     /// Where what runs prints to: a file of this name, and the rank's stream.
@@ -303,12 +304,16 @@ impl Agent {
 
     /// What to run, with everything it is told.
     fn job(&self, ready: &Ready, argv: &[String], attempt: u32) -> io::Result<Job> {
+        self.job_in(ready, argv, attempt, (&self.state.path("work"), &self.state.path("results")))
+    }
+
+    /// The same in a directory, with another for its results.
+    pub(super) fn job_in(&self, ready: &Ready, argv: &[String], attempt: u32, (directory, results): (&Path, &Path)) -> io::Result<Job> {
         let [peers, hostfile, notice_file] = ["peers.jsonl", "hostfile", NOTICES].map(|file| self.state.path(file));
         std::fs::write(&peers, peers::peers_file(&ready.peers)?)?;
         std::fs::write(&hostfile, peers::host_file(&ready.peers))?;
         // Nobody goes yet, as far as a command that begins now is told.
         notices::Seen::default().write(&notice_file)?;
-        let directory = self.state.path("work");
         let home = ready.account.as_ref().map(|account| account.home.as_path()).filter(|home| home.is_dir());
         let own_user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
         let facts = Facts {
@@ -320,13 +325,13 @@ impl Agent {
             notices: &notice_file,
             peers: &peers,
             hostfile: &hostfile,
-            results: &self.state.path("results"),
-            home: home.unwrap_or(&directory),
+            results,
+            home: home.unwrap_or(directory),
             user: if ready.account.is_some() { workload::USER } else { &own_user },
             path: &std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned()),
             endpoints: &environment::endpoints(),
         };
         let env = environment::make(&facts);
-        Ok(Job { argv: argv.to_vec(), env, directory, uses_aws: ready.payload.uses_aws, grace: workload::GRACE, limit: None })
+        Ok(Job { argv: argv.to_vec(), env, directory: directory.to_owned(), uses_aws: ready.payload.uses_aws, grace: workload::GRACE, limit: None })
     }
 }

@@ -27,13 +27,18 @@ impl Stream {
         Self { session, group: group.to_owned(), name }
     }
 
-    /// Makes the stream. One that is there already is as good.
+    /// Makes the stream. One that is there already is as good, and one that this agent made is not made again.
     pub(crate) async fn create(&self) -> Result<(), Failure> {
+        if self.session.has_made(&self.name) {
+            return Ok(());
+        }
         let request = json!({"logGroupName": self.group, "logStreamName": self.name});
         match self.call("CreateLogStream", &request).await {
-            Err(failure) if failure.code == "ResourceAlreadyExistsException" => Ok(()),
-            result => result,
+            Err(failure) if failure.code == "ResourceAlreadyExistsException" => {}
+            result => result?,
         }
+        self.session.keep_made(&self.name);
+        Ok(())
     }
 
     /// Appends lines that were seen at `now`.

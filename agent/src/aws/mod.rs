@@ -7,7 +7,8 @@ pub(crate) mod sign;
 mod xml;
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use crate::failure::{Class, Failure};
-use crate::http::{Answer, Http, bytes, file};
+use crate::http::{Answer, Body, Http, bytes, file};
 use crate::metadata::Metadata;
 use crate::retry::Patience;
 use sign::{Service, Signed};
@@ -54,6 +55,8 @@ pub(crate) struct Session {
     endpoint: Option<String>,
     domain: RefCell<Option<String>>,
     credentials: RefCell<Option<(Credentials, Timestamp)>>,
+    /// The log streams that were made.
+    made: RefCell<BTreeSet<String>>,
     started: Instant,
 }
 
@@ -67,6 +70,7 @@ impl Session {
             endpoint: endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_owned()),
             domain: RefCell::new(None),
             credentials: RefCell::new(None),
+            made: RefCell::default(),
             started: Instant::now(),
         }
     }
@@ -96,8 +100,29 @@ impl Session {
         self.endpoint.is_some()
     }
 
+    /// Whether a log stream was made already.
+    pub(crate) fn has_made(&self, stream: &str) -> bool {
+        self.made.borrow().contains(stream)
+    }
+
+    /// Keeps that a log stream was made.
+    pub(crate) fn keep_made(&self, stream: &str) {
+        self.made.borrow_mut().insert(stream.to_owned());
+    }
+
     /// Makes a call once.
     pub(crate) async fn send(&self, call: Call) -> Result<Answer, Failure> {
+        let request = self.signed(&call).await?;
+        self.answered(self.http.send(request, call.within).await?)
+    }
+
+    /// Makes a call once, and writes what is answered to a file; `within` is for each block of it.
+    pub(crate) async fn send_to(&self, call: Call, path: &Path) -> Result<Answer, Failure> {
+        let request = self.signed(&call).await?;
+        self.answered(self.http.send_to(request, path, call.within).await?)
+    }
+
+    async fn signed(&self, call: &Call) -> Result<Request<Body>, Failure> {
         let credentials = self.credentials().await?;
         let invalid = |error: &dyn std::fmt::Display| Failure::new(Class::Invalid, format!("{} {}: {error}", call.method, call.url));
         let mut headers = HeaderMap::new();
@@ -111,7 +136,10 @@ impl Session {
         let mut request = Request::builder().method(&call.method).uri(&call.url).body(body).map_err(|error| invalid(&error))?;
         *request.headers_mut() = headers;
         sign::sign(&mut request, signed, call.service, &self.region, &credentials, Timestamp::now())?;
-        let answer = self.http.send(request, call.within).await?;
+        Ok(request)
+    }
+
+    fn answered(&self, answer: Answer) -> Result<Answer, Failure> {
         if answer.status.as_u16() == 403 || answer.status.as_u16() == 400 {
             // They may have been replaced, or be those of before the rights arrived.
             *self.credentials.borrow_mut() = None;

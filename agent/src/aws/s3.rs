@@ -62,6 +62,17 @@ impl Bucket {
         Ok(self.request(Method::GET, key, vec![], Content::Bytes(Bytes::new())).await?.body)
     }
 
+    /// Reads an object into a file, a block at a time.
+    pub(crate) async fn get_file(&self, key: &str, path: &Path) -> Result<(), Failure> {
+        let url = self.url(key).await?;
+        let what = format!("GET {url}");
+        let headers = vec![("x-amz-expected-bucket-owner", self.owner.clone())];
+        let content = Content::Bytes(Bytes::new());
+        let call = Call { service: Service::S3, method: Method::GET, url, headers, content, within: WITHIN };
+        let answer = self.session.send_to(call, path).await?;
+        if answer.status.is_success() { Ok(()) } else { Err(refusal(&what, &answer)) }
+    }
+
     /// Reads an object unless it is the one with the tag `known`. Gives content and tag, or nothing.
     pub(crate) async fn get_changed(&self, key: &str, known: Option<&str>) -> Result<Option<(Bytes, String)>, Failure> {
         let headers = known.map(|tag| ("if-none-match", tag.to_owned())).into_iter().collect();

@@ -6,27 +6,13 @@ use spawn_model::record::{RankClaim, Service};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{AGAIN, Claims, Held, LOST_AFTER};
-use crate::failure::{Class, Failure};
-
-/// Why a sign of life was not given.
-enum Problem {
-    /// The rank has another holder.
-    Lost(String),
-    /// Nobody knows whether it was heard.
-    Unheard(Failure),
-}
-
-impl From<Failure> for Problem {
-    fn from(failure: Failure) -> Self {
-        Self::Unheard(failure)
-    }
-}
+use super::{AGAIN, Held, LOST_AFTER};
+use crate::claims::{Claims, Problem, renew};
 
 /// Gives a sign of life every `interval`, and whenever there is something new to say, until one says that the rank is given back. An error says
 /// how the rank was lost: to somebody else, or because none was heard for so long that somebody else might have it.
 pub(super) async fn hold(
-    claims: &impl Claims,
+    claims: &impl Claims<u32, RankClaim>,
     held: Held,
     claim: &RankClaim,
     said: &mut watch::Receiver<Service>,
@@ -50,13 +36,14 @@ pub(super) async fn hold(
         if sent_at >= lost_at {
             return Err(format!("its sign of life was not heard for {} s", (interval * LOST_AFTER).as_secs()));
         }
-        match timeout_at(lost_at, renew(claims, rank, &mut tag, &claim)).await {
+        let is_own = |found: &RankClaim| found.instance_id == claim.instance_id;
+        match timeout_at(lost_at, renew(claims, &rank, &mut tag, &claim, is_own)).await {
             Ok(Ok(())) if is_released => return Ok(()),
             Ok(Ok(())) => {
                 (heard_at, next) = (sent_at, sent_at + interval);
                 complaint.clear();
             }
-            Ok(Err(Problem::Lost(holder))) => return Err(format!("{holder} has taken it over")),
+            Ok(Err(Problem::Lost(other))) => return Err(format!("{} has taken it over", other.instance_id)),
             Ok(Err(Problem::Unheard(failure))) => {
                 next = Instant::now() + interval / AGAIN;
                 let problem = failure.to_string();
@@ -70,31 +57,12 @@ pub(super) async fn hold(
     }
 }
 
-/// Gives one sign of life.
-async fn renew(claims: &impl Claims, rank: u32, tag: &mut String, claim: &RankClaim) -> Result<(), Problem> {
-    loop {
-        match claims.replace(rank, tag, claim).await {
-            Ok(new) => {
-                *tag = new;
-                return Ok(());
-            }
-            Err(failure) if failure.class == Class::Taken => {}
-            Err(failure) => return Err(failure.into()),
-        }
-        let found = claims.read(rank).await?;
-        if found.claim.instance_id != claim.instance_id {
-            return Err(Problem::Lost(found.claim.instance_id.0));
-        }
-        // It was our own sign of life, whose answer was lost.
-        *tag = found.tag;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use crate::failure::Class;
     use crate::tenure::scripted::{Event, Scripted, claim_of};
     use crate::tenure::take;
 

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use spawn_model::ids::InstanceId;
 use spawn_model::record::{RankClaim, SCHEMA, Service};
 
-use super::{Claims, Found};
+use super::Ranks;
+use crate::claims::{Claims, Found};
 use crate::failure::{Class, Failure};
 
 /// What happens to the next write, before it is looked at.
@@ -31,7 +32,7 @@ pub(super) enum Event {
 }
 
 pub(super) struct Scripted {
-    held: RefCell<BTreeMap<u32, Found>>,
+    held: RefCell<BTreeMap<u32, Found<RankClaim>>>,
     events: RefCell<VecDeque<Event>>,
     writes: Cell<usize>,
 }
@@ -113,20 +114,22 @@ impl Scripted {
     }
 }
 
-impl Claims for Scripted {
+impl Claims<u32, RankClaim> for Scripted {
+    async fn read(&self, rank: &u32) -> Result<Found<RankClaim>, Failure> {
+        self.held.borrow().get(rank).cloned().ok_or_else(|| Failure::new(Class::NotFound, "nobody"))
+    }
+
+    async fn make(&self, rank: &u32, claim: &RankClaim) -> Result<String, Failure> {
+        self.write(*rank, None, claim).await
+    }
+
+    async fn replace(&self, rank: &u32, tag: &str, claim: &RankClaim) -> Result<String, Failure> {
+        self.write(*rank, Some(tag), claim).await
+    }
+}
+
+impl Ranks for Scripted {
     async fn claimed(&self) -> Result<Vec<u32>, Failure> {
         Ok(self.held.borrow().keys().copied().collect())
-    }
-
-    async fn read(&self, rank: u32) -> Result<Found, Failure> {
-        self.held.borrow().get(&rank).cloned().ok_or_else(|| Failure::new(Class::NotFound, "nobody"))
-    }
-
-    async fn make(&self, rank: u32, claim: &RankClaim) -> Result<String, Failure> {
-        self.write(rank, None, claim).await
-    }
-
-    async fn replace(&self, rank: u32, tag: &str, claim: &RankClaim) -> Result<String, Failure> {
-        self.write(rank, Some(tag), claim).await
     }
 }

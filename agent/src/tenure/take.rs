@@ -7,7 +7,8 @@ use spawn_model::ids::InstanceId;
 use spawn_model::record::RankClaim;
 use tokio::time::Instant;
 
-use super::{Claims, Found, Held, STALE_AFTER};
+use super::{Held, Ranks, STALE_AFTER};
+use crate::claims::{Claims, Found};
 use crate::failure::{Class, Failure};
 
 /// More rounds than these are not lost by chance.
@@ -16,13 +17,13 @@ const MOST_ROUNDS: u32 = 40;
 /// Takes a rank below `size`: the one of `hint`, if this machine has it already, else a free one, else one that was given back or whose holder
 /// gives no sign of life. Nothing if every rank has its holder. `hint` is left at what may have been claimed, whatever happens.
 pub(crate) async fn take(
-    claims: &impl Claims,
+    claims: &impl Ranks,
     claim: &RankClaim,
     hint: &mut Option<u32>,
     size: u32,
     interval: Duration,
 ) -> Result<Option<Held>, Failure> {
-    let own = |found: &Found| found.claim.instance_id == claim.instance_id;
+    let own = |found: &Found<RankClaim>| found.claim.instance_id == claim.instance_id;
     if let Some(rank) = *hint
         && let Some(held) = take_over(claims, claim, rank, own).await?
     {
@@ -34,7 +35,7 @@ pub(crate) async fn take(
         let Some(rank) = one_of_the_first(&free, &claim.instance_id, round) else { break };
         *hint = Some(rank);
         let heard_at = Instant::now();
-        match claims.make(rank, claim).await {
+        match claims.make(&rank, claim).await {
             Ok(tag) => return Ok(Some(Held { rank, tag, heard_at })),
             // The answer to our own claim may have been lost.
             Err(failure) if failure.class == Class::Taken => {
@@ -46,7 +47,7 @@ pub(crate) async fn take(
         }
     }
     let stale_after = interval * STALE_AFTER;
-    let is_given_up = |found: &Found| {
+    let is_given_up = |found: &Found<RankClaim>| {
         own(found) || found.claim.service.as_ref().is_some_and(|service| service.released) || found.age.is_some_and(|age| age > stale_after)
     };
     let first = number(&claim.instance_id, 0).checked_rem(size).unwrap_or_default();
@@ -60,9 +61,14 @@ pub(crate) async fn take(
 }
 
 /// Writes over a claim as long as `may` allows it. Nothing if it does not, or there is none.
-async fn take_over(claims: &impl Claims, claim: &RankClaim, rank: u32, may: impl Fn(&Found) -> bool) -> Result<Option<Held>, Failure> {
+async fn take_over(
+    claims: &impl Claims<u32, RankClaim>,
+    claim: &RankClaim,
+    rank: u32,
+    may: impl Fn(&Found<RankClaim>) -> bool,
+) -> Result<Option<Held>, Failure> {
     loop {
-        let found = match claims.read(rank).await {
+        let found = match claims.read(&rank).await {
             Ok(found) => found,
             // Nobody can tell whose it is: it is left alone.
             Err(failure) if matches!(failure.class, Class::NotFound | Class::Invalid) => return Ok(None),
@@ -72,7 +78,7 @@ async fn take_over(claims: &impl Claims, claim: &RankClaim, rank: u32, may: impl
             return Ok(None);
         }
         let heard_at = Instant::now();
-        match claims.replace(rank, &found.tag, claim).await {
+        match claims.replace(&rank, &found.tag, claim).await {
             Ok(tag) => return Ok(Some(Held { rank, tag, heard_at })),
             // Somebody was faster; or it was we, and the answer was lost.
             Err(failure) if matches!(failure.class, Class::Taken | Class::NotFound) => {}

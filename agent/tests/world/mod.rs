@@ -18,6 +18,7 @@ use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
 use spawn_model::market::MarketType;
+use spawn_model::queue::OnFailure;
 use spawn_model::record::{AgentConfig, Batch, Completion, Launched, Lease, Payload, SCHEMA};
 use spawn_model::spec::FleetKind;
 use spawn_model::stopping::Ends;
@@ -25,8 +26,8 @@ use spawn_model::stopping::Ends;
 use cloud::{ACCOUNT, BUCKET, Cloud, REGION};
 
 /// What the test's commands may use. Nothing else of this machine can be run by name, least of all its init.
-const TOOLS: [&str; 15] =
-    ["cat", "chmod", "date", "env", "head", "kill", "mkdir", "printf", "python3", "rm", "sh", "sleep", "tr", "true", "yes"];
+const TOOLS: [&str; 17] =
+    ["cat", "chmod", "date", "env", "grep", "head", "kill", "mkdir", "printf", "python3", "rm", "sh", "sleep", "sort", "tr", "true", "yes"];
 
 /// Writes down its name and arguments.
 const RECORD: &str = "#!/bin/sh\nprintf '%s' \"${0##*/}\" >>\"$CALLS.$$\"\nfor word; do printf ' %s' \"$word\" >>\"$CALLS.$$\"; done\n\
@@ -158,6 +159,8 @@ impl World {
             pre_stop: None,
             checkpoint: None,
             peer_notice: None,
+            jobs: std::collections::BTreeMap::new(),
+            on_failure: None,
             name: "tiles".to_owned(),
         });
     }
@@ -170,6 +173,15 @@ impl World {
         let mut payload: Payload = serde_json::from_slice(&self.cloud.get(&self.keys.payload()).unwrap()).unwrap();
         edit(&mut payload);
         self.payload_as(&payload);
+    }
+
+    /// Has so many workers drain these jobs.
+    pub(crate) fn jobs(&self, size: u32, on_failure: OnFailure, jobs: serde_json::Value) {
+        self.payload_edit(|payload| {
+            payload.size = size;
+            payload.jobs = serde_json::from_value(jobs).unwrap();
+            payload.on_failure = Some(on_failure);
+        });
     }
 
     /// Adds hooks to what was set to be run, each a line of shell and its timeout in seconds.

@@ -10,6 +10,7 @@ mod ls;
 mod plan;
 mod policy;
 mod power;
+mod queue;
 mod reap;
 mod rerun;
 mod results;
@@ -39,6 +40,7 @@ pub(crate) enum Command {
     Status(status::Status),
     Logs(logs::Logs),
     Results(results::Results),
+    Queue(queue::Queue),
     Exec(exec::Exec),
     Connect(connect::Connect),
     Extend(extend::Extend),
@@ -64,6 +66,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Status(status) => status.run(global, output).await,
         Command::Logs(logs) => logs.run(global, output).await,
         Command::Results(results) => results.run(global, output).await,
+        Command::Queue(queue) => queue.run(global, output).await,
         Command::Exec(exec) => exec.run(global, output).await,
         Command::Connect(connect) => connect.run(global, output).await,
         Command::Extend(extend) => extend.run(global, output).await,

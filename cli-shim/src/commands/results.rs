@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use spawn_model::error::{Class, Error};
+use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
@@ -40,6 +41,10 @@ impl Results {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Session { engine } = Session::connect(global).await?;
         let fleet = engine.inspect(&self.name).await?;
+        if fleet.record.kind == FleetKind::Queue {
+            let help = format!("`spawn queue results {}` lists and fetches what its jobs have left", self.name);
+            return Err(Error::new(Class::Invalid, "ResultsOfJobs", "what a queue leaves, its jobs leave, and not its ranks", &help).into());
+        }
         let found = engine.results(&fleet.record).await?;
         for (rank, path) in found.into_iter().filter(|(rank, _)| self.rank.is_none_or(|only| only == *rank)) {
             let mut result = ResultFile { rank, path, file: None };
@@ -59,7 +64,7 @@ impl Results {
 }
 
 /// The path of a result, which a machine chose: one that would leave the directory is refused.
-fn below(path: &str) -> Result<&Path, Failure> {
+pub(super) fn below(path: &str) -> Result<&Path, Failure> {
     let path = Path::new(path);
     if path.components().all(|component| matches!(component, Component::Normal(_))) {
         return Ok(path);
@@ -68,7 +73,7 @@ fn below(path: &str) -> Result<&Path, Failure> {
     Err(Error::new(Class::Invalid, "ResultOutside", message, "Fetch it with the aws command, if you want it").into())
 }
 
-fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
+pub(super) fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
     let directory = file.parent().unwrap_or(file);
     std::fs::create_dir_all(directory).and_then(|()| std::fs::write(file, content)).map_err(|error| {
         let message = format!("{} cannot be written: {error}", file.display());

@@ -22,9 +22,10 @@ use crate::session::{Session, operation};
 ///
 /// From a YAML file, from flags, or from a file with flags over it.
 ///
-/// A fleet with a size or a command is a job array: its ranks run the command once, and are gone. One with neither is an
-/// instance, which stays until its lease ends. `kind` in the file or --kind says otherwise; a service, whose ranks run the command
-/// until its lease ends and are replaced when they are lost, is always told so.
+/// A fleet with a size or a command is a job array: its ranks run the command once, and are gone. One with jobs, which are written into a file, is a
+/// queue: its workers run them, and are gone when none is left. One with nothing of that is an instance, which stays until its lease ends. `kind` in
+/// the file or --kind says otherwise; a service, whose ranks run the command until its lease ends and are replaced when they are lost, is always told
+/// so.
 ///
 /// Ctrl-C before everything is launched undoes the launch; after that it only ends the wait, and the fleet goes on.
 #[derive(Debug, Args)]

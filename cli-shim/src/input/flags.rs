@@ -21,17 +21,21 @@ use super::{Fields, name_of, program, read_text};
 pub(crate) struct FleetArgs {
     /// A YAML file with the fields of the Terraform resource
     ///
-    /// And `kind: job_array`, `kind: instance` or `kind: service`. Where text is expected, `!file PATH` reads it from a file beside the YAML
+    /// And `kind: job_array`, `kind: instance`, `kind: service` or `kind: queue`. Where text is expected, `!file PATH` reads it from a file beside the YAML
     /// file. Flags come before what the file says; --env, --file, --tag and --trigger add to it.
     #[arg(short = 'f', long = "fleet-file", value_name = "FLEET.YAML")]
     pub(super) fleet_file: Option<PathBuf>,
-    /// What kind of fleet: left out, a job array if there is a size or a command, else an instance
+    /// What kind of fleet: left out, a queue if there are jobs, a job array if there is a size or a command, else an instance
     #[arg(long, value_enum, value_name = "KIND")]
     pub(super) kind: Option<KindArg>,
     #[arg(long, help = first_sentence("name") + "; left out, the program's name and a random number", value_name = "NAME")]
     name: Option<String>,
     #[arg(long, help = first_sentence("size") + "; left out, 1", value_name = "N", allow_negative_numbers = true)]
     size: Option<i64>,
+    #[arg(long, help = first_sentence("workers"), long_help = doc("workers"), value_name = "N", allow_negative_numbers = true)]
+    workers: Option<i64>,
+    #[arg(long, help = first_sentence("on_failure"), long_help = doc("on_failure"), value_name = "WORD")]
+    on_failure: Option<String>,
     #[arg(long, help = first_sentence("min_size"), long_help = doc("min_size"), value_name = "N")]
     min_size: Option<u32>,
     #[arg(long = "type", help = first_sentence("instance_types") + "; repeat it, or use commas", long_help = doc("instance_types") + " Repeat it, or use commas.", value_name = "TYPE", value_delimiter = ',')]
@@ -102,6 +106,8 @@ pub(super) enum KindArg {
     Instance,
     /// Ranks that run the command until the lease ends, and are replaced when they are lost
     Service,
+    /// Workers that drain the jobs of a file, and are gone when there are none left
+    Queue,
 }
 
 impl From<KindArg> for FleetKind {
@@ -110,6 +116,7 @@ impl From<KindArg> for FleetKind {
             KindArg::JobArray => Self::JobArray,
             KindArg::Instance => Self::Instance,
             KindArg::Service => Self::Service,
+            KindArg::Queue => Self::Queue,
         }
     }
 }
@@ -138,6 +145,8 @@ impl FleetArgs {
         for (name, value) in [
             ("name", self.name.as_ref().map(text)),
             ("size", self.size.map(Value::Int)),
+            ("workers", self.workers.map(Value::Int)),
+            ("on_failure", self.on_failure.as_ref().map(text)),
             ("min_size", self.min_size.map(|least| Value::Int(least.into()))),
             ("instance_types", words(&self.instance_types)),
             ("ami", self.ami.as_ref().map(text)),
@@ -235,6 +244,8 @@ mod tests {
     const FLAGS: &[(&str, &str)] = &[
         ("name", "name"),
         ("size", "size"),
+        ("workers", "workers"),
+        ("on_failure", "on_failure"),
         ("min_size", "min_size"),
         ("instance_types", "instance_types"),
         ("ami", "ami"),
@@ -292,7 +303,8 @@ mod tests {
                 assert!(help.starts_with(&first_sentence(field)), "--{flag}: {help}");
             }
         }
-        for field in FleetSpec::FIELDS {
+        // Jobs are written into a file.
+        for field in FleetSpec::FIELDS.iter().filter(|field| field.name != "jobs") {
             assert!(FLAGS.iter().any(|(_, path)| path.split('.').next() == Some(field.name)), "no flag for {}", field.name);
         }
     }

@@ -49,7 +49,8 @@ impl FleetArgs {
         }
     }
 
-    /// The kind that was asked for; else an array if there is a size or a command, and an instance if there is neither.
+    /// The kind that was asked for; else a queue if there are jobs, an array if there is a size or a command, and an instance if there is nothing of
+    /// that.
     fn kind(&self, fields: &mut Fields, problems: &mut Vec<Problem>) -> FleetKind {
         let written = fields.remove("kind");
         if let Some(kind) = self.kind {
@@ -59,16 +60,21 @@ impl FleetArgs {
             Some((_, Some("job_array"))) => FleetKind::JobArray,
             Some((_, Some("instance"))) => FleetKind::Instance,
             Some((_, Some("service"))) => FleetKind::Service,
+            Some((_, Some("queue"))) => FleetKind::Queue,
             None | Some((Value::Null, _)) => {
                 let is_set = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
-                if is_set("size") || is_set("command") { FleetKind::JobArray } else { FleetKind::Instance }
+                match (is_set("jobs"), is_set("size") || is_set("command")) {
+                    (true, _) => FleetKind::Queue,
+                    (false, true) => FleetKind::JobArray,
+                    (false, false) => FleetKind::Instance,
+                }
             }
             Some((_, text)) => {
                 let shown = text.map_or_else(|| "this".to_owned(), |text| format!("{text:?}"));
                 problems.push(Problem::new(
                     &Path::field("kind"),
                     format!("{shown} is no kind of fleet"),
-                    "Write \"job_array\", \"instance\" or \"service\"",
+                    "Write \"job_array\", \"instance\", \"service\" or \"queue\"",
                 ));
                 FleetKind::JobArray
             }
@@ -79,7 +85,7 @@ impl FleetArgs {
 /// What a person at a terminal need not write: a name, and the size of a fleet of one.
 fn complete(kind: FleetKind, fields: &mut Fields, random: [u8; 2]) {
     let is_missing = |fields: &Fields, name: &str| fields.get(name).is_none_or(Value::is_null);
-    if kind != FleetKind::Instance && is_missing(fields, "size") {
+    if matches!(kind, FleetKind::JobArray | FleetKind::Service) && is_missing(fields, "size") {
         fields.insert("size".to_owned(), Value::Int(1));
     }
     if is_missing(fields, "name") {
@@ -87,7 +93,8 @@ fn complete(kind: FleetKind, fields: &mut Fields, random: [u8; 2]) {
             Some(Value::List(words)) => words.first().and_then(Value::as_str),
             _ => None,
         };
-        fields.insert("name".to_owned(), Value::String(derived_name(program.unwrap_or("instance"), random)));
+        let base = program.unwrap_or(if kind == FleetKind::Queue { "queue" } else { "instance" });
+        fields.insert("name".to_owned(), Value::String(derived_name(base, random)));
     }
 }
 

@@ -11,9 +11,16 @@ use crate::output::Failure;
 /// about them.
 pub(crate) fn judged(kind: FleetKind, mut fields: Fields) -> Result<FleetSpec, Failure> {
     let words = |word: &str| Value::List(vec![word.into()]);
-    for (name, value) in [("name", "a".into()), ("instance_types", words("t3.micro")), ("command", words("true")), ("size", Value::Int(1))]
-    {
-        if name != "size" || kind != FleetKind::Instance {
+    let job = Value::Map([("command".to_owned(), words("true"))].into());
+    let smallest = [
+        ("name", "a".into()),
+        ("instance_types", words("t3.micro")),
+        ("command", words("true")),
+        ("size", Value::Int(1)),
+        ("jobs", Value::Map([("a".to_owned(), job)].into())),
+    ];
+    for (name, value) in smallest {
+        if kind.fields().any(|field| field.name == name) {
             fields.entry(name.to_owned()).or_insert(value);
         }
     }

@@ -1,12 +1,13 @@
 //! A fleet as people and programs read it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
 use spawn_model::idle::IdleSpec;
+use spawn_model::queue::JobReport;
 use spawn_model::spec::{FleetKind, FleetReport, Member};
 use spawn_model::status::Status;
 
@@ -21,6 +22,9 @@ pub(crate) struct FleetView {
     size: u32,
     #[serde(flatten)]
     report: FleetReport,
+    /// Each job of a queue, and how it went.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    outcomes: BTreeMap<String, JobReport>,
     /// Null if a price is unknown, or a member became another type than the one whose price is known.
     cost_usd_so_far: Option<f64>,
     /// Null if its machines live until the deadline, idle or not.
@@ -55,6 +59,7 @@ impl FleetView {
             kind: fleet.record.kind,
             size: fleet.size,
             report: fleet.report(),
+            outcomes: fleet.jobs.clone(),
             cost_usd_so_far: cost_usd_so_far(fleet, now),
             idle_after_s: fleet.idle.as_ref().map(|idle| idle.after.0),
             idle: fleet.idle.clone(),
@@ -89,6 +94,10 @@ impl FleetView {
         if !self.report.members.is_empty() {
             text.push('\n');
             text.push_str(&members(&self.report.members));
+        }
+        if !self.outcomes.is_empty() {
+            text.push('\n');
+            text.push_str(&jobs(&self.outcomes));
         }
         let mended = format!("`spawn extend {} --ttl {}` puts it right", self.name, self.ttl);
         let faults = self.lease_faults.iter().map(|fault| format!("{fault}; {mended}"));
@@ -135,6 +144,29 @@ fn members(members: &[Member]) -> String {
                 or_nothing(member.exit_code.map(|code| code.to_string())),
                 or_nothing(started.map(time::time_of_day)),
                 or_nothing(took),
+            ]
+        }),
+    )
+}
+
+/// The jobs of a queue.
+pub(crate) fn jobs(jobs: &BTreeMap<String, JobReport>) -> String {
+    let header = ["JOB", "STATE", "ATTEMPTS", "EXIT", "RANK", "STARTED", "TOOK", "WHY"];
+    table(
+        &header,
+        jobs.iter().map(|(name, job)| {
+            let (started, ended) = (parsed(job.started_at.as_ref()), parsed(job.ended_at.as_ref()));
+            let took = started.zip(ended).map(|(started, ended)| time::length(started.duration_until(ended)));
+            let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+            vec![
+                name.clone(),
+                job.state.clone(),
+                job.attempts.to_string(),
+                or_nothing(job.exit_code.map(|code| code.to_string())),
+                or_nothing(job.rank.map(|rank| rank.to_string())),
+                or_nothing(started.map(time::time_of_day)),
+                or_nothing(took),
+                or_nothing(job.reason.clone()),
             ]
         }),
     )
@@ -200,6 +232,7 @@ pub(crate) fn kind(kind: FleetKind) -> &'static str {
         FleetKind::Instance => "instance",
         FleetKind::JobArray => "job_array",
         FleetKind::Service => "service",
+        FleetKind::Queue => "queue",
     }
 }
 
@@ -294,6 +327,7 @@ pub(crate) mod tests {
                 member(1, "failed", Some(3), Some("12:00:24.9")),
                 member(2, "running", None, None),
             ],
+            jobs: BTreeMap::new(),
             idle: None,
             tags_seen: None::<BTreeMap<String, String>>,
             results_uri: "s3://spawn-123456789012-us-east-1/fleets/fleet-abababababababab/runs/run-cdcdcdcdcdcdcdcd/results/".into(),

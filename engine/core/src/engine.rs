@@ -488,6 +488,8 @@ impl Engine {
         }
         let found = setup::find(&self.aws).await?;
         if let Some(setup) = &found {
+            // The parameter is the account's own, and is no easier to come by than its buckets.
+            self.aws.objects.of_account(&setup.account);
             // A second reader may have been first: they read the same.
             drop(self.setup.set(setup.clone()));
         }
@@ -544,6 +546,8 @@ pub(crate) fn payload(spec: &FleetSpec) -> Payload {
         pre_stop: spec.pre_stop.clone(),
         checkpoint: spec.checkpoint.clone(),
         peer_notice: spec.peer_notice.clone(),
+        jobs: spec.jobs.clone(),
+        on_failure: spec.on_failure.filter(|_| !spec.jobs.is_empty()),
         name: spec.name.clone(),
     }
 }

@@ -9,6 +9,7 @@ use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout::RunKeys;
+use spawn_model::queue::{JobReport, Workers};
 use spawn_model::record::{Completion, Exit, FleetRecord, Launched, Lease, Stop};
 use spawn_model::spec::{FleetReport, Member};
 use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
@@ -20,6 +21,7 @@ use crate::engine::whole_second;
 use crate::lease;
 use crate::ledger::Ledger;
 use crate::ports::{Aws, Instance, Result, Tags};
+use crate::queue;
 use crate::service;
 use crate::snapshot::{SETTLE, Snapshot, Snapshots};
 use crate::tags;
@@ -39,6 +41,8 @@ pub struct Fleet {
     pub size: u32,
     /// Its members by rank.
     pub members: Vec<Member>,
+    /// Each job of a queue, and how it went.
+    pub jobs: BTreeMap<String, JobReport>,
     /// When its instances are idle, as their agents are told.
     pub idle: Option<IdleSpec>,
     /// Tags of the user's as they are on the instances that live, if they differ from what was asked for.
@@ -141,11 +145,14 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
     }
     let fleet = &record.fleet;
     let size = size(ledger, &record).await?;
-    let (lease, batches, told, completions) = try_join!(
+    let (lease, batches, told, completions, told_of_jobs) = try_join!(
         ledger.lease(fleet, &record.run),
         ledger.batches(fleet, &record.run),
         told(aws, look, &record),
         ledger.completions(fleet, &record.run, size),
+        async {
+            if queue::is_queue(&record) { queue::told(ledger, &record).await.map(Some) } else { Ok(None) }
+        },
     )?;
     let (instances, around) = match told {
         Told::Itself(instances, around) => (instances, around),
@@ -197,7 +204,12 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
     for state in states.iter_mut().filter(|state| state.status == Status::Stopped) {
         state.idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
     }
-    let (status, mut status_reason) = fleet_status(record.kind, size, &states, dates);
+    let (status, why) = fleet_status(record.kind, size, &states, dates);
+    let workers = Workers { status, alive: alive.len() };
+    let ((status, mut status_reason), jobs) = match &told_of_jobs {
+        Some(told) => told.judged(&record, (workers, &why), dates),
+        None => ((status, why), BTreeMap::new()),
+    };
     if let Some(stop) = stopped {
         let told = [("its agent could not work", stop.reason), ("it could not hibernate", stop.not_hibernated)];
         for (what, reason) in told.into_iter().filter_map(|(what, reason)| Some((what, reason?))) {
@@ -215,13 +227,14 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         status_reason,
         size,
         members,
+        jobs,
         idle: lease.idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: results_uri(ledger, &record),
         changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances, now)).collect(),
         lease_faults: around.lease_faults(&record, deadline, now),
         unseen: around.unseen,
-        notes: completions.iter().flat_map(|completion| notes(completion, size)).collect(),
+        notes: completions.iter().flat_map(|completion| notes(completion, size)).chain(told_of_jobs.iter().flat_map(queue::Told::notes)).collect(),
         alive,
         ended_at,
         record,

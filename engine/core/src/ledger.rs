@@ -1,5 +1,6 @@
 //! The bucket as a ledger: typed records at the keys of [`spawn_model::layout`].
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -9,9 +10,11 @@ use serde::de::DeserializeOwned;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::layout::{self, RunKeys};
+use spawn_model::queue::{JobClaim, Outcome};
 use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim, Settled, Stop};
 
 use crate::ports::{Condition, Objects, Result, Written};
+use crate::queue::JobResult;
 
 /// How many objects are read at once: enough to hide the round trips of a thousand records, few enough for S3 and one laptop.
 pub(crate) const READS_AT_ONCE: usize = 32;
@@ -264,6 +267,74 @@ impl Ledger {
             drop(self.write(&keys.outcome(), &completions, Condition::Absent).await);
         }
         Ok(completions)
+    }
+
+    /// The jobs of a queue that have ended, as far as that is told.
+    pub async fn jobs_ended(&self, fleet: &FleetId, run: &RunId) -> Result<BTreeMap<String, Outcome>> {
+        let keys = self.objects.list(&self.bucket, &RunKeys::new(fleet, run).jobs_ended()).await?;
+        Ok(keys.iter().filter_map(|key| layout::job_of_ended(key)).map(|(job, outcome)| (job.to_owned(), outcome)).collect())
+    }
+
+    /// Tells that a job has ended.
+    pub async fn job_ended_write(&self, fleet: &FleetId, run: &RunId, job: &str, outcome: Outcome) -> Result<()> {
+        let key = RunKeys::new(fleet, run).job_ended(job, outcome);
+        self.write(&key, &serde_json::json!({}), Condition::Always).await.map(drop)
+    }
+
+    /// The jobs of a queue that were ever begun.
+    pub async fn jobs_begun(&self, fleet: &FleetId, run: &RunId) -> Result<BTreeSet<String>> {
+        let keys = self.objects.list(&self.bucket, &RunKeys::new(fleet, run).job_claims()).await?;
+        Ok(keys.iter().filter_map(|key| layout::job_of_claim(key)).map(str::to_owned).collect())
+    }
+
+    /// What is recorded of these jobs.
+    pub async fn job_claims(&self, fleet: &FleetId, run: &RunId, jobs: &BTreeSet<String>) -> Result<BTreeMap<String, JobClaim>> {
+        let names: Vec<String> = jobs.iter().cloned().collect();
+        stream::iter(names)
+            .map(|job| async move { Ok(self.job_claim(fleet, run, &job).await?.map(|(claim, _)| (job, claim))) })
+            .buffered(READS_AT_ONCE)
+            .try_filter_map(|found| async move { Ok(found) })
+            .try_collect()
+            .await
+    }
+
+    /// What is recorded of a job, and its ETag.
+    pub async fn job_claim(&self, fleet: &FleetId, run: &RunId, job: &str) -> Result<Option<(JobClaim, String)>> {
+        self.read(&RunKeys::new(fleet, run).job_claim(job)).await
+    }
+
+    /// Records something of a job under a condition.
+    pub async fn job_claim_write(
+        &self,
+        fleet: &FleetId,
+        run: &RunId,
+        job: &str,
+        claim: &JobClaim,
+        condition: Condition,
+    ) -> Result<Written> {
+        self.write(&RunKeys::new(fleet, run).job_claim(job), claim, condition).await
+    }
+
+    /// What is recorded of all jobs of a queue that is over, if somebody has gathered it.
+    pub async fn jobs_gathered(&self, fleet: &FleetId, run: &RunId) -> Result<Option<BTreeMap<String, JobClaim>>> {
+        Ok(self.read(&RunKeys::new(fleet, run).jobs_outcome()).await?.map(|(claims, _)| claims))
+    }
+
+    /// Gathers it. A reader may have no right to write; then the next one gathers again.
+    pub async fn jobs_gather(&self, fleet: &FleetId, run: &RunId, claims: &BTreeMap<String, JobClaim>) {
+        drop(self.write(&RunKeys::new(fleet, run).jobs_outcome(), claims, Condition::Absent).await);
+    }
+
+    /// What an attempt of a job has printed.
+    pub async fn job_output(&self, fleet: &FleetId, run: &RunId, job: &str, attempt: u32) -> Result<Option<Vec<u8>>> {
+        let key = RunKeys::new(fleet, run).job_output(job, attempt);
+        Ok(self.objects.get(&self.bucket, &key).await?.map(|(body, _)| body))
+    }
+
+    /// A result of a job.
+    pub async fn job_result(&self, fleet: &FleetId, run: &RunId, result: &JobResult) -> Result<Option<Vec<u8>>> {
+        let key = RunKeys::new(fleet, run).job_result(&result.job, result.attempt, &result.path);
+        Ok(self.objects.get(&self.bucket, &key).await?.map(|(body, _)| body))
     }
 
     /// The results of a run: rank, and path below its directory.

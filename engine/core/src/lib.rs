@@ -52,6 +52,7 @@ pub mod pools;
 pub mod ports;
 mod power;
 pub mod process;
+pub mod queue;
 pub mod reap;
 pub mod rerun;
 mod retry;

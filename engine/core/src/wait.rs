@@ -8,6 +8,7 @@ use crate::fleet::{self, Fleet};
 use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::ports::{Aws, Result};
+use crate::queue;
 use crate::service;
 
 /// The first and the longest pause between two looks.
@@ -81,6 +82,8 @@ async fn reached(ledger: &Ledger, fleet: &Fleet, goal: WaitFor) -> Result<bool> 
         // Claims of a service outlive those who made them.
         WaitFor::Ready if service::is_service(&fleet.record) => fleet.status != Status::Launching && fleet.members.len() >= size,
         WaitFor::Ready => fleet.status != Status::Launching && ledger.ranks_begun(&fleet.record.fleet, &fleet.record.run).await? >= size,
+        // A worker that was lost leaves no record of its end, and the others do its part.
+        WaitFor::Completed if queue::is_queue(&fleet.record) => fleet.status.is_over(),
         WaitFor::Completed => fleet.members.iter().filter(|member| member.ended_at.is_some()).count() >= size,
     })
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ids::{FleetId, InstanceId, RunId};
+use crate::queue::Outcome;
 
 /// The key of a name's claim.
 #[must_use]
@@ -134,6 +135,48 @@ impl RunKeys {
         format!("{}notices/{rank:05}-{instance}.json", self.prefix)
     }
 
+    /// The prefix of the claims of a queue's jobs.
+    #[must_use]
+    pub fn job_claims(&self) -> String {
+        format!("{}jobs/claims/", self.prefix)
+    }
+
+    /// The claim of a job.
+    #[must_use]
+    pub fn job_claim(&self, job: &str) -> String {
+        format!("{}jobs/claims/{job}.json", self.prefix)
+    }
+
+    /// The prefix of what says which jobs have ended.
+    #[must_use]
+    pub fn jobs_ended(&self) -> String {
+        format!("{}jobs/ended/", self.prefix)
+    }
+
+    /// That a job has ended, and how: who lists these need not read the claims.
+    #[must_use]
+    pub fn job_ended(&self, job: &str, outcome: Outcome) -> String {
+        format!("{}jobs/ended/{job}.{}", self.prefix, outcome.word())
+    }
+
+    /// What an attempt of a job has printed.
+    #[must_use]
+    pub fn job_output(&self, job: &str, attempt: u32) -> String {
+        format!("{}jobs/output/{job}/{attempt:03}.log", self.prefix)
+    }
+
+    /// A result of an attempt of a job.
+    #[must_use]
+    pub fn job_result(&self, job: &str, attempt: u32, path: &str) -> String {
+        format!("{}results/{job}/{attempt:03}/{path}", self.prefix)
+    }
+
+    /// The claims of all jobs in one object, written by the first reader that found every one ended.
+    #[must_use]
+    pub fn jobs_outcome(&self) -> String {
+        format!("{}jobs.json", self.prefix)
+    }
+
     /// All completion records in one object, written by the first reader that found the run over.
     #[must_use]
     pub fn outcome(&self) -> String {
@@ -157,6 +200,19 @@ impl RunKeys {
 #[must_use]
 pub fn rank_of_key(key: &str) -> Option<u32> {
     key.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The job that the key of a claim is about.
+#[must_use]
+pub fn job_of_claim(key: &str) -> Option<&str> {
+    key.rsplit('/').next()?.strip_suffix(".json")
+}
+
+/// The job that has ended, and how, by the key that says so.
+#[must_use]
+pub fn job_of_ended(key: &str) -> Option<(&str, Outcome)> {
+    let (job, word) = key.rsplit('/').next()?.rsplit_once('.')?;
+    Some((job, Outcome::ALL.into_iter().find(|outcome| outcome.word() == word)?))
 }
 
 /// The log stream of a rank; all of a run share the prefix [`log_stream_prefix`].

@@ -10,6 +10,7 @@
 //! | [`idle`], [`hook`], [`stopping`] | when an instance does nothing, what it runs before it ends, and whether it only stops |
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`policies`] | what its commands may do in AWS |
+//! | [`queue`] | jobs that depend on each other: their fields, what can run when, and what is recorded of them |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -29,6 +30,7 @@ pub mod network;
 pub mod placement;
 pub mod policies;
 pub mod problem;
+pub mod queue;
 pub mod read;
 pub mod record;
 pub mod requirements;

@@ -9,6 +9,7 @@ use crate::hook::HookSpec;
 use crate::idle::{IdleSpec, Idleness};
 use crate::ids::{FleetId, InstanceId, RunId};
 use crate::market::MarketType;
+use crate::queue::{Jobs, OnFailure};
 use crate::spec::{FleetKind, FleetSpec};
 use crate::stopping::Ends;
 
@@ -215,6 +216,12 @@ pub struct Payload {
     /// What runs when EC2 takes the machine of another rank back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peer_notice: Option<HookSpec>,
+    /// What the workers of a queue drain.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub jobs: Jobs,
+    /// What becomes of the other jobs when one has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// The fleet's name.
     pub name: String,
 }

@@ -14,6 +14,7 @@ use crate::network::{check_network, check_ssh_key};
 use crate::placement::check_placement;
 use crate::policies::check_policies;
 use crate::problem::{Path, Problem};
+use crate::queue::{OnFailure, check_queue};
 use crate::read::FieldType;
 use crate::requirements::check_requirements;
 use crate::spec::{FleetKind, FleetSpec};
@@ -62,9 +63,20 @@ pub fn read_spec(kind: FleetKind, value: &Value) -> (Option<FleetSpec>, Vec<Prob
     if kind == FleetKind::Instance && !value.get("size").is_null() {
         problems.push(Problem::new(&root.key("size"), "an instance has no size", "Make a job array, or leave size out"));
     }
+    check_queue(kind == FleetKind::Queue, value, &root, &mut problems);
     let spec = FleetSpec::read(value, &root, &mut problems);
     check_known(kind, value, &mut problems);
+    let spec = match kind {
+        FleetKind::Queue => spec.map(of_queue),
+        FleetKind::Instance | FleetKind::JobArray | FleetKind::Service => spec,
+    };
     (spec.filter(|_| problems.is_empty()), problems)
+}
+
+/// To everything but its jobs a queue is a fleet of its workers.
+fn of_queue(spec: FleetSpec) -> FleetSpec {
+    let (workers, on_failure) = (spec.workers.unwrap_or(1), spec.on_failure.unwrap_or(OnFailure::Stop));
+    FleetSpec { size: workers, workers: Some(workers), on_failure: Some(on_failure), ..spec }
 }
 
 /// Each rule looks at one field, so that what is known is judged even while another field is unknown.
@@ -75,7 +87,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     }
     let (size_max, larger) = match kind {
         FleetKind::Service => (SERVICE_MAX, "a larger one is several services"),
-        FleetKind::Instance | FleetKind::JobArray => (SIZE_MAX, "a larger job is several arrays"),
+        FleetKind::Instance | FleetKind::JobArray | FleetKind::Queue => (SIZE_MAX, "a larger job is several arrays"),
     };
     if let (FleetKind::JobArray | FleetKind::Service, Value::Int(size)) = (kind, value.get("size"))
         && !(1..=i64::from(size_max)).contains(size)
@@ -86,13 +98,13 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
         let help = format!("Write a number from 1 to {size_max}; {larger}");
         problems.push(Problem::new(&path, format!("{size} instances are not possible"), help));
     }
-    if kind != FleetKind::Service {
+    if !matches!(kind, FleetKind::Service | FleetKind::Queue) {
         check_min_size(kind, value, &root.key("min_size"), problems);
     }
     if let Value::List(types) = value.get("instance_types") {
         check_instance_types(types, &root.key("instance_types"), problems);
     }
-    let size = match value.get("size") {
+    let size = match value.get(if kind == FleetKind::Queue { "workers" } else { "size" }) {
         Value::Int(size) => Some(*size),
         Value::Null => Some(1),
         _ => None,
@@ -121,7 +133,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
             format!("Write an id like \"ami-0123456789abcdef0\", a parameter like \"ssm:/golden/image\", or one of {}", names.join(", "));
         problems.push(Problem::new(&root.key("ami"), format!("{ami:?} refers to no image"), help));
     }
-    if let Value::List(words) = value.get("command") {
+    if let (Value::List(words), true) = (value.get("command"), kind != FleetKind::Queue) {
         check_command(words, &root.key("command"), problems);
     }
     if let Value::List(policies) = value.get("policies") {
@@ -284,7 +296,7 @@ fn check_files(files: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<
     }
 }
 
-fn check_env(env: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Problem>) {
+pub(crate) fn check_env(env: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Problem>) {
     for (name, text) in env {
         let valid = name.bytes().enumerate().all(|(i, b)| b == b'_' || b.is_ascii_alphabetic() || (i > 0 && b.is_ascii_digit()));
         if name.is_empty() || !valid {
@@ -355,6 +367,9 @@ const LATER: &[(&[&str], &str)] = &[
     (&["lease", "on_idle"], "\"terminate\""),
     (&["lease", "retain"], "null"),
     (&["market", "rebalance"], "false"),
+    (&["workers"], "null"),
+    (&["jobs"], "{}"),
+    (&["on_failure"], "null"),
 ];
 
 impl FleetSpec {

@@ -9,6 +9,7 @@ use crate::idle::IdleSpec;
 use crate::market::MarketSpec;
 use crate::network::NetworkSpec;
 use crate::placement::Placement;
+use crate::queue::{Jobs, OnFailure};
 use crate::read::fields;
 use crate::requirements::RequirementsSpec;
 use crate::status::WaitFor;
@@ -50,6 +51,8 @@ fields! {
         /// How many instances, each with a rank from 0 to `size - 1`: 1 to 10000, and of a service 1 to 1000. A service grows and shrinks in
         /// place; the highest ranks go.
         size: u32 => Default("1"), Replace;
+        /// How many instances drain the queue, 1 to 1000. Each runs one job at a time, and ends when there is nothing left to do.
+        workers: Option<u32> => Optional, Replace;
         /// The fewest instances to be content with, when no pool has room for more. The commands start when it is clear how many there are,
         /// and `SPAWN_SIZE` is that number. Left out: all of `size`, or none.
         min_size: Option<u32> => Optional, Replace;
@@ -83,6 +86,12 @@ fields! {
         /// The program to run on every instance and its arguments, as a list: no shell reads it. Its files are in the
         /// directory it starts in. Left out: the instances only boot.
         command: Vec<String> => Optional, Replace;
+        /// The jobs, by name: letters, digits, and between them `-`, `_` and `.`; 1 to 10000 of them. A job begins when those that it depends on
+        /// have succeeded. Whatever happens to a worker, what has succeeded stays so, and what was running runs again.
+        jobs: Jobs => Optional, Replace;
+        /// What becomes of the other jobs when one has failed: `stop` begins no other one, and brings those that have begun to their end;
+        /// `continue` goes on with those that do not depend on it. Left out: `stop`.
+        on_failure: Option<OnFailure> => Optional, Replace;
         /// Whether people who have the right to (see `spawn policy operator`) may open a terminal on the instances and run commands on them,
         /// with `spawn connect` and `spawn exec`. They come through Systems Manager, for which no port is open: whoever the account's policies
         /// let start sessions or send commands is root there, and may do what the fleet's `policies` allow. Left out: an instance lets them in,
@@ -215,22 +224,33 @@ pub enum FleetKind {
     JobArray,
     /// Ranks that run the command for as long as the lease lasts, and are replaced when they are lost: `spawn_service`.
     Service,
+    /// Workers that drain jobs, and are gone when there are none left: `spawn_queue`.
+    Queue,
 }
 
 impl FleetKind {
     /// The fields a user may write for this kind.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         FleetSpec::FIELDS.iter().copied().filter_map(move |field| match (self, field.name) {
-            (Self::Instance, "size" | "min_size" | "peer_notice") | (Self::Service, "min_size" | "gang" | "placement") => None,
+            (
+                Self::Queue,
+                "size" | "min_size" | "gang" | "placement" | "command" | "pre_stop" | "checkpoint" | "peer_notice",
+            )
+            | (Self::Instance | Self::JobArray | Self::Service, "workers" | "jobs" | "on_failure")
+            | (Self::Instance, "size" | "min_size" | "peer_notice")
+            | (Self::Service, "min_size" | "gang" | "placement") => None,
+            (Self::Queue, "workers") => Some(Field { presence: Presence::Default("1"), ..field }),
+            (Self::Queue, "jobs") => Some(Field { presence: Presence::Required, ..field }),
+            (Self::Queue, "on_failure") => Some(Field { presence: Presence::Default("\"stop\""), ..field }),
             (Self::Service, "size") => Some(Field { presence: Presence::Required, change: Change::InPlace, ..field }),
             (Self::JobArray, "size" | "command") | (Self::Service, "command") => Some(Field { presence: Presence::Required, ..field }),
             _ => Some(field),
         })
     }
 
-    /// Whether the machine ends when its command has.
+    /// Whether the machine ends when its work is done.
     #[must_use]
     pub fn ends_with_command(self) -> bool {
-        matches!(self, Self::JobArray)
+        matches!(self, Self::JobArray | Self::Queue)
     }
 }

@@ -103,6 +103,7 @@ pub(crate) fn check_stopping(kind: FleetKind, fleet: &Value, root: &Path, proble
         let never = match kind {
             FleetKind::Instance => None,
             FleetKind::JobArray => Some("the ranks of an array run once and are gone: nobody could start one again"),
+            FleetKind::Queue => Some("the workers of a queue are gone when there is nothing left to do: nobody could start one again"),
             FleetKind::Service => Some("a service replaces what does not run: nobody could start one of its instances again"),
         };
         if let Some(never) = never {

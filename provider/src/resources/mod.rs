@@ -3,6 +3,7 @@
 mod fleet;
 mod instance;
 mod job_array;
+mod queue;
 mod service;
 
 use std::sync::Arc;
@@ -12,7 +13,12 @@ use crate::wire::Resource;
 
 /// The table.
 pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
-    vec![Box::new(instance::resource(session)), Box::new(job_array::resource(session)), Box::new(service::resource(session))]
+    vec![
+        Box::new(instance::resource(session)),
+        Box::new(job_array::resource(session)),
+        Box::new(queue::resource(session)),
+        Box::new(service::resource(session)),
+    ]
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ fn there_are_no_others() {
     let mut found: Vec<String> =
         std::fs::read_dir(examples()).expect("examples").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     found.sort();
-    assert_eq!(found, ["instance", "job-array", "service", "yaml"], "a new example needs a test here");
+    assert_eq!(found, ["instance", "job-array", "queue", "service", "yaml"], "a new example needs a test here");
 }
 
 #[test]
@@ -66,6 +66,23 @@ fn the_service_works_until_it_is_told_to_end() {
         let lines = world.spawn(["logs", "workers"]).succeeded().stdout;
         (0..3).all(|rank| lines.contains(&format!("{rank} | rank {rank} works, attempt 1"))).then_some(())
     });
+    terraform.destroy().succeeded();
+    assert_same(&empty_but_for_the_set_up(), &holdings(&world));
+}
+
+#[test]
+fn the_queue_finds_twin_primes() {
+    let world = World::start();
+    let terraform = Terraform::copy_of(&world, &examples().join("queue"));
+    let applied = terraform.apply().succeeded();
+    assert!(applied.stdout.contains("status = \"succeeded\""), "{}", applied.text());
+    terraform.assert_settled();
+    let results = world.directory().join("results");
+    world.spawn(["queue", "results", "twins", "--to", results.to_str().expect("a plain path")]).succeeded();
+    let counted = std::fs::read_to_string(results.join("total/count.txt")).expect("a count");
+    assert_eq!(counted, "342\n", "pairs of twin primes of which the smaller one is below 20,000");
+    let workers = terraform.state("spawn_queue.twins")["outcomes"].as_object().cloned().expect("outcomes");
+    assert_eq!(workers.len(), 6);
     terraform.destroy().succeeded();
     assert_same(&empty_but_for_the_set_up(), &holdings(&world));
 }

@@ -17,6 +17,7 @@ mod lease;
 mod lifecycle;
 mod markets;
 mod places;
+mod queues;
 mod reaper;
 mod reaper_function;
 mod rerun;

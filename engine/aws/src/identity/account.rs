@@ -39,6 +39,12 @@ impl Account {
         Ok(Caller { account, arn })
     }
 
+    /// The account's id, known from elsewhere.
+    pub(crate) fn is(&self, account: &str) {
+        // Set already, it was set from an answer.
+        let _ = self.id.set(account.to_owned());
+    }
+
     /// The account's id, asked for only if it is not known.
     pub(crate) async fn id(&self) -> Result<&str> {
         if self.id.get().is_none() {

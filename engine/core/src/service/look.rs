@@ -64,6 +64,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
         status_reason,
         size,
         members: ranks.members(),
+        jobs: BTreeMap::new(),
         idle: None,
         tags_seen: tags_seen(&record, group.as_ref(), &instances),
         results_uri: fleet::results_uri(ledger, &record),

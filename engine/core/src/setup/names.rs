@@ -113,6 +113,7 @@ impl<'a> Names<'a> {
                     format!("{bucket}/{prefix}runs/*/ranks/*"),
                     format!("{bucket}/{prefix}runs/*/completions/*"),
                     format!("{bucket}/{prefix}runs/*/results/*"),
+                    format!("{bucket}/{prefix}runs/*/jobs/*"),
                     format!("{bucket}/{prefix}runs/*/stops/*"),
                     format!("{bucket}/{prefix}runs/*/notices/*"),
                 ],

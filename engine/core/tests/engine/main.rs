@@ -23,6 +23,7 @@ mod limits;
 mod markets;
 mod places;
 mod ports;
+mod queues;
 mod reaping;
 mod refreshing;
 mod requirements;

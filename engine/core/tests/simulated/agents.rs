@@ -181,7 +181,7 @@ impl State {
 
     fn agent_completes(&mut self, at: Timestamp, id: &str, agent: &Agent, exit: Exit) {
         self.agents.at_work.remove(id);
-        let off = matches!(exit, Exit::LeaseEnded | Exit::Idle) || agent.config.kind == FleetKind::JobArray;
+        let off = matches!(exit, Exit::LeaseEnded | Exit::Idle) || agent.config.kind.ends_with_command();
         let Some(rank) = agent.rank else {
             // Nothing was its to do.
             self.cloud.guest_off(at, id).expect("a machine that is on can be switched off");

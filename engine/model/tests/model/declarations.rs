@@ -5,19 +5,24 @@ use std::collections::BTreeSet;
 use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::idle::IdleSpec;
 use spawn_model::problem::Path;
+use spawn_model::queue::{JobReport, JobSpec, QueueReport, RetrySpec};
 use spawn_model::read::{FieldType, default_value};
 use spawn_model::rules::{TTL_DEFAULT, read_spec};
 use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec, Member};
 use spawn_model::value::Value;
 
 /// Every object that is declared, with those inside it.
-fn objects() -> [(&'static str, &'static [Field]); 5] {
+fn objects() -> [(&'static str, &'static [Field]); 9] {
     [
         ("fleet", FleetSpec::FIELDS),
         ("lease", LeaseSpec::FIELDS),
         ("idle", IdleSpec::FIELDS),
         ("report", FleetReport::FIELDS),
         ("member", Member::FIELDS),
+        ("job", JobSpec::FIELDS),
+        ("retry", RetrySpec::FIELDS),
+        ("outcome", JobReport::FIELDS),
+        ("queue", QueueReport::FIELDS),
     ]
 }
 

@@ -2,6 +2,7 @@
 
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::layout::{self, RunKeys};
+use spawn_model::queue::Outcome;
 
 #[test]
 fn keys_stay_where_they_are() {
@@ -19,6 +20,11 @@ fn keys_stay_where_they_are() {
         keys.completion(9999),
         keys.outcome(),
         keys.result(0, "a/b.png"),
+        keys.job_claim("fetch.1"),
+        keys.job_ended("fetch.1", Outcome::Succeeded),
+        keys.job_output("fetch.1", 2),
+        keys.job_result("fetch.1", 2, "a/b.png"),
+        keys.jobs_outcome(),
         layout::agent_key("5f"),
         layout::log_stream(&fleet, &run, 3),
         layout::role_name(&fleet),
@@ -37,6 +43,20 @@ fn a_rank_is_read_back_from_its_keys() {
     }
     for key in ["", "ranks/", "ranks/x.json", "ranks/1.txt"] {
         assert_eq!(layout::rank_of_key(key), None, "{key}");
+    }
+}
+
+#[test]
+fn a_job_is_read_back_from_its_keys() {
+    let keys = RunKeys::new(&FleetId::from_random([1; 8]), &RunId::from_random([2; 8]));
+    for job in ["a", "fetch.1", "x.json", "y.failed"] {
+        assert_eq!(layout::job_of_claim(&keys.job_claim(job)), Some(job));
+        for outcome in Outcome::ALL {
+            assert_eq!(layout::job_of_ended(&keys.job_ended(job, outcome)), Some((job, outcome)));
+        }
+    }
+    for key in ["", "jobs/ended/", "jobs/ended/a", "jobs/ended/a.well"] {
+        assert_eq!(layout::job_of_ended(key), None, "{key}");
     }
 }
 

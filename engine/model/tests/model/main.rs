@@ -4,6 +4,7 @@
 
 mod declarations;
 mod layout;
+mod queue;
 mod rules;
 mod spec;
 mod status;

@@ -282,6 +282,55 @@ fn what_an_instance_may_not_be() {
 }
 
 #[test]
+fn what_a_queue_may_not_be() {
+    let queue = |changes: serde_json::Value| {
+        let mut spec = json!({ "name": "n", "instance_types": ["t3.micro"], "jobs": { "a": { "command": ["true"] } } });
+        spec.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        Value::from(spec)
+    };
+    let job = |changes: serde_json::Value| {
+        let mut job = json!({ "command": ["true"] });
+        job.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+        queue(json!({ "jobs": { "a": job, "b": { "command": ["true"] } } }))
+    };
+    let waiting = |needs: serde_json::Value| {
+        let jobs = needs.as_object().unwrap().iter();
+        let jobs: serde_json::Map<_, _> =
+            jobs.map(|(name, needs)| (name.clone(), json!({ "command": ["true"], "depends_on": needs }))).collect();
+        queue(json!({ "jobs": jobs }))
+    };
+    assert_eq!(told(FleetKind::Queue, &queue(json!({}))), "");
+    assert_eq!(told(FleetKind::Queue, &waiting(json!({ "a": [], "b": ["a"], "c": ["a", "b"], "d": ["c", "a"] }))), "");
+    let cases = [
+        ("nothing but a name", json!({ "name": "n", "instance_types": ["t3.micro"] }).into()),
+        ("no worker", queue(json!({ "workers": 0 }))),
+        ("more than one schedule ends", queue(json!({ "workers": 1001 }))),
+        ("no job", queue(json!({ "jobs": {} }))),
+        ("what other fleets have", queue(json!({ "size": 3, "command": ["true"], "gang": true, "pre_stop": { "command": ["true"] } }))),
+        ("a stop", queue(json!({ "lease": { "on_expiry": "stop" } }))),
+        ("another way to go on", queue(json!({ "on_failure": "panic" }))),
+        ("names that are none", queue(json!({ "jobs": { "a/b": { "command": ["true"] }, "-c": { "command": ["true"] } } }))),
+        ("a job without a command", queue(json!({ "jobs": { "a": { "command": [] }, "b": {} } }))),
+        ("a misspelt field of a job", job(json!({ "depend_on": ["b"] }))),
+        ("a job that is not there", job(json!({ "depends_on": ["b", "c"] }))),
+        ("a job that is named twice", job(json!({ "depends_on": ["b", "b"] }))),
+        ("a job that waits for itself", waiting(json!({ "a": ["a"] }))),
+        ("jobs that wait for each other", waiting(json!({ "fetch": ["stats"], "clean": ["fetch"], "stats": ["clean"], "other": [] }))),
+        ("variables that are none", job(json!({ "env": { "SPAWN_JOB": "x" }, "params": { "A-B": "x" } }))),
+        ("no time at all", job(json!({ "timeout": "0s" }))),
+        ("a time that is none", job(json!({ "timeout": "soon" }))),
+        ("patterns that are none", job(json!({ "results": ["/etc/passwd", "../out", "raw/[", ""] }))),
+        ("tries that are none", job(json!({ "retry": { "attempts": 0, "base_delay": "2h", "jitter": 1.5, "backoff": "slowly" } }))),
+        ("a retry that says nothing", job(json!({ "retry": {} }))),
+    ];
+    insta::assert_snapshot!("queue_problems", table(FleetKind::Queue, &cases));
+    assert_eq!(
+        told(FleetKind::JobArray, &but(json!({ "jobs": { "a": { "command": ["true"] } } }))),
+        "  jobs: only a queue has jobs and workers. Make a queue, or leave jobs out\n"
+    );
+}
+
+#[test]
 fn what_a_service_may_not_be() {
     let service = |changes: serde_json::Value| {
         let mut spec = json!({ "name": "n", "size": 3, "instance_types": ["t3.micro"], "command": ["./serve"] });

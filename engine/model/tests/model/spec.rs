@@ -45,6 +45,12 @@ fn a_hash_follows_the_meaning_and_not_the_spelling() {
     assert_eq!(from_yaml(&reordered).hash(FleetKind::JobArray), hash);
 }
 
+fn from_yaml_jobs() -> spawn_model::queue::Jobs {
+    let written = "{ name: n, instance_types: [c7i.large], jobs: { a: { command: ['true'] } } }";
+    let json: serde_json::Value = serde_yaml_ng::from_str(written).unwrap();
+    read_spec(FleetKind::Queue, &json.into()).0.unwrap().jobs
+}
+
 #[test]
 fn every_field_counts_in_the_hash() {
     use spawn_model::hook::HookSpec;
@@ -52,7 +58,7 @@ fn every_field_counts_in_the_hash() {
 
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 27];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 30];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -85,9 +91,12 @@ fn every_field_counts_in_the_hash() {
     idle.lease.idle = from_yaml(&TILES.replace("20m", "20m, idle: { after: 5m }")).lease.idle;
     assert!(idle.lease.idle.is_some());
     assert_ne!(idle.hash(FleetKind::JobArray), hash, "idle");
+    others[26].workers = Some(2);
+    others[27].jobs = from_yaml_jobs();
+    others[28].on_failure = Some(spawn_model::queue::OnFailure::Continue);
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 26 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 29 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

@@ -14,7 +14,7 @@ use spawn_model::problem;
 use spawn_model::read::FieldType;
 use spawn_model::record::FleetRecord;
 use spawn_model::rules::read_spec;
-use spawn_model::spec::{FleetKind, FleetReport, FleetSpec, LeaseSpec};
+use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
 use spawn_model::value::Value;
 
@@ -250,8 +250,9 @@ impl FleetResource {
         }
         // What had stopped may have been started.
         let fleet = if fleet.status == Status::Stopped { engine.look(&id).await?.unwrap_or(fleet) } else { fleet };
-        let report = FleetReport { deadline: deadline.to_string(), ..fleet.report() };
-        Ok((state::with_report(planned, &report), Vec::new()))
+        let mut reported = state::reported(&fleet);
+        reported.insert("deadline".to_owned(), Value::String(deadline.to_string()));
+        Ok((state::where_unknown(planned, Value::Map(reported)), Vec::new()))
     }
 
     pub(super) async fn delete(&self, prior: &Value, private: Vec<u8>) -> ApplyResponse {
@@ -384,6 +385,8 @@ fn outcome_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let summary = format!("{}: {}", fleet.record.spec.name, fleet.status);
     let mut detail = vec![format!("{}.", messages::sentence(&fleet.status_reason))];
     detail.extend(fleet.notes.iter().take(8).map(|note| format!("{}.", messages::sentence(note))));
-    detail.push(format!("`spawn logs {}` shows the output.", fleet.record.spec.name));
+    let command = if fleet.record.kind == FleetKind::Queue { "queue logs" } else { "logs" };
+    let job = if fleet.record.kind == FleetKind::Queue { " JOB" } else { "" };
+    detail.push(format!("`spawn {command} {}{job}` shows the output.", fleet.record.spec.name));
     Some(Diagnostic::warning(summary, detail.join(" ")))
 }

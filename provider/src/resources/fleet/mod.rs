@@ -1,4 +1,4 @@
-//! What `spawn_instance`, `spawn_job_array` and `spawn_service` share: each is a fleet.
+//! What `spawn_instance`, `spawn_job_array`, `spawn_service` and `spawn_queue` share: each is a fleet.
 
 mod lifecycle;
 mod messages;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use spawn_model::field::{Change, Field, Presence};
+use spawn_model::queue::QueueReport;
 use spawn_model::read::FieldType;
 use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, FleetReport, Timeouts};
@@ -18,7 +19,7 @@ use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest
 
 /// Computed fields that an update leaves as they are; Read brings them up to date.
 const STABLE: &[&str] =
-    &["id", "run_id", "region", "status", "status_reason", "deadline", "image_id", "results_uri", "price_usd_per_hour", "members"];
+    &["id", "run_id", "region", "status", "status_reason", "deadline", "image_id", "results_uri", "price_usd_per_hour", "members", "outcomes"];
 
 /// The field that is Terraform's alone.
 const TIMEOUTS: Field = Field {
@@ -32,7 +33,9 @@ const TIMEOUTS: Field = Field {
 
 /// The fields of a resource of this kind: what the user writes, what spawn reports, and timeouts.
 pub(super) fn fields(kind: FleetKind) -> Vec<Field> {
-    kind.fields().chain(FleetReport::FIELDS.iter().copied()).chain([TIMEOUTS]).collect()
+    let of_jobs = if kind == FleetKind::Queue { QueueReport::FIELDS } else { &[] };
+    let reported = FleetReport::FIELDS.iter().chain(of_jobs).copied();
+    kind.fields().chain(reported).chain([TIMEOUTS]).collect()
 }
 
 /// The resource that a kind of fleet is.
@@ -41,6 +44,7 @@ const fn type_name(kind: FleetKind) -> &'static str {
         FleetKind::Instance => "spawn_instance",
         FleetKind::JobArray => "spawn_job_array",
         FleetKind::Service => "spawn_service",
+        FleetKind::Queue => "spawn_queue",
     }
 }
 

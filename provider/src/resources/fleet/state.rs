@@ -13,6 +13,9 @@ use spawn_model::value::Value;
 
 type Entries = BTreeMap<String, Value>;
 
+/// What is reported of a queue alone.
+const OUTCOMES: &str = "outcomes";
+
 /// The whole state of a fleet. `known` is what Terraform knew or planned: its spelling is kept where it means the same.
 pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, String>, known: &Value) -> Value {
     let mut spec = FleetSpec { files, ..fleet.record.spec.clone() };
@@ -26,7 +29,7 @@ pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, S
         spec.size = fleet.size;
     }
     let mut entries = of_spec(kind, &spec, known);
-    entries.extend(of_report(&fleet.report()));
+    entries.extend(reported(fleet));
     entries.insert("timeouts".to_owned(), known.get("timeouts").clone());
     Value::Map(entries)
 }
@@ -50,12 +53,10 @@ pub(super) fn of_record(record: &FleetRecord, deadline: String, planned: &Value)
         _ => Entries::new(),
     };
     entries.extend(of_report(&report));
+    if record.kind == FleetKind::Queue {
+        entries.insert(OUTCOMES.to_owned(), Value::Map(Entries::new()));
+    }
     Value::Map(entries)
-}
-
-/// What was planned, with what is reported in the place of what was not known.
-pub(super) fn with_report(planned: &Value, report: &FleetReport) -> Value {
-    where_unknown(planned, Value::Map(of_report(report)))
 }
 
 /// What was planned, with what came of it in the place of what was not known.
@@ -67,6 +68,15 @@ pub(super) fn where_unknown(planned: &Value, found: Value) -> Value {
         }
     }
     Value::Map(entries)
+}
+
+/// What spawn reports about a fleet.
+pub(super) fn reported(fleet: &Fleet) -> Entries {
+    let mut entries = of_report(&fleet.report());
+    if fleet.record.kind == FleetKind::Queue {
+        entries.insert(OUTCOMES.to_owned(), json(&fleet.jobs));
+    }
+    entries
 }
 
 fn of_report(report: &FleetReport) -> Entries {

@@ -16,6 +16,7 @@ use spawn_model::stopping::OnEnd;
 
 use crate::markets::{scarce, spot};
 use crate::places::with;
+use crate::queues::{drain, queue};
 use crate::rights::{BOUNDARY, bounded, entitled, entitling};
 use crate::services::{disarm, serve, service};
 use crate::simulated::World;
@@ -68,6 +69,10 @@ pub(super) enum Deed {
     Stop(OnEnd),
     /// Says that what was launched is stored.
     Acknowledge,
+    /// A queue of so many workers.
+    Drain(u32),
+    /// One of a queue's jobs is not to run.
+    CancelJob,
     /// A service, on spot.
     Serve(u32),
     /// A service, changed, run again or ended while it runs.
@@ -102,7 +107,13 @@ impl Deed {
     pub(super) async fn prepare(self) -> World {
         match self {
             Self::SetUp => World::new(),
-            Self::Launch(_) | Self::Kept(_) | Self::Serve(_) | Self::TearDown | Self::Widen => warm().await,
+            Self::Launch(_) | Self::Kept(_) | Self::Serve(_) | Self::Drain(_) | Self::TearDown | Self::Widen => warm().await,
+            Self::CancelJob => {
+                let world = warm().await;
+                drain(&world, 2).await;
+                world.pass(60).await;
+                world
+            }
             Self::Service(change) => {
                 let world = warm().await;
                 let record = serve(&world, &service(3, json!({}))).await;
@@ -198,9 +209,11 @@ impl Deed {
             Self::Start(_) => "start",
             Self::Stop(_) => "stop",
             Self::Acknowledge => "acknowledge",
+            Self::CancelJob => "job_cancel",
             Self::Launch(_)
             | Self::Kept(_)
             | Self::Serve(_)
+            | Self::Drain(_)
             | Self::Scatter(_)
             | Self::Mixed(_)
             | Self::Gang(_)
@@ -254,6 +267,8 @@ impl Deed {
                     started => started.map(drop),
                 }
             }
+            Self::Drain(workers) => engine.launch(FleetKind::Queue, &queue(workers, json!({})), &quiet).await.map(drop),
+            Self::CancelJob => engine.job_cancel(&engine.find("tiles").await?.record, "a").await.map(drop),
             Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
             Self::Service(change) => change.perform(engine).await,
             Self::End(_) | Self::EndAll(_) => end(engine).await,

@@ -55,6 +55,8 @@ enrol! {
     launching_what_stops: launch, Deed::Kept(OnEnd::Stop);
     launching_what_hibernates: launch, Deed::Kept(OnEnd::Hibernate);
     launching_a_service: launch, Deed::Serve(3);
+    launching_a_queue: launch, Deed::Drain(2);
+    cancelling_a_job: job_cancel, Deed::CancelJob;
     acknowledging: acknowledge, Deed::Acknowledge;
     extending: lease_change, Deed::Extend(3);
     shortening: lease_change, Deed::Shorten(3);

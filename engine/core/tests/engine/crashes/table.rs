@@ -8,6 +8,7 @@ use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::policies::Audience;
 use spawn_core::ports::Result;
+use spawn_core::queue::JobResult;
 use spawn_model::duration::Seconds;
 use spawn_model::record::Keeper;
 use spawn_model::spec::{FleetKind, FleetSpec};
@@ -19,9 +20,9 @@ use crate::simulated::view::assert_same;
 use crate::{array, launch, warm};
 
 /// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
-const READS: [&str; 18] = [
-    "check", "connect", "examine", "exec", "files", "find", "identify", "inspect", "list", "look", "output", "plan", "policy", "refresh",
-    "regions", "result", "results", "wait",
+const READS: [&str; 21] = [
+    "check", "connect", "examine", "exec", "files", "find", "identify", "inspect", "job_output", "job_result", "job_results", "list", "look",
+    "output", "plan", "policy", "refresh", "regions", "result", "results", "wait",
 ];
 
 /// The public operations of the engine: what its sources declare.
@@ -82,6 +83,13 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "identify" => engine.identify("tiles").await.map(drop),
         "examine" => engine.examine("tiles").await.map(drop),
         "inspect" => engine.inspect("tiles").await.map(drop),
+        // An array has no jobs, which is said without a look at anything.
+        "job_output" => engine.job_output(record, "a", None).await.map_or(Ok(()), |_| panic!("an array has a job")),
+        "job_result" => {
+            let none = JobResult { job: "a".to_owned(), attempt: 1, path: "none".to_owned() };
+            engine.job_result(record, &none).await.map(drop)
+        }
+        "job_results" => engine.job_results(record).await.map(drop),
         "list" => engine.list().await.map(drop),
         "look" => engine.look(&record.fleet).await.map(drop),
         "output" => engine.output(record, Timestamp::UNIX_EPOCH).await.map(drop),

@@ -1,0 +1,481 @@
+//! Lives of queues on virtual time: workers that are killed and suspended, answers that are lost, writes that arrive late.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use spawn_model::ids::InstanceId;
+use spawn_model::problem::Path;
+use spawn_model::queue::{JobClaim, JobExit, JobSpec, Jobs, LOST_MAX, OnFailure, Outcome, Progress, Standing};
+use spawn_model::read::FieldType;
+use spawn_model::value::Value;
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, LocalSet, spawn_local};
+use tokio::time::{Instant, sleep};
+
+use super::{Drained, INTERVAL, Ran, Runner, Store, Worker};
+use crate::claims::{Claims, Found};
+use crate::failure::{Class, Failure};
+
+/// How many lives a test run lives, and from which seed.
+const SEEDS: (u64, u64) = (1, 500);
+/// No queue here takes longer, whatever happens to it.
+const LONGEST: Duration = Duration::from_secs(4 * 3600);
+/// How long what runs may go on beside its successor on a machine that was suspended: it has to notice first.
+const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Random numbers, the same for the same seed.
+#[derive(Clone)]
+struct Dice(Rc<Cell<u64>>);
+
+impl Dice {
+    fn new(seed: u64) -> Self {
+        Self(Rc::new(Cell::new(seed)))
+    }
+
+    /// A number below `below` (SplitMix64).
+    fn below(&self, below: u64) -> u64 {
+        self.0.set(self.0.get().wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let mut z = self.0.get();
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+
+    fn one_in(&self, chance: u64) -> bool {
+        self.below(chance) == 0
+    }
+
+    fn between_ms(&self, least: u64, most: u64) -> Duration {
+        Duration::from_millis(least + self.below(most - least))
+    }
+}
+
+/// What is in the bucket, and what has happened.
+struct World {
+    started: Instant,
+    claims: RefCell<BTreeMap<String, (JobClaim, u64, Instant)>>,
+    told: RefCell<BTreeMap<String, Outcome>>,
+    tags: Cell<u64>,
+    /// When each attempt's command began and ended, and whether its machine was suspended meanwhile.
+    runs: RefCell<Vec<Run>>,
+    violations: RefCell<Vec<String>>,
+    requests: Cell<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Run {
+    job: String,
+    began: Instant,
+    ended: Option<Instant>,
+    was_suspended: bool,
+}
+
+impl World {
+    fn new() -> Rc<Self> {
+        Rc::new(Self {
+            started: Instant::now(),
+            claims: RefCell::default(),
+            told: RefCell::default(),
+            tags: Cell::default(),
+            runs: RefCell::default(),
+            violations: RefCell::default(),
+            requests: Cell::default(),
+        })
+    }
+
+    fn write(&self, job: &str, tag: Option<&str>, claim: &JobClaim) -> Result<String, Failure> {
+        let mut claims = self.claims.borrow_mut();
+        let there = claims.get(job);
+        if there.map(|(_, tag, _)| tag.to_string()).as_deref() != tag {
+            return Err(Failure::new(Class::Taken, "taken"));
+        }
+        if let Some((JobClaim { standing: Standing::Ended { outcome }, .. }, ..)) = there {
+            self.violations.borrow_mut().push(format!("{job} had {} and is written again", outcome.word()));
+        }
+        self.tags.set(self.tags.get() + 1);
+        claims.insert(job.to_owned(), (claim.clone(), self.tags.get(), Instant::now()));
+        Ok(self.tags.get().to_string())
+    }
+}
+
+/// The bucket as one machine reaches it.
+#[derive(Clone)]
+struct Door {
+    world: Rc<World>,
+    dice: Dice,
+    /// One call in so many goes wrong; none if it is 0.
+    trouble: u64,
+}
+
+impl Door {
+    async fn call<T: 'static>(&self, act: impl FnOnce(&World) -> Result<T, Failure> + 'static) -> Result<T, Failure> {
+        self.world.requests.set(self.world.requests.get() + 1);
+        sleep(self.dice.between_ms(5, 120)).await;
+        if self.trouble == 0 || !self.dice.one_in(self.trouble) {
+            let answer = act(&self.world);
+            sleep(self.dice.between_ms(5, 60)).await;
+            return answer;
+        }
+        let lost = || Err(Failure::new(Class::Transient, "no answer"));
+        match self.dice.below(4) {
+            // It never arrives.
+            0 => sleep(self.dice.between_ms(100, 10_000)).await,
+            // It does, and the answer is lost.
+            1 => drop(act(&self.world)),
+            // It arrives when nobody waits for it any more.
+            2 => {
+                let (world, late) = (Rc::clone(&self.world), self.dice.between_ms(100, 30_000));
+                spawn_local(async move {
+                    sleep(late).await;
+                    drop(act(&world));
+                });
+                sleep(self.dice.between_ms(100, 10_000)).await;
+            }
+            _ => {
+                sleep(self.dice.between_ms(1_000, 50_000)).await;
+                return act(&self.world);
+            }
+        }
+        lost()
+    }
+}
+
+impl Claims<str, JobClaim> for Door {
+    async fn read(&self, job: &str) -> Result<Found<JobClaim>, Failure> {
+        let job = job.to_owned();
+        self.call(move |world| {
+            let claims = world.claims.borrow();
+            let (claim, tag, written) = claims.get(&job).ok_or_else(|| Failure::new(Class::NotFound, "nobody"))?;
+            // S3 tells whole seconds.
+            let second = |at: &Instant| (*at - world.started).as_secs();
+            let age = Duration::from_secs(second(&Instant::now()) - second(written));
+            Ok(Found { claim: claim.clone(), tag: tag.to_string(), age: Some(age) })
+        })
+        .await
+    }
+
+    async fn make(&self, job: &str, claim: &JobClaim) -> Result<String, Failure> {
+        let (job, claim) = (job.to_owned(), claim.clone());
+        self.call(move |world| world.write(&job, None, &claim)).await
+    }
+
+    async fn replace(&self, job: &str, tag: &str, claim: &JobClaim) -> Result<String, Failure> {
+        let (job, tag, claim) = (job.to_owned(), tag.to_owned(), claim.clone());
+        self.call(move |world| world.write(&job, Some(&tag), &claim)).await
+    }
+}
+
+impl Store for Door {
+    async fn ended(&self) -> Result<Vec<(String, Outcome)>, Failure> {
+        self.call(|world| Ok(world.told.borrow().iter().map(|(job, outcome)| (job.clone(), *outcome)).collect())).await
+    }
+
+    async fn begun(&self) -> Result<Vec<String>, Failure> {
+        self.call(|world| Ok(world.claims.borrow().keys().cloned().collect())).await
+    }
+
+    async fn tell_ended(&self, job: &str, outcome: Outcome) -> Result<(), Failure> {
+        let job = job.to_owned();
+        self.call(move |world| {
+            if let Some(before) = world.told.borrow_mut().insert(job.clone(), outcome).filter(|before| *before != outcome) {
+                world.violations.borrow_mut().push(format!("{job} is told to have {} and {}", before.word(), outcome.word()));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn boot_time(&self) -> Duration {
+        Instant::now() - self.world.started
+    }
+}
+
+/// What the jobs do: how long each attempt takes, and the exit codes of those that come to an end, one after the other.
+type Script = BTreeMap<String, (Duration, Vec<i32>)>;
+
+/// A machine: what runs on it stops with it.
+struct Machine {
+    world: Rc<World>,
+    script: Rc<Script>,
+    ending: Rc<Notify>,
+    is_ending: Rc<Cell<bool>>,
+}
+
+/// Has a run end however its machine does.
+struct Running<'a>(&'a World, usize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.runs.borrow_mut()[self.1].ended = Some(Instant::now());
+    }
+}
+
+impl Runner for Machine {
+    async fn run(&self, job: &str, _attempt: u32, given_up: impl Future<Output = ()>) -> Ran {
+        let counted = |world: &World| {
+            let claims = world.claims.borrow();
+            claims[job].0.attempts.iter().filter(|attempt| attempt.exit.as_ref().is_some_and(JobExit::counts)).count()
+        };
+        let (takes, codes) = &self.script[job];
+        let index = self.world.runs.borrow().len();
+        self.world.runs.borrow_mut().push(Run { job: job.to_owned(), began: Instant::now(), ended: None, was_suspended: false });
+        let running = Running(&self.world, index);
+        let exit = tokio::select! {
+            () = sleep(*takes) => {
+                let code = codes.get(counted(&self.world)).copied().unwrap_or(0);
+                JobExit::Code { code }
+            }
+            () = self.ending() => JobExit::Interrupted,
+            () = given_up => JobExit::Interrupted,
+        };
+        drop(running);
+        Ran { exit, ended_at: Timestamp::UNIX_EPOCH, results: Vec::new(), notes: Vec::new() }
+    }
+
+    async fn ending(&self) {
+        while !self.is_ending.get() {
+            self.ending.notified().await;
+        }
+        self.ending.notify_one();
+    }
+}
+
+/// A future that makes no progress while its machine is suspended.
+struct Suspendable<F> {
+    inner: Pin<Box<F>>,
+    is_suspended: Rc<Cell<bool>>,
+    resumed: Rc<Notify>,
+    waiting: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+impl<F: Future> Future for Suspendable<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        while self.is_suspended.get() {
+            let resumed = Rc::clone(&self.resumed);
+            let waiting = self.waiting.get_or_insert_with(|| Box::pin(async move { resumed.notified().await }));
+            if waiting.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
+            }
+            self.waiting = None;
+        }
+        self.inner.as_mut().poll(context)
+    }
+}
+
+struct Hands {
+    task: JoinHandle<Drained>,
+    is_suspended: Rc<Cell<bool>>,
+    resumed: Rc<Notify>,
+    ending: Rc<Notify>,
+    is_ending: Rc<Cell<bool>>,
+}
+
+struct Life {
+    jobs: Rc<Jobs>,
+    script: Rc<Script>,
+    on_failure: OnFailure,
+    workers: u32,
+}
+
+impl Life {
+    /// Some jobs, most of which depend on earlier ones; some fail at first, some for good.
+    fn random(dice: &Dice, on_failure: OnFailure) -> Self {
+        let count = 3 + dice.below(8);
+        let name = |index: u64| format!("job-{index}");
+        let (mut jobs, mut script) = (Jobs::new(), Script::new());
+        for index in 0..count {
+            let needed: Vec<String> = (0..index).filter(|_| dice.one_in(4)).map(name).collect();
+            let attempts = 1 + dice.below(3);
+            let job = serde_json::json!({
+                "command": ["true"], "depends_on": needed,
+                "retry": { "attempts": attempts, "base_delay": format!("{}s", dice.below(40)) },
+            });
+            jobs.insert(name(index), JobSpec::read(&Value::from(job), &Path::default(), &mut Vec::new()).expect("a job"));
+            let failures = if dice.one_in(3) { dice.below(attempts + 1) } else { 0 };
+            script.insert(name(index), (dice.between_ms(10, 90_000), vec![3; usize::try_from(failures).expect("few")]));
+        }
+        Self { jobs: Rc::new(jobs), script: Rc::new(script), on_failure, workers: 1 + u32::try_from(dice.below(5)).expect("few") }
+    }
+
+    fn start(&self, world: &Rc<World>, dice: &Dice, rank: u32, generation: u32, trouble: u64) -> Hands {
+        let (is_suspended, resumed) = (Rc::new(Cell::new(false)), Rc::new(Notify::new()));
+        let (ending, is_ending) = (Rc::new(Notify::new()), Rc::new(Cell::new(false)));
+        let door = Door { world: Rc::clone(world), dice: dice.clone(), trouble };
+        let machine = Machine {
+            world: Rc::clone(world),
+            script: Rc::clone(&self.script),
+            ending: Rc::clone(&ending),
+            is_ending: Rc::clone(&is_ending),
+        };
+        let (jobs, on_failure, size) = (Rc::clone(&self.jobs), self.on_failure, self.workers);
+        let inner = Box::pin(async move {
+            let instance_id = InstanceId(format!("i-{rank}-{generation}"));
+            let (store, runner) = (&door, &machine);
+            let worker = Worker { store, runner, jobs: &jobs, on_failure, instance_id: &instance_id, rank, size, interval: INTERVAL };
+            worker.drain().await
+        });
+        let task = spawn_local(Suspendable { inner, is_suspended: Rc::clone(&is_suspended), resumed: Rc::clone(&resumed), waiting: None });
+        Hands { task, is_suspended, resumed, ending, is_ending }
+    }
+
+    /// How each job ends if nothing goes wrong with machines, but for what was lost with so many that it counts as failed; nothing if it is never begun.
+    /// Only where no failure stops the others.
+    fn expected(&self, claims: &BTreeMap<String, (JobClaim, u64, Instant)>) -> BTreeMap<String, Option<Outcome>> {
+        let lost = |job: &str| {
+            let attempts = claims.get(job).map(|(claim, ..)| claim.attempts.as_slice()).unwrap_or_default();
+            attempts.iter().filter(|attempt| attempt.exit == Some(JobExit::Lost)).count()
+        };
+        let mut progress = Progress::new(&self.jobs, OnFailure::Continue);
+        loop {
+            let next = progress.ready().next().map(str::to_owned);
+            let Some(job) = next else { break };
+            let attempts = self.jobs[&job].retry.as_ref().map_or(1, |retry| retry.attempts as usize);
+            let ends_well = self.script[&job].1.len() < attempts && lost(&job) < LOST_MAX;
+            let outcome = if ends_well { Outcome::Succeeded } else { Outcome::Failed };
+            progress.end(&job, outcome);
+        }
+        self.jobs.keys().map(|job| (job.clone(), progress.outcome(job))).collect()
+    }
+
+    /// Lives it, with so many blows to machines; says what went wrong.
+    async fn live(&self, dice: &Dice, trouble: u64, blows: u64) -> (Rc<World>, Vec<String>) {
+        let world = World::new();
+        let mut hands: Vec<Hands> = (0..self.workers).map(|rank| self.start(&world, dice, rank, 0, trouble)).collect();
+        let mut generation = 0;
+        for _ in 0..blows {
+            sleep(dice.between_ms(10, 60_000)).await;
+            let at = usize::try_from(dice.below(u64::from(self.workers))).expect("few");
+            if hands[at].task.is_finished() {
+                continue;
+            }
+            match dice.below(3) {
+                0 => hands[at].task.abort(),
+                1 => {
+                    hands[at].is_ending.set(true);
+                    hands[at].ending.notify_one();
+                    let ended = tokio::time::timeout(Duration::from_secs(120), &mut hands[at].task).await;
+                    if ended.is_err() {
+                        hands[at].task.abort();
+                    }
+                }
+                _ => {
+                    self.suspend(&world, &hands[at]);
+                    sleep(dice.between_ms(10, 200_000)).await;
+                    hands[at].is_suspended.set(false);
+                    hands[at].resumed.notify_one();
+                    continue;
+                }
+            }
+            generation += 1;
+            let rank = u32::try_from(at).expect("few");
+            hands[at] = self.start(&world, dice, rank, generation, trouble);
+        }
+        let over = async {
+            for hand in &mut hands {
+                assert_eq!((&mut hand.task).await.expect("a worker"), Drained::Over);
+            }
+        };
+        if tokio::time::timeout(LONGEST, over).await.is_err() {
+            world.violations.borrow_mut().push("it does not come to its end".to_owned());
+        }
+        let problems = self.problems(&world);
+        (world, problems)
+    }
+
+    fn suspend(&self, world: &World, hands: &Hands) {
+        hands.is_suspended.set(true);
+        // What runs at this moment may run on it; whose it is nobody need know.
+        for run in world.runs.borrow_mut().iter_mut().filter(|run| run.ended.is_none()) {
+            run.was_suspended = true;
+        }
+    }
+
+    fn problems(&self, world: &World) -> Vec<String> {
+        let mut problems = world.violations.borrow().clone();
+        let claims = world.claims.borrow();
+        let outcome = |job: &str| match claims.get(job).map(|(claim, ..)| &claim.standing) {
+            Some(Standing::Ended { outcome }) => Some(*outcome),
+            _ => None,
+        };
+        if self.on_failure == OnFailure::Continue {
+            for (job, expected) in self.expected(&claims) {
+                if outcome(&job) != expected {
+                    problems.push(format!("{job} came to {:?} and not to {expected:?}", outcome(&job)));
+                }
+            }
+        } else {
+            problems.extend(claims.keys().filter(|job| outcome(job).is_none()).map(|job| format!("{job} was begun and left")));
+        }
+        let runs = world.runs.borrow();
+        for run in runs.iter() {
+            let needed = self.jobs[&run.job].depends_on.iter();
+            problems.extend(needed.filter(|job| outcome(job) != Some(Outcome::Succeeded)).map(|job| format!("{} ran without {job}", run.job)));
+            let beside = runs.iter().filter(|other| other.job == run.job && other.began > run.began);
+            for other in beside {
+                let together = run.ended.map_or(Duration::MAX, |ended| ended.saturating_duration_since(other.began));
+                let may = if run.was_suspended { None } else { Some(NOTICED_WITHIN) };
+                if may.is_some_and(|most| together > most) {
+                    problems.push(format!("{} ran twice at once for {together:?}", run.job));
+                }
+            }
+        }
+        problems
+    }
+}
+
+fn live(seed: u64) -> (u64, Vec<String>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    LocalSet::new().block_on(&runtime, async {
+        let dice = Dice::new(seed);
+        let on_failure = if dice.one_in(3) { OnFailure::Stop } else { OnFailure::Continue };
+        let life = Life::random(&dice, on_failure);
+        let trouble = [0, 8, 30][usize::try_from(dice.below(3)).expect("few")];
+        let blows = dice.below(8);
+        let (world, problems) = life.live(&dice, trouble, blows).await;
+        (world.requests.get(), problems)
+    })
+}
+
+/// `SPAWN_QUEUE_SEEDS=FROM..TO` lives others.
+#[test]
+fn whatever_happens_every_job_ends_once_and_as_it_should() {
+    let asked = std::env::var("SPAWN_QUEUE_SEEDS").ok();
+    let asked = asked.as_deref().and_then(|text| text.split_once("..")).map(|(from, to)| (from.parse().unwrap(), to.parse().unwrap()));
+    let (from, to) = asked.unwrap_or(SEEDS);
+    for seed in from..to {
+        let (_, problems) = live(seed);
+        assert!(problems.is_empty(), "SPAWN_QUEUE_SEEDS={seed}..{}: {problems:#?}", seed + 1);
+    }
+}
+
+/// The store is no judge that always says yes: of a worker that does not heed the tags, and of one that goes on beside its successor, it tells.
+#[test]
+fn the_world_sees_what_is_wrong() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    LocalSet::new().block_on(&runtime, async {
+        let life = Life::random(&Dice::new(3), OnFailure::Continue);
+        let world = World::new();
+        let job = life.jobs.keys().next().expect("a job").clone();
+        let first = JobClaim::first(&InstanceId("i-a".to_owned()), 0, Timestamp::UNIX_EPOCH);
+        let done = first.clone().ended(&life.jobs[&job], JobExit::Code { code: 0 }, None, 0.0);
+        let tag = world.write(&job, None, &first).expect("a claim");
+        assert!(world.write(&job, None, &first).is_err() && world.write(&job, Some("0"), &first).is_err());
+        let tag = world.write(&job, Some(&tag), &done).expect("its end");
+        world.write(&job, Some(&tag), &first).expect("a write");
+        let now = Instant::now();
+        let run = |began: u64, ended: u64| {
+            let at = |seconds| now + Duration::from_secs(seconds);
+            Run { job: job.clone(), began: at(began), ended: Some(at(ended)), was_suspended: false }
+        };
+        world.runs.borrow_mut().extend([run(0, 10), run(5, 20)]);
+        let problems = life.problems(&world).join("\n");
+        assert!(problems.contains("written again") && problems.contains("twice at once") && problems.contains("came to"), "{problems}");
+    });
+}
