@@ -148,7 +148,11 @@ async fn stop_unit(unit: &str) -> bool {
 
 /// Which process something is that was started under a name, as long as it is not known to have ended.
 pub(crate) fn pid(state: &State, name: &str) -> Option<u32> {
-    std::fs::read_to_string(report_path(state, name)).ok()?.strip_prefix(STARTED)?.lines().next()?.trim().parse().ok()
+    let report = std::fs::read_to_string(report_path(state, name)).ok()?;
+    let mut lines = report.strip_prefix(STARTED)?.lines();
+    let process = lines.next()?.trim().parse().ok()?;
+    // How it ended is on the next line.
+    lines.next().is_none().then_some(process)
 }
 
 fn report_path(state: &State, name: &str) -> PathBuf {

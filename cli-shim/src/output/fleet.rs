@@ -267,7 +267,6 @@ fn parsed(at: Option<&String>) -> Option<Timestamp> {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
 
     use spawn_model::ids::{FleetId, InstanceId, RunId};
     use spawn_model::record::{BootImage, FleetRecord, SCHEMA};

@@ -204,6 +204,13 @@ pub const CODES: &[Code] = &[
         "Change the field as the message says.",
     ),
     code(
+        "JobBusy",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The worker of a job wrote its record each time between looking and cancelling.",
+        "Cancel it again; `spawn queue status NAME` shows how it is.",
+    ),
+    code(
         "LeaseInPast",
         &[Class::Invalid],
         Left::Unchanged,
@@ -295,6 +302,13 @@ pub const CODES: &[Code] = &[
         "Import the public key with `aws ec2 import-key-pair`, or leave `ssh_key` out.",
     ),
     code(
+        "NoOutput",
+        &[Class::NotFound],
+        Left::Unchanged,
+        "No output is kept of that attempt of the job: it has not ended, or there was none, or its machine was lost before it could be kept.",
+        "`spawn queue status NAME` shows the attempts; what runs is in `spawn logs -f NAME`.",
+    ),
+    code(
         "NoPolicy",
         &[Class::Invalid],
         Left::Nothing,
@@ -321,6 +335,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "The profile that a setting names is in none of the shared AWS configuration files.",
         "Name one that is there, which the message lists, or leave the setting out: the provider's `profile`, `--profile` or `AWS_PROFILE`.",
+    ),
+    code(
+        "NoQueue",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The fleet is none whose jobs could be looked at: only a queue has jobs.",
+        "`spawn status NAME` shows what it is; `spawn ls` lists all fleets with their kinds.",
     ),
     code(
         "NoRegion",
@@ -364,6 +385,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "No fleet of this account and region has that id or name. One that was ended for good has given its name back, and its id leads only to what it left, unless that was deleted with it.",
         "`spawn ls` lists the fleets of a region; `--region` or `AWS_REGION` chooses another. `spawn results`, `logs` and `status` take the id of a fleet that was ended.",
+    ),
+    code(
+        "NoSuchJob",
+        &[Class::NotFound],
+        Left::Unchanged,
+        "The queue has no job of that name.",
+        "`spawn queue status NAME` lists its jobs.",
     ),
     code(
         "NoSuchRank",
@@ -472,6 +500,13 @@ pub const CODES: &[Code] = &[
         Left::Unchanged,
         "A result's name would lead out of the directory that results are written to.",
         "Fetch that one with the aws command, if it is wanted; the machine that wrote it is not to be trusted.",
+    ),
+    code(
+        "ResultsOfJobs",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "The fleet is a queue, whose results are those of its jobs and not of its ranks.",
+        "`spawn queue results NAME` lists and fetches them.",
     ),
     code(
         "RoleNotReady",
