@@ -179,7 +179,9 @@ fn a_job_that_is_another_machine_s_by_now_is_ended() {
 /// Somebody else may have it by then, and would not be known.
 #[test]
 fn who_is_not_heard_ends_what_it_runs() {
-    let world = worker(json!({ "a": { "command": shell("test $SPAWN_ATTEMPT = 1 || exit 0; exec 2>/dev/null; echo $$; while true; do sleep 0.05; done") } }));
+    let world = worker(
+        json!({ "a": { "command": shell("test $SPAWN_ATTEMPT = 1 || exit 0; exec 2>/dev/null; echo $$; while true; do sleep 0.05; done") } }),
+    );
     let child = world.start_with(&["--claim-interval", "1"]);
     let process = process(&world);
     world.cloud.fail("PUT", &world.keys.job_claim("a"), 503, "SlowDown", 8);
@@ -192,7 +194,8 @@ fn who_is_not_heard_ends_what_it_runs() {
 
 #[test]
 fn a_job_without_signs_of_life_is_taken_over_and_no_other() {
-    let world = worker(json!({ "a": { "command": ["true"] }, "b": { "command": ["true"] }, "c": { "command": ["true"], "depends_on": ["b"] } }));
+    let world =
+        worker(json!({ "a": { "command": ["true"] }, "b": { "command": ["true"] }, "c": { "command": ["true"], "depends_on": ["b"] } }));
     of_another(&world, "a");
     world.cloud.age(&world.keys.job_claim("a"), 61);
     let held = of_another(&world, "b");
@@ -256,7 +259,8 @@ fn a_machine_that_ends_gives_its_job_back() {
 
 #[test]
 fn a_job_that_is_cancelled_ends_and_the_others_go_on() {
-    let world = worker(json!({ "a": { "command": shell(WORK) }, "b": { "command": ["true"], "depends_on": ["a"] }, "z": { "command": ["true"] } }));
+    let world =
+        worker(json!({ "a": { "command": shell(WORK) }, "b": { "command": ["true"], "depends_on": ["a"] }, "z": { "command": ["true"] } }));
     let child = world.start_with(&["--claim-interval", "1"]);
     let process = process(&world);
     write(&world, "a", &claim(&world, "a").cancel());

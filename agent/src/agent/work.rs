@@ -332,6 +332,13 @@ impl Agent {
             endpoints: &environment::endpoints(),
         };
         let env = environment::make(&facts);
-        Ok(Job { argv: argv.to_vec(), env, directory: directory.to_owned(), uses_aws: ready.payload.uses_aws, grace: workload::GRACE, limit: None })
+        Ok(Job {
+            argv: argv.to_vec(),
+            env,
+            directory: directory.to_owned(),
+            uses_aws: ready.payload.uses_aws,
+            grace: workload::GRACE,
+            limit: None,
+        })
     }
 }

@@ -416,7 +416,8 @@ impl Life {
         let runs = world.runs.borrow();
         for run in runs.iter() {
             let needed = self.jobs[&run.job].depends_on.iter();
-            problems.extend(needed.filter(|job| outcome(job) != Some(Outcome::Succeeded)).map(|job| format!("{} ran without {job}", run.job)));
+            problems
+                .extend(needed.filter(|job| outcome(job) != Some(Outcome::Succeeded)).map(|job| format!("{} ran without {job}", run.job)));
             let beside = runs.iter().filter(|other| other.job == run.job && other.began > run.began);
             for other in beside {
                 let together = run.ended.map_or(Duration::MAX, |ended| ended.saturating_duration_since(other.began));

@@ -153,9 +153,7 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
     fn choose(&self, known: &Known) -> Option<String> {
         let now = self.store.boot_time();
         let is_stopped = known.progress.is_stopped();
-        let may = |job: &&str| {
-            known.not_before.get(*job).is_none_or(|at| *at <= now) && (!is_stopped || known.begun.contains(*job))
-        };
+        let may = |job: &&str| known.not_before.get(*job).is_none_or(|at| *at <= now) && (!is_stopped || known.begun.contains(*job));
         let mut open = known.progress.ready().filter(may);
         let mut others: Option<(u64, &str)> = None;
         open.find(|job| {

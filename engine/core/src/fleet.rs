@@ -150,9 +150,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         ledger.batches(fleet, &record.run),
         told(aws, look, &record),
         ledger.completions(fleet, &record.run, size),
-        async {
-            if queue::is_queue(&record) { queue::told(ledger, &record).await.map(Some) } else { Ok(None) }
-        },
+        async { if queue::is_queue(&record) { queue::told(ledger, &record).await.map(Some) } else { Ok(None) } },
     )?;
     let (instances, around) = match told {
         Told::Itself(instances, around) => (instances, around),
@@ -234,7 +232,11 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances, now)).collect(),
         lease_faults: around.lease_faults(&record, deadline, now),
         unseen: around.unseen,
-        notes: completions.iter().flat_map(|completion| notes(completion, size)).chain(told_of_jobs.iter().flat_map(queue::Told::notes)).collect(),
+        notes: completions
+            .iter()
+            .flat_map(|completion| notes(completion, size))
+            .chain(told_of_jobs.iter().flat_map(queue::Told::notes))
+            .collect(),
         alive,
         ended_at,
         record,

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::try_join;
 use spawn_model::error::{Class, Error};
-use spawn_model::queue::{JobClaim, JobExit, JobReport, JobState, OnFailure, Outcome, Progress, Standing, Workers, job_states, queue_status};
+use spawn_model::queue::{
+    JobClaim, JobExit, JobReport, JobState, OnFailure, Outcome, Progress, Standing, Workers, job_states, queue_status,
+};
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetKind;
 use spawn_model::status::{Dates, Status};

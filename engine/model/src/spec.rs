@@ -232,10 +232,7 @@ impl FleetKind {
     /// The fields a user may write for this kind.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         FleetSpec::FIELDS.iter().copied().filter_map(move |field| match (self, field.name) {
-            (
-                Self::Queue,
-                "size" | "min_size" | "gang" | "placement" | "command" | "pre_stop" | "checkpoint" | "peer_notice",
-            )
+            (Self::Queue, "size" | "min_size" | "gang" | "placement" | "command" | "pre_stop" | "checkpoint" | "peer_notice")
             | (Self::Instance | Self::JobArray | Self::Service, "workers" | "jobs" | "on_failure")
             | (Self::Instance, "size" | "min_size" | "peer_notice")
             | (Self::Service, "min_size" | "gang" | "placement") => None,

@@ -55,7 +55,7 @@ fn a_queue_is_a_fleet_of_its_workers_whose_jobs_say_how_it_is() {
         assert!(engine.job_cancel(&record, "a").await.unwrap(), "asking twice is asking once");
         assert_eq!(told(&found().await), "running: 2 of 3 jobs have ended (a cancelled, b skipped, c pending)");
         let unknown = engine.job_cancel(&record, "z").await.unwrap_err();
-        assert_eq!(unknown.to_string(), "tiles has no job \"z\"");
+        assert_eq!(unknown.message, "tiles has no job \"z\"");
 
         world.pass(25 * 60).await;
         let over = found().await;

@@ -117,7 +117,7 @@ fn the_boundary_is_kept_until_it_is_changed() {
             assert_eq!((error.class, error.code.as_str()), (Class::Invalid, "BadBoundary"));
         }
         // Longer than a parameter of Systems Manager may be, and short enough for a policy.
-        let wide = json!({ "Statement": { "Effect": "Allow", "Action": vec!["sqs:SendMessage"; 230], "Resource": "*" } }).to_string();
+        let wide = json!({ "Statement": { "Effect": "Allow", "Action": vec!["sqs:SendMessage"; 225], "Resource": "*" } }).to_string();
         world.engine().setup(&bounded(&wide), &Operation::quiet()).await.unwrap();
         assert!(wide.len() > 4096 && world.state().parameters.values().all(|value| value.len() < 4096));
         let long = json!({ "Statement": { "Effect": "Allow", "Action": vec!["sqs:SendMessage"; 500], "Resource": "*" } }).to_string();

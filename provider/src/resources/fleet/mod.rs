@@ -18,8 +18,19 @@ use crate::provider::Session;
 use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource};
 
 /// Computed fields that an update leaves as they are; Read brings them up to date.
-const STABLE: &[&str] =
-    &["id", "run_id", "region", "status", "status_reason", "deadline", "image_id", "results_uri", "price_usd_per_hour", "members", "outcomes"];
+const STABLE: &[&str] = &[
+    "id",
+    "run_id",
+    "region",
+    "status",
+    "status_reason",
+    "deadline",
+    "image_id",
+    "results_uri",
+    "price_usd_per_hour",
+    "members",
+    "outcomes",
+];
 
 /// The field that is Terraform's alone.
 const TIMEOUTS: Field = Field {

@@ -21,8 +21,27 @@ use crate::{array, launch, warm};
 
 /// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
 const READS: [&str; 21] = [
-    "check", "connect", "examine", "exec", "files", "find", "identify", "inspect", "job_output", "job_result", "job_results", "list", "look",
-    "output", "plan", "policy", "refresh", "regions", "result", "results", "wait",
+    "check",
+    "connect",
+    "examine",
+    "exec",
+    "files",
+    "find",
+    "identify",
+    "inspect",
+    "job_output",
+    "job_result",
+    "job_results",
+    "list",
+    "look",
+    "output",
+    "plan",
+    "policy",
+    "refresh",
+    "regions",
+    "result",
+    "results",
+    "wait",
 ];
 
 /// The public operations of the engine: what its sources declare.
