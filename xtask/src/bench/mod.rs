@@ -4,6 +4,7 @@ mod agent;
 mod calls;
 mod lease;
 mod provider;
+mod queue;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -35,6 +36,8 @@ pub(crate) fn bench(built: bool) -> Result<()> {
     agent::agent(&programs, &directory, &mut rows)?;
     say("A thousand members whose only end is the schedule");
     lease::hand_3(&programs, &directory, &mut rows)?;
+    say("A queue of small jobs on eight workers");
+    queue::drain(&programs, &directory, &mut rows)?;
     say("What virtual time measures: launching and ending many, and a storm of faults");
     rows.extend(limits::rows(&workspace)?);
     print(&rows);

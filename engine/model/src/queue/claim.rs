@@ -283,7 +283,7 @@ mod tests {
             (JobExit::Interrupted, "0"),
             (JobExit::Lost, "0"),
         ] {
-            assert_eq!(standings(&never, &[exit.clone()], 0.0), [expected], "{exit:?}");
+            assert_eq!(standings(&never, std::slice::from_ref(&exit), 0.0), [expected], "{exit:?}");
         }
         let doubling = job(json!({ "attempts": 6, "base_delay": "2s", "max_delay": "9s" }));
         assert_eq!(standings(&doubling, &vec![code(1); 6], 0.0), ["2000", "4000", "8000", "9000", "9000", "failed"]);
