@@ -241,6 +241,9 @@ impl Agent {
             self.watch_idleness();
             return self.stay(&hooks).await;
         }
+        if self.config.kind == FleetKind::Queue {
+            self.end_earlier_job().await;
+        }
         let ready = tokio::select! {
             biased;
             ending = self.endings.any() => return self.ended_early(ending, Uploaded::default()).await,
@@ -286,8 +289,8 @@ impl Agent {
         }
         let (account, recorded) = tokio::join!(self.make_place(&payload), async {
             match payload.size {
-                // They are told whom there is at every start of the command.
-                _ if self.is_service() => Some(vec![]),
+                // They are told whom there is at every start of the command; and those of a queue have nothing to do with each other.
+                _ if self.is_service() || !payload.jobs.is_empty() => Some(vec![]),
                 1 => Some(peers::alone(&identity.private_ip, &payload.name)),
                 size => peers::recorded(&self.bucket, &self.keys, size, &payload.name).await,
             }

@@ -33,6 +33,27 @@ pub(crate) struct Job {
     pub(crate) limit: Option<Duration>,
 }
 
+/// How the command ended: the last line of the report.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Ended {
+    #[serde(flatten)]
+    pub(crate) exit: Exit,
+    /// Why.
+    pub(crate) cause: Cause,
+}
+
+/// Why a command ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Cause {
+    /// Nobody asked it to.
+    Itself,
+    /// Its unit, its agent or the system did.
+    Asked,
+    /// Its time was up.
+    Limit,
+}
+
 /// What the report begins with; the command's process id follows, and on a line of its own how it ended.
 pub(crate) const STARTED: &str = "started";
 
@@ -42,11 +63,11 @@ pub(crate) async fn run(job: &Path, report: &Path) -> ExitCode {
         eprintln!("spored: {}: {error}", report.display());
         return ExitCode::FAILURE;
     }
-    let exit = match read(job) {
+    let ended = match read(job) {
         Ok(job) => perform(&job, report).await,
-        Err(reason) => Exit::NotStarted { reason },
+        Err(reason) => Ended { exit: Exit::NotStarted { reason }, cause: Cause::Itself },
     };
-    let written = serde_json::to_string(&exit).map_err(io::Error::from).and_then(|text| append(report, &format!("\n{text}")));
+    let written = serde_json::to_string(&ended).map_err(io::Error::from).and_then(|text| append(report, &format!("\n{text}")));
     match written {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -66,8 +87,8 @@ fn read(path: &Path) -> Result<Job, String> {
     serde_json::from_slice(&text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-async fn perform(job: &Job, report: &Path) -> Exit {
-    let not_started = |reason: String| Exit::NotStarted { reason };
+async fn perform(job: &Job, report: &Path) -> Ended {
+    let not_started = |reason: String| Ended { exit: Exit::NotStarted { reason }, cause: Cause::Itself };
     // Before the command starts, so that a request to end that comes at the same moment is not lost.
     let mut terminate = match signal(SignalKind::terminate()) {
         Ok(terminate) => terminate,
@@ -97,15 +118,18 @@ async fn perform(job: &Job, report: &Path) -> Exit {
             None => std::future::pending().await,
         }
     };
-    let status = tokio::select! {
-        status = child.wait() => status,
-        _ = terminate.recv() => end(&mut child, group, job.grace).await,
-        () = over => end(&mut child, group, job.grace).await,
+    let (status, cause) = tokio::select! {
+        status = child.wait() => (status, Cause::Itself),
+        _ = terminate.recv() => (end(&mut child, group, job.grace).await, Cause::Asked),
+        () = over => (end(&mut child, group, job.grace).await, Cause::Limit),
     };
+    // Who is asked together with this process may be faster.
+    let is_asked = cause == Cause::Itself && tokio::time::timeout(Duration::ZERO, terminate.recv()).await.is_ok();
+    let cause = if is_asked { Cause::Asked } else { cause };
     // What it left running would hold the output open, and nobody would wait for it.
     tell(group, Signal::KILL);
     match status {
-        Ok(status) => exit(status),
+        Ok(status) => Ended { exit: exit(status), cause },
         Err(error) => not_started(format!("{program:?} was lost: {error}")),
     }
 }

@@ -24,7 +24,7 @@ use crate::failure::{Class, Failure};
 /// What is sent.
 pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 
-/// No answer the agent asks for is larger: the payload is at most about 1 MiB of text, as JSON.
+/// No answer the agent asks for is larger: the payload is at most some 5 MiB of text (files and jobs), as JSON.
 const LARGEST_ANSWER_BYTES: usize = 16 << 20;
 /// How much of a file is in memory at once.
 const BLOCK_BYTES: usize = 128 << 10;
@@ -83,7 +83,8 @@ impl Http {
         let response = tokio::time::timeout(block_within, answer).await.map_err(late)??;
         let (parts, mut body) = response.map_err(|error| broken(&error))?.into_parts();
         if !parts.status.is_success() {
-            let body = Limited::new(body, LARGEST_ANSWER_BYTES).collect().await.map_err(|error| broken(&*error))?;
+            let body = Limited::new(body, LARGEST_ANSWER_BYTES).collect();
+            let body = tokio::time::timeout(block_within, body).await.map_err(late)?.map_err(|error| broken(&*error))?;
             return Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() });
         }
         let mut file = tokio::fs::File::create(path).await.map_err(kept)?;

@@ -28,6 +28,8 @@ const MOST_NOTES: usize = 20;
 pub(crate) struct Uploaded {
     pub(crate) files: Vec<ResultFile>,
     pub(crate) notes: Vec<String>,
+    /// Whether something that is a result could not be kept.
+    pub(crate) is_incomplete: bool,
 }
 
 /// Uploads what is `wanted` of everything below a directory, to the key of its path. What fails becomes a note.
@@ -38,8 +40,8 @@ pub(crate) async fn upload(
     wanted: impl Fn(&str) -> bool,
     key: impl Fn(&str) -> String,
 ) -> Uploaded {
-    let (mut found, mut notes) = find(directory);
-    found.retain(|file| wanted(&file.path));
+    let (found, mut notes) = find(directory, wanted);
+    let mut is_incomplete = false;
     let mut waiting = VecDeque::from(found);
     let mut running = JoinSet::new();
     let mut files = Vec::new();
@@ -56,8 +58,14 @@ pub(crate) async fn upload(
         }
         match running.join_next().await {
             Some(Ok((file, Ok(())))) => files.push(file),
-            Some(Ok((file, Err(failure)))) => notes.push(format!("the result {} could not be uploaded: {failure}", file.path)),
-            Some(Err(error)) => notes.push(format!("a result could not be uploaded: {error}")),
+            Some(Ok((file, Err(failure)))) => {
+                is_incomplete = true;
+                notes.push(format!("the result {} could not be uploaded: {failure}", file.path));
+            }
+            Some(Err(error)) => {
+                is_incomplete = true;
+                notes.push(format!("a result could not be uploaded: {error}"));
+            }
             None => break,
         }
     }
@@ -67,11 +75,11 @@ pub(crate) async fn upload(
         notes.truncate(MOST_NOTES);
         notes.push(format!("{more} more results were not uploaded"));
     }
-    Uploaded { files, notes }
+    Uploaded { files, notes, is_incomplete }
 }
 
-/// Finds the regular files below a directory, in order. Links are not followed: they could lead to what is not the workload's.
-fn find(directory: &Path) -> (Vec<ResultFile>, Vec<String>) {
+/// Finds those of the regular files below a directory that are wanted, in order. Links are not followed: they could lead to what is not the workload's.
+fn find(directory: &Path, wanted: impl Fn(&str) -> bool) -> (Vec<ResultFile>, Vec<String>) {
     let mut files = Vec::new();
     let mut notes = Vec::new();
     let mut waiting = vec![PathBuf::new()];
@@ -93,6 +101,8 @@ fn find(directory: &Path) -> (Vec<ResultFile>, Vec<String>) {
             let kind = data.file_type();
             if kind.is_dir() {
                 waiting.push(path);
+            } else if !wanted(name) {
+                // Nobody has asked for it.
             } else if !kind.is_file() {
                 notes.push(format!("the result {name} was left out: it is not a regular file"));
             } else if data.len() > LARGEST_BYTES {
@@ -122,7 +132,7 @@ mod tests {
         std::fs::write(root.join("b/c/d e"), "").unwrap();
         std::os::unix::fs::symlink("/etc/passwd", root.join("escape")).unwrap();
         std::os::unix::fs::symlink("/etc", root.join("b/tree")).unwrap();
-        let (files, notes) = find(root);
+        let (files, notes) = find(root, |_| true);
         let paths: Vec<(&str, u64)> = files.iter().map(|file| (file.path.as_str(), file.bytes)).collect();
         assert_eq!(paths, [("a", 2), ("b/c/d e", 0)]);
         assert_eq!(

@@ -13,13 +13,15 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::config::State;
-use crate::exec::{Job, STARTED};
+use crate::exec::{Cause, Ended, Job, STARTED};
 use crate::{payload, power};
 
 /// The workload's user.
 pub(crate) const USER: &str = "spawn";
 /// The fleet's command, among what is run; see [`unit`].
 pub(crate) const WORKLOAD: &str = "workload";
+/// The command of a queue's job, among what is run.
+pub(crate) const JOB: &str = "job";
 /// How long the workload may take to end after it was asked to.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 /// After the grace, killing and reporting take no longer than this.
@@ -100,16 +102,22 @@ impl Workload {
 
     /// Waits until it has ended. An error if it was never run, so that it may be run in another way.
     pub(crate) async fn ended(&mut self) -> Result<Exit, String> {
+        self.ended_by().await.map(|ended| ended.exit)
+    }
+
+    /// The same, with why it ended.
+    pub(crate) async fn ended_by(&mut self) -> Result<Ended, String> {
         let status = self.child.wait().await;
         let report = std::fs::read(&self.report).unwrap_or_default();
         let last = report.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        if let Ok(exit) = serde_json::from_slice(last) {
-            return Ok(exit);
+        if let Ok(ended) = serde_json::from_slice(last) {
+            return Ok(ended);
         }
+        let unasked = |exit| Ok(Ended { exit, cause: Cause::Itself });
         match status {
-            Ok(status) if self.unit.is_none() => Ok(unreported(status)),
+            Ok(status) if self.unit.is_none() => unasked(unreported(status)),
             // It was begun, so it must not be run a second time; only a kill leaves no report.
-            Ok(_) if report.starts_with(STARTED.as_bytes()) => Ok(Exit::Signal { signal: Signal::KILL.as_raw() }),
+            Ok(_) if report.starts_with(STARTED.as_bytes()) => unasked(Exit::Signal { signal: Signal::KILL.as_raw() }),
             Ok(status) => Err(format!("systemd-run ended with {status} and no report of the workload")),
             Err(error) => Err(error.to_string()),
         }
@@ -135,6 +143,11 @@ impl Workload {
             let _ = kill_process(process, signal);
         }
     }
+}
+
+/// Whether something was ever started under a name.
+pub(crate) fn was_started(state: &State, name: &str) -> bool {
+    report_path(state, name).exists()
 }
 
 /// Removes the unit of an earlier attempt, whose agent died.
@@ -167,7 +180,9 @@ pub(crate) fn has_units() -> bool {
 
 /// Ends what was started under a name and still runs, in a unit or without.
 pub(crate) async fn end(state: &State, name: &str) {
-    let Some(group) = pid(state, name).and_then(|id| Pid::from_raw(id.cast_signed())) else { return };
+    // The report is the workload's own: the groups 0 and 1 would be this one and everybody.
+    let group = pid(state, name).filter(|id| *id > 1).and_then(|id| Pid::from_raw(id.cast_signed()));
+    let Some(group) = group else { return };
     if !(has_units() && stop_unit(&unit(name)).await) {
         // What runs has a process group of its own; it fails when nobody is left.
         let _ = kill_process_group(group, Signal::KILL);

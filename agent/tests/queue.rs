@@ -75,6 +75,10 @@ fn process(world: &World) -> String {
     }
 }
 
+fn kill(process: &str) {
+    assert!(std::process::Command::new("kill").arg(process).status().unwrap().success());
+}
+
 fn lives(process: &str) -> bool {
     std::fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
@@ -232,8 +236,8 @@ fn an_agent_that_dies_begins_its_job_anew_and_only_once() {
 #[test]
 fn a_machine_that_ends_gives_its_job_back() {
     let soon = || Timestamp::now() + SignedDuration::from_secs(1);
-    // By its lease, by EC2, and by the system.
-    for (by, exit) in [("lease", Some(Exit::LeaseEnded)), ("spot", Some(Exit::Interrupted)), ("system", None)] {
+    // By its lease, by EC2, and by the system, which may tell the job before it tells the agent.
+    for (by, exit) in [("lease", Some(Exit::LeaseEnded)), ("spot", Some(Exit::Interrupted)), ("system", None), ("job first", None)] {
         let world = worker(json!({ "a": { "command": shell(WORK) }, "b": { "command": ["true"], "depends_on": ["a"] } }));
         if by == "spot" {
             world.cloud.metadata("meta-data/instance-life-cycle", "spot");
@@ -246,14 +250,25 @@ fn a_machine_that_ends_gives_its_job_back() {
                 let at = Timestamp::now() + SignedDuration::from_secs(60);
                 world.cloud.metadata("meta-data/spot/instance-action", &format!(r#"{{"action": "terminate", "time": "{at}"}}"#));
             }
-            _ => assert!(std::process::Command::new("kill").arg(child.id().to_string()).status().unwrap().success()),
+            _ => {
+                if by == "job first" {
+                    let unit = std::fs::read_to_string(world.path("calls.spawn-job.service")).unwrap();
+                    kill(unit.trim());
+                    let ended = std::time::Instant::now();
+                    while lives(&process) {
+                        assert!(ended.elapsed().as_secs() < 30, "it goes on");
+                        std::thread::yield_now();
+                    }
+                }
+                kill(&child.id().to_string());
+            }
         }
         let said = finish(child);
         assert!(!lives(&process), "{by}: {said}");
         assert_eq!(exits(&world, "a"), [Some(JobExit::Interrupted)], "{by}: {said}");
         assert_eq!(claim(&world, "a").standing, Standing::Waiting { delay_ms: 0 }, "{by}");
-        assert_eq!(world.completion(0).map(|done| done.exit), exit, "{by}: {said}");
-        assert_eq!(world.is_off(), by != "system", "{by}");
+        assert_eq!(world.completion(0).map(|done| done.exit), exit.clone(), "{by}: {said}");
+        assert_eq!(world.is_off(), exit.is_some(), "{by}");
     }
 }
 
@@ -263,11 +278,29 @@ fn a_job_that_is_cancelled_ends_and_the_others_go_on() {
         worker(json!({ "a": { "command": shell(WORK) }, "b": { "command": ["true"], "depends_on": ["a"] }, "z": { "command": ["true"] } }));
     let child = world.start_with(&["--claim-interval", "1"]);
     let process = process(&world);
-    write(&world, "a", &claim(&world, "a").cancel());
+    write(&world, "a", &claim(&world, "a").cancel(Timestamp::now()));
     let said = finish(child);
     assert_eq!(world.completion(0).unwrap_or_else(|| panic!("{said}")).exit, Exit::Code { code: 0 }, "{said}");
     assert!(!lives(&process) && is_told(&world, "a", Outcome::Cancelled) && is_told(&world, "z", Outcome::Succeeded), "{said}");
     assert!(world.cloud.get(&world.keys.job_claim("b")).is_none());
+}
+
+/// Another one may be able: nothing is taken for done that nobody can have.
+#[test]
+fn a_machine_that_cannot_keep_a_result_leaves_its_job_to_others() {
+    let world = worker(json!({
+        "a": { "command": shell("echo 1 >$SPAWN_RESULTS/one") }, "b": { "command": ["true"], "depends_on": ["a"] },
+    }));
+    world.cloud.fail("PUT", &world.keys.results(), 400, "InvalidRequest", u32::MAX);
+    let said = world.run();
+    let exits = exits(&world, "a");
+    assert!(
+        matches!(&exits[..], [Some(JobExit::WorkerFailed { reason })] if reason.starts_with("the result one could not be uploaded")),
+        "{exits:?}"
+    );
+    assert_eq!(claim(&world, "a").standing, Standing::Waiting { delay_ms: 0 }, "{said}");
+    let done = world.completion(0).unwrap_or_else(|| panic!("{said}"));
+    assert!(matches!(&done.exit, Exit::NotStarted { reason } if reason.starts_with("job a: ")) && world.is_off(), "{done:?}");
 }
 
 #[test]

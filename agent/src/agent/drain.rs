@@ -2,36 +2,32 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use spawn_model::queue::{JobExit, JobSpec, OnFailure};
 use spawn_model::record::{Exit, ResultFile};
-use tokio::time::Instant;
 
-use super::end::LAST_WORK;
+use super::end::LAST_MOMENTS;
 use super::{After, Agent, Ready};
 use crate::aws::logs::Stream;
 use crate::claims::{BucketClaims, Claims};
 use crate::ending::Ending;
-use crate::exec::Job;
+use crate::exec::{self, Cause, Job};
 use crate::output::Channel;
 use crate::payload;
 use crate::queue::{Drained, Ran, Runner, Worker};
 use crate::results::{self, Uploaded};
 use crate::retry::retry;
-use crate::workload::{self, Workload};
+use crate::workload::{self, JOB, Workload};
 
-/// A job's command, among what is run.
-const JOB: &str = "job";
 /// How long an input or the output is tried while S3 is in trouble.
 const TROUBLE: Duration = Duration::from_secs(120);
 
 impl Agent {
     /// Drains the queue, and records that nothing is left to do; or why the machine ends before that.
     pub(super) async fn drain(&self, ready: &Ready) -> After {
-        // An earlier life of this agent may have left a job at work, which it begins anew.
-        workload::end(&self.state, JOB).await;
         let store = BucketClaims { session: self.session.clone(), bucket: self.bucket.clone(), keys: self.keys.clone() };
         let place = Place { agent: self, ready, store: &store };
         let worker = Worker {
@@ -50,6 +46,17 @@ impl Agent {
                 After::PowerOff
             }
             Drained::MachineEnds => self.ended_early(self.endings.any().await, Uploaded::default()).await,
+            Drained::Unfit(reason) => self.unable(reason).await,
+        }
+    }
+
+    /// Ends what an earlier life of this agent has left at work: before anything that takes time, since somebody else may begin it.
+    pub(super) async fn end_earlier_job(&self) {
+        if workload::was_started(&self.state, JOB) {
+            if workload::has_units() {
+                workload::clear(JOB).await;
+            }
+            workload::end(&self.state, JOB).await;
         }
     }
 }
@@ -72,83 +79,110 @@ struct Directories {
 /// How the command of an attempt came to its end.
 enum Ended {
     ByItself(Exit),
+    /// It was ended after its timeout.
+    Late,
     /// The machine is about to end.
     WithMachine,
     /// The job is another machine's, or nobody's.
     GivenUp,
 }
 
+/// What the command of an attempt has left.
+struct Left {
+    exit: JobExit,
+    ended_at: Timestamp,
+    directories: Directories,
+    /// Where it printed to, if it was begun.
+    channel: Option<Channel>,
+}
+
 impl Runner for Place<'_> {
-    async fn run(&self, job: &str, attempt: u32, given_up: impl Future<Output = ()>) -> Ran {
-        let mut ran = Ran { exit: JobExit::Interrupted, ended_at: Timestamp::now(), results: Vec::new(), notes: Vec::new() };
+    type Left = Left;
+
+    async fn run(&self, job: &str, attempt: u32, given_up: impl Future<Output = ()>) -> Option<Left> {
         let directories = Directories::new(&self.agent.state.path("jobs").join(format!("{job}.{attempt}")));
-        let tried = match self.ready.payload.jobs.get(job) {
-            Some(spec) => self.attempt(job, spec, attempt, &directories, given_up, &mut ran).await,
-            None => Err("the queue has no such job".to_owned()),
+        let mut given_up = std::pin::pin!(given_up);
+        let made = async {
+            let spec = self.spec(job)?;
+            self.make(&directories)?;
+            self.fetch_inputs(spec, &directories).await?;
+            self.told(job, spec, attempt, &directories).map_err(|error| format!("its files cannot be made: {error}"))
         };
-        if let Err(reason) = tried {
-            eprintln!("spored: job {job}: {reason}");
-            ran.exit = JobExit::NotStarted { reason };
+        let told = tokio::select! {
+            biased;
+            () = &mut given_up => Err(Ended::GivenUp),
+            _ending = self.agent.endings.any() => Err(Ended::WithMachine),
+            told = made => Ok(told),
+        };
+        let (ended, channel) = match told {
+            Err(ended) => (Ok(ended), None),
+            Ok(Err(reason)) => (Err(reason), None),
+            Ok(Ok(told)) => match self.begun(job, attempt, &directories) {
+                Err(error) => (Err(format!("it cannot be started: {error}")), None),
+                Ok(channel) => (self.command(&told, &channel, given_up).await, Some(channel)),
+            },
+        };
+        let exit = match ended {
+            Ok(Ended::GivenUp) => {
+                directories.remove().await;
+                return None;
+            }
+            Ok(Ended::WithMachine) => JobExit::Interrupted,
+            Ok(Ended::Late) => JobExit::TimedOut,
+            Ok(Ended::ByItself(exit)) => exit.into(),
+            Err(reason) => JobExit::WorkerFailed { reason },
+        };
+        Some(Left { exit, ended_at: Timestamp::now(), directories, channel })
+    }
+
+    async fn keep(&self, job: &str, attempt: u32, left: Left) -> Ran {
+        let Left { exit, ended_at, directories, channel } = left;
+        let mut ran = Ran { exit, ended_at, results: Vec::new(), notes: Vec::new() };
+        if let Some(channel) = channel {
+            let kept = tokio::select! {
+                kept = self.kept(job, attempt, &ran.exit, &directories, channel) => kept,
+                () = self.agent.out_of_time(LAST_MOMENTS.0) => Err(JobExit::Interrupted),
+            };
+            match kept {
+                Ok((results, notes)) => (ran.results, ran.notes) = (results, notes),
+                // It has not done what others wait for.
+                Err(exit) if ran.exit == (JobExit::Code { code: 0 }) => ran.exit = exit,
+                Err(_) => ran.notes.push("not all output and results were kept".to_owned()),
+            }
         }
-        if let Err(error) = tokio::fs::remove_dir_all(&directories.all).await {
-            eprintln!("spored: {}: {error}", directories.all.display());
-        }
+        directories.remove().await;
         ran
     }
 
     async fn ending(&self) {
         self.agent.endings.any().await;
     }
+
+    async fn no_time_at_all(&self) {
+        self.agent.out_of_time(LAST_MOMENTS.1).await;
+    }
 }
 
 impl Place<'_> {
-    async fn attempt(
-        &self,
-        job: &str,
-        spec: &JobSpec,
-        attempt: u32,
-        directories: &Directories,
-        given_up: impl Future<Output = ()>,
-        ran: &mut Ran,
-    ) -> Result<(), String> {
-        self.make(directories)?;
-        self.fetch_inputs(spec, directories).await?;
-        let told = self.told(job, spec, attempt, directories).map_err(|error| format!("its files cannot be made: {error}"))?;
-        let output = directories.all.join("output.log");
-        let channel = self.channel(&output).map_err(|error| format!("it cannot be started: {error}"))?;
-        let begun = channel.writer().and_then(|mut writer| writeln!(writer, "spawn: job {job}, attempt {attempt}"));
-        begun.map_err(|error| format!("it cannot be started: {error}"))?;
-        let began = Instant::now();
-        let ended = self.command(&told, &channel, given_up).await;
-        ran.ended_at = Timestamp::now();
-        let is_late = spec.timeout.is_some_and(|timeout| began.elapsed() >= Duration::from_secs(timeout.0));
-        ran.exit = match ended? {
-            Ended::GivenUp => return Ok(()),
-            Ended::WithMachine => JobExit::Interrupted,
-            Ended::ByItself(Exit::Code { .. } | Exit::Signal { .. }) if is_late => JobExit::TimedOut,
-            Ended::ByItself(exit) => exit.into(),
-        };
-        let kept = self.keep(job, spec, attempt, directories, channel);
-        tokio::select! {
-            kept = kept => (ran.results, ran.notes) = kept,
-            () = self.out_of_time() => ran.notes.push("the machine ended before all output and results were kept".to_owned()),
-        }
-        Ok(())
+    fn spec(&self, job: &str) -> Result<&JobSpec, String> {
+        self.ready.payload.jobs.get(job).ok_or_else(|| "the queue has no such job".to_owned())
     }
 
-    /// The machine ends, and what is left of its time is for the record.
-    async fn out_of_time(&self) {
-        self.agent.endings.pressing().await;
-        tokio::select! { () = tokio::time::sleep(LAST_WORK) => {}, () = self.agent.endings.shutdown() => {} }
+    /// Where the command prints to, once it is said there which job it is.
+    fn begun(&self, job: &str, attempt: u32, directories: &Directories) -> io::Result<Channel> {
+        let channel = self.channel(&directories.output())?;
+        writeln!(channel.writer()?, "spawn: job {job}, attempt {attempt}")?;
+        Ok(channel)
     }
 
     fn make(&self, directories: &Directories) -> Result<(), String> {
         let account = self.ready.account.as_ref();
-        let _ = std::fs::create_dir(self.agent.state.path("jobs"));
         // What an earlier life of this agent left of the same attempt.
         let _ = std::fs::remove_dir_all(&directories.all);
-        for directory in [&directories.all, &directories.results, &directories.inputs] {
-            payload::make_directory(directory, account).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
+        let jobs = self.agent.state.path("jobs");
+        // The command's own user gets two of these, and cannot put others in their place: what is around them is the agent's.
+        for (directory, owner) in [(&jobs, None), (&directories.all, None), (&directories.inputs, None), (&directories.results, account)] {
+            payload::make_directory(directory, owner).map_err(|error| format!("{} cannot be made: {error}", directory.display()))?;
         }
         payload::unpack(&self.ready.payload, &directories.work, account)
     }
@@ -158,27 +192,25 @@ impl Place<'_> {
         for needed in &spec.depends_on {
             let claim = self.store.read(needed.as_str()).await.map_err(|failure| failure.to_string())?.claim;
             let directory = directories.inputs.join(needed);
-            self.make_input_directory(&directory)?;
+            Self::make_input_directory(&directory)?;
             let Some(last) = claim.last() else { continue };
             for file in &last.results {
-                let path = self.input_path(&directory, &file.path)?;
+                let path = Self::input_path(&directory, &file.path)?;
                 let key = self.agent.keys.job_result(needed, last.number, &file.path);
                 retry(self.agent.session.patience(TROUBLE), async || self.agent.bucket.get_file(&key, &path).await)
                     .await
                     .map_err(|failure| format!("the result {} of {needed} could not be fetched: {failure}", file.path))?;
-                payload::give(&path, self.ready.account.as_ref()).map_err(|error| error.to_string())?;
             }
         }
         Ok(())
     }
 
-    fn make_input_directory(&self, directory: &Path) -> Result<(), String> {
-        payload::make_directory(directory, self.ready.account.as_ref())
-            .map_err(|error| format!("{} cannot be made: {error}", directory.display()))
+    fn make_input_directory(directory: &Path) -> Result<(), String> {
+        payload::make_directory(directory, None).map_err(|error| format!("{} cannot be made: {error}", directory.display()))
     }
 
     /// Where an input is put, once the directories above it are there.
-    fn input_path(&self, directory: &Path, relative: &str) -> Result<PathBuf, String> {
+    fn input_path(directory: &Path, relative: &str) -> Result<PathBuf, String> {
         let relative = Path::new(relative);
         let mut parent = directory.to_owned();
         for part in relative.parent().into_iter().flat_map(Path::components) {
@@ -186,7 +218,7 @@ impl Place<'_> {
                 return Err(format!("the result {} leads out of its directory", relative.display()));
             }
             parent.push(part);
-            self.make_input_directory(&parent)?;
+            Self::make_input_directory(&parent)?;
         }
         Ok(parent.join(relative.file_name().unwrap_or_default()))
     }
@@ -217,9 +249,8 @@ impl Place<'_> {
         Channel::open(&agent.session, Stream::new(agent.session.clone(), &agent.config.log_group, name), file.to_owned())
     }
 
-    /// Runs the command, in a unit if the machine has any.
-    async fn command(&self, job: &Job, channel: &Channel, given_up: impl Future<Output = ()>) -> Result<Ended, String> {
-        let mut given_up = std::pin::pin!(given_up);
+    /// Runs the command, in a unit if the machine has any. An error says why this machine cannot.
+    async fn command(&self, job: &Job, channel: &Channel, mut given_up: Pin<&mut impl Future<Output = ()>>) -> Result<Ended, String> {
         let mut in_unit = workload::has_units();
         loop {
             if !in_unit {
@@ -230,7 +261,7 @@ impl Place<'_> {
             let mut command = started.map_err(|error| error.to_string())?;
             let ended = tokio::select! {
                 biased;
-                exit = command.ended() => exit,
+                ended = command.ended_by() => ended,
                 _ending = self.agent.endings.any() => {
                     // Before another machine begins with the job, this one has to have ended it.
                     command.stop().await;
@@ -242,7 +273,7 @@ impl Place<'_> {
                 }
             };
             match ended {
-                Ok(exit) => return Ok(self.by_itself(exit).await),
+                Ok(ended) => return Ok(self.came_to(ended).await),
                 Err(reason) if in_unit => {
                     eprintln!("spored: the job runs without a unit: {reason}");
                     in_unit = false;
@@ -252,40 +283,55 @@ impl Place<'_> {
         }
     }
 
-    /// A command that was killed may have been so because the machine ends.
-    async fn by_itself(&self, exit: Exit) -> Ended {
-        match exit {
-            Exit::Code { code: 0 } | Exit::NotStarted { .. } => Ended::ByItself(exit),
-            _ => match self.agent.endings.within(super::work::SHUTDOWN_FOLLOWS_WITHIN).await {
+    /// A command that was killed, or asked to end by somebody else than this agent, may have been so because the machine ends; whatever it made of that, it
+    /// has not done its work.
+    async fn came_to(&self, ended: exec::Ended) -> Ended {
+        match (ended.cause, &ended.exit) {
+            (Cause::Limit, _) => Ended::Late,
+            (Cause::Asked, _) => Ended::WithMachine,
+            (Cause::Itself, Exit::Code { code: 0 } | Exit::NotStarted { .. }) => Ended::ByItself(ended.exit),
+            (Cause::Itself, _) => match self.agent.endings.within(super::work::SHUTDOWN_FOLLOWS_WITHIN).await {
                 Some(Ending::Shutdown) => Ended::WithMachine,
-                _ => Ended::ByItself(exit),
+                _ => Ended::ByItself(ended.exit),
             },
         }
     }
 
-    /// Keeps output and results of an attempt.
-    async fn keep(
+    /// Keeps output and results of an attempt, or says what that makes of it.
+    async fn kept(
         &self,
         job: &str,
-        spec: &JobSpec,
         attempt: u32,
+        exit: &JobExit,
         directories: &Directories,
         channel: Channel,
-    ) -> (Vec<ResultFile>, Vec<String>) {
+    ) -> Result<(Vec<ResultFile>, Vec<String>), JobExit> {
         let agent = self.agent;
         let key = |path: &str| agent.keys.job_result(job, attempt, path);
         let mut notes = channel.close().await;
-        let of_work = results::upload(&agent.session, &agent.bucket, &directories.work, |path| spec.is_result(path), key).await;
+        let mut results = Vec::new();
+        let mut is_incomplete = false;
+        let spec = self.spec(job).map_err(|reason| JobExit::WorkerFailed { reason })?;
+        if !spec.results.is_empty() {
+            let of_work = results::upload(&agent.session, &agent.bucket, &directories.work, spec.result_filter(), key).await;
+            if of_work.files.is_empty() && *exit == (JobExit::Code { code: 0 }) {
+                notes.push(format!("no file matches its results: {}", spec.results.join(", ")));
+            }
+            results = of_work.files;
+            notes.extend(of_work.notes);
+            is_incomplete |= of_work.is_incomplete;
+        }
         let left = results::upload(&agent.session, &agent.bucket, &directories.results, |_| true, key).await;
-        let mut results = of_work.files;
         // Of two with one path, the one that was put into the results is what is there.
         results.retain(|file| left.files.iter().all(|other| other.path != file.path));
         results.extend(left.files);
         results.sort_by(|a, b| a.path.cmp(&b.path));
-        let of_patterns = if spec.results.is_empty() { Vec::new() } else { of_work.notes };
-        notes.extend(of_patterns.into_iter().chain(left.notes));
-        notes.extend(self.keep_output(job, attempt, &directories.all.join("output.log")).await);
-        (results, notes)
+        notes.extend(left.notes);
+        notes.extend(self.keep_output(job, attempt, &directories.output()).await);
+        match (is_incomplete || left.is_incomplete, notes.first()) {
+            (true, Some(reason)) => Err(JobExit::WorkerFailed { reason: reason.clone() }),
+            _ => Ok((results, notes)),
+        }
     }
 
     async fn keep_output(&self, job: &str, attempt: u32, file: &Path) -> Option<String> {
@@ -300,5 +346,17 @@ impl Place<'_> {
 impl Directories {
     fn new(all: &Path) -> Self {
         Self { all: all.to_owned(), work: all.join("work"), results: all.join("results"), inputs: all.join("inputs") }
+    }
+
+    /// What the command prints.
+    fn output(&self) -> PathBuf {
+        self.all.join("output.log")
+    }
+
+    async fn remove(&self) {
+        match tokio::fs::remove_dir_all(&self.all).await {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => eprintln!("spored: {}: {error}", self.all.display()),
+            _ => {}
+        }
     }
 }

@@ -269,7 +269,11 @@ impl Agent {
         tokio::select! {
             uploaded = kept => uploaded,
             () = self.out_of_time(LAST_MOMENTS.0) => {
-                Uploaded { files: vec![], notes: vec!["the machine ended before all output and results were kept".to_owned()] }
+                Uploaded {
+                    files: vec![],
+                    notes: vec!["the machine ended before all output and results were kept".to_owned()],
+                    is_incomplete: true,
+                }
             }
         }
     }

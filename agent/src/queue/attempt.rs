@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use spawn_model::queue::{Attempt, JobClaim, JobSpec};
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::{AGAIN, LOST_AFTER, NAP, Ran, Runner, Store};
 use crate::claims::{Problem, renew};
@@ -31,6 +31,15 @@ enum Lost {
     Unheard,
 }
 
+/// Whether a job is given up when nothing is heard of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Silence {
+    /// Its command runs: before somebody else may begin it, it has to have ended.
+    GivesUp,
+    /// Nothing runs any more, so it is this machine's until somebody else says something of it.
+    IsBorne,
+}
+
 /// Runs an attempt and says how it ended. Gives the claim as it is then; nothing if that is not known.
 pub(super) async fn run<S: Store, R: Runner>(
     (store, runner): (&S, &R),
@@ -42,9 +51,10 @@ pub(super) async fn run<S: Store, R: Runner>(
     let given_up = Notify::new();
     let ran = {
         let mut running = pin!(runner.run(name, number, given_up.notified()));
-        let mut holding = pin!(hold(store, name, &mut held, interval));
+        let mut holding = pin!(hold(store, name, &mut held, interval, Silence::GivesUp));
         tokio::select! {
-            ran = &mut running => Ok(ran),
+            biased;
+            left = &mut running => Ok(left),
             lost = &mut holding => {
                 given_up.notify_one();
                 running.await;
@@ -52,11 +62,27 @@ pub(super) async fn run<S: Store, R: Runner>(
             }
         }
     };
-    match ran {
-        Ok(ran) => commit(store, name, held, said(job, number, ran), interval).await,
-        Err(Lost::Another(claim)) => Some(claim),
+    let left = match ran {
+        Ok(left) => left?,
+        Err(Lost::Another(claim)) => return Some(claim),
         Err(Lost::Unheard) => {
             eprintln!("spored: job {name} was given up: its sign of life was not heard for {} s", (interval * LOST_AFTER).as_secs());
+            return None;
+        }
+    };
+    let ran = tokio::select! {
+        biased;
+        ran = runner.keep(name, number, left) => ran,
+        lost = hold(store, name, &mut held, interval, Silence::IsBorne) => return match lost {
+            Lost::Another(claim) => Some(claim),
+            Lost::Unheard => None,
+        },
+    };
+    tokio::select! {
+        biased;
+        claim = commit(store, name, held, said(job, number, ran), interval) => Some(claim),
+        () = runner.no_time_at_all() => {
+            eprintln!("spored: how job {name} ended could not be said in time");
             None
         }
     }
@@ -79,11 +105,14 @@ fn chance(number: u32) -> f64 {
 }
 
 /// Gives signs of life. Comes back when the job is lost.
-async fn hold(store: &impl Store, name: &str, held: &mut Held, interval: Duration) -> Lost {
+async fn hold(store: &impl Store, name: &str, held: &mut Held, interval: Duration, silence: Silence) -> Lost {
     let mut next = held.heard_at + interval;
     let mut complaint = String::new();
     loop {
-        let lost_at = held.heard_at + interval * LOST_AFTER;
+        let lost_at = match silence {
+            Silence::GivesUp => held.heard_at + interval * LOST_AFTER,
+            Silence::IsBorne => store.boot_time() + interval * LOST_AFTER,
+        };
         sleep(next.min(lost_at).saturating_sub(store.boot_time()).min(NAP)).await;
         let now = store.boot_time();
         if now >= lost_at {
@@ -93,13 +122,18 @@ async fn hold(store: &impl Store, name: &str, held: &mut Held, interval: Duratio
             continue;
         }
         let own = held.claim.clone();
-        match timeout(lost_at - now, renew(store, name, &mut held.tag, &own, |found| *found == own)).await {
-            Ok(Ok(())) => {
+        let renewed = tokio::select! {
+            biased;
+            renewed = renew(store, name, &mut held.tag, &own, |found| *found == own) => renewed,
+            () = passes(store, lost_at) => continue,
+        };
+        match renewed {
+            Ok(()) => {
                 (held.heard_at, next) = (now, now + interval);
                 complaint.clear();
             }
-            Ok(Err(Problem::Lost(other))) => return Lost::Another(other),
-            Ok(Err(Problem::Unheard(failure))) => {
+            Err(Problem::Lost(other)) => return Lost::Another(other),
+            Err(Problem::Unheard(failure)) => {
                 next = store.boot_time() + interval / AGAIN;
                 let problem = failure.to_string();
                 if problem != complaint {
@@ -107,36 +141,33 @@ async fn hold(store: &impl Store, name: &str, held: &mut Held, interval: Duratio
                     complaint = problem;
                 }
             }
-            Err(_) => {}
         }
     }
 }
 
-/// Says how the attempt ended, until that is heard or the job is lost. What it left counts only if it is.
-async fn commit(
-    store: &impl Store,
-    name: &str,
-    mut held: Held,
-    ended: impl Fn(JobClaim) -> JobClaim,
-    interval: Duration,
-) -> Option<JobClaim> {
-    let done = ended(held.claim.clone());
-    let lost_at = held.heard_at + interval * LOST_AFTER;
+/// Waits for a moment in boot time, which may jump.
+async fn passes(store: &impl Store, moment: Duration) {
     loop {
-        let now = store.boot_time();
-        if now >= lost_at {
-            eprintln!("spored: how job {name} ended could not be said in time");
-            return None;
+        let left = moment.saturating_sub(store.boot_time());
+        if left.is_zero() {
+            return;
         }
-        match timeout(lost_at - now, renew(store, name, &mut held.tag, &done, |found| *found == held.claim)).await {
-            Ok(Ok(())) => return Some(done),
+        sleep(left.min(NAP)).await;
+    }
+}
+
+/// Says how the attempt ended, until that is heard or the job is lost. What it left counts only if it is.
+async fn commit(store: &impl Store, name: &str, mut held: Held, ended: impl Fn(JobClaim) -> JobClaim, interval: Duration) -> JobClaim {
+    let done = ended(held.claim.clone());
+    loop {
+        match renew(store, name, &mut held.tag, &done, |found| *found == held.claim).await {
+            Ok(()) => return done,
             // Its own, whose answer was lost; or another one, which counts in its place.
-            Ok(Err(Problem::Lost(found))) => return Some(found),
-            Ok(Err(Problem::Unheard(failure))) => {
+            Err(Problem::Lost(found)) => return found,
+            Err(Problem::Unheard(failure)) => {
                 eprintln!("spored: how job {name} ended was not heard: {failure}");
                 sleep(interval / AGAIN).await;
             }
-            Err(_) => {}
         }
     }
 }

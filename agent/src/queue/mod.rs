@@ -46,11 +46,16 @@ pub(crate) trait Store: Claims<str, JobClaim> {
 
 /// What runs the commands.
 pub(crate) trait Runner {
-    /// Runs an attempt to its end, and keeps what it leaves. It is ended when the machine is about to end, and when `given_up` comes: then at once,
-    /// and nothing needs to be kept.
-    async fn run(&self, job: &str, attempt: u32, given_up: impl Future<Output = ()>) -> Ran;
+    /// What a command leaves behind.
+    type Left;
+    /// Runs the command of an attempt to its end. It is ended when the machine is about to end, and when `given_up` comes: then nothing of it counts.
+    async fn run(&self, job: &str, attempt: u32, given_up: impl Future<Output = ()>) -> Option<Self::Left>;
+    /// Keeps what it has left, and says how the attempt went.
+    async fn keep(&self, job: &str, attempt: u32, left: Self::Left) -> Ran;
     /// Waits until the machine is about to end.
     async fn ending(&self);
+    /// Waits until the machine ends, and nothing can be said any more.
+    async fn no_time_at_all(&self);
 }
 
 /// How an attempt went.

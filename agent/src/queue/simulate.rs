@@ -26,8 +26,10 @@ use super::{Drained, INTERVAL, Ran, Runner, Worker};
 const SEEDS: (u64, u64) = (1, 500);
 /// No queue here takes longer, whatever happens to it.
 const LONGEST: Duration = Duration::from_secs(4 * 3600);
-/// How long what runs may go on beside its successor on a machine that was suspended: it has to notice first.
-const NOTICED_WITHIN: Duration = Duration::from_secs(2);
+/// How long what runs goes on beside its successor on a machine that was suspended, once it is resumed: it has to notice first, and to end.
+const ENDS_WITHIN: Duration = Duration::from_secs(16);
+/// How long a command may take to end that is asked to.
+const GRACE_MS: u64 = 13_000;
 
 /// What the jobs do: how long each attempt takes, and the exit codes of those that come to an end, one after the other.
 type Script = BTreeMap<String, (Duration, Vec<i32>)>;
@@ -36,6 +38,8 @@ type Script = BTreeMap<String, (Duration, Vec<i32>)>;
 struct Machine {
     world: Rc<World>,
     script: Rc<Script>,
+    name: String,
+    dice: Dice,
     ending: Rc<Notify>,
     is_ending: Rc<Cell<bool>>,
 }
@@ -50,24 +54,45 @@ impl Drop for Running<'_> {
 }
 
 impl Runner for Machine {
-    async fn run(&self, job: &str, _attempt: u32, given_up: impl Future<Output = ()>) -> Ran {
+    type Left = JobExit;
+
+    async fn run(&self, job: &str, _attempt: u32, given_up: impl Future<Output = ()>) -> Option<JobExit> {
         let counted = |world: &World| {
             let claims = world.claims.borrow();
             claims[job].0.attempts.iter().filter(|attempt| attempt.exit.as_ref().is_some_and(JobExit::counts)).count()
         };
         let (takes, codes) = &self.script[job];
         let index = self.world.runs.borrow().len();
-        self.world.runs.borrow_mut().push(Run { job: job.to_owned(), began: Instant::now(), ended: None, was_suspended: false });
+        self.world.runs.borrow_mut().push(Run {
+            job: job.to_owned(),
+            machine: self.name.clone(),
+            began: Instant::now(),
+            ended: None,
+            resumed: None,
+        });
         let running = Running(&self.world, index);
+        let grace = self.dice.between_ms(0, GRACE_MS);
         let exit = tokio::select! {
+            biased;
             () = sleep(*takes) => {
                 let code = codes.get(counted(&self.world)).copied().unwrap_or(0);
-                JobExit::Code { code }
+                Some(JobExit::Code { code })
             }
-            () = self.ending() => JobExit::Interrupted,
-            () = given_up => JobExit::Interrupted,
+            () = self.ending() => {
+                sleep(grace).await;
+                Some(JobExit::Interrupted)
+            }
+            () = given_up => {
+                sleep(grace).await;
+                None
+            }
         };
         drop(running);
+        exit
+    }
+
+    async fn keep(&self, _job: &str, _attempt: u32, exit: JobExit) -> Ran {
+        sleep(self.dice.between_ms(0, 90_000)).await;
         Ran { exit, ended_at: Timestamp::UNIX_EPOCH, results: Vec::new(), notes: Vec::new() }
     }
 
@@ -76,6 +101,11 @@ impl Runner for Machine {
             self.ending.notified().await;
         }
         self.ending.notify_one();
+    }
+
+    async fn no_time_at_all(&self) {
+        self.ending().await;
+        sleep(Duration::from_secs(100)).await;
     }
 }
 
@@ -104,6 +134,7 @@ impl<F: Future> Future for Suspendable<F> {
 }
 
 struct Hands {
+    name: String,
     task: JoinHandle<Drained>,
     is_suspended: Rc<Cell<bool>>,
     resumed: Rc<Notify>,
@@ -145,18 +176,29 @@ impl Life {
         let machine = Machine {
             world: Rc::clone(world),
             script: Rc::clone(&self.script),
+            name: machine_name(rank, generation),
+            dice: dice.clone(),
             ending: Rc::clone(&ending),
             is_ending: Rc::clone(&is_ending),
         };
         let (jobs, on_failure, size) = (Rc::clone(&self.jobs), self.on_failure, self.workers);
         let inner = Box::pin(async move {
-            let instance_id = InstanceId(format!("i-{rank}-{generation}"));
+            let instance_id = InstanceId(machine_name(rank, generation));
             let (store, runner) = (&door, &machine);
             let worker = Worker { store, runner, jobs: &jobs, on_failure, instance_id: &instance_id, rank, size, interval: INTERVAL };
             worker.drain().await
         });
+        let name = machine_name(rank, generation);
         let task = spawn_local(Suspendable { inner, is_suspended: Rc::clone(&is_suspended), resumed: Rc::clone(&resumed), waiting: None });
-        Hands { task, is_suspended, resumed, ending, is_ending }
+        Hands { name, task, is_suspended, resumed, ending, is_ending }
+    }
+
+    /// The jobs that were begun although the queue had stopped long enough for everybody to know, where every call arrives.
+    fn begun_late(&self, world: &World) -> Vec<String> {
+        let Some(failed_at) = world.failed_at.get().filter(|_| world.is_calm.get()) else { return Vec::new() };
+        let begun_at = world.begun_at.borrow();
+        let late = begun_at.iter().filter(|(_, at)| **at > failed_at + 2 * INTERVAL);
+        late.map(|(job, _)| format!("{job} was begun although the queue had stopped")).collect()
     }
 
     /// How each job ends if nothing goes wrong with machines, but for what was lost with so many that it counts as failed; nothing if it is never begun.
@@ -181,6 +223,7 @@ impl Life {
     /// Lives it, with so many blows to machines; says what went wrong.
     async fn live(&self, dice: &Dice, trouble: u64, blows: u64) -> (Rc<World>, Vec<String>) {
         let world = World::new();
+        world.is_calm.set(trouble == 0 && blows == 0);
         let mut hands: Vec<Hands> = (0..self.workers).map(|rank| self.start(&world, dice, rank, 0, trouble)).collect();
         let mut generation = 0;
         for _ in 0..blows {
@@ -200,10 +243,13 @@ impl Life {
                     }
                 }
                 _ => {
-                    self.suspend(&world, &hands[at]);
+                    hands[at].is_suspended.set(true);
                     sleep(dice.between_ms(10, 200_000)).await;
                     hands[at].is_suspended.set(false);
                     hands[at].resumed.notify_one();
+                    let mut runs = world.runs.borrow_mut();
+                    let its = runs.iter_mut().filter(|run| run.machine == hands[at].name && run.ended.is_none());
+                    its.for_each(|run| run.resumed = Some(Instant::now()));
                     continue;
                 }
             }
@@ -223,14 +269,6 @@ impl Life {
         (world, problems)
     }
 
-    fn suspend(&self, world: &World, hands: &Hands) {
-        hands.is_suspended.set(true);
-        // What runs at this moment may run on it; whose it is nobody need know.
-        for run in world.runs.borrow_mut().iter_mut().filter(|run| run.ended.is_none()) {
-            run.was_suspended = true;
-        }
-    }
-
     fn problems(&self, world: &World) -> Vec<String> {
         let mut problems = world.violations.borrow().clone();
         let claims = world.claims.borrow();
@@ -245,7 +283,10 @@ impl Life {
                 }
             }
         } else {
-            problems.extend(claims.keys().filter(|job| outcome(job).is_none()).map(|job| format!("{job} was begun and left")));
+            // A claim that arrives when everybody has left was never begun.
+            let is_left = |job: &&String| outcome(job).is_none() && world.runs.borrow().iter().any(|run| run.job == **job);
+            problems.extend(claims.keys().filter(is_left).map(|job| format!("{job} was begun and left")));
+            problems.extend(self.begun_late(world));
         }
         let runs = world.runs.borrow();
         for run in runs.iter() {
@@ -254,15 +295,20 @@ impl Life {
                 .extend(needed.filter(|job| outcome(job) != Some(Outcome::Succeeded)).map(|job| format!("{} ran without {job}", run.job)));
             let beside = runs.iter().filter(|other| other.job == run.job && other.began > run.began);
             for other in beside {
-                let together = run.ended.map_or(Duration::MAX, |ended| ended.saturating_duration_since(other.began));
-                let may = if run.was_suspended { None } else { Some(NOTICED_WITHIN) };
-                if may.is_some_and(|most| together > most) {
+                // What is suspended makes no progress, and what is resumed has to notice.
+                let may_until = run.resumed.map_or(other.began, |resumed| (resumed + ENDS_WITHIN).max(other.began));
+                let together = run.ended.map_or(Duration::MAX, |ended| ended.saturating_duration_since(may_until));
+                if together > Duration::ZERO {
                     problems.push(format!("{} ran twice at once for {together:?}", run.job));
                 }
             }
         }
         problems
     }
+}
+
+fn machine_name(rank: u32, generation: u32) -> String {
+    format!("i-{rank}-{generation}")
 }
 
 fn live(seed: u64) -> (u64, Vec<String>) {
@@ -307,7 +353,7 @@ fn the_world_sees_what_is_wrong() {
         let now = Instant::now();
         let run = |began: u64, ended: u64| {
             let at = |seconds| now + Duration::from_secs(seconds);
-            Run { job: job.clone(), began: at(began), ended: Some(at(ended)), was_suspended: false }
+            Run { job: job.clone(), machine: String::new(), began: at(began), ended: Some(at(ended)), resumed: None }
         };
         world.runs.borrow_mut().extend([run(0, 10), run(5, 20)]);
         let problems = life.problems(&world).join("\n");

@@ -4,29 +4,36 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spawn_model::ids::InstanceId;
 use spawn_model::queue::{JobClaim, JobExit, Jobs, OnFailure, Outcome, Progress, Standing};
 use tokio::time::sleep;
 
 use super::attempt::{self, Held};
 use super::{Runner, STALE_AFTER, Store};
+use crate::claims::Found;
 use crate::failure::{Class, Failure};
 
-/// A worker that finds nothing to do looks again after this part of an interval.
+/// A worker that finds nothing to do looks again after this part of an interval, and a little more.
 const LOOK: u32 = 2;
+/// How much more for each worker and each page of what is listed, so that a thousand idle ones are no burden to those that work.
+const BREATH: Duration = Duration::from_millis(10);
+/// How many keys S3 lists at once.
+const PAGE: usize = 1000;
 /// What others have is looked at again after this, even if they might have it for longer: how it ended may not have been told.
 const LONGEST_LOOK: u32 = 2;
 /// A worker that meets jobs of others lists what has ended again if it did so longer ago than this.
 const LISTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// How a worker came to its end.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Drained {
     /// Nothing is left to run.
     Over,
     /// Its machine ends.
     MachineEnds,
+    /// This machine cannot do what jobs need, for this reason.
+    Unfit(String),
 }
 
 /// One of the machines that drain a queue.
@@ -50,10 +57,23 @@ struct Known {
     begun: BTreeSet<String>,
     /// Those that are not to be looked at before a moment, in boot time.
     not_before: BTreeMap<String, Duration>,
+    /// What this worker has tried to write of a job it does not hold, and when, in boot time: the answer may be under way, or lost.
+    tried: BTreeMap<String, (JobClaim, Duration)>,
     /// When it was last listed what has ended, in boot time.
     listed_at: Option<Duration>,
     /// What was said last.
     said: String,
+}
+
+impl Known {
+    /// A job has ended, as its claim says.
+    fn ends(&mut self, job: &str, outcome: Outcome) {
+        self.progress.end(job, outcome);
+        if outcome == Outcome::Failed {
+            // If that stops the queue, it counts which jobs have begun.
+            self.listed_at = None;
+        }
+    }
 }
 
 /// What to do next.
@@ -74,6 +94,8 @@ enum Begun {
     Ended(Outcome),
     /// It is not to be had, for so long.
     Later(Duration),
+    /// It was never begun, or somebody has taken away what says so.
+    Never,
 }
 
 impl<S: Store, R: Runner> Worker<'_, S, R> {
@@ -83,6 +105,7 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
             progress: Progress::new(self.jobs, self.on_failure),
             begun: BTreeSet::new(),
             not_before: BTreeMap::new(),
+            tried: BTreeMap::new(),
             listed_at: None,
             said: String::new(),
         };
@@ -98,15 +121,41 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
                 Next::Over => return Drained::Over,
             };
             let Some((spec, held)) = self.jobs.get(&job).zip(self.take(&mut known, &job).await) else { continue };
-            match attempt::run((self.store, self.runner), (&job, spec), held, self.interval).await {
-                Some(claim) => self.came_to(&mut known, &job, &claim).await,
+            let claim = attempt::run((self.store, self.runner), (&job, spec), held, self.interval).await;
+            known.tried.remove(&job);
+            match claim {
+                Some(claim) => {
+                    self.came_to(&mut known, &job, &claim).await;
+                    if let Some(reason) = self.unfit(&claim) {
+                        return Drained::Unfit(format!("job {job}: {reason}"));
+                    }
+                }
                 None => self.leave(&mut known, &job, self.interval * STALE_AFTER),
             }
         }
     }
 
+    /// Why this machine should leave jobs to others: it could not do what one needed.
+    fn unfit(&self, claim: &JobClaim) -> Option<String> {
+        match claim.last().filter(|last| last.instance_id == *self.instance_id)?.exit.as_ref()? {
+            JobExit::WorkerFailed { reason } => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    /// How long a worker waits that finds nothing to do.
+    fn pause(&self) -> Duration {
+        let pages = u32::try_from(self.jobs.len() / PAGE + 1).unwrap_or(u32::MAX);
+        self.interval / LOOK + BREATH.saturating_mul(self.size.saturating_mul(pages))
+    }
+
     /// Learns what there is to do. If nothing is, some time has passed.
     async fn next(&self, known: &mut Known) -> Next {
+        let is_old = known.listed_at.is_some_and(|at| self.store.boot_time().saturating_sub(at) > self.interval);
+        if is_old && self.on_failure == OnFailure::Stop {
+            // A job of somebody else may have failed.
+            known.listed_at = None;
+        }
         if known.listed_at.is_none()
             && let Err(failure) = self.learn(known).await
         {
@@ -119,7 +168,7 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
         match self.choose(known) {
             Some(job) => Next::Job(job),
             None => {
-                sleep(self.interval / LOOK).await;
+                sleep(self.pause()).await;
                 known.listed_at = None;
                 Next::Nothing
             }
@@ -146,7 +195,7 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
             eprintln!("spored: the queue cannot be looked at: {problem}");
             known.said = problem;
         }
-        sleep(self.interval / LOOK).await;
+        sleep(self.pause()).await;
     }
 
     /// The job to try next: one of this worker's share of them, then one of any other's. So workers meet only where a share is at its end.
@@ -170,16 +219,22 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
 
     /// Tries to begin a job, and keeps what that tells.
     async fn take(&self, known: &mut Known, job: &str) -> Option<Held> {
-        match self.begin(known.begun.contains(job), job).await {
+        match self.begin(known, job).await {
             Ok(Begun::Held(held)) => {
                 known.begun.insert(job.to_owned());
                 known.not_before.remove(job);
                 return Some(held);
             }
-            Ok(Begun::Ended(outcome)) => known.progress.end(job, outcome),
+            Ok(Begun::Ended(outcome)) => known.ends(job, outcome),
             Ok(Begun::Later(wait)) => self.leave(known, job, wait),
+            Ok(Begun::Never) => {
+                known.begun.remove(job);
+                known.not_before.insert(job.to_owned(), self.store.boot_time() + self.interval);
+            }
             Err(failure) => {
                 self.complain(known, &failure).await;
+                // It may be this one alone that cannot be had.
+                known.not_before.insert(job.to_owned(), self.store.boot_time() + self.interval);
                 known.listed_at = None;
                 return None;
             }
@@ -192,80 +247,91 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
     }
 
     fn leave(&self, known: &mut Known, job: &str, wait: Duration) {
+        let longest = self.interval * LONGEST_LOOK + BREATH.saturating_mul(self.size);
         known.begun.insert(job.to_owned());
-        known.not_before.insert(job.to_owned(), self.store.boot_time() + wait.min(self.interval * LONGEST_LOOK));
+        known.not_before.insert(job.to_owned(), self.store.boot_time() + wait.min(longest));
     }
 
-    async fn begin(&self, is_begun: bool, job: &str) -> Result<Begun, Failure> {
-        let first = JobClaim::first(self.instance_id, self.rank, now());
-        if !is_begun {
-            let heard_at = self.store.boot_time();
+    async fn begin(&self, known: &mut Known, job: &str) -> Result<Begun, Failure> {
+        if !known.begun.contains(job) {
+            let (first, heard_at) = (JobClaim::first(self.instance_id, self.rank, now()), self.store.boot_time());
+            known.tried.insert(job.to_owned(), (first.clone(), heard_at));
             match self.store.make(job, &first).await {
                 Ok(tag) => return Ok(Begun::Held(Held { claim: first, tag, heard_at })),
                 Err(failure) if failure.class == Class::Taken => {}
                 Err(failure) => return Err(failure),
             }
         }
-        self.take_over(job, first).await
-    }
-
-    /// Takes a job that was begun before, if nobody has it any more. `tried` is what this worker has just tried to write.
-    async fn take_over(&self, job: &str, mut tried: JobClaim) -> Result<Begun, Failure> {
-        let stale_after = self.interval * STALE_AFTER;
-        let mut heard_at = self.store.boot_time();
         loop {
             let found = match self.store.read(job).await {
                 Ok(found) => found,
-                // Somebody has taken it away, or it says something that this version does not know: it is left alone.
-                Err(failure) if matches!(failure.class, Class::NotFound | Class::Invalid) => return Ok(Begun::Later(stale_after)),
+                Err(failure) if failure.class == Class::NotFound => return Ok(Begun::Never),
+                // It says something that this version does not know: it is left alone.
+                Err(failure) if failure.class == Class::Invalid => return Ok(Begun::Later(self.interval * STALE_AFTER)),
                 Err(failure) => return Err(failure),
             };
-            let age = found.age.unwrap_or_default();
-            let free = match &found.claim.standing {
-                Standing::Ended { outcome } => {
-                    let outcome = *outcome;
-                    self.tell(job, outcome).await;
-                    return Ok(Begun::Ended(outcome));
+            if let Some(begun) = self.take_over(known, job, found).await? {
+                return Ok(begun);
+            }
+        }
+    }
+
+    /// Takes a job that was begun before, if nobody has it any more. Nothing if it is another by now.
+    async fn take_over(&self, known: &mut Known, job: &str, found: Found<JobClaim>) -> Result<Option<Begun>, Failure> {
+        let (stale_after, now_boot) = (self.interval * STALE_AFTER, self.store.boot_time());
+        let age = found.age.unwrap_or_default();
+        let Some(spec) = self.jobs.get(job) else { return Ok(Some(Begun::Later(stale_after))) };
+        let free = match &found.claim.standing {
+            Standing::Ended { outcome } => {
+                self.tell(job, *outcome).await;
+                return Ok(Some(Begun::Ended(*outcome)));
+            }
+            Standing::Waiting { delay_ms } => {
+                let delay = Duration::from_millis(*delay_ms);
+                if age < delay {
+                    return Ok(Some(Begun::Later(delay - age)));
                 }
+                found.claim
+            }
+            Standing::Running => match known.tried.get(job) {
                 // The answer to what was tried was lost.
-                Standing::Running if found.claim == tried => {
-                    return Ok(Begun::Held(Held { claim: tried, tag: found.tag, heard_at }));
+                Some((tried, heard_at)) if *tried == found.claim => {
+                    let (claim, heard_at) = (tried.clone(), *heard_at);
+                    if now_boot < heard_at + self.interval {
+                        return Ok(Some(Begun::Held(Held { claim, tag: found.tag, heard_at })));
+                    }
+                    // Nothing was begun by it.
+                    claim.ended(spec, JobExit::Interrupted, None, 0.0)
                 }
-                Standing::Running => {
+                _ => {
                     // An earlier life of this agent began it.
                     let is_own = found.claim.last().is_some_and(|last| last.instance_id == *self.instance_id);
                     if !is_own && age <= stale_after {
-                        return Ok(Begun::Later(stale_after - age));
+                        return Ok(Some(Begun::Later(stale_after - age)));
                     }
-                    match self.jobs.get(job) {
-                        Some(spec) => found.claim.ended(spec, JobExit::Lost, None, 0.0),
-                        None => return Ok(Begun::Later(stale_after)),
-                    }
+                    let last_heard = SignedDuration::try_from(age).ok().and_then(|age| now().checked_sub(age).ok());
+                    found.claim.ended(spec, JobExit::Lost, last_heard, 0.0)
                 }
-                Standing::Waiting { delay_ms } => {
-                    let delay = Duration::from_millis(*delay_ms);
-                    if age < delay {
-                        return Ok(Begun::Later(delay - age));
-                    }
-                    found.claim
-                }
-            };
-            let outcome = match free.standing {
-                Standing::Ended { outcome } => Some(outcome),
-                Standing::Running | Standing::Waiting { .. } => None,
-            };
-            tried = if outcome.is_some() { free } else { free.next(self.instance_id, self.rank, now()) };
-            heard_at = self.store.boot_time();
-            match (self.store.replace(job, &found.tag, &tried).await, outcome) {
-                (Ok(_), Some(outcome)) => {
-                    self.tell(job, outcome).await;
-                    return Ok(Begun::Ended(outcome));
-                }
-                (Ok(tag), None) => return Ok(Begun::Held(Held { claim: tried, tag, heard_at })),
-                // Somebody was faster; or it was we, and the answer was lost.
-                (Err(failure), _) if matches!(failure.class, Class::Taken | Class::NotFound) => {}
-                (Err(failure), _) => return Err(failure),
+            },
+        };
+        let outcome = match free.standing {
+            Standing::Ended { outcome } => Some(outcome),
+            Standing::Running | Standing::Waiting { .. } => None,
+        };
+        let claim = if outcome.is_some() { free } else { free.next(self.instance_id, self.rank, now()) };
+        let heard_at = self.store.boot_time();
+        if outcome.is_none() {
+            known.tried.insert(job.to_owned(), (claim.clone(), heard_at));
+        }
+        match (self.store.replace(job, &found.tag, &claim).await, outcome) {
+            (Ok(_), Some(outcome)) => {
+                self.tell(job, outcome).await;
+                Ok(Some(Begun::Ended(outcome)))
             }
+            (Ok(tag), None) => Ok(Some(Begun::Held(Held { claim, tag, heard_at }))),
+            // Somebody was faster; or it was we, and the answer was lost.
+            (Err(failure), _) if matches!(failure.class, Class::Taken | Class::NotFound) => Ok(None),
+            (Err(failure), _) => Err(failure),
         }
     }
 
@@ -274,11 +340,7 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
         match claim.standing {
             Standing::Ended { outcome } => {
                 self.tell(job, outcome).await;
-                known.progress.end(job, outcome);
-                if outcome == Outcome::Failed {
-                    // What has begun by now is looked for anew.
-                    known.listed_at = None;
-                }
+                known.ends(job, outcome);
             }
             Standing::Waiting { delay_ms } => self.leave(known, job, Duration::from_millis(delay_ms)),
             Standing::Running => self.leave(known, job, self.interval * STALE_AFTER),

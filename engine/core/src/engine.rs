@@ -488,8 +488,6 @@ impl Engine {
         }
         let found = setup::find(&self.aws).await?;
         if let Some(setup) = &found {
-            // The parameter is the account's own, and is no easier to come by than its buckets.
-            self.aws.objects.of_account(&setup.account);
             // A second reader may have been first: they read the same.
             drop(self.setup.set(setup.clone()));
         }

@@ -145,12 +145,11 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
     }
     let fleet = &record.fleet;
     let size = size(ledger, &record).await?;
-    let (lease, batches, told, completions, told_of_jobs) = try_join!(
+    let (lease, batches, told, completions) = try_join!(
         ledger.lease(fleet, &record.run),
         ledger.batches(fleet, &record.run),
         told(aws, look, &record),
         ledger.completions(fleet, &record.run, size),
-        async { if queue::is_queue(&record) { queue::told(ledger, &record).await.map(Some) } else { Ok(None) } },
     )?;
     let (instances, around) = match told {
         Told::Itself(instances, around) => (instances, around),
@@ -160,6 +159,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         Told::All(_) => (aws.instances.describe(&tags::of_run(&record.run)).await?, Around::default()),
     };
     let alive: Vec<InstanceId> = instances.iter().filter(|i| i.alive).map(|i| i.launched.instance_id.clone()).collect();
+    let told_of_jobs = if queue::is_queue(&record) { Some(queue::told(ledger, &record, alive.len()).await?) } else { None };
     let instances: Vec<Instance> = instances.into_iter().filter(|i| tags::is_of_run(&i.tags, &record.run)).collect();
     let lease = lease.unwrap_or_else(|| lease::object(&record, lease::deadline_of(&record), 0));
     let (deadline, end) = dates(&lease, instances.iter().filter(|i| i.alive).filter_map(|i| tags::deadline(&i.tags)), ended_at);

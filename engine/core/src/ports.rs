@@ -354,8 +354,6 @@ pub enum Written {
 /// S3, in the set-up's bucket, whose owner every call names.
 #[async_trait]
 pub trait Objects: Send + Sync {
-    /// Whose the buckets are, told by whoever knows it, so that nobody need be asked.
-    fn of_account(&self, _account: &str) {}
     /// `PutObject`.
     async fn put(&self, bucket: &str, key: &str, body: Vec<u8>, condition: Condition) -> Result<Written>;
     /// `GetObject`: body and ETag, or nothing if there is none.

@@ -12,6 +12,7 @@ use spawn_model::spec::FleetKind;
 use spawn_model::status::{Dates, Status};
 
 use crate::engine::Engine;
+use crate::fleet::Fleet;
 use crate::ledger::Ledger;
 use crate::ports::{Condition, Result, Written};
 
@@ -33,24 +34,28 @@ pub(crate) fn is_queue(record: &FleetRecord) -> bool {
     record.kind == FleetKind::Queue
 }
 
-/// Reads what is recorded of a queue's jobs.
-pub(crate) async fn told(ledger: &Ledger, record: &FleetRecord) -> Result<Told> {
+/// Reads what is recorded of a queue's jobs; of many jobs all of it only if they are over, or no worker is `alive` any more.
+pub(crate) async fn told(ledger: &Ledger, record: &FleetRecord, alive: usize) -> Result<Told> {
     let (id, run) = (&record.fleet, &record.run);
     let (jobs, on_failure) = (&record.spec.jobs, record.spec.on_failure.unwrap_or(OnFailure::Stop));
     if let Some(claims) = ledger.jobs_gathered(id, run).await? {
         let progress = Progress::told(jobs, on_failure, &BTreeMap::new(), &claims);
         return Ok(Told { progress, begun: claims.keys().cloned().collect(), claims });
     }
-    let (ended, begun) = try_join!(ledger.jobs_ended(id, run), ledger.jobs_begun(id, run))?;
+    let (ended, mut begun) = try_join!(ledger.jobs_ended(id, run), ledger.jobs_begun(id, run))?;
+    // Two lists are of two moments.
+    begun.extend(ended.keys().cloned());
     let progress = Progress::told(jobs, on_failure, &ended, &BTreeMap::new());
     let is_over = progress.is_over(|job| begun.contains(job));
-    if jobs.len() > READ_MAX && !is_over {
+    if jobs.len() > READ_MAX && alive > 0 && !is_over {
         return Ok(Told { progress, begun, claims: BTreeMap::new() });
     }
     let claims = ledger.job_claims(id, run, &begun).await?;
     let progress = Progress::told(jobs, on_failure, &ended, &claims);
+    let has_ended = |job: &String| matches!(claims.get(job), Some(JobClaim { standing: Standing::Ended { .. }, .. }));
     // In a queue that has stopped, a worker that does not know it yet may still begin a job.
-    if is_over && !progress.is_stopped() && claims.len() > 1 {
+    let is_settled = progress.is_over(|_| true) && begun.iter().all(has_ended) && (!progress.is_stopped() || alive == 0);
+    if is_settled && claims.len() > 1 {
         ledger.jobs_gather(id, run, &claims).await;
     }
     Ok(Told { progress, begun, claims })
@@ -102,11 +107,12 @@ pub struct JobResult {
 }
 
 impl Engine {
-    /// The results of a queue's jobs: of each those of its last attempt.
+    /// The results of a queue's jobs, or of one of them: of each those of its last attempt.
     ///
     /// # Errors
-    /// If the bucket cannot be read.
-    pub async fn job_results(&self, record: &FleetRecord) -> Result<Vec<JobResult>> {
+    /// If the queue has no such job, or the bucket cannot be read.
+    pub async fn job_results(&self, record: &FleetRecord, job: Option<&str>) -> Result<Vec<JobResult>> {
+        job.map_or(Ok(()), |job| known(record, job))?;
         let ledger = self.ledger(&self.warm().await?);
         let claims = match ledger.jobs_gathered(&record.fleet, &record.run).await? {
             Some(claims) => claims,
@@ -120,7 +126,7 @@ impl Engine {
             let result = |path: &str| JobResult { job: job.clone(), attempt: last.number, path: path.to_owned() };
             last.results.iter().map(|file| result(&file.path)).collect()
         };
-        Ok(claims.iter().flat_map(of_claim).collect())
+        Ok(claims.iter().filter(|(name, _)| job.is_none_or(|only| only == *name)).flat_map(of_claim).collect())
     }
 
     /// A result of a job; nothing if there is none.
@@ -156,9 +162,17 @@ impl Engine {
     /// stays as it is.
     ///
     /// # Errors
-    /// If the queue has no such job, or the bucket cannot be read or written.
-    pub async fn job_cancel(&self, record: &FleetRecord, job: &str) -> Result<bool> {
+    /// If the queue has no such job or is over, or the bucket cannot be read or written.
+    pub async fn job_cancel(&self, queue: &Fleet, job: &str) -> Result<bool> {
+        let record = &queue.record;
         known(record, job)?;
+        if queue.status.is_over() || queue.ended_at.is_some() {
+            if queue.jobs.get(job).is_some_and(|job| job.state == JobState::Cancelled.word()) {
+                return Ok(true);
+            }
+            let message = format!("nothing of {} runs any more: {}", record.spec.name, queue.status_reason);
+            return Err(Error::new(Class::Conflict, "QueueOver", message, "There is nothing to be cancelled"));
+        }
         let ledger = self.ledger(&self.warm().await?);
         let (fleet, run) = (&record.fleet, &record.run);
         for _ in 0..TRIES_MAX {
@@ -170,7 +184,7 @@ impl Engine {
                         ledger.job_ended_write(fleet, run, job, outcome).await?;
                         return Ok(outcome == Outcome::Cancelled);
                     }
-                    Standing::Running | Standing::Waiting { .. } => (claim.cancel(), Condition::Unchanged(etag)),
+                    Standing::Running | Standing::Waiting { .. } => (claim.cancel(self.now()), Condition::Unchanged(etag)),
                 },
             };
             if let Written::Done(_) = ledger.job_claim_write(fleet, run, job, &cancelled, condition).await? {

@@ -54,7 +54,10 @@ pub async fn wait(
         if now.status_reason != told {
             operation.say(&now.status_reason);
             told.clone_from(&now.status_reason);
-            pause_ms = PAUSE_MS.0;
+            // Of a queue it changes with every job.
+            if !queue::is_queue(&now.record) {
+                pause_ms = PAUSE_MS.0;
+            }
         }
         if reached(ledger, &now, goal).await? {
             return Ok(Some(Waited::Reached(now)));

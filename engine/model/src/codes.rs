@@ -306,7 +306,7 @@ pub const CODES: &[Code] = &[
         &[Class::NotFound],
         Left::Unchanged,
         "No output is kept of that attempt of the job: it has not ended, or there was none, or its machine was lost before it could be kept.",
-        "`spawn queue status NAME` shows the attempts; what runs is in `spawn logs -f NAME`.",
+        "`spawn queue status NAME` shows the attempts; `spawn logs NAME` has what its workers wrote.",
     ),
     code(
         "NoPolicy",
@@ -469,6 +469,13 @@ pub const CODES: &[Code] = &[
         Left::Nothing,
         "The provider's own configuration depends on something that is not known yet, so the operation cannot be made.",
         "Give `region` and `profile` values that are known when Terraform plans.",
+    ),
+    code(
+        "QueueOver",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "A job was to be cancelled of a queue of which nothing runs any more.",
+        "There is nothing to do; `spawn queue status NAME` shows how each job went.",
     ),
     code(
         "RankOver",

@@ -89,7 +89,7 @@ fields! {
         /// The jobs, by name: letters, digits, and between them `-`, `_` and `.`; 1 to 10000 of them. A job begins when those that it depends on
         /// have succeeded. Whatever happens to a worker, what has succeeded stays so, and what was running runs again.
         jobs: Jobs => Optional, Replace;
-        /// What becomes of the other jobs when one has failed: `stop` begins no other one, and brings those that have begun to their end;
+        /// What becomes of the other jobs when one has failed: `stop` begins no other one as soon as the workers know, within ten seconds, and brings those that have begun to their end;
         /// `continue` goes on with those that do not depend on it. Left out: `stop`.
         on_failure: Option<OnFailure> => Optional, Replace;
         /// Whether people who have the right to (see `spawn policy operator`) may open a terminal on the instances and run commands on them,
@@ -194,7 +194,7 @@ fields! {
         deadline: String => Computed, Rerun;
         /// The image that its instances booted.
         image_id: String => Computed, Rerun;
-        /// Where the results are: an S3 URI with a directory for each rank.
+        /// Where the results are: an S3 URI with a directory for each rank, and of a queue for each job and attempt.
         results_uri: String => Computed, Rerun;
         /// On-demand price of one instance-hour in US dollars by the Pricing API when the fleet was launched; null if it is unknown.
         price_usd_per_hour: Option<f64> => Computed, InPlace;

@@ -46,8 +46,14 @@ pub(super) struct World {
     pub(super) claims: RefCell<BTreeMap<String, (JobClaim, u64, Instant)>>,
     pub(super) told: RefCell<BTreeMap<String, Outcome>>,
     pub(super) tags: Cell<u64>,
-    /// When each attempt's command began and ended, and whether its machine was suspended meanwhile.
+    /// When each attempt's command began and ended, and when its machine was resumed last that was suspended meanwhile.
     pub(super) runs: RefCell<Vec<Run>>,
+    /// When each job was begun first.
+    pub(super) begun_at: RefCell<BTreeMap<String, Instant>>,
+    /// When a job failed first.
+    pub(super) failed_at: Cell<Option<Instant>>,
+    /// Whether nothing goes wrong.
+    pub(super) is_calm: Cell<bool>,
     pub(super) violations: RefCell<Vec<String>>,
     pub(super) requests: Cell<u64>,
 }
@@ -55,9 +61,10 @@ pub(super) struct World {
 #[derive(Clone, Debug)]
 pub(super) struct Run {
     pub(super) job: String,
+    pub(super) machine: String,
     pub(super) began: Instant,
     pub(super) ended: Option<Instant>,
-    pub(super) was_suspended: bool,
+    pub(super) resumed: Option<Instant>,
 }
 
 impl World {
@@ -68,6 +75,9 @@ impl World {
             told: RefCell::default(),
             tags: Cell::default(),
             runs: RefCell::default(),
+            begun_at: RefCell::default(),
+            failed_at: Cell::default(),
+            is_calm: Cell::default(),
             violations: RefCell::default(),
             requests: Cell::default(),
         })
@@ -81,6 +91,10 @@ impl World {
         }
         if let Some((JobClaim { standing: Standing::Ended { outcome }, .. }, ..)) = there {
             self.violations.borrow_mut().push(format!("{job} had {} and is written again", outcome.word()));
+        }
+        self.begun_at.borrow_mut().entry(job.to_owned()).or_insert_with(Instant::now);
+        if matches!(claim.standing, Standing::Ended { outcome: Outcome::Failed }) && self.failed_at.get().is_none() {
+            self.failed_at.set(Some(Instant::now()));
         }
         self.tags.set(self.tags.get() + 1);
         claims.insert(job.to_owned(), (claim.clone(), self.tags.get(), Instant::now()));
@@ -98,7 +112,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    async fn call<T: 'static>(&self, act: impl FnOnce(&World) -> Result<T, Failure> + 'static) -> Result<T, Failure> {
+    async fn call<T: 'static>(&self, act: impl Fn(&World) -> Result<T, Failure> + 'static) -> Result<T, Failure> {
         self.world.requests.set(self.world.requests.get() + 1);
         sleep(self.dice.between_ms(5, 120)).await;
         if self.trouble == 0 || !self.dice.one_in(self.trouble) {
@@ -107,11 +121,17 @@ impl Door {
             return answer;
         }
         let lost = || Err(Failure::new(Class::Transient, "no answer"));
-        match self.dice.below(4) {
+        match self.dice.below(5) {
             // It never arrives.
             0 => sleep(self.dice.between_ms(100, 10_000)).await,
             // It does, and the answer is lost.
             1 => drop(act(&self.world)),
+            // The same, and it is made again: that is what is answered.
+            4 => {
+                drop(act(&self.world));
+                sleep(self.dice.between_ms(100, 10_000)).await;
+                return act(&self.world);
+            }
             // It arrives when nobody waits for it any more.
             2 => {
                 let (world, late) = (Rc::clone(&self.world), self.dice.between_ms(100, 30_000));

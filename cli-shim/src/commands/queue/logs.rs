@@ -10,7 +10,7 @@ use crate::session::Session;
 
 /// Show what an attempt of a job wrote
 ///
-/// It is kept when the attempt has ended. What runs is in `spawn logs -f`, behind the rank of its worker.
+/// It is kept when the attempt has ended by itself. What runs is in `spawn logs -f`, behind the rank of its worker.
 ///
 /// As JSON, a line for each line: `{"job": "fetch", "attempt": 1, "message": "..."}`.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ impl Logs {
         let Some((attempt, text)) = kept else {
             let message = match self.attempt {
                 Some(attempt) => format!("nothing is kept of attempt {attempt} of job {}", self.job),
-                None => format!("no attempt of job {} has ended yet", self.job),
+                None => format!("nothing is kept of any attempt of job {}", self.job),
             };
             let help = format!("`spawn queue status {0}` shows its attempts, and `spawn logs -f {0}` what runs", self.name);
             return Err(Error::new(Class::NotFound, "NoOutput", message, &help).into());

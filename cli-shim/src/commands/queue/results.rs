@@ -40,8 +40,7 @@ struct Line<'a> {
 impl Results {
     pub(super) async fn run(self, session: &Session, output: &Output) -> Outcome {
         let found = queue(session, &self.name).await?;
-        let results = session.engine.job_results(&found.record).await?;
-        for result in results.iter().filter(|result| self.job.as_ref().is_none_or(|only| *only == result.job)) {
+        for result in &session.engine.job_results(&found.record, self.job.as_deref()).await? {
             let mut line = Line { job: &result.job, attempt: result.attempt, path: &result.path, file: None };
             if let Some(directory) = &self.to {
                 // Recorded, and gone since: somebody deletes results while we read.

@@ -39,10 +39,12 @@ impl Account {
         Ok(Caller { account, arn })
     }
 
-    /// The account's id, known from elsewhere.
-    pub(crate) fn is(&self, account: &str) {
-        // Set already, it was set from an answer.
-        let _ = self.id.set(account.to_owned());
+    /// The account's id, by an ARN with which AWS itself has named something of this account's.
+    pub(crate) fn is_of(&self, arn: &str) {
+        if let Some(account) = arn.split(':').nth(4).filter(|account| !account.is_empty()) {
+            // Set already, it was set by another answer to the same credentials.
+            let _ = self.id.set(account.to_owned());
+        }
     }
 
     /// The account's id, asked for only if it is not known.

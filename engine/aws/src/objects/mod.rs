@@ -82,10 +82,6 @@ impl S3 {
 
 #[async_trait]
 impl Objects for S3 {
-    fn of_account(&self, account: &str) {
-        self.account.is(account);
-    }
-
     async fn put(&self, bucket: &str, key: &str, body: Vec<u8>, condition: Condition) -> Result<Written> {
         let owner = self.account.id().await?;
         let (call, if_none_match, if_match) = match &condition {

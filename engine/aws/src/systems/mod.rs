@@ -11,6 +11,7 @@ use spawn_core::ports::{Result, Systems};
 
 use crate::endpoint::{Call, Endpoint};
 use crate::error::Tolerate;
+use crate::identity::Account;
 
 const GET_PARAMETER: Call = Call::repeatable("ssm", "GetParameter");
 const PUT_PARAMETER: Call = Call::repeatable("ssm", "PutParameter");
@@ -23,13 +24,14 @@ const DELETE_DOCUMENT: Call = Call::repeatable("ssm", "DeleteDocument");
 pub(crate) struct Ssm {
     client: Client,
     endpoint: Arc<Endpoint>,
+    account: Arc<Account>,
 }
 
 impl Ssm {
-    pub(crate) fn new(config: &SdkConfig) -> Self {
+    pub(crate) fn new(config: &SdkConfig, account: Arc<Account>) -> Self {
         let endpoint = Arc::new(Endpoint::default());
         let client = Client::from_conf(Builder::from(config).interceptor(endpoint.watch()).build());
-        Self { client, endpoint }
+        Self { client, endpoint, account }
     }
 }
 
@@ -38,7 +40,12 @@ impl Systems for Ssm {
     async fn parameter(&self, name: &str) -> Result<Option<String>> {
         let get = self.client.get_parameter().name(name);
         let answer = self.endpoint.call(GET_PARAMETER, || get.clone().send()).await.tolerate(&["ParameterNotFound"])?;
-        Ok(answer.and_then(|answer| answer.parameter).and_then(|parameter| parameter.value))
+        let parameter = answer.and_then(|answer| answer.parameter);
+        // By its name alone a parameter is the account's own, or one of AWS's, which is nobody's: so nobody need be asked whose account it is.
+        if let Some(arn) = parameter.as_ref().filter(|_| !name.starts_with("arn:")).and_then(|parameter| parameter.arn.as_deref()) {
+            self.account.is_of(arn);
+        }
+        Ok(parameter.and_then(|parameter| parameter.value))
     }
 
     async fn parameter_put(&self, name: &str, value: &str) -> Result<()> {

@@ -51,17 +51,19 @@ fn a_queue_is_a_fleet_of_its_workers_whose_jobs_say_how_it_is() {
         assert_eq!(told(&found().await), "running: 0 of 3 jobs have ended (a pending, b pending, c pending)");
         assert_eq!(found().await.members.len(), 2);
 
-        assert!(engine.job_cancel(&record, "a").await.unwrap());
-        assert!(engine.job_cancel(&record, "a").await.unwrap(), "asking twice is asking once");
+        assert!(engine.job_cancel(&found().await, "a").await.unwrap());
+        assert!(engine.job_cancel(&found().await, "a").await.unwrap(), "asking twice is asking once");
         assert_eq!(told(&found().await), "running: 2 of 3 jobs have ended (a cancelled, b skipped, c pending)");
-        let unknown = engine.job_cancel(&record, "z").await.unwrap_err();
+        let unknown = engine.job_cancel(&found().await, "z").await.unwrap_err();
         assert_eq!(unknown.message, "tiles has no job \"z\"");
 
         world.pass(25 * 60).await;
         let over = found().await;
         assert_eq!(told(&over), "expired: the lease ended; 2 of 3 jobs have ended (a cancelled, b skipped, c pending)");
         assert_eq!((over.status, over.alive.len()), (Status::Expired, 0));
-        assert_eq!(engine.job_results(&record).await.unwrap(), []);
+        assert_eq!(engine.job_cancel(&over, "c").await.unwrap_err().code, "QueueOver");
+        assert!(engine.job_cancel(&over, "a").await.unwrap());
+        assert_eq!(engine.job_results(&record, None).await.unwrap(), []);
         assert_eq!(engine.job_output(&record, "a", None).await.unwrap(), None);
         world.assert_lawful();
     });
@@ -71,10 +73,11 @@ fn a_queue_is_a_fleet_of_its_workers_whose_jobs_say_how_it_is() {
 fn all_that_is_cancelled_is_over_whatever_its_workers_do() {
     run(async {
         let world = warm().await;
-        let record = drain(&world, 1).await;
+        drain(&world, 1).await;
         world.pass(60).await;
         for job in ["a", "c"] {
-            world.engine().job_cancel(&record, job).await.unwrap();
+            let engine = world.engine();
+            engine.job_cancel(&engine.find("tiles").await.unwrap(), job).await.unwrap();
         }
         for _ in 0..2 {
             // The first look gathers what is recorded.

@@ -7,7 +7,7 @@ use super::{Backoff, JobSpec, Outcome, RetrySpec};
 use crate::ids::InstanceId;
 use crate::record::{Exit, ResultFile, SCHEMA};
 
-/// A job that takes its machine with it takes no more than so many.
+/// A job whose workers are lost over it, or cannot do what it needs, has failed after so many.
 pub const LOST_MAX: usize = 5;
 
 /// A job, from when it was first begun. The object is made with `If-None-Match: *` and only ever changed with `If-Match`, so that of two machines
@@ -90,6 +90,11 @@ pub enum JobExit {
     Interrupted,
     /// Its machine gave no sign of life any more.
     Lost,
+    /// Its worker could not do what it needed: fetch its inputs, make its place, or keep what it left.
+    WorkerFailed {
+        /// Why.
+        reason: String,
+    },
     /// Somebody cancelled the job.
     Cancelled,
 }
@@ -98,7 +103,7 @@ impl JobExit {
     /// Whether it says something of the job, and not only of the machine.
     #[must_use]
     pub fn counts(&self) -> bool {
-        !matches!(self, Self::Interrupted | Self::Lost)
+        !matches!(self, Self::Interrupted | Self::Lost | Self::WorkerFailed { .. })
     }
 
     /// As a shell would tell it; nothing if the command did not end by itself.
@@ -132,6 +137,7 @@ impl std::fmt::Display for JobExit {
             Self::TimedOut => f.write_str("it was ended after its timeout"),
             Self::Interrupted => f.write_str("its machine ended"),
             Self::Lost => f.write_str("its machine was lost"),
+            Self::WorkerFailed { reason } => write!(f, "its worker failed: {reason}"),
             Self::Cancelled => f.write_str("it was cancelled"),
         }
     }
@@ -152,9 +158,10 @@ impl JobClaim {
 
     /// The same, cancelled. If somebody runs it, he finds that it is his no more.
     #[must_use]
-    pub fn cancel(mut self) -> Self {
+    pub fn cancel(mut self, now: Timestamp) -> Self {
         if let Some(last) = self.attempts.last_mut().filter(|last| last.exit.is_none()) {
             last.exit = Some(JobExit::Cancelled);
+            last.ended_at = Some(now);
         }
         Self { standing: Standing::Ended { outcome: Outcome::Cancelled }, ..self }
     }
@@ -163,6 +170,8 @@ impl JobClaim {
     #[must_use]
     pub fn next(mut self, instance_id: &InstanceId, rank: u32, now: Timestamp) -> Self {
         let number = self.attempts.last().map_or(1, |last| last.number + 1);
+        // What an attempt left counts only as long as it is the last one.
+        self.attempts.iter_mut().for_each(|attempt| attempt.results.clear());
         self.attempts.push(Attempt {
             number,
             instance_id: instance_id.clone(),
@@ -188,7 +197,8 @@ impl JobClaim {
     }
 
     fn lost(&self) -> usize {
-        self.attempts.iter().filter(|attempt| attempt.exit == Some(JobExit::Lost)).count()
+        let is_lost = |attempt: &&Attempt| matches!(attempt.exit, Some(JobExit::Lost | JobExit::WorkerFailed { .. }));
+        self.attempts.iter().filter(is_lost).count()
     }
 
     /// The last attempt has ended like this: whether another one follows, and when. `chance` is a number from 0 to 1.
@@ -202,8 +212,8 @@ impl JobClaim {
             JobExit::Code { code: 0 } => Standing::Ended { outcome: Outcome::Succeeded },
             JobExit::Cancelled => Standing::Ended { outcome: Outcome::Cancelled },
             JobExit::Interrupted => Standing::Waiting { delay_ms: 0 },
-            JobExit::Lost if self.lost() < LOST_MAX => Standing::Waiting { delay_ms: 0 },
-            JobExit::Lost => Standing::Ended { outcome: Outcome::Failed },
+            JobExit::Lost | JobExit::WorkerFailed { .. } if self.lost() < LOST_MAX => Standing::Waiting { delay_ms: 0 },
+            JobExit::Lost | JobExit::WorkerFailed { .. } => Standing::Ended { outcome: Outcome::Failed },
             exit => match job.retry.as_ref().filter(|retry| retry.is_after(&exit) && self.counted() < retry.attempts as usize) {
                 Some(retry) => Standing::Waiting { delay_ms: retry.delay_ms(self.counted(), chance) },
                 None => Standing::Ended { outcome: Outcome::Failed },
@@ -282,6 +292,7 @@ mod tests {
             (JobExit::Cancelled, "cancelled"),
             (JobExit::Interrupted, "0"),
             (JobExit::Lost, "0"),
+            (JobExit::WorkerFailed { reason: "full".to_owned() }, "0"),
         ] {
             assert_eq!(standings(&never, std::slice::from_ref(&exit), 0.0), [expected], "{exit:?}");
         }
@@ -300,7 +311,9 @@ mod tests {
         let retried = job(serde_json::json!({ "attempts": 2 }));
         let exits = [JobExit::Interrupted, JobExit::Lost, JobExit::Code { code: 1 }, JobExit::Interrupted, JobExit::Code { code: 1 }];
         assert_eq!(standings(&retried, &exits, 0.0), ["0", "0", "1000", "0", "failed"]);
-        let lost = standings(&retried, &vec![JobExit::Lost; LOST_MAX], 0.0);
+        let failed = JobExit::WorkerFailed { reason: "full".to_owned() };
+        let lost = [vec![JobExit::Lost; LOST_MAX - 1], vec![failed]].concat();
+        let lost = standings(&retried, &lost, 0.0);
         assert_eq!(lost, ["0", "0", "0", "0", "failed"]);
     }
 }

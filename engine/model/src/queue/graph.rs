@@ -147,20 +147,25 @@ pub fn cycle<'a>(depends_on: &BTreeMap<&'a str, Vec<&'a str>>) -> Option<Vec<&'a
     for start in depends_on.keys() {
         // The way from the start to where we are, each with what is still to be looked at there.
         let mut way: Vec<(&str, &[&str])> = vec![(start, depends_on.get(start).map(Vec::as_slice).unwrap_or_default())];
+        let mut on_way: BTreeSet<&str> = BTreeSet::from([*start]);
         while let Some((job, next)) = way.last_mut() {
             let Some((needed, rest)) = next.split_first() else {
                 done.insert(job);
+                on_way.remove(job);
                 way.pop();
                 continue;
             };
             *next = rest;
-            if let Some(at) = way.iter().position(|(job, _)| job == needed) {
+            if on_way.contains(needed)
+                && let Some(at) = way.iter().position(|(job, _)| job == needed)
+            {
                 return Some(way[at..].iter().map(|(job, _)| *job).chain([*needed]).collect());
             }
             if !done.contains(needed)
                 && let Some(further) = depends_on.get(needed)
             {
                 way.push((needed, further));
+                on_way.insert(needed);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The rules of a queue.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{JobSpec, cycle};
 use crate::duration::Seconds;
@@ -13,6 +13,8 @@ use crate::value::Value;
 pub const WORKERS_MAX: u32 = crate::layout::SHARD_SIZE;
 /// The most jobs of a queue.
 pub const JOBS_MAX: usize = 10_000;
+/// The most bytes of their text, names included: every worker reads all of it.
+const JOBS_BYTES_MAX: usize = 4 << 20;
 /// The most attempts of a job.
 const ATTEMPTS_MAX: u32 = 100;
 /// The longest pause between two attempts.
@@ -62,6 +64,11 @@ fn check_jobs(jobs: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Pr
     if jobs.is_empty() || jobs.len() > JOBS_MAX {
         let help = format!("Write 1 to {JOBS_MAX} jobs");
         problems.push(Problem::new(path, format!("{} jobs make no queue", jobs.len()), help));
+    }
+    let bytes: usize = jobs.iter().map(|(name, job)| name.len() + text_bytes(job)).sum();
+    if bytes > JOBS_BYTES_MAX {
+        let help = "Put scripts and large values into files, or into S3, and let the commands fetch them";
+        problems.push(Problem::new(path, format!("{bytes} bytes of jobs are more than the {JOBS_BYTES_MAX} that fit"), help));
     }
     for (name, job) in jobs {
         let path = path.key(name);
@@ -113,10 +120,9 @@ fn check_job(job: &Value, path: &Path, problems: &mut Vec<Problem>) {
 }
 
 fn check_pattern(pattern: &str, path: &Path, problems: &mut Vec<Problem>) {
-    let is_below = !pattern.is_empty() && !pattern.starts_with('/') && pattern.split('/').all(|part| part != "..");
-    if !is_below {
-        let help = "Write a relative path without \"..\", such as \"raw/*.csv\"";
-        problems.push(Problem::new(path, format!("{pattern:?} leads out of the job's directory"), help));
+    if pattern.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        let help = "Write a path below the directory that the job starts in, such as \"raw/*.csv\"";
+        problems.push(Problem::new(path, format!("{pattern:?} matches no file there"), help));
     } else if let Err(error) = glob::Pattern::new(pattern) {
         let help = "Write one like \"raw/*.csv\" or \"out/**/*.png\"; [*] stands for the character *";
         problems.push(Problem::new(path, format!("{pattern:?} is no pattern: {}", error.msg), help));
@@ -124,6 +130,16 @@ fn check_pattern(pattern: &str, path: &Path, problems: &mut Vec<Problem>) {
 }
 
 fn check_retry(retry: &Value, path: &Path, problems: &mut Vec<Problem>) {
+    if let Value::List(codes) = retry.get("on_exit_codes") {
+        for (index, code) in codes.iter().enumerate() {
+            if let Value::Int(code) = code
+                && !(1..=255).contains(code)
+            {
+                let path = path.key("on_exit_codes").index(index);
+                problems.push(Problem::new(&path, format!("{code} is no exit code of a failure"), "Write numbers from 1 to 255"));
+            }
+        }
+    }
     if let Value::Int(attempts) = retry.get("attempts")
         && !(1..=i64::from(ATTEMPTS_MAX)).contains(attempts)
     {
@@ -141,6 +157,12 @@ fn check_retry(retry: &Value, path: &Path, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(&path.key(field), message, "Write less"));
         }
     }
+    if let (Some((written, base)), Some((_, most))) = (duration(retry.get("base_delay")), duration(retry.get("max_delay")))
+        && base > most
+    {
+        let message = format!("{written:?} is longer than max_delay, {most}");
+        problems.push(Problem::new(&path.key("base_delay"), message, "Write less, or a longer max_delay"));
+    }
     if let Some(jitter) = f64::read(retry.get("jitter"), path, &mut Vec::new())
         && !(0.0..=1.0).contains(&jitter)
     {
@@ -150,15 +172,25 @@ fn check_retry(retry: &Value, path: &Path, problems: &mut Vec<Problem>) {
 
 fn check_needs(name: &str, job: &Value, jobs: &BTreeMap<String, Value>, path: &Path, problems: &mut Vec<Problem>) {
     let path = path.key("depends_on");
-    let needed: Vec<&Value> = needs(job).collect();
-    for (index, needed_name) in needed.iter().enumerate().filter_map(|(index, needed)| Some((index, needed.as_str()?))) {
+    let mut named = BTreeSet::new();
+    for (index, needed_name) in needs(job).enumerate().filter_map(|(index, needed)| Some((index, needed.as_str()?))) {
         let path = path.index(index);
         if !jobs.contains_key(needed_name) {
             let message = format!("{name:?} depends on {needed_name:?}, and there is no such job");
             problems.push(Problem::new(&path, message, "Name a job of this queue"));
-        } else if needed[..index].iter().any(|earlier| earlier.as_str() == Some(needed_name)) {
+        } else if !named.insert(needed_name) {
             problems.push(Problem::new(&path, format!("{needed_name:?} is named twice"), "Name each job once"));
         }
+    }
+}
+
+/// How many bytes of text a value holds.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::List(items) => items.iter().map(text_bytes).sum(),
+        Value::Map(entries) => entries.iter().map(|(key, entry)| key.len() + text_bytes(entry)).sum(),
+        Value::Null | Value::Unknown | Value::Bool(_) | Value::Int(_) | Value::Float(_) => 0,
     }
 }
 
@@ -174,11 +206,10 @@ fn duration(value: &Value) -> Option<(&str, Seconds)> {
 }
 
 impl JobSpec {
-    /// Whether a path below the directory that it starts in is a result.
-    #[must_use]
-    pub fn is_result(&self, path: &str) -> bool {
+    /// Tells which paths below the directory that it starts in are results.
+    pub fn result_filter(&self) -> impl Fn(&str) -> bool + use<> {
         let options = glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: false };
-        let matches = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches_with(path, options));
-        self.results.iter().any(matches)
+        let patterns: Vec<glob::Pattern> = self.results.iter().filter_map(|pattern| glob::Pattern::new(pattern).ok()).collect();
+        move |path| patterns.iter().any(|pattern| pattern.matches_with(path, options))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{JobClaim, JobExit, Jobs, Outcome, Progress, Standing};
+use super::{JobClaim, Jobs, Outcome, Progress, Standing};
 use crate::read::fields;
 use crate::status::{Dates, Status};
 
@@ -127,7 +127,7 @@ impl JobReport {
             state: state.word().to_owned(),
             reason: ended.filter(|_| is_told).map(ToString::to_string),
             attempts: u32::try_from(attempts.len()).unwrap_or(u32::MAX),
-            exit_code: ended.and_then(JobExit::code),
+            exit_code: attempts.iter().rev().find_map(|attempt| attempt.exit.as_ref()?.code()),
             rank: last.map(|attempt| attempt.rank),
             started_at: last.map(|attempt| attempt.started_at.to_string()),
             ended_at: last.and_then(|attempt| attempt.ended_at).map(|at| at.to_string()),
@@ -149,6 +149,8 @@ pub struct Workers {
 #[must_use]
 pub fn queue_status(states: &BTreeMap<&str, JobState>, workers: Workers, why: &str, dates: Dates) -> (Status, String) {
     let count = |wanted: JobState| states.values().filter(|state| **state == wanted).count();
+    let in_state =
+        |wanted: JobState| -> Vec<&str> { states.iter().filter(|(_, state)| **state == wanted).map(|(name, _)| *name).collect() };
     let (all, over) = (states.len(), states.values().filter(|state| state.is_over()).count());
     if over == all {
         let also = [(JobState::Cancelled, "cancelled"), (JobState::Skipped, "skipped")];
@@ -158,7 +160,7 @@ pub fn queue_status(states: &BTreeMap<&str, JobState>, workers: Workers, why: &s
             .filter(|(count, _)| *count > 0)
             .map(|(count, word)| format!("; {} {word}", some(count, ["was", "were"])))
             .collect();
-        let failed: Vec<&str> = states.iter().filter(|(_, state)| **state == JobState::Failed).map(|(name, _)| *name).collect();
+        let failed = in_state(JobState::Failed);
         if !failed.is_empty() {
             return (Status::Failed, format!("{} failed{also}", named(&failed)));
         }
@@ -179,6 +181,10 @@ pub fn queue_status(states: &BTreeMap<&str, JobState>, workers: Workers, why: &s
     }
     let begun = count(JobState::Running) + count(JobState::Waiting);
     let left = if begun > 0 { format!("{ended}, and {begun} had begun") } else { ended };
+    let failed = in_state(JobState::Failed);
+    if !failed.is_empty() {
+        return (Status::Failed, format!("{} failed; {left}", named(&failed)));
+    }
     let status = match workers.status {
         _ if dates.now >= dates.deadline => Status::Expired,
         // Its workers ended as if there were nothing to do any more.

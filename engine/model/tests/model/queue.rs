@@ -11,7 +11,7 @@ fn jobs_and_workers_together_say_how_it_is() {
     use JobState::{Cancelled, Failed, Pending, Running, Skipped, Succeeded, Waiting};
     let at_work = Workers { status: Status::Running, alive: 2 };
     let gone = |status| Workers { status, alive: 0 };
-    let cases: [(&str, &[JobState], Workers); 16] = [
+    let cases: [(&str, &[JobState], Workers); 17] = [
         ("not launched", &[Pending, Pending], Workers { status: Status::Launching, alive: 0 }),
         ("booting", &[Pending, Pending], Workers { status: Status::Launching, alive: 2 }),
         ("the first one boots still", &[Running, Pending], Workers { status: Status::Launching, alive: 2 }),
@@ -25,6 +25,7 @@ fn jobs_and_workers_together_say_how_it_is() {
         ("several failed", &[Failed, Failed, Cancelled], gone(Status::Succeeded)),
         ("nothing but cancelled", &[Cancelled, Skipped, Succeeded], gone(Status::Succeeded)),
         ("lost", &[Succeeded, Running, Pending], gone(Status::Lost)),
+        ("lost after a failure", &[Failed, Running, Pending], gone(Status::Lost)),
         ("taken back", &[Succeeded, Waiting, Pending], gone(Status::Interrupted)),
         ("idle", &[Succeeded, Pending], gone(Status::Expired)),
         ("ended as if it were over", &[Succeeded, Running], gone(Status::Succeeded)),

@@ -319,8 +319,13 @@ fn what_a_queue_may_not_be() {
         ("variables that are none", job(json!({ "env": { "SPAWN_JOB": "x" }, "params": { "A-B": "x" } }))),
         ("no time at all", job(json!({ "timeout": "0s" }))),
         ("a time that is none", job(json!({ "timeout": "soon" }))),
-        ("patterns that are none", job(json!({ "results": ["/etc/passwd", "../out", "raw/[", ""] }))),
+        ("patterns that are none", job(json!({ "results": ["/etc/passwd", "../out", "raw/[", "", "./a", "out/"] }))),
         ("tries that are none", job(json!({ "retry": { "attempts": 0, "base_delay": "2h", "jitter": 1.5, "backoff": "slowly" } }))),
+        (
+            "codes and pauses that are none",
+            job(json!({ "retry": { "attempts": 2, "on_exit_codes": [0, 256], "base_delay": "2m", "max_delay": "1m" } })),
+        ),
+        ("more than fits", job(json!({ "env": { "TEXT": "x".repeat(5 << 20) } }))),
         ("a retry that says nothing", job(json!({ "retry": {} }))),
     ];
     insta::assert_snapshot!("queue_problems", table(FleetKind::Queue, &cases));

@@ -268,7 +268,7 @@ impl Deed {
                 }
             }
             Self::Drain(workers) => engine.launch(FleetKind::Queue, &queue(workers, json!({})), &quiet).await.map(drop),
-            Self::CancelJob => engine.job_cancel(&engine.find("tiles").await?.record, "a").await.map(drop),
+            Self::CancelJob => engine.job_cancel(&engine.find("tiles").await?, "a").await.map(drop),
             Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
             Self::Service(change) => change.perform(engine).await,
             Self::End(_) | Self::EndAll(_) => end(engine).await,

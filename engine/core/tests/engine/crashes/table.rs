@@ -108,7 +108,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
             let none = JobResult { job: "a".to_owned(), attempt: 1, path: "none".to_owned() };
             engine.job_result(record, &none).await.map(drop)
         }
-        "job_results" => engine.job_results(record).await.map(drop),
+        "job_results" => engine.job_results(record, None).await.map(drop),
         "list" => engine.list().await.map(drop),
         "look" => engine.look(&record.fleet).await.map(drop),
         "output" => engine.output(record, Timestamp::UNIX_EPOCH).await.map(drop),
