@@ -4,7 +4,9 @@ use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
+use spawn_core::engine::Engine;
 use spawn_model::error::{Class, Error};
+use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
@@ -14,7 +16,7 @@ use crate::session::Session;
 
 /// List or fetch what a fleet's commands left
 ///
-/// That is what the ranks put into `$SPAWN_RESULTS`. Fetched into a directory, rank 3's is in `DIRECTORY/00003`. As JSON, a line
+/// That is what the ranks put into `$SPAWN_RESULTS`, and of a queue what its jobs left: see `spawn queue results`. Fetched into a directory, rank 3's is in `DIRECTORY/00003`. As JSON, a line
 /// for each file: `{"rank": 3, "path": "tile.png"}`, and `"file"` where it was fetched to.
 #[derive(Debug, Args)]
 pub(crate) struct Results {
@@ -42,8 +44,11 @@ impl Results {
         let Session { engine } = Session::connect(global).await?;
         let fleet = engine.inspect(&self.name).await?;
         if fleet.record.kind == FleetKind::Queue {
-            let help = format!("`spawn queue results {}` lists and fetches what its jobs have left", self.name);
-            return Err(Error::new(Class::Invalid, "ResultsOfJobs", "what a queue leaves, its jobs leave, and not its ranks", &help).into());
+            if self.rank.is_some() {
+                let help = "Leave --rank out, or name a job: `spawn queue results NAME --job JOB`";
+                return Err(Error::new(Class::Invalid, "NoSuchRank", "what a queue leaves, its jobs leave, and not its ranks", help).into());
+            }
+            return job_results(&engine, &fleet.record, self.to.as_deref(), None, output).await;
         }
         let found = engine.results(&fleet.record).await?;
         for (rank, path) in found.into_iter().filter(|(rank, _)| self.rank.is_none_or(|only| only == *rank)) {
@@ -63,8 +68,35 @@ impl Results {
     }
 }
 
+/// A result of a job, as programs read it.
+#[derive(Serialize)]
+struct JobResultFile<'a> {
+    job: &'a str,
+    attempt: u32,
+    path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<PathBuf>,
+}
+
+/// Lists or fetches what the jobs of a queue left, or one of them.
+pub(super) async fn job_results(engine: &Engine, record: &FleetRecord, to: Option<&Path>, job: Option<&str>, output: &Output) -> Outcome {
+    for result in &engine.job_results(record, job).await? {
+        let mut line = JobResultFile { job: &result.job, attempt: result.attempt, path: &result.path, file: None };
+        if let Some(directory) = to {
+            // Recorded, and gone since: somebody deletes results while we read.
+            let Some(content) = engine.job_result(record, result).await? else { continue };
+            let file = directory.join(&result.job).join(below(&result.path)?);
+            write(&file, &content)?;
+            line.file = Some(file);
+        }
+        let place = line.file.as_ref().map_or_else(|| result.path.clone(), |file| file.display().to_string());
+        output.line(&line, &format!("{}  {place}", result.job))?;
+    }
+    Ok(DONE)
+}
+
 /// The path of a result, which a machine chose: one that would leave the directory is refused.
-pub(super) fn below(path: &str) -> Result<&Path, Failure> {
+fn below(path: &str) -> Result<&Path, Failure> {
     let path = Path::new(path);
     if path.components().all(|component| matches!(component, Component::Normal(_))) {
         return Ok(path);
@@ -73,7 +105,7 @@ pub(super) fn below(path: &str) -> Result<&Path, Failure> {
     Err(Error::new(Class::Invalid, "ResultOutside", message, "Fetch it with the aws command, if you want it").into())
 }
 
-pub(super) fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
+fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
     let directory = file.parent().unwrap_or(file);
     std::fs::create_dir_all(directory).and_then(|()| std::fs::write(file, content)).map_err(|error| {
         let message = format!("{} cannot be written: {error}", file.display());

@@ -509,13 +509,6 @@ pub const CODES: &[Code] = &[
         "Fetch that one with the aws command, if it is wanted; the machine that wrote it is not to be trusted.",
     ),
     code(
-        "ResultsOfJobs",
-        &[Class::Invalid],
-        Left::Unchanged,
-        "The fleet is a queue, whose results are those of its jobs and not of its ranks.",
-        "`spawn queue results NAME` lists and fetches them.",
-    ),
-    code(
         "RoleNotReady",
         &[Class::Transient],
         Left::Undone,

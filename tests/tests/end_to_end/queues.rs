@@ -69,6 +69,7 @@ fn jobs_run_in_order_and_hand_on_what_they_leave() {
     assert!(told.starts_with("succeeded: all 3 jobs ended with exit code 0\n"), "{told}");
     assert_shown!("jobs-of-a-queue", jobs_table(&told));
     assert_eq!(jobs_table(&world.spawn(["status", "etl"]).succeeded().stdout), jobs_table(&told));
+    assert_eq!(world.spawn(["results", "etl"]).succeeded().stdout, "clean  clean\nfetch  raw/a.csv\nstats  stats\n");
     assert_eq!(world.spawn(["queue", "logs", "etl", "stats"]).succeeded().stdout, "spawn: job stats, attempt 1\n1 stats\none\n");
     assert_eq!(world.spawn(["queue", "logs", "etl", "clean", "--attempt", "1"]).succeeded().stdout, "spawn: job clean, attempt 1\n");
     assert_eq!(world.spawn(["status", "etl", "--check-complete"]).code, Some(0));
@@ -239,7 +240,7 @@ fn the_command_drains_a_queue_and_cancels_its_jobs() {
         (&["queue", "cancel", "etl", "nobody"][..], 2),
         (&["queue", "logs", "etl", "never"], 2),
         (&["queue", "status", "nothing"], 2),
-        (&["results", "etl"], 2),
+        (&["results", "etl", "--rank", "0"], 2),
         (&["queue", "results", "etl", "--job", "nobody"], 2),
     ]
     .map(|(line, code)| world.spawn(line).ended(code).stderr);

@@ -121,7 +121,9 @@ impl JobReport {
         let is_told = matches!(state, JobState::Failed | JobState::Waiting | JobState::Interrupted);
         let spent = |price: f64| -> f64 {
             let length = |attempt: &super::Attempt| attempt.started_at.duration_until(attempt.ended_at.unwrap_or(attempt.started_at));
-            attempts.iter().map(|attempt| price * length(attempt).as_secs_f64().max(0.0) / 3600.0).sum()
+            let usd: f64 = attempts.iter().map(|attempt| price * length(attempt).as_secs_f64().max(0.0) / 3600.0).sum();
+            // Digits that mean nothing would differ from reading to reading.
+            (usd * 1e9).round() / 1e9
         };
         Self {
             state: state.word().to_owned(),
