@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use spawn_model::record::ResultFile;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::aws::Session;
 use crate::aws::s3::Bucket;
-use crate::retry::retry;
+use crate::retry::{Patience, retry};
 
 /// The most files of one rank.
 const MOST_FILES: usize = 100_000;
@@ -19,7 +20,7 @@ const LARGEST_BYTES: u64 = 5 << 30;
 /// How many are uploaded at the same time.
 const AT_ONCE: usize = 4;
 /// How long one file is tried while S3 is in trouble.
-const TROUBLE: Duration = Duration::from_secs(120);
+pub(crate) const TROUBLE: Duration = Duration::from_secs(120);
 /// More notes than these tell nothing new.
 const MOST_NOTES: usize = 20;
 
@@ -32,13 +33,15 @@ pub(crate) struct Uploaded {
     pub(crate) is_incomplete: bool,
 }
 
-/// Uploads what is `wanted` of everything below a directory, to the key of its path. What fails becomes a note.
+/// Uploads what is `wanted` of everything below a directory, to the key of its path. What fails becomes a note: at once, or after [`TROUBLE`] if a right is
+/// missing, or after `trouble` if S3 is not to be had.
 pub(crate) async fn upload(
     session: &Rc<Session>,
     bucket: &Rc<Bucket>,
     directory: &Path,
     wanted: impl Fn(&str) -> bool,
     key: impl Fn(&str) -> String,
+    trouble: Duration,
 ) -> Uploaded {
     let (found, mut notes) = find(directory, wanted);
     let mut is_incomplete = false;
@@ -52,7 +55,8 @@ pub(crate) async fn upload(
             let (session, bucket) = (Rc::clone(session), Rc::clone(bucket));
             let (key, path) = (key(&file.path), directory.join(&file.path));
             running.spawn_local(async move {
-                let result = retry(session.patience(TROUBLE), async || bucket.put_file(&key, &path, file.bytes).await).await;
+                let patience = Patience { trouble: Instant::now() + trouble, ..session.patience(TROUBLE) };
+                let result = retry(patience, async || bucket.put_file(&key, &path, file.bytes).await).await;
                 (file, result)
             });
         }

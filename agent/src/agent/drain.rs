@@ -24,6 +24,8 @@ use crate::workload::{self, JOB, Workload};
 
 /// How long an input or the output is tried while S3 is in trouble.
 const TROUBLE: Duration = Duration::from_secs(120);
+/// How long a result is: what was worked for is not given up while the job is this machine's, and its lease ends a wait that nobody ends.
+const RESULT_TROUBLE: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Agent {
     /// Drains the queue, and records that nothing is left to do; or why the machine ends before that.
@@ -190,7 +192,8 @@ impl Place<'_> {
     /// Fetches what the jobs that this one depends on have left.
     async fn fetch_inputs(&self, spec: &JobSpec, directories: &Directories) -> Result<(), String> {
         for needed in &spec.depends_on {
-            let claim = self.store.read(needed.as_str()).await.map_err(|failure| failure.to_string())?.claim;
+            let read = retry(self.agent.session.patience(TROUBLE), async || self.store.read(needed.as_str()).await).await;
+            let claim = read.map_err(|failure| failure.to_string())?.claim;
             let directory = directories.inputs.join(needed);
             Self::make_input_directory(&directory)?;
             let Some(last) = claim.last() else { continue };
@@ -313,7 +316,8 @@ impl Place<'_> {
         let mut is_incomplete = false;
         let spec = self.spec(job).map_err(|reason| JobExit::WorkerFailed { reason })?;
         if !spec.results.is_empty() {
-            let of_work = results::upload(&agent.session, &agent.bucket, &directories.work, spec.result_filter(), key).await;
+            let of_work =
+                results::upload(&agent.session, &agent.bucket, &directories.work, spec.result_filter(), key, RESULT_TROUBLE).await;
             if of_work.files.is_empty() && *exit == (JobExit::Code { code: 0 }) {
                 notes.push(format!("no file matches its results: {}", spec.results.join(", ")));
             }
@@ -321,7 +325,7 @@ impl Place<'_> {
             notes.extend(of_work.notes);
             is_incomplete |= of_work.is_incomplete;
         }
-        let left = results::upload(&agent.session, &agent.bucket, &directories.results, |_| true, key).await;
+        let left = results::upload(&agent.session, &agent.bucket, &directories.results, |_| true, key, RESULT_TROUBLE).await;
         // Of two with one path, the one that was put into the results is what is there.
         results.retain(|file| left.files.iter().all(|other| other.path != file.path));
         results.extend(left.files);

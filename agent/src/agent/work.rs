@@ -280,7 +280,8 @@ impl Agent {
 
     async fn upload(&self) -> Uploaded {
         let rank = self.rank.get().copied().unwrap_or_default();
-        results::upload(&self.session, &self.bucket, &self.state.path("results"), |_| true, |path| self.keys.result(rank, path)).await
+        let key = |path: &str| self.keys.result(rank, path);
+        results::upload(&self.session, &self.bucket, &self.state.path("results"), |_| true, key, results::TROUBLE).await
     }
 
     /// Where what runs prints to: a file of this name, and the rank's stream.
