@@ -1,5 +1,6 @@
 //! A worker of a queue: where its jobs' commands run, and what is kept of each attempt.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -327,7 +328,8 @@ impl Place<'_> {
         }
         let left = results::upload(&agent.session, &agent.bucket, &directories.results, |_| true, key, RESULT_TROUBLE).await;
         // Of two with one path, the one that was put into the results is what is there.
-        results.retain(|file| left.files.iter().all(|other| other.path != file.path));
+        let there: BTreeSet<&str> = left.files.iter().map(|file| file.path.as_str()).collect();
+        results.retain(|file| !there.contains(file.path.as_str()));
         results.extend(left.files);
         results.sort_by(|a, b| a.path.cmp(&b.path));
         notes.extend(left.notes);
