@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Frame, SizeHint};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
@@ -54,11 +54,7 @@ impl Http {
         let what = format!("{} {}", request.method(), request.uri());
         let broken = |error: &dyn std::error::Error| Failure::new(Class::Transient, format!("{what}: {}", chain(error)));
         let exchange = async {
-            let response = match request.uri().scheme_str() {
-                Some("https") => self.encrypted()?.request(request).await,
-                _ => self.plain.request(request).await,
-            };
-            let (parts, body) = response.map_err(|error| broken(&error))?.into_parts();
+            let (parts, body) = self.answer(request).await?.map_err(|error| broken(&error))?.into_parts();
             let body = Limited::new(body, LARGEST_ANSWER_BYTES).collect().await.map_err(|error| broken(&*error))?;
             Ok(Answer { status: parts.status, headers: parts.headers, body: body.to_bytes() })
         };
@@ -74,13 +70,7 @@ impl Http {
         let broken = |error: &dyn std::error::Error| Failure::new(Class::Transient, format!("{what}: {}", chain(error)));
         let late = |_| Failure::new(Class::Transient, format!("{what}: nothing came for {} s", block_within.as_secs_f32()));
         let kept = |error: io::Error| Failure::new(Class::Invalid, format!("{}: {error}", path.display()));
-        let answer = async {
-            match request.uri().scheme_str() {
-                Some("https") => Ok(self.encrypted()?.request(request).await),
-                _ => Ok(self.plain.request(request).await),
-            }
-        };
-        let response = tokio::time::timeout(block_within, answer).await.map_err(late)??;
+        let response = tokio::time::timeout(block_within, self.answer(request)).await.map_err(late)??;
         let (parts, mut body) = response.map_err(|error| broken(&error))?.into_parts();
         if !parts.status.is_success() {
             let body = Limited::new(body, LARGEST_ANSWER_BYTES).collect();
@@ -95,6 +85,14 @@ impl Http {
         }
         file.flush().await.map_err(kept)?;
         Ok(Answer { status: parts.status, headers: parts.headers, body: Bytes::new() })
+    }
+
+    /// Sends a request, and gives the head of what is answered.
+    async fn answer(&self, request: Request<Body>) -> Result<Result<Response<Incoming>, ClientError>, Failure> {
+        match request.uri().scheme_str() {
+            Some("https") => Ok(self.encrypted()?.request(request).await),
+            _ => Ok(self.plain.request(request).await),
+        }
     }
 
     fn encrypted(&self) -> Result<&Client<HttpsConnector<HttpConnector>, Body>, Failure> {

@@ -12,7 +12,6 @@ use spawn_model::record::{Exit, ResultFile};
 
 use super::end::LAST_MOMENTS;
 use super::{After, Agent, Ready};
-use crate::aws::logs::Stream;
 use crate::claims::{BucketClaims, Claims};
 use crate::ending::Ending;
 use crate::exec::{self, Cause, Job};
@@ -173,7 +172,7 @@ impl Place<'_> {
 
     /// Where the command prints to, once it is said there which job it is.
     fn begun(&self, job: &str, attempt: u32, directories: &Directories) -> io::Result<Channel> {
-        let channel = self.channel(&directories.output())?;
+        let channel = self.agent.channel_by(directories.output())?;
         writeln!(channel.writer()?, "spawn: job {job}, attempt {attempt}")?;
         Ok(channel)
     }
@@ -245,12 +244,6 @@ impl Place<'_> {
         job.env.extend(ours.map(|(variable, value)| (variable.to_owned(), value)));
         job.env.extend(spec.params.iter().map(|(param, value)| (format!("SPAWN_PARAM_{param}"), value.clone())));
         Ok(job)
-    }
-
-    fn channel(&self, file: &Path) -> io::Result<Channel> {
-        let (agent, rank) = (self.agent, self.agent.rank.get().copied().unwrap_or_default());
-        let name = spawn_model::layout::log_stream(&agent.config.fleet, &agent.config.run, rank);
-        Channel::open(&agent.session, Stream::new(agent.session.clone(), &agent.config.log_group, name), file.to_owned())
     }
 
     /// Runs the command, in a unit if the machine has any. An error says why this machine cannot.

@@ -1,7 +1,7 @@
 //! The command and its hooks: what they are told, how they run, and what is kept of them.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -286,9 +286,14 @@ impl Agent {
 
     /// Where what runs prints to: a file of this name, and the rank's stream.
     pub(super) fn channel(&self, file: &str) -> io::Result<Channel> {
+        self.channel_by(self.state.path(file))
+    }
+
+    /// The same by way of any file.
+    pub(super) fn channel_by(&self, file: PathBuf) -> io::Result<Channel> {
         let name = log_stream(&self.config.fleet, &self.config.run, self.rank.get().copied().unwrap_or_default());
         let stream = Stream::new(Rc::clone(&self.session), &self.config.log_group, name);
-        Channel::open(&self.session, stream, self.state.path(file))
+        Channel::open(&self.session, stream, file)
     }
 
     /// The hooks, ready to run, and kept for a later boot.

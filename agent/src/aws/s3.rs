@@ -64,13 +64,8 @@ impl Bucket {
 
     /// Reads an object into a file, a block at a time.
     pub(crate) async fn get_file(&self, key: &str, path: &Path) -> Result<(), Failure> {
-        let url = self.url(key).await?;
-        let what = format!("GET {url}");
-        let headers = vec![("x-amz-expected-bucket-owner", self.owner.clone())];
-        let content = Content::Bytes(Bytes::new());
-        let call = Call { service: Service::S3, method: Method::GET, url, headers, content, within: WITHIN };
-        let answer = self.session.send_to(call, path).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(refusal(&what, &answer)) }
+        let (what, call) = self.call(Method::GET, self.url(key).await?, vec![], Content::Bytes(Bytes::new()));
+        taken(&what, self.session.send_to(call, path).await?).map(drop)
     }
 
     /// Reads an object unless it is the one with the tag `known`. Gives content and tag, or nothing.
@@ -159,7 +154,12 @@ impl Bucket {
     }
 
     async fn send(&self, method: Method, url: String, headers: Vec<(&'static str, String)>, content: Content) -> Result<Answer, Failure> {
-        let mut headers = headers;
+        let (what, call) = self.call(method, url, headers, content);
+        taken(&what, self.session.send(call).await?)
+    }
+
+    /// A call that names the bucket's owner, and what it is in words.
+    fn call(&self, method: Method, url: String, mut headers: Vec<(&'static str, String)>, content: Content) -> (String, Call) {
         headers.push(("x-amz-expected-bucket-owner", self.owner.clone()));
         let length = match &content {
             Content::Bytes(bytes) => bytes.len() as u64,
@@ -167,12 +167,13 @@ impl Bucket {
         };
         let within = WITHIN + Duration::from_secs(length / SLOWEST_BYTES_PER_SECOND);
         let what = format!("{method} {url}");
-        let answer = self.session.send(Call { service: Service::S3, method, url, headers, content, within }).await?;
-        if answer.status.is_success() || answer.status == 304 {
-            return Ok(answer);
-        }
-        Err(refusal(&what, &answer))
+        (what, Call { service: Service::S3, method, url, headers, content, within })
     }
+}
+
+/// An answer that is no refusal.
+fn taken(what: &str, answer: Answer) -> Result<Answer, Failure> {
+    if answer.status.is_success() || answer.status == 304 { Ok(answer) } else { Err(refusal(what, &answer)) }
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
