@@ -3,27 +3,20 @@
 //! It succeeds if it could do everything. Otherwise it has done what it could, and fails with what it could not, so that Lambda's
 //! count of errors is a reason to look.
 
+mod invocation;
 mod time;
 
-use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use lambda_runtime::{Context, Error, LambdaEvent, service_fn};
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
-use spawn_aws::{ConnectOptions, connect};
-use spawn_core::engine::Engine;
-use spawn_core::operation::Operation;
 use spawn_core::reap::Reaped;
-use tokio_util::sync::CancellationToken;
 
-use crate::time::NotBefore;
+use crate::invocation::Invocation;
 
 /// How long before Lambda ends it, it stops by itself, to tell what it has not done.
 const MARGIN: Duration = Duration::from_secs(20);
-
-/// No clock of AWS's is off by more.
-const LEAD: SignedDuration = SignedDuration::from_mins(1);
 
 /// What it is sent: EventBridge Scheduler's own event, of which it reads one field. Nothing is as good.
 #[derive(Debug, Default, Deserialize)]
@@ -57,34 +50,11 @@ async fn main() -> Result<(), Error> {
 async fn handle(event: LambdaEvent<Option<Event>>) -> Result<Done, Error> {
     let (asked, context) = event.into_parts();
     let asked = asked.unwrap_or_default();
-    let mut aws = connect(&ConnectOptions::default()).await?;
-    aws.clock = Arc::new(NotBefore::new(aws.clock, asked.time, lead()));
-    let cancel = CancellationToken::new();
-    let watch = tokio::spawn(cancelled_in_time(cancel.clone(), remaining(&context)));
-    let operation = Operation::new(cancel, |line| println!("{line}"));
-    let reaped = Engine::new(aws, None).reap(asked.dry_run, &operation).await;
-    watch.abort();
+    let invocation = Invocation::begin(&context, asked.time, MARGIN).await?;
+    let reaped = invocation.engine.reap(asked.dry_run, &invocation.operation).await;
     let done = Done::new(reaped, asked.dry_run);
     println!("{}", serde_json::to_string(&done)?);
     if done.errors.is_empty() { Ok(done) } else { Err(done.errors.join("; ").into()) }
-}
-
-/// How far the moment that it is sent may be ahead of its own clock. Where the endpoint of AWS is named, its time may be any.
-fn lead() -> SignedDuration {
-    match std::env::var_os("AWS_ENDPOINT_URL") {
-        Some(_) => SignedDuration::MAX,
-        None => LEAD,
-    }
-}
-
-/// How long the invocation may still take.
-fn remaining(context: &Context) -> Duration {
-    context.deadline().duration_since(SystemTime::now()).unwrap_or_default()
-}
-
-async fn cancelled_in_time(cancel: CancellationToken, remaining: Duration) {
-    tokio::time::sleep(remaining.saturating_sub(MARGIN)).await;
-    cancel.cancel();
 }
 
 impl Done {

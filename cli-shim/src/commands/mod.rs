@@ -16,6 +16,7 @@ mod rerun;
 mod results;
 mod sandbox;
 mod scale;
+mod schedule;
 mod setup;
 mod status;
 mod up;
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Logs(logs::Logs),
     Results(results::Results),
     Queue(queue::Queue),
+    Schedule(schedule::Schedule),
     Exec(exec::Exec),
     Connect(connect::Connect),
     Extend(extend::Extend),
@@ -67,6 +69,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Logs(logs) => logs.run(global, output).await,
         Command::Results(results) => results.run(global, output).await,
         Command::Queue(queue) => queue.run(global, output).await,
+        Command::Schedule(schedule) => schedule.run(global, output).await,
         Command::Exec(exec) => exec.run(global, output).await,
         Command::Connect(connect) => connect.run(global, output).await,
         Command::Extend(extend) => extend.run(global, output).await,

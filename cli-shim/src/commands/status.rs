@@ -49,6 +49,6 @@ fn completeness(status: FleetStatus) -> u8 {
     match status {
         FleetStatus::Succeeded => 0,
         FleetStatus::Failed | FleetStatus::Lost | FleetStatus::Interrupted | FleetStatus::Expired => 1,
-        FleetStatus::Launching | FleetStatus::Running | FleetStatus::Stopped => 2,
+        FleetStatus::Scheduled | FleetStatus::Launching | FleetStatus::Running | FleetStatus::Stopped => 2,
     }
 }

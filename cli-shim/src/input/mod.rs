@@ -18,6 +18,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use spawn_model::problem::{Path, Problem};
 use spawn_model::rules::read_spec;
+use spawn_model::schedule::ScheduleSpec;
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::value::Value;
 
@@ -69,6 +70,11 @@ impl FleetArgs {
                     (false, false) => FleetKind::Instance,
                 }
             }
+            Some((_, Some("schedule"))) => {
+                let help = "`spawn schedule apply -f FILE` makes it";
+                problems.push(Problem::new(&Path::field("kind"), "a schedule launches fleets, and is none itself", help));
+                FleetKind::JobArray
+            }
             Some((_, text)) => {
                 let shown = text.map_or_else(|| "this".to_owned(), |text| format!("{text:?}"));
                 problems.push(Problem::new(
@@ -79,6 +85,21 @@ impl FleetArgs {
                 FleetKind::JobArray
             }
         }
+    }
+}
+
+/// Reads and checks the schedule in a YAML file.
+pub(crate) fn read_schedule(file: &FilePath) -> Result<ScheduleSpec, Failure> {
+    let mut problems = Vec::new();
+    let mut fields = yaml::read(file, &mut problems)?;
+    if fields.get("kind").and_then(Value::as_str) == Some("schedule") {
+        fields.remove("kind");
+    }
+    let (spec, broken) = spawn_model::schedule::read_schedule(&Value::Map(fields));
+    problems.extend(broken);
+    match spec {
+        Some(spec) if problems.is_empty() => Ok(spec),
+        _ => Err(problems.into()),
     }
 }
 

@@ -316,6 +316,7 @@ pub(crate) mod tests {
                 instance_types: vec!["c7i.large".into()],
                 image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into(), root_gib: None },
                 rights_sha256: None,
+                scheduled: None,
             },
             deadline: at("12:20:00"),
             status: Status::Running,

@@ -1,4 +1,4 @@
-//! Finds what set-up uploads: the agent, for the architectures that were built, and the reaper.
+//! Finds what set-up uploads: the agent, for the architectures that were built, and the functions.
 
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
@@ -9,8 +9,9 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 
 use crate::ports::Result;
 
-/// What the reaper's file is called, but for the architecture.
+/// What the files of the functions are called, but for the architecture.
 const REAPER: &str = "spawn-reaper";
+const STARTER: &str = "spawn-starter";
 
 /// What Lambda starts.
 const BOOTSTRAP: &str = "bootstrap";
@@ -37,15 +38,15 @@ impl Agent {
     }
 }
 
-/// The function that reaps, on this machine.
+/// The program of a function, on this machine.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Reaper {
+pub struct Handler {
     /// The architecture it runs on, as `uname -m` says it.
     pub machine: String,
     path: PathBuf,
 }
 
-impl Reaper {
+impl Handler {
     /// A deployment package of it. The same file makes the same package, so that deploying it again changes nothing.
     ///
     /// # Errors
@@ -69,12 +70,14 @@ pub struct Artifacts {
     /// The agents: at least one.
     pub agents: Vec<Agent>,
     /// The reaper, if it was built.
-    pub reaper: Option<Reaper>,
+    pub reaper: Option<Handler>,
+    /// What starts the runs of schedules, if it was built.
+    pub starter: Option<Handler>,
 }
 
 impl Artifacts {
     /// What is in `directory`, in `SPAWN_ARTIFACTS`, or beside the running program: `spored-x86_64`, `spored-aarch64`, or plain
-    /// `spored`, which was built for this machine; and `spawn-reaper` likewise.
+    /// `spored`, which was built for this machine; and `spawn-reaper` and `spawn-starter` likewise.
     ///
     /// # Errors
     /// If there is no agent.
@@ -85,8 +88,9 @@ impl Artifacts {
             let sha256 = hex::encode(Sha256::digest(&content));
             agents.push(Agent { machine, sha256, bytes: content.len() as u64, path });
         }
-        let reaper = paths(&place(directory)?, REAPER).into_iter().next().map(|(machine, path)| Reaper { machine, path });
-        Ok(Self { agents, reaper })
+        let directory = place(directory)?;
+        let handler = |program: &str| paths(&directory, program).into_iter().next().map(|(machine, path)| Handler { machine, path });
+        Ok(Self { agents, reaper: handler(REAPER), starter: handler(STARTER) })
     }
 }
 

@@ -98,6 +98,10 @@ pub(crate) async fn remove(
     for run in record.iter().chain(next(record.as_ref())) {
         lease::schedules_delete(aws, setup, run).await?;
     }
+    if record.as_ref().is_some_and(|record| record.scheduled.is_some()) {
+        // Whatever it has started since the end had begun was refused.
+        aws.schedules.delete(&setup.schedule_group, &layout::start_schedule_name(fleet)).await?;
+    }
     aws.identity.role_delete(&layout::role_name(fleet)).await?;
     Ok(record)
 }

@@ -36,7 +36,7 @@ use crate::wait::{self, Waited};
 use tokio::sync::OnceCell;
 
 /// How often a name is claimed again after the dead launch that had it was undone.
-const CLAIMS_MAX: u32 = 3;
+pub(crate) const CLAIMS_MAX: u32 = 3;
 
 /// How long undoing a failed launch may wait for instances to go away.
 const UNDO_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
@@ -218,23 +218,9 @@ impl Engine {
         let mut warnings = Vec::new();
         let (caller, setup) = join!(self.aws.identity.caller(), self.found());
         let (caller, setup) = (caller?, setup?);
-        let setup = match setup {
-            Some(setup) => setup,
-            None => {
-                let setup = self.setup_as(&caller, &Choices::default(), operation).await.map_err(needs_administrator)?;
-                let reaper = if setup.reaper_arn.is_some() { " With it came a function that reaps every 15 minutes." } else { "" };
-                let made =
-                    format!("The account set-up of {} in {} was not there, so it was made.{reaper}", caller.account, self.aws.region);
-                warnings.push(made);
-                setup
-            }
-        };
-        lease::check(Some(&setup), kind, &spec.lease)?;
-        rights::check(&self.aws, Some(&setup), spec).await?;
+        let setup = self.set_up(&caller, setup, &mut warnings, operation).await?;
         let ledger = self.ledger(&setup);
-        let names = types::names(&self.aws, spec, By::Price).await?;
-        let (price, observed) = join!(self.price(&names), self.observe(spec, &names, setup.architectures()));
-        let plan = cost::budgeted(&self.aws, spec, plan(kind, spec, &observed?)?.priced(price)).await?;
+        let plan = self.launchable(kind, spec, &setup).await?;
         warnings.extend(plan.notes.iter().cloned());
         let hash = spec.hash(kind);
         for _ in 0..CLAIMS_MAX {
@@ -244,18 +230,7 @@ impl Engine {
                 caller: caller_identity(&caller),
                 spec_hash: hash.clone(),
             };
-            let (claim, first) = match claim::claim_name(&self.aws, &ledger, &spec.name, claimant, operation).await? {
-                Claiming::Fresh(claim) => (claim, true),
-                Claiming::Adopt(claim) => {
-                    operation.say("going on with a launch whose launcher died");
-                    (claim, false)
-                }
-                Claiming::Undo(dead) => {
-                    operation.say(&format!("undoing {dead}, a launch under this name whose launcher died"));
-                    crate::end::end(&self.aws, &ledger, &setup, &dead, UNDO_TIMEOUT, operation).await?;
-                    continue;
-                }
-            };
+            let Some((claim, first)) = self.claimed(&ledger, &setup, &spec.name, claimant, operation).await? else { continue };
             let kept_alive = claim.keep_alive();
             let (fleet, run) = claim.fleet().await;
             // A launcher that died may have recorded what it was to make: that counts, with its moment.
@@ -280,8 +255,61 @@ impl Engine {
                 Err(error) => Err(self.undo(&ledger, &setup, &record, error, operation).await),
             };
         }
-        let message = format!("the name {:?} was taken again and again", spec.name);
-        Err(Error::new(Class::Conflict, "NameInUse", message, "Try again, or choose another name").at(Path::field("name")))
+        Err(taken_again(&spec.name))
+    }
+
+    /// The set-up, made if it is not there; of which it tells.
+    pub(crate) async fn set_up(
+        &self,
+        caller: &Caller,
+        found: Option<Setup>,
+        warnings: &mut Vec<String>,
+        operation: &Operation,
+    ) -> Result<Setup> {
+        if let Some(setup) = found {
+            return Ok(setup);
+        }
+        let setup = self.setup_as(caller, &Choices::default(), operation).await.map_err(needs_administrator)?;
+        let reaper = if setup.reaper_arn.is_some() { " With it came a function that reaps every 15 minutes." } else { "" };
+        warnings.push(format!("The account set-up of {} in {} was not there, so it was made.{reaper}", caller.account, self.aws.region));
+        Ok(setup)
+    }
+
+    /// How a fleet would be launched now.
+    pub(crate) async fn launchable(&self, kind: FleetKind, spec: &FleetSpec, setup: &Setup) -> Result<Plan> {
+        lease::check(Some(setup), kind, &spec.lease)?;
+        rights::check(&self.aws, Some(setup), spec).await?;
+        self.priced(kind, spec, setup).await
+    }
+
+    /// As [`Engine::launchable`], for who has looked before whether the set-up can do it.
+    pub(crate) async fn priced(&self, kind: FleetKind, spec: &FleetSpec, setup: &Setup) -> Result<Plan> {
+        let names = types::names(&self.aws, spec, By::Price).await?;
+        let (price, observed) = join!(self.price(&names), self.observe(spec, &names, setup.architectures()));
+        cost::budgeted(&self.aws, spec, plan(kind, spec, &observed?)?.priced(price)).await
+    }
+
+    /// Claims a name, and says whether it was free; nothing if it was that of a dead launch, which is undone.
+    pub(crate) async fn claimed(
+        &self,
+        ledger: &Ledger,
+        setup: &Setup,
+        name: &str,
+        claimant: Claimant,
+        operation: &Operation,
+    ) -> Result<Option<(Arc<Claim>, bool)>> {
+        Ok(match claim::claim_name(&self.aws, ledger, name, claimant, operation).await? {
+            Claiming::Fresh(claim) => Some((claim, true)),
+            Claiming::Adopt(claim) => {
+                operation.say("going on with a launch whose launcher died");
+                Some((claim, false))
+            }
+            Claiming::Undo(dead) => {
+                operation.say(&format!("undoing {dead}, a launch under this name whose launcher died"));
+                crate::end::end(&self.aws, ledger, setup, &dead, UNDO_TIMEOUT, operation).await?;
+                None
+            }
+        })
     }
 
     /// The plan of a run that has begun: other types may be cheaper since, and a newer image out, and it is launched from what it began
@@ -296,7 +324,14 @@ impl Engine {
         Ok(plan.booting(&record.image))
     }
 
-    fn record(&self, kind: FleetKind, spec: &FleetSpec, caller: &Caller, plan: &Plan, (fleet, run): (FleetId, RunId)) -> FleetRecord {
+    pub(crate) fn record(
+        &self,
+        kind: FleetKind,
+        spec: &FleetSpec,
+        caller: &Caller,
+        plan: &Plan,
+        (fleet, run): (FleetId, RunId),
+    ) -> FleetRecord {
         let record = FleetRecord {
             schema: SCHEMA,
             fleet,
@@ -315,11 +350,12 @@ impl Engine {
             instance_types: plan.instance_types.clone(),
             image: plan.image.clone(),
             rights_sha256: None,
+            scheduled: None,
         };
         rights::noted(record)
     }
 
-    async fn undo(&self, ledger: &Ledger, setup: &Setup, record: &FleetRecord, error: Error, operation: &Operation) -> Error {
+    pub(crate) async fn undo(&self, ledger: &Ledger, setup: &Setup, record: &FleetRecord, error: Error, operation: &Operation) -> Error {
         operation.say(&format!("undoing the launch: {}", error.message));
         let quiet = Operation::quiet();
         match crate::end::end(&self.aws, ledger, setup, &record.fleet, UNDO_TIMEOUT, &quiet).await {
@@ -530,6 +566,11 @@ impl Engine {
 /// Deadlines are read by people, and no hand is quicker than a second.
 pub(crate) fn whole_second(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+pub(crate) fn taken_again(name: &str) -> Error {
+    let message = format!("the name {name:?} was taken again and again");
+    Error::new(Class::Conflict, "NameInUse", message, "Try again, or choose another name").at(Path::field("name"))
 }
 
 pub(crate) fn payload(spec: &FleetSpec) -> Payload {

@@ -140,6 +140,9 @@ async fn recorded(ledger: &Ledger, fleet: &FleetId) -> Result<Option<(FleetRecor
 /// A fleet as records and EC2 show it. The end of one that was ended for good is the end of its lease: what nothing else tells of,
 /// it ended.
 async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, ended_at: Option<Timestamp>) -> Result<Fleet> {
+    if record.has_not_run() {
+        return Ok(waiting(ledger, record, ended_at));
+    }
     if service::is_service(&record) {
         return service::seen(aws, ledger, look, record, ended_at).await;
     }
@@ -241,6 +244,28 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         ended_at,
         record,
     })
+}
+
+/// The fleet of a schedule that has not started anything yet.
+fn waiting(ledger: &Ledger, record: FleetRecord, ended_at: Option<Timestamp>) -> Fleet {
+    Fleet {
+        deadline: ended_at.unwrap_or_else(|| lease::deadline_of(&record)),
+        status: Status::Scheduled,
+        status_reason: format!("its schedule has started nothing yet{}", afterword(&record, ended_at)),
+        size: record.spec.size,
+        members: Vec::new(),
+        jobs: BTreeMap::new(),
+        idle: record.spec.lease.idle.clone(),
+        tags_seen: None,
+        results_uri: results_uri(ledger, &record),
+        notes: Vec::new(),
+        changed: Vec::new(),
+        lease_faults: Vec::new(),
+        unseen: Vec::new(),
+        alive: Vec::new(),
+        ended_at,
+        record,
+    }
 }
 
 /// What is to be said of a fleet whatever its state.

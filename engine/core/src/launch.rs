@@ -79,6 +79,22 @@ impl Launcher<'_> {
         Ok(group_id)
     }
 
+    /// Makes what is missing of that, and gives what is there its rights and tags; it has had `tags`.
+    pub(crate) async fn surroundings_again(&self, tags: &Tags) -> Result<()> {
+        let mine = tags::of_fleet(&self.record.fleet);
+        let group = async {
+            let groups = self.patiently(|| self.aws.instances.groups(&mine)).await?;
+            if groups.is_empty() {
+                return self.patiently(|| self.group()).await.map(drop);
+            }
+            if *tags == self.record.spec.tags {
+                return Ok(());
+            }
+            self.patiently(|| tags::change(self.aws, &groups, tags, &self.record.spec.tags)).await
+        };
+        try_join!(self.patiently(|| self.identity()), group).map(drop)
+    }
+
     /// Gives the role that is there what the record says, whatever an older version or somebody else gave it. That it is gone, its profile tells
     /// later.
     pub(crate) async fn rights_again(&self) -> Result<()> {
@@ -99,7 +115,9 @@ impl Launcher<'_> {
         if service::is_service(self.record) {
             return self.maintain(group_id).await.map(|()| None);
         }
-        self.patiently(|| self.placement_group()).await?;
+        if self.record.scheduled.is_none() {
+            self.patiently(|| self.placement_group()).await?;
+        }
         self.batches(group_id).await
     }
 
@@ -126,8 +144,9 @@ impl Launcher<'_> {
         Ok(id)
     }
 
-    /// What holds the instances together or apart. Also for a run again: somebody may have removed it.
-    async fn placement_group(&self) -> Result<()> {
+    /// What holds the instances together or apart. Also for a run again: somebody may have removed it. For a run of a schedule it was made with
+    /// that.
+    pub(crate) async fn placement_group(&self) -> Result<()> {
         let Some(placement) = self.record.spec.placement else { return Ok(()) };
         let name = layout::group_name(&self.record.fleet);
         let made = self.aws.instances.placement_group_ensure(&name, placement, &self.tags()).await;

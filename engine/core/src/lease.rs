@@ -18,7 +18,7 @@ use spawn_model::tag;
 
 use crate::cost::lasts;
 use crate::ledger::Ledger;
-use crate::ports::{Aws, Result, Schedule, Scheduled, Schedules, Span, Tags, Target};
+use crate::ports::{Aws, Result, Schedule, Scheduled, Schedules, Span, Tags, Target, Times};
 use crate::service;
 use crate::setup::{SCHEDULE_GROUP, Setup};
 use crate::tags;
@@ -113,8 +113,8 @@ pub(crate) async fn schedules_put(aws: &Aws, setup: &Setup, record: &FleetRecord
         Ok(Schedule {
             name: strike.name,
             group: setup.schedule_group.clone(),
-            span: Some(Span { start: strike.at, end: strike.at + REPEAT_FOR }),
-            every_minutes: REPEAT_MINUTES,
+            times: Times::Every { minutes: REPEAT_MINUTES, span: Some(Span { start: strike.at, end: strike.at + REPEAT_FOR }) },
+            is_enabled: true,
             role_arn: setup.scheduler_role_arn.clone(),
             target: Target::Automation {
                 document: document.to_owned(),

@@ -11,7 +11,8 @@ use spawn_model::error::{Class, Error};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::layout::{self, RunKeys};
 use spawn_model::queue::{JobClaim, Outcome};
-use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim, Settled, Stop};
+use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim, SCHEMA, Settled, Stop};
+use spawn_model::schedule::{History, ScheduleRecord};
 
 use crate::ports::{Condition, Objects, Result, Written};
 use crate::queue::JobResult;
@@ -99,6 +100,38 @@ impl Ledger {
     /// A fleet's record.
     pub async fn fleet(&self, fleet: &FleetId) -> Result<Option<FleetRecord>> {
         Ok(self.read(&layout::fleet_key(fleet)).await?.map(|(record, _)| record))
+    }
+
+    /// What a schedule launches, and when.
+    pub async fn schedule(&self, fleet: &FleetId) -> Result<Option<ScheduleRecord>> {
+        Ok(self.read(&layout::schedule_key(fleet)).await?.map(|(record, _)| record))
+    }
+
+    /// Writes it.
+    pub async fn schedule_write(&self, record: &ScheduleRecord) -> Result<()> {
+        self.write(&layout::schedule_key(&record.fleet), record, Condition::Always).await.map(drop)
+    }
+
+    /// The last starts of a schedule.
+    pub async fn history(&self, fleet: &FleetId) -> Result<History> {
+        Ok(self.read(&layout::history_key(fleet)).await?.map(|(history, _)| history).unwrap_or_default())
+    }
+
+    /// Changes what is remembered of a schedule's starts, whoever else changes it at the same time.
+    pub async fn history_edit(&self, fleet: &FleetId, edit: impl Fn(&mut History)) -> Result<()> {
+        for _ in 0..EDITS_MAX {
+            let found: Option<(History, String)> = self.read(&layout::history_key(fleet)).await?;
+            let (mut history, condition) = match found {
+                Some((history, etag)) => (history, Condition::Unchanged(etag)),
+                None => (History { schema: SCHEMA, ..History::default() }, Condition::Absent),
+            };
+            edit(&mut history);
+            if let Written::Done(_) = self.write(&layout::history_key(fleet), &history, condition).await? {
+                return Ok(());
+            }
+        }
+        let message = format!("the history of {fleet} was changed by somebody else, again and again");
+        Err(Error::new(Class::Conflict, "RecordChanged", message, "Try again"))
     }
 
     /// Whether there is a record of a fleet.

@@ -13,6 +13,7 @@
 //! | `service` | runs that an Auto Scaling group keeps at their size |
 //! | `machine`, [`user_data`] | what an instance is, and what it boots with |
 //! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
+//! | [`schedule`] | fleets whose runs the clock starts |
 //! | [`shell`] | what people do on its instances |
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
@@ -57,6 +58,7 @@ pub mod reap;
 pub mod rerun;
 mod retry;
 mod rights;
+pub mod schedule;
 mod service;
 pub mod setup;
 pub mod shell;

@@ -428,21 +428,50 @@ pub trait Identity: Send + Sync {
     async fn policy_delete(&self, arn: &str) -> Result<()>;
 }
 
-/// A schedule that does something again and again.
+/// A schedule: what is done, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schedule {
     /// Its name.
     pub name: String,
     /// Its group's name.
     pub group: String,
-    /// When; nothing means from now on, for ever.
-    pub span: Option<Span>,
-    /// Minutes between invocations.
-    pub every_minutes: u32,
+    /// When.
+    pub times: Times,
+    /// Whether it does anything when its moment comes.
+    pub is_enabled: bool,
     /// The role it assumes.
     pub role_arn: String,
     /// What it does.
     pub target: Target,
+}
+
+/// When a schedule does what it does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Times {
+    /// Again and again.
+    Every {
+        /// Minutes between invocations.
+        minutes: u32,
+        /// From when until when; nothing means from now on, for ever.
+        span: Option<Span>,
+    },
+    /// By the calendar.
+    By(Calendar),
+}
+
+/// An expression of EventBridge Scheduler, and its bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calendar {
+    /// `cron(…)`, `rate(…)` or `at(…)`.
+    pub expression: String,
+    /// The time zone in which it is read.
+    pub zone: String,
+    /// The first moment at which it may come.
+    pub start: Option<Timestamp>,
+    /// The last one.
+    pub end: Option<Timestamp>,
+    /// How late an invocation may be, in seconds: 60 to 86,400. Until then it is tried again.
+    pub late_s: u32,
 }
 
 /// From the first invocation until there are no more.
@@ -473,10 +502,12 @@ pub enum Target {
         /// Its parameters.
         parameters: BTreeMap<String, Vec<String>>,
     },
-    /// Invokes a function, which is sent Scheduler's own event.
+    /// Invokes a function.
     Function {
         /// The function.
         arn: String,
+        /// What it is sent, in which Scheduler fills in its own words; nothing means Scheduler's own event.
+        input: Option<String>,
     },
 }
 
@@ -487,6 +518,8 @@ pub trait Schedules: Send + Sync {
     async fn put(&self, schedule: &Schedule) -> Result<()>;
     /// `DeleteSchedule`. Gone is gone.
     async fn delete(&self, group: &str, name: &str) -> Result<()>;
+    /// `GetSchedule`: as it is now, by the calendar whatever was put, or nothing. Nothing too if it does what none of ours does.
+    async fn find(&self, group: &str, name: &str) -> Result<Option<Schedule>>;
     /// `ListSchedules`: those in a group whose names begin with a prefix; one call a page of 100.
     async fn list(&self, group: &str, name_prefix: &str) -> Result<Vec<Scheduled>>;
     /// `CreateScheduleGroup`. It exists counts as done.

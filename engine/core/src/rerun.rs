@@ -11,7 +11,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
-use spawn_model::record::{FleetRecord, Rerun};
+use spawn_model::record::{FleetRecord, Rerun, Scheduled};
 use spawn_model::spec::FleetSpec;
 
 use crate::cost;
@@ -55,6 +55,8 @@ pub enum Wanted {
     ByTriggers,
     /// Never: each time another one, unless one was begun and not finished.
     Anew,
+    /// If it is the one of a moment of the fleet's schedule, or of a later one. Role and group are as the schedule's maker made them.
+    Occurrence(Timestamp),
 }
 
 /// What a launch of one fleet's runs needs.
@@ -84,11 +86,18 @@ impl Engine {
         let setup = self.warm().await?;
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
         let (record, etag) = stage.record(fleet).await?;
-        lease::check(Some(&stage.setup), record.kind, &spec.lease)?;
-        rights::check(self.aws(), Some(&stage.setup), spec).await?;
-        let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
-        let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
-        let plan = cost::budgeted(self.aws(), spec, plan).await?;
+        let plan = match wanted {
+            // Each is a launch of its own: other types may be cheaper by now.
+            Wanted::Occurrence(_) => self.priced(record.kind, spec, &stage.setup).await?,
+            Wanted::ByTriggers | Wanted::Anew => {
+                has_run(&record)?;
+                lease::check(Some(&stage.setup), record.kind, &spec.lease)?;
+                rights::check(self.aws(), Some(&stage.setup), spec).await?;
+                let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
+                let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
+                cost::budgeted(self.aws(), spec, plan).await?
+            }
+        };
         let asked = spec.without_files();
         let (begun, first) = match stage.begin((record, etag), &asked, &plan, wanted).await? {
             Beginning::Done(record) => return Ok(RunAgain { record: *record, launched: false, warnings: Vec::new() }),
@@ -142,15 +151,16 @@ impl Stage<'_> {
         let (mut record, mut etag) = found;
         for _ in 0..BEGINNINGS_MAX {
             let Some(next) = record.next.clone() else {
-                if wanted == Wanted::ByTriggers && is_the_run(&record.spec, asked) {
+                if is_done(&record, asked, wanted) {
                     return Ok(Beginning::Done(Box::new(record)));
                 }
-                let run = self.new_run(&record, asked, plan);
+                let run = self.new_run(&record, asked, plan, wanted);
                 self.operation.say(&format!("recording the next run: {}, until {}", run.run, lease::deadline_of(&run)));
                 return self.intend(&record, &etag, run).await.map(Beginning::First);
             };
             self.dead(&record.fleet, &next).await?;
-            if next.record.spec == *asked && lease::deadline_of(&next.record) > self.aws.clock.now() {
+            let is_wanted = next.record.spec == *asked && is_for(&next.record, wanted);
+            if is_wanted && lease::deadline_of(&next.record) > self.aws.clock.now() {
                 return self.intend(&record, &etag, *next.record).await.map(Beginning::GoneOnWith);
             }
             self.operation.say(&format!("taking back {}, whose launcher died", next.record.run));
@@ -160,7 +170,17 @@ impl Stage<'_> {
         Err(in_progress(&record.fleet))
     }
 
-    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, plan: &Plan) -> FleetRecord {
+    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, plan: &Plan, wanted: Wanted) -> FleetRecord {
+        if let Wanted::Occurrence(at) = wanted {
+            return FleetRecord {
+                scheduled: Some(Scheduled { occurrence: Some(at) }),
+                instance_types: plan.instance_types.clone(),
+                price_usd_per_hour: plan.price_usd_per_hour,
+                // As its maker gave them.
+                rights_sha256: record.rights_sha256.clone(),
+                ..self.new_run(record, asked, plan, Wanted::Anew)
+            };
+        }
         rights::noted(FleetRecord {
             run: RunId::from_random(engine::random()),
             spec: asked.clone(),
@@ -220,6 +240,8 @@ impl Stage<'_> {
         let fleet_tags = tags::of_fleet(&begun.run.fleet);
         let groups = patiently(self.aws, self.operation, || self.aws.instances.groups(&fleet_tags)).await?;
         let group_id = match groups.first() {
+            Some(group_id) if is_scheduled(&begun.run) => group_id.clone(),
+            None if is_scheduled(&begun.run) => return Err(incomplete(&begun.run)),
             Some(group_id) => {
                 if former.spec.tags != spec.tags {
                     tags::change(self.aws, &groups, &former.spec.tags, &spec.tags).await?;
@@ -232,7 +254,9 @@ impl Stage<'_> {
         };
         let shortfall = match launcher.instances(&group_id).await {
             // Not new, so it is gone: somebody has removed it.
-            Err(error) if error.code == "ProfileNotReady" => launcher.instances(&launcher.surroundings().await?).await?,
+            Err(error) if error.code == "ProfileNotReady" && !is_scheduled(&begun.run) => {
+                launcher.instances(&launcher.surroundings().await?).await?
+            }
             launched => launched?,
         };
         patiently(self.aws, self.operation, || begun.commit()).await?;
@@ -242,6 +266,9 @@ impl Stage<'_> {
     /// Ends the run that another one takes the place of. Its lease goes first: that is the truth about when it ends, and says
     /// afterwards why its instances are gone.
     async fn end_former(&self, former: &FleetRecord) -> Result<()> {
+        if former.has_not_run() {
+            return Ok(());
+        }
         if service::is_service(former) {
             return self.end_former_service(former).await;
         }
@@ -345,6 +372,44 @@ impl Stage<'_> {
 /// Whether a run is what is asked for.
 fn is_the_run(ran: &FleetSpec, asked: &FleetSpec) -> bool {
     (&ran.triggers, &ran.lease, ran.size) == (&asked.triggers, &asked.lease, asked.size)
+}
+
+/// Whether there is nothing to be begun any more.
+fn is_done(record: &FleetRecord, asked: &FleetSpec, wanted: Wanted) -> bool {
+    match wanted {
+        Wanted::ByTriggers => is_the_run(&record.spec, asked),
+        Wanted::Anew => false,
+        Wanted::Occurrence(at) => record.scheduled.and_then(|scheduled| scheduled.occurrence).is_some_and(|last| last >= at),
+    }
+}
+
+/// Whether a run that was begun is for the moment that one is wanted for, if it is wanted for one.
+fn is_for(run: &FleetRecord, wanted: Wanted) -> bool {
+    match wanted {
+        Wanted::ByTriggers | Wanted::Anew => true,
+        Wanted::Occurrence(at) => run.scheduled == Some(Scheduled { occurrence: Some(at) }),
+    }
+}
+
+/// Whether a schedule starts the run, whose starter makes no role and no group.
+fn is_scheduled(run: &FleetRecord) -> bool {
+    run.scheduled.is_some_and(|scheduled| scheduled.occurrence.is_some())
+}
+
+fn has_run(record: &FleetRecord) -> Result<()> {
+    if !record.has_not_run() {
+        return Ok(());
+    }
+    let message = format!("{} has not run yet: its schedule starts it", record.spec.name);
+    let help = format!("`spawn schedule show {}` says when", record.spec.name);
+    Err(Error::new(Class::Conflict, "NotRunYet", message, &help))
+}
+
+/// What the starter of a schedule does not make.
+fn incomplete(run: &FleetRecord) -> Error {
+    let message = format!("the security group of {} is not there any more: somebody has removed it", run.fleet);
+    let help = format!("Apply it again, with Terraform or `spawn schedule apply`: that makes what is missing of {}", run.spec.name);
+    Error::new(Class::Conflict, "FleetIncomplete", message, &help)
 }
 
 fn ended(fleet: &FleetId) -> Error {

@@ -38,6 +38,18 @@ pub fn fleet_key(fleet: &FleetId) -> String {
     format!("fleets/{fleet}/fleet.json")
 }
 
+/// The key of what a schedule launches, and when.
+#[must_use]
+pub fn schedule_key(fleet: &FleetId) -> String {
+    format!("fleets/{fleet}/schedule.json")
+}
+
+/// The key of the last starts of a schedule.
+#[must_use]
+pub fn history_key(fleet: &FleetId) -> String {
+    format!("fleets/{fleet}/history.json")
+}
+
 /// The keys of one run.
 #[derive(Clone, Debug)]
 pub struct RunKeys {
@@ -265,6 +277,12 @@ pub fn shard_of_rank(rank: u32) -> u32 {
 
 /// What the names of the schedules of all runs begin with.
 pub const SCHEDULES_PREFIX: &str = "spawn-run-";
+
+/// The name of the schedule that starts the runs of a fleet.
+#[must_use]
+pub fn start_schedule_name(fleet: &FleetId) -> String {
+    format!("spawn-{fleet}")
+}
 
 /// What the names of a run's schedules begin with.
 #[must_use]

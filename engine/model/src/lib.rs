@@ -11,6 +11,7 @@
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`policies`] | what its commands may do in AWS |
 //! | [`queue`] | jobs that depend on each other: their fields, what can run when, and what is recorded of them |
+//! | [`schedule`] | fleets that are launched by the clock: their times, and what is recorded of their starts |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -35,6 +36,7 @@ pub mod read;
 pub mod record;
 pub mod requirements;
 pub mod rules;
+pub mod schedule;
 pub mod spec;
 pub mod status;
 pub mod stopping;

@@ -105,6 +105,9 @@ pub struct FleetRecord {
     /// other rights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rights_sha256: Option<String>,
+    /// That a schedule starts its runs, and which of them this is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduled: Option<Scheduled>,
     /// Whether its end has begun: nobody may run it again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
@@ -119,6 +122,19 @@ impl FleetRecord {
     pub fn leased_from(&self) -> Timestamp {
         self.started_at.unwrap_or(self.asked_at)
     }
+
+    /// Whether nothing has run yet: a schedule has been made, and its first start is still to come.
+    #[must_use]
+    pub fn has_not_run(&self) -> bool {
+        self.scheduled.is_some_and(|scheduled| scheduled.occurrence.is_none())
+    }
+}
+
+/// Of a fleet whose runs a schedule starts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// The moment of the schedule that the run was started for; nothing before the first one.
+    pub occurrence: Option<Timestamp>,
 }
 
 /// The intent to run a fleet again. Written with `If-Match` over the record it is part of, so that at most one launcher has it.

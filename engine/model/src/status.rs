@@ -28,6 +28,8 @@ words! {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// Nothing has run yet: a schedule starts it.
+    Scheduled,
     /// Asked for, not yet running.
     Launching,
     /// At work, or kept until its lease ends.
@@ -50,19 +52,20 @@ impl Status {
     /// Whether nothing of the fleet can change any more by itself.
     #[must_use]
     pub fn is_over(self) -> bool {
-        !matches!(self, Self::Launching | Self::Running | Self::Stopped)
+        !matches!(self, Self::Scheduled | Self::Launching | Self::Running | Self::Stopped)
     }
 
-    /// Whether nothing of the fleet goes on by itself: it is over, or has stopped until somebody starts it.
+    /// Whether nothing of the fleet goes on by itself: it is over, or has stopped until somebody starts it, or waits for its schedule.
     #[must_use]
     pub fn goes_no_further(self) -> bool {
-        self.is_over() || self == Self::Stopped
+        self.is_over() || matches!(self, Self::Stopped | Self::Scheduled)
     }
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Scheduled => "scheduled",
             Self::Launching => "launching",
             Self::Running => "running",
             Self::Succeeded => "succeeded",

@@ -4,6 +4,7 @@ mod fleet;
 mod instance;
 mod job_array;
 mod queue;
+mod schedule;
 mod service;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
         Box::new(instance::resource(session)),
         Box::new(job_array::resource(session)),
         Box::new(queue::resource(session)),
+        Box::new(schedule::ScheduleResource::new(session)),
         Box::new(service::resource(session)),
     ]
 }

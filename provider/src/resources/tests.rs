@@ -46,7 +46,9 @@ fn every_field_of_every_resource_is_explained() {
 /// Defaults are JSON in the declarations; this plans with every one of them.
 #[test]
 fn the_least_that_can_be_written_can_be_planned() {
-    let written = [("name", Value::from("tiles")), ("size", Value::Int(2)), ("instance_types", Value::List(vec!["c7i.large".into()]))];
+    let fleet = [("size", Value::Int(2)), ("instance_types", Value::List(vec!["c7i.large".into()]))];
+    let nested = Value::Map(fleet.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect());
+    let written: Vec<_> = [("name", Value::from("tiles")), ("job_array", nested)].into_iter().chain(fleet).collect();
     for resource in all(&Arc::new(Session::default())) {
         let entry = |field: &Field| {
             let value = written.iter().find(|(name, _)| *name == field.name).map(|(_, value)| value.clone());
@@ -54,7 +56,9 @@ fn the_least_that_can_be_written_can_be_planned() {
         };
         let config = Value::Map(resource.fields().iter().map(entry).collect());
         let prepared = prepare(resource.fields(), resource.stable(), None, &config, &config);
-        assert_eq!(prepared.planned.get("lease").get("ttl"), &Value::from("1h"), "{}", resource.type_name());
+        let is_schedule = resource.type_name() == "spawn_schedule";
+        let fleet = if is_schedule { prepared.planned.get("job_array") } else { &prepared.planned };
+        assert_eq!(fleet.get("lease").get("ttl"), &Value::from("1h"), "{}", resource.type_name());
         assert_eq!(prepared.planned.get("status"), &Value::Unknown, "{}", resource.type_name());
     }
 }

@@ -1,7 +1,7 @@
 //! Cron expressions of six fields: minutes, hours, day of month, month, day of week, year.
 
 use jiff::civil::{Date, Weekday};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use jiff::{Timestamp, ToSpan as _};
 
 /// A cron expression.
@@ -55,9 +55,13 @@ impl Cron {
                 for hour in &self.hours {
                     for minute in &self.minutes {
                         let (hour, minute) = (i8::try_from(*hour).ok()?, i8::try_from(*minute).ok()?);
-                        // A time that daylight saving skips is taken after the gap.
-                        let at = zone.to_timestamp(date.at(hour, minute, 0, 0)).ok()?;
-                        if at >= from {
+                        let at = zone.to_ambiguous_timestamp(date.at(hour, minute, 0, 0));
+                        // A time that daylight saving skips is not invoked at, and one that comes twice is once
+                        // (docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html).
+                        if matches!(at.offset(), AmbiguousOffset::Gap { .. }) {
+                            continue;
+                        }
+                        if let Some(at) = at.earlier().ok().filter(|at| *at >= from) {
                             return Some(at);
                         }
                     }
@@ -127,6 +131,19 @@ mod tests {
         ] {
             let next = Cron::parse(text).unwrap().next(from.parse().unwrap(), &TimeZone::UTC);
             assert_eq!(next.map(|next| next.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn daylight_saving_skips_a_time_and_repeats_none() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (from, expected) in [
+            ("2027-03-27T12:00:00Z", "2027-03-29T00:30:00Z"),
+            ("2027-10-30T12:00:00Z", "2027-10-31T00:30:00Z"),
+            ("2027-10-31T00:31:00Z", "2027-11-01T01:30:00Z"),
+        ] {
+            let next = Cron::parse("30 2 * * ? *").unwrap().next(from.parse().unwrap(), &berlin);
+            assert_eq!(next.map(|next| next.to_string()).as_deref(), Some(expected), "{from}");
         }
     }
 

@@ -14,7 +14,7 @@ use aws_sdk_scheduler::types::{
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
 use serde_json::json;
-use spawn_core::ports::{Result, Schedule, Scheduled, Schedules, Target};
+use spawn_core::ports::{Calendar, Result, Schedule, Scheduled, Schedules, Target, Times};
 use spawn_model::error::{Class, Error};
 
 use crate::endpoint::{Call, Endpoint};
@@ -23,6 +23,7 @@ use crate::partition::partition;
 
 const CREATE: Call = Call::once("scheduler", "CreateSchedule");
 const UPDATE: Call = Call::repeatable("scheduler", "UpdateSchedule");
+const GET: Call = Call::repeatable("scheduler", "GetSchedule");
 const DELETE: Call = Call::repeatable("scheduler", "DeleteSchedule");
 const LIST: Call = Call::repeatable("scheduler", "ListSchedules");
 const GROUP_CREATE: Call = Call::once("scheduler", "CreateScheduleGroup");
@@ -32,6 +33,8 @@ const GROUP_DELETE: Call = Call::repeatable("scheduler", "DeleteScheduleGroup");
 const EVENT_AGE_SECONDS: i32 = 300;
 /// How often Scheduler tries one invocation again within that age.
 const RETRIES: i32 = 2;
+/// How often it can (its published limit).
+const RETRIES_MAX: i32 = 185;
 
 /// The schedules of one region.
 #[derive(Debug)]
@@ -49,40 +52,71 @@ impl Scheduler {
         Self { client, endpoint, start_automation_arn }
     }
 
-    fn target(&self, schedule: &Schedule) -> Result<types::Target> {
+    fn target(&self, schedule: &Schedule, asked: &Asked) -> Result<types::Target> {
         let target = match &schedule.target {
             Target::Automation { document, parameters } => {
                 types::Target::builder().arn(&self.start_automation_arn).input(automation_input(document, parameters))
             }
             // Without an input of ours Scheduler sends its own event, which tells the time.
-            Target::Function { arn } => types::Target::builder().arn(arn),
+            Target::Function { arn, input } => types::Target::builder().arn(arn).set_input(input.clone()),
         };
-        target
-            .role_arn(&schedule.role_arn)
-            .retry_policy(RetryPolicy::builder().maximum_event_age_in_seconds(EVENT_AGE_SECONDS).maximum_retry_attempts(RETRIES).build())
-            .build()
-            .map_err(incomplete)
+        let retries = RetryPolicy::builder().maximum_event_age_in_seconds(asked.late_s).maximum_retry_attempts(asked.retries).build();
+        target.role_arn(&schedule.role_arn).retry_policy(retries).build().map_err(incomplete)
+    }
+}
+
+/// When a schedule comes, as Scheduler is asked.
+struct Asked {
+    expression: String,
+    zone: Option<String>,
+    start: Option<DateTime>,
+    end: Option<DateTime>,
+    after: Option<ActionAfterCompletion>,
+    late_s: i32,
+    retries: i32,
+}
+
+impl Asked {
+    fn new(times: &Times) -> Self {
+        match times {
+            Times::Every { minutes, span } => {
+                let (start, end) = span.map(|span| (date_time(span.start), date_time(span.end))).unzip();
+                // What has no end has nothing after it.
+                let after = end.map(|_| ActionAfterCompletion::Delete);
+                Self { expression: rate(*minutes), zone: None, start, end, after, late_s: EVENT_AGE_SECONDS, retries: RETRIES }
+            }
+            Times::By(Calendar { expression, zone, start, end, late_s }) => Self {
+                expression: expression.clone(),
+                zone: Some(zone.clone()),
+                start: start.map(date_time),
+                end: end.map(date_time),
+                after: Some(ActionAfterCompletion::None),
+                late_s: i32::try_from(*late_s).unwrap_or(i32::MAX),
+                retries: RETRIES_MAX,
+            },
+        }
     }
 }
 
 #[async_trait]
 impl Schedules for Scheduler {
     async fn put(&self, schedule: &Schedule) -> Result<()> {
-        let target = self.target(schedule)?;
-        let (start, end) = schedule.span.map(|span| (date_time(span.start), date_time(span.end))).unzip();
+        let asked = Asked::new(&schedule.times);
+        let target = self.target(schedule, &asked)?;
         let window = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().map_err(incomplete)?;
-        // What has no end has nothing after it.
-        let after = end.map(|_| ActionAfterCompletion::Delete);
+        let state = if schedule.is_enabled { ScheduleState::Enabled } else { ScheduleState::Disabled };
         let create = self
             .client
             .create_schedule()
             .name(&schedule.name)
             .group_name(&schedule.group)
-            .schedule_expression(rate(schedule.every_minutes))
-            .set_start_date(start)
-            .set_end_date(end)
+            .schedule_expression(&asked.expression)
+            .set_schedule_expression_timezone(asked.zone.clone())
+            .set_start_date(asked.start)
+            .set_end_date(asked.end)
+            .state(state.clone())
             .flexible_time_window(window.clone())
-            .set_action_after_completion(after.clone())
+            .set_action_after_completion(asked.after.clone())
             .target(target.clone());
         let created =
             self.endpoint.call(CREATE, || create.clone().send()).await.tolerate(&["ConflictException"]).map_err(role_not_ready)?;
@@ -94,14 +128,39 @@ impl Schedules for Scheduler {
             .update_schedule()
             .name(&schedule.name)
             .group_name(&schedule.group)
-            .schedule_expression(rate(schedule.every_minutes))
-            .set_start_date(start)
-            .set_end_date(end)
+            .schedule_expression(&asked.expression)
+            .set_schedule_expression_timezone(asked.zone)
+            .set_start_date(asked.start)
+            .set_end_date(asked.end)
+            .state(state)
             .flexible_time_window(window)
-            .set_action_after_completion(after)
+            .set_action_after_completion(asked.after)
             .target(target);
         self.endpoint.call(UPDATE, || update.clone().send()).await.map_err(role_not_ready)?;
         Ok(())
+    }
+
+    async fn find(&self, group: &str, name: &str) -> Result<Option<Schedule>> {
+        let get = self.client.get_schedule().group_name(group).name(name);
+        let Some(found) = self.endpoint.call(GET, || get.clone().send()).await.tolerate(&["ResourceNotFoundException"])? else {
+            return Ok(None);
+        };
+        let Some(target) = found.target() else { return Ok(None) };
+        let late_s = target.retry_policy().and_then(RetryPolicy::maximum_event_age_in_seconds).unwrap_or_default();
+        Ok(Some(Schedule {
+            name: name.to_owned(),
+            group: group.to_owned(),
+            times: Times::By(Calendar {
+                expression: found.schedule_expression().unwrap_or_default().to_owned(),
+                zone: found.schedule_expression_timezone().unwrap_or("UTC").to_owned(),
+                start: found.start_date().and_then(timestamp),
+                end: found.end_date().and_then(timestamp),
+                late_s: u32::try_from(late_s).unwrap_or_default(),
+            }),
+            is_enabled: found.state() != Some(&ScheduleState::Disabled),
+            role_arn: target.role_arn().to_owned(),
+            target: Target::Function { arn: target.arn().to_owned(), input: target.input().map(str::to_owned) },
+        }))
     }
 
     async fn delete(&self, group: &str, name: &str) -> Result<()> {
@@ -157,6 +216,10 @@ fn rate(every_minutes: u32) -> String {
 /// The body of `StartAutomationExecution`, as a universal target takes it.
 fn automation_input(document: &str, parameters: &BTreeMap<String, Vec<String>>) -> String {
     json!({ "DocumentName": document, "Parameters": parameters }).to_string()
+}
+
+fn timestamp(at: &DateTime) -> Option<Timestamp> {
+    Timestamp::from_second(at.secs()).ok()
 }
 
 /// Whole seconds: Scheduler knows no finer.

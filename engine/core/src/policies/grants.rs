@@ -1,6 +1,6 @@
 //! The table of rights.
 
-use super::Audience::{self, Administrator, Launcher, Observer, Operator, Reaper};
+use super::Audience::{self, Administrator, Launcher, Observer, Operator, Reaper, Starter};
 
 /// Some actions that somebody may do to some resources, on some conditions.
 pub(super) struct Grant {
@@ -43,8 +43,10 @@ const SETUP_POLICIES: &str = "iam::{account}:policy{path}{setup-role}*";
 const BUCKET: &str = "s3:::{bucket}";
 const NAMES: &str = "s3:::{bucket}/names/*";
 const RECORDS: &str = "s3:::{bucket}/fleets/*";
-// Those of runs: the reaper's own is nobody's but the administrator's.
-const SCHEDULES: &str = "scheduler:{region}:{account}:schedule/{schedules}/spawn-run-*";
+// Those that end runs.
+const RUN_SCHEDULES: &str = "scheduler:{region}:{account}:schedule/{schedules}/spawn-run-*";
+// Those, and the ones that start them: the reaper's own is nobody's but the administrator's.
+const SCHEDULES: &str = "scheduler:{region}:{account}:schedule/{schedules}/spawn-*-*";
 const EVERY_SCHEDULE: &str = "scheduler:{region}:{account}:schedule/{schedules}/*";
 const SCHEDULE_GROUPS: &str = "scheduler:{region}:{account}:schedule-group/{schedules}";
 const LOGS: &str = "logs:{region}:{account}:log-group:{logs}";
@@ -86,17 +88,34 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &["*"],
         when: &[],
     },
-    Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
+    // What is launched into what was made before.
+    Grant {
+        to: &[Starter],
+        actions: &[
+            "ec2:DescribeImages",
+            "ec2:DescribeInstanceTypes",
+            "ec2:DescribeInstances",
+            "ec2:DescribeKeyPairs",
+            "ec2:DescribeRouteTables",
+            "ec2:DescribeSpotPriceHistory",
+            "ec2:DescribeSubnets",
+            "ec2:DescribeVpcEndpoints",
+            "pricing:GetProducts",
+        ],
+        on: &["*"],
+        when: &[],
+    },
+    Grant { to: &[Launcher, Reaper, Starter], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Observer, Reaper], actions: &["scheduler:ListSchedules"], on: &["*"], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeLaunchTemplates"], on: &["*"], when: &[] },
     Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },
-    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
+    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper, Starter], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
     // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
-    Grant { to: &[Launcher, Observer], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Starter], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
     // On the whole bucket, which is spawn's alone: who may not list it is not told that an object is absent.
-    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
-    Grant { to: &[Launcher, Observer, Operator, Reaper], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper, Starter], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
+    Grant { to: &[Launcher, Observer, Operator, Reaper, Starter], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant { to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
     // Whoever may launch comes onto nobody's machine by that: it takes a policy of its own.
     Grant {
@@ -123,6 +142,7 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[("StringLike", "ssm:resourceTag/aws:ssmmessages:session-id", "${aws:userid}")],
     },
     Grant { to: &[Launcher], actions: &["s3:PutObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant { to: &[Starter], actions: &["s3:DeleteObject", "s3:PutObject"], on: &[RECORDS], when: &[] },
     Grant {
         to: &[Reaper],
         actions: &["s3:PutObject"],
@@ -132,12 +152,17 @@ pub(super) const GRANTS: &[Grant] = &[
     Grant { to: &[Launcher, Reaper], actions: &["s3:DeleteObject"], on: &[NAMES, RECORDS], when: &[] },
     // A machine without a deadline is no machine of spawn's.
     Grant {
-        to: &[Launcher],
+        to: &[Launcher, Starter],
         actions: &["ec2:RunInstances"],
         on: &[INSTANCES],
         when: &[MADE_AS_OURS, ("Null", "aws:RequestTag/{deadline}", "false"), ("StringEquals", "ec2:MetadataHttpTokens", "required")],
     },
-    Grant { to: &[Launcher], actions: &["ec2:RunInstances"], on: &[VOLUMES], when: &[MADE_AS_OURS, ("Bool", "ec2:Encrypted", "true")] },
+    Grant {
+        to: &[Launcher, Starter],
+        actions: &["ec2:RunInstances"],
+        on: &[VOLUMES],
+        when: &[MADE_AS_OURS, ("Bool", "ec2:Encrypted", "true")],
+    },
     // Nor a group that launches some. What it launches, its maker must be allowed to launch, which AWS tries when it is made.
     Grant {
         to: &[Launcher],
@@ -151,6 +176,20 @@ pub(super) const GRANTS: &[Grant] = &[
     },
     // A security group of the user's own takes a right of one's own: being in it may open what the fleet's group does not.
     Grant { to: &[Launcher], actions: &["ec2:RunInstances"], on: &[GROUPS, PLACEMENTS, TEMPLATES], when: &[ON_WHAT_IS_OURS] },
+    Grant { to: &[Starter], actions: &["ec2:RunInstances"], on: &[GROUPS, PLACEMENTS], when: &[ON_WHAT_IS_OURS] },
+    Grant {
+        to: &[Starter],
+        actions: &["ec2:RunInstances"],
+        on: &[
+            "ec2:{region}::image/*",
+            "ec2:{region}::snapshot/*",
+            "ec2:{region}:{account}:key-pair/*",
+            "ec2:{region}:{account}:network-interface/*",
+            "ec2:{region}:{account}:subnet/*",
+        ],
+        when: &[],
+    },
+    Grant { to: &[Starter], actions: &["ec2:TerminateInstances"], on: &[INSTANCES], when: &[ON_WHAT_IS_OURS] },
     Grant {
         to: &[Launcher],
         actions: &["ec2:CreateSecurityGroup", "ec2:RunInstances"],
@@ -171,7 +210,7 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[MADE_AS_OURS],
     },
     Grant {
-        to: &[Launcher],
+        to: &[Launcher, Starter],
         actions: &["ec2:CreateTags"],
         on: &[ANY_OF_EC2],
         // With what it may make, and with nothing else.
@@ -234,13 +273,13 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[],
     },
     Grant {
-        to: &[Launcher],
+        to: &[Launcher, Starter],
         actions: &["iam:PassRole"],
         on: &[FLEET_ROLES],
         when: &[("StringEquals", "iam:PassedToService", "ec2.amazonaws.com")],
     },
     Grant {
-        to: &[Launcher],
+        to: &[Launcher, Starter],
         actions: &["iam:PassRole"],
         on: &["iam::{account}:role{path}{scheduler}"],
         when: &[("StringEquals", "iam:PassedToService", "scheduler.amazonaws.com")],
@@ -267,6 +306,13 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[],
     },
     Grant { to: &[Launcher], actions: &["scheduler:CreateSchedule", "scheduler:UpdateSchedule"], on: &[SCHEDULES], when: &[] },
+    Grant { to: &[Launcher, Observer], actions: &["scheduler:GetSchedule"], on: &[SCHEDULES], when: &[] },
+    Grant {
+        to: &[Starter],
+        actions: &["scheduler:CreateSchedule", "scheduler:DeleteSchedule", "scheduler:UpdateSchedule"],
+        on: &[RUN_SCHEDULES],
+        when: &[],
+    },
     Grant { to: &[Launcher, Reaper], actions: &["scheduler:DeleteSchedule"], on: &[SCHEDULES], when: &[] },
     Grant {
         to: &[Administrator],

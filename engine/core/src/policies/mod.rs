@@ -26,6 +26,8 @@ pub enum Audience {
     Operator,
     /// What ends fleets that are past their lease, in every region, and removes what they leave.
     Reaper,
+    /// What starts the runs of schedules: a function, and nobody else.
+    Starter,
 }
 
 /// Whether a policy is for one region, or for every region of the account.
@@ -36,7 +38,7 @@ enum Reach {
 }
 
 impl Audience {
-    /// Everybody there is a document for.
+    /// Everybody who can be given a document.
     pub const ALL: [Audience; 5] = [Audience::Administrator, Audience::Launcher, Audience::Observer, Audience::Operator, Audience::Reaper];
 }
 
@@ -47,9 +49,9 @@ pub fn document(audience: Audience, account: &str, region: &str) -> Value {
     filled(audience, account, region, reach)
 }
 
-/// The policy document for a reaper that stays in its region.
-pub(crate) fn reaper_of_region(account: &str, region: &str) -> Value {
-    filled(Audience::Reaper, account, region, Reach::Region)
+/// The policy document for somebody who stays in a region.
+pub(crate) fn of_region(audience: Audience, account: &str, region: &str) -> Value {
+    filled(audience, account, region, Reach::Region)
 }
 
 fn filled(audience: Audience, account: &str, region: &str, reach: Reach) -> Value {

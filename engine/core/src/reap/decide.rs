@@ -68,6 +68,8 @@ pub(super) struct Case<'a> {
     pub(super) leased_until: Timestamp,
     /// Whether an instance of it lives that is within its lease.
     pub(super) lives: bool,
+    /// Of a schedule that is to start more runs: until when whoever makes it may still come back to it.
+    pub(super) starts_until: Option<Timestamp>,
 }
 
 /// Why what is left of a fleet is removed.
@@ -148,6 +150,10 @@ pub(super) fn fate(case: &Case<'_>, now: Timestamp) -> Option<Why> {
     }
     if case.record.is_some_and(|record| record.ended) {
         return Some(Why::EndBegun);
+    }
+    if let Some(until) = case.starts_until {
+        // What nobody keeps would start machines for ever.
+        return (case.kept_by == Some(Keeper::Launcher) && until <= now).then_some(Why::NeverKept);
     }
     if case.lives || case.leased_until > now {
         return None;

@@ -175,7 +175,7 @@ impl Reaper<'_> {
     async fn removals(&mut self, late: BTreeSet<FleetId>, living: &[&Instance], now: Timestamp) -> Vec<(Recorded, Removed)> {
         let Some(place) = &self.place else { return Vec::new() };
         let living: BTreeSet<&str> = living.iter().filter_map(|i| i.tags.get(spawn_model::tag::FLEET)).map(String::as_str).collect();
-        let fleets = match observe::fleets(&place.ledger, late).await {
+        let fleets = match observe::fleets(&place.ledger, late, now).await {
             Ok((fleets, errors)) => {
                 self.reaped.errors.extend(errors.into_iter().map(|error| in_region(&self.reaped.region, error)));
                 fleets

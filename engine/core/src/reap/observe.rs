@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::Error;
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::record::{FleetRecord, NameClaim};
@@ -34,6 +34,8 @@ pub(super) struct Recorded {
     pub(super) record: Option<(FleetRecord, String)>,
     /// When the last of its leases ends, by everything that could be read.
     pub(super) leased_until: Timestamp,
+    /// See [`Case::starts_until`].
+    pub(super) starts_until: Option<Timestamp>,
 }
 
 impl Recorded {
@@ -49,6 +51,7 @@ impl Recorded {
             launcher_lives: [launched, begun].into_iter().flatten().any(|heartbeat| !process::is_dead(heartbeat, now)),
             leased_until: self.leased_until,
             lives,
+            starts_until: self.starts_until,
         }
     }
 }
@@ -71,7 +74,7 @@ pub(super) async fn leases<'a>(ledger: &Ledger, tagged: impl Iterator<Item = &'a
 }
 
 /// The fleets that have a name, and those without one in `nameless`. What cannot be read is an error of its own.
-pub(super) async fn fleets(ledger: &Ledger, mut nameless: BTreeSet<FleetId>) -> Result<(Vec<Recorded>, Vec<Error>)> {
+pub(super) async fn fleets(ledger: &Ledger, mut nameless: BTreeSet<FleetId>, now: Timestamp) -> Result<(Vec<Recorded>, Vec<Error>)> {
     let mut errors = Vec::new();
     let names = ledger.names().await?;
     let claims = stream::iter(names).map(|name| async move { claimed(ledger, name).await });
@@ -90,7 +93,7 @@ pub(super) async fn fleets(ledger: &Ledger, mut nameless: BTreeSet<FleetId>) -> 
     if errors.is_empty() {
         found.extend(nameless.into_iter().map(|fleet| (fleet, None)));
     }
-    let records = stream::iter(found).map(|(fleet, claimed)| async move { recorded(ledger, fleet, claimed).await });
+    let records = stream::iter(found).map(|(fleet, claimed)| async move { recorded(ledger, fleet, claimed, now).await });
     let mut fleets = Vec::new();
     for recorded in records.buffered(READS_AT_ONCE).collect::<Vec<_>>().await {
         match recorded {
@@ -106,14 +109,30 @@ async fn claimed(ledger: &Ledger, name: String) -> Result<Option<Claimed>> {
     Ok(found.map(|(claim, etag)| Claimed { name, claim, etag }))
 }
 
-async fn recorded(ledger: &Ledger, fleet: FleetId, claimed: Option<Claimed>) -> Result<Recorded> {
+async fn recorded(ledger: &Ledger, fleet: FleetId, claimed: Option<Claimed>, now: Timestamp) -> Result<Recorded> {
     let record = ledger.fleet_held(&fleet).await.map_err(|error| error.context(fleet.as_str()))?;
     let mut until = Timestamp::MIN;
     for run in record.iter().flat_map(|(record, _)| std::iter::once(record).chain(record.next.as_ref().map(|next| &*next.record))) {
         let leased = leased_until(ledger, &fleet, &run.run).await;
         until = until.max(lease::end_of(run)).max(leased.unwrap_or(Timestamp::MIN));
     }
-    Ok(Recorded { fleet, claimed, record, leased_until: until })
+    let starts_until = match &record {
+        Some((record, _)) if record.scheduled.is_some() => starts_until(ledger, record, now).await,
+        _ => None,
+    };
+    Ok(Recorded { fleet, claimed, record, leased_until: until, starts_until })
+}
+
+/// Until when whoever makes a schedule may come back to it, if that is to start more runs: as long as the lease of one. Where that cannot be read,
+/// it is taken to be.
+async fn starts_until(ledger: &Ledger, record: &FleetRecord, now: Timestamp) -> Option<Timestamp> {
+    match ledger.schedule(&record.fleet).await {
+        Ok(Some(schedule)) if schedule.timing().is_some_and(|timing| timing.next(now).is_none()) => None,
+        Ok(Some(schedule)) => Some(schedule.counted_from + SignedDuration::from(record.spec.lease.ttl)),
+        // Its maker has not come so far, or has died there.
+        Ok(None) => None,
+        Err(_) => Some(Timestamp::MAX),
+    }
 }
 
 /// When a run ends by its lease object; nothing if that is missing or cannot be read, whatever the reason.

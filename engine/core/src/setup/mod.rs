@@ -5,8 +5,8 @@
 
 mod boundary;
 mod document;
+mod functions;
 mod names;
-mod reaper;
 
 use std::collections::BTreeMap;
 
@@ -44,8 +44,11 @@ pub(crate) const DOCUMENT_FAMILY: &str = "spawn-";
 /// The reaper as a function. One that reads other records gets a new name, so that two versions live side by side.
 pub const FUNCTION: &str = "spawn-reaper-v1";
 
-/// What the names of that function begin with, in whatever version.
-pub(crate) const FUNCTION_FAMILY: &str = "spawn-reaper-";
+/// What starts the runs of schedules, as a function. One that reads other records gets a new name, so that two versions live side by side.
+pub const START_FUNCTION: &str = "spawn-starter-v1";
+
+/// What the names of functions begin with, in whatever version.
+pub(crate) const FUNCTION_FAMILY: &str = "spawn-";
 
 /// The schedule that invokes it.
 const REAPER_SCHEDULE: &str = "spawn-reaper";
@@ -96,6 +99,14 @@ impl Setup {
     /// `SetupOld` if the set-up was made before there was one, or before its boundary let agents hibernate their machines.
     pub(crate) fn hibernate_document(&self) -> Result<&str> {
         self.hibernate_document.as_deref().ok_or_else(|| too_old("the set-up has nothing that hibernates instances"))
+    }
+
+    /// The function that starts the runs of schedules.
+    ///
+    /// # Errors
+    /// `SetupOld` if the set-up was made before there was one, or without its program.
+    pub(crate) fn starter(&self) -> Result<&str> {
+        self.starter_arn.as_deref().ok_or_else(|| too_old("the set-up has no function that starts the runs of schedules"))
     }
 
     /// The document that ends services.
@@ -151,6 +162,9 @@ pub struct Setup {
     /// The function that reaps; nothing if there is none, and somebody has to run `spawn reap`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reaper_arn: Option<String>,
+    /// The function that starts the runs of schedules; nothing if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starter_arn: Option<String>,
     /// How many statements of the boundary say what commands of fleets may get; none of them: nothing.
     #[serde(default)]
     pub workload_statements: usize,
@@ -211,7 +225,8 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
     aws.systems.document_ensure(STOP_DOCUMENT, &stop_document()).await?;
     aws.systems.document_ensure(HIBERNATE_DOCUMENT, &hibernate_document()).await?;
     aws.systems.document_ensure(GROUP_DOCUMENT, &group_document()).await?;
-    let reaper_arn = reaper::ensure(aws, &names, artifacts.reaper.as_ref(), operation).await?;
+    let reaper_arn = functions::ensure_reaper(aws, &names, artifacts.reaper.as_ref(), operation).await?;
+    let starter_arn = functions::ensure_starter(aws, &names, artifacts.starter.as_ref(), operation).await?;
     let setup = Setup {
         schema: SCHEMA,
         account: caller.account.clone(),
@@ -229,6 +244,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         log_group: LOG_GROUP.to_owned(),
         shell_log_group: Some(SHELL_LOG_GROUP.to_owned()),
         reaper_arn,
+        starter_arn,
         workload_statements: workloads.len(),
     };
     let text = serde_json::to_string(&setup).map_err(|e| Error::new(Class::Bug, "SetupJson", e.to_string(), ""))?;
@@ -294,7 +310,7 @@ pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result
         }
         aws.systems.parameter_delete(PARAMETER).await?;
     }
-    reaper::remove(aws, &names, operation).await?;
+    functions::remove(aws, &names, operation).await?;
     operation.say("automation documents, schedule group and log groups");
     aws.systems.document_delete(DOCUMENT).await?;
     aws.systems.document_delete(STOP_DOCUMENT).await?;

@@ -5,12 +5,12 @@ use spawn_model::ids::FleetId;
 use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
-use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, SHELL_LOG_GROUP, STOP_DOCUMENT};
-use crate::policies;
+use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, SHELL_LOG_GROUP, START_FUNCTION, STOP_DOCUMENT};
+use crate::policies::{self, Audience};
 
-/// Where Lambda writes what the reaper says. It would make the group itself, without a time to keep it for.
-pub(super) fn function_log_group() -> String {
-    format!("/aws/lambda/{FUNCTION}")
+/// Where Lambda writes what a function says. It would make the group itself, without a time to keep it for.
+pub(super) fn function_log_group(function: &str) -> String {
+    format!("/aws/lambda/{function}")
 }
 
 /// Names and ARNs of the set-up of an account and region.
@@ -48,6 +48,11 @@ impl<'a> Names<'a> {
     /// The reaper's own role.
     pub(super) fn reaper_role(&self) -> String {
         format!("{PREFIX}reaper-{}", self.region)
+    }
+
+    /// The role of what starts the runs of schedules.
+    pub(super) fn starter_role(&self) -> String {
+        format!("{PREFIX}starter-{}", self.region)
     }
 
     pub(super) fn automation_role(&self) -> String {
@@ -160,7 +165,11 @@ impl<'a> Names<'a> {
         ]
     }
 
-    /// Scheduler may start these documents and hand them this one role, no more.
+    fn function_arn(&self, function: &str) -> String {
+        format!("arn:{}:lambda:{}:{}:function:{function}", self.partition(), self.region, self.account)
+    }
+
+    /// Scheduler may start these documents and hand them this one role, and start the runs of schedules, no more.
     pub(super) fn scheduler_policy(&self) -> String {
         let definition =
             |name: &str| format!("arn:{}:ssm:{}:{}:automation-definition/{name}:*", self.partition(), self.region, self.account);
@@ -174,6 +183,7 @@ impl<'a> Names<'a> {
                     "Effect": "Allow", "Action": "iam:PassRole", "Resource": role,
                     "Condition": { "StringEquals": { "iam:PassedToService": "ssm.amazonaws.com" } },
                 },
+                { "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": self.function_arn(START_FUNCTION) },
             ],
         })
         .to_string()
@@ -206,19 +216,27 @@ impl<'a> Names<'a> {
 
     /// Scheduler may invoke the reaper, no more.
     pub(super) fn reaper_schedule_policy(&self) -> String {
-        let function = format!("arn:{}:lambda:{}:{}:function:{FUNCTION}", self.partition(), self.region, self.account);
         json!({
             "Version": "2012-10-17",
-            "Statement": [{ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function }],
+            "Statement": [{ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": self.function_arn(FUNCTION) }],
         })
         .to_string()
     }
 
     /// The reaper may do in its region what whoever reaps may do, and say what it did.
     pub(super) fn reaper_policy(&self) -> String {
-        let mut policy = policies::reaper_of_region(self.account, self.region);
-        let streams =
-            format!("arn:{}:logs:{}:{}:log-group:{}:log-stream:*", self.partition(), self.region, self.account, function_log_group());
+        self.function_policy(Audience::Reaper, FUNCTION)
+    }
+
+    /// What starts the runs of schedules may launch, in its region, into what was made before; and say what it did.
+    pub(super) fn starter_policy(&self) -> String {
+        self.function_policy(Audience::Starter, START_FUNCTION)
+    }
+
+    fn function_policy(&self, audience: Audience, function: &str) -> String {
+        let mut policy = policies::of_region(audience, self.account, self.region);
+        let group = function_log_group(function);
+        let streams = format!("arn:{}:logs:{}:{}:log-group:{group}:log-stream:*", self.partition(), self.region, self.account);
         let log = json!({ "Effect": "Allow", "Action": ["logs:CreateLogStream", "logs:PutLogEvents"], "Resource": streams });
         if let Some(statements) = policy["Statement"].as_array_mut() {
             statements.push(log);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
-use spawn_core::ports::{Aws, FunctionRequest, RoleRequest, Schedule, Scheduled, Span, Tags, Target};
+use spawn_core::ports::{Aws, Calendar, FunctionRequest, RoleRequest, Schedule, Scheduled, Span, Tags, Target, Times};
 use spawn_model::error::Class;
 use spawn_model::volume::VolumeType;
 
@@ -23,8 +23,8 @@ async fn schedule(aws: &Aws, group: &str) -> Schedule {
     Schedule {
         name: format!("{}-0", &group[..40]),
         group: group.to_owned(),
-        span: Some(Span { start, end: start + SignedDuration::from_hours(1) }),
-        every_minutes: 5,
+        times: Times::Every { minutes: 5, span: Some(Span { start, end: start + SignedDuration::from_hours(1) }) },
+        is_enabled: true,
         role_arn: aws.identity.role_ensure(&role).await.expect("a role"),
         target: Target::Automation {
             document: "spawn-end-1".to_owned(),
@@ -46,9 +46,9 @@ pub(crate) async fn schedules(aws: &Aws) {
     aws.schedules.group_ensure(&group).await.expect("a group");
     let schedule = schedule(aws, &group).await;
     aws.schedules.put(&schedule).await.expect("made");
-    let hour = SignedDuration::from_hours(1);
-    let later = schedule.span.map(|Span { start, end }| Span { start: start + hour, end: end + hour });
-    let later = Schedule { span: later, ..schedule.clone() };
+    let start = aws.clock.now() + SignedDuration::from_hours(2);
+    let span = Some(Span { start, end: start + SignedDuration::from_hours(1) });
+    let later = Schedule { times: Times::Every { minutes: 5, span }, ..schedule.clone() };
     aws.schedules.put(&later).await.expect("moved");
     let second = Schedule { name: format!("{}-1", &group[..40]), ..schedule.clone() };
     aws.schedules.put(&second).await.expect("made");
@@ -101,10 +101,15 @@ pub(crate) async fn functions(aws: &Aws) {
         assert_eq!(settled(aws, &newer).await, arn, "changed, or so already");
     }
     assert_eq!(aws.functions.find(&name).await, Ok(Some(arn.clone())));
-    let schedule = Schedule { span: None, target: Target::Function { arn }, ..schedule_in_group(aws).await };
+    let schedule = Schedule {
+        times: Times::Every { minutes: 5, span: None },
+        target: Target::Function { arn: arn.clone(), input: None },
+        ..schedule_in_group(aws).await
+    };
     for _ in 0..2 {
         aws.schedules.put(&schedule).await.expect("made, or so already");
     }
+    by_the_calendar(aws, &schedule, arn).await;
     let listed = Scheduled { name: schedule.name.clone(), is_enabled: true };
     assert_eq!(aws.schedules.list(&schedule.group, "").await.expect("schedules"), [listed]);
     aws.schedules.group_delete(&schedule.group).await.expect("gone");
@@ -115,6 +120,29 @@ pub(crate) async fn functions(aws: &Aws) {
     for role in [&name, &schedule.group] {
         aws.identity.role_delete(role).await.expect("gone");
     }
+}
+
+/// A schedule by the calendar invokes a function, and is found as it was put, disabled too.
+async fn by_the_calendar(aws: &Aws, schedule: &Schedule, arn: String) {
+    let name = format!("{}-calendar", schedule.name);
+    assert_eq!(aws.schedules.find(&schedule.group, &name).await.expect("an answer"), None);
+    let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).expect("a time");
+    let calendar = Calendar {
+        expression: "cron(30 2 ? * MON-FRI *)".to_owned(),
+        zone: "Europe/Berlin".to_owned(),
+        start: Some(whole(aws.clock.now() + SignedDuration::from_hours(1))),
+        end: Some(whole(aws.clock.now() + SignedDuration::from_hours(1000))),
+        late_s: 3_600,
+    };
+    let input = Some(r#"{"time":"<aws.scheduler.scheduled-time>"}"#.to_owned());
+    let mut asked = Schedule { name, times: Times::By(calendar.clone()), target: Target::Function { arn, input }, ..schedule.clone() };
+    aws.schedules.put(&asked).await.expect("made");
+    assert_eq!(aws.schedules.find(&asked.group, &asked.name).await.expect("found"), Some(asked.clone()));
+    asked.is_enabled = false;
+    asked.times = Times::By(Calendar { expression: "at(2099-01-05T08:00:00)".to_owned(), start: None, end: None, late_s: 60, ..calendar });
+    aws.schedules.put(&asked).await.expect("changed");
+    assert_eq!(aws.schedules.find(&asked.group, &asked.name).await.expect("found"), Some(asked.clone()));
+    aws.schedules.delete(&asked.group, &asked.name).await.expect("gone");
 }
 
 /// A group of schedules is made twice, and what is in it stays; it is deleted twice, and that is no error.

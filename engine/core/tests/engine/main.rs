@@ -29,6 +29,7 @@ mod refreshing;
 mod requirements;
 mod rerun;
 mod rights;
+mod schedules;
 mod services;
 mod shells;
 mod simulate;

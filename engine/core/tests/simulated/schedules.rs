@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::request::{DescribeInstances, Filter, InstanceIds, StopInstances};
 use sandbox_cloud::{Reply, Request, scaling};
-use spawn_core::ports::{Result, Schedule, Scheduled, Schedules, Span, Target};
+use spawn_core::ports::{Result, Schedule, Scheduled, Schedules, Span, Target, Times};
 use spawn_model::error::Class;
 use spawn_model::ids::RunId;
 use spawn_model::{layout, tag};
@@ -48,11 +48,17 @@ impl Alarm {
     fn new(schedule: &Schedule, now: Timestamp) -> Self {
         // Scheduler knows whole seconds.
         let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap();
-        let span = schedule.span.map(|span| Span { start: whole(span.start), end: whole(span.end) });
-        let schedule = Schedule { span, ..schedule.clone() };
+        let mut schedule = schedule.clone();
+        match &mut schedule.times {
+            Times::Every { span, .. } => *span = span.map(|span| Span { start: whole(span.start), end: whole(span.end) }),
+            Times::By(calendar) => {
+                (calendar.start, calendar.end) = (calendar.start.map(whole), calendar.end.map(whole));
+            }
+        }
+        let is_enabled = schedule.is_enabled;
         // What a function does is not played here: it is the engine itself, which the tests call.
-        let Some(Span { start, .. }) = schedule.span else { return Self { next: Timestamp::MAX, is_enabled: true, schedule } };
-        let mut alarm = Self { next: start, is_enabled: true, schedule };
+        let Some(Span { start, .. }) = span(&schedule) else { return Self { next: Timestamp::MAX, is_enabled, schedule } };
+        let mut alarm = Self { next: start, is_enabled, schedule };
         while alarm.next < now {
             alarm.turn();
         }
@@ -60,11 +66,19 @@ impl Alarm {
     }
 
     fn turn(&mut self) {
-        self.next += SignedDuration::from_mins(i64::from(self.schedule.every_minutes));
+        let Times::Every { minutes, .. } = &self.schedule.times else { return };
+        self.next += SignedDuration::from_mins(i64::from(*minutes));
     }
 
     fn is_over(&self) -> bool {
-        self.schedule.span.is_some_and(|span| self.next >= span.end)
+        span(&self.schedule).is_some_and(|span| self.next >= span.end)
+    }
+}
+
+fn span(schedule: &Schedule) -> Option<Span> {
+    match &schedule.times {
+        Times::Every { span, .. } => *span,
+        Times::By(_) => None,
     }
 }
 
@@ -109,8 +123,8 @@ impl State {
         let schedule = Schedule {
             name: place.1.clone(),
             group: place.0.clone(),
-            span: Some(Span { start: Timestamp::MAX, end: Timestamp::MAX }),
-            every_minutes: 5,
+            times: Times::Every { minutes: 5, span: Some(Span { start: Timestamp::MAX, end: Timestamp::MAX }) },
+            is_enabled: true,
             role_arn,
             target: Target::Automation { document: spawn_core::setup::DOCUMENT.to_owned(), parameters: BTreeMap::new() },
         };
@@ -200,6 +214,14 @@ impl Schedules for Door {
         self.call("scheduler:DeleteSchedule", |s, _| {
             s.schedules.remove(&(group.to_owned(), name.to_owned()));
             Ok(())
+        })
+        .await
+    }
+
+    async fn find(&self, group: &str, name: &str) -> Result<Option<Schedule>> {
+        self.call("scheduler:GetSchedule", |s, _| {
+            let found = s.schedules.get(&(group.to_owned(), name.to_owned()));
+            Ok(found.map(|alarm| Schedule { is_enabled: alarm.is_enabled, ..alarm.schedule.clone() }))
         })
         .await
     }

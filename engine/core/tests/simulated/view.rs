@@ -13,10 +13,10 @@ use sandbox_cloud::request::{
 use sandbox_cloud::scaling::{AutoScalingGroup, LaunchSource};
 use sandbox_cloud::{Machine, Reply, Request};
 use serde_json::Value;
-use spawn_core::ports::{FunctionRequest, Target};
+use spawn_core::ports::{FunctionRequest, Target, Times};
 use spawn_model::ids::FleetId;
 use spawn_model::layout;
-use spawn_model::record::{Batch, FleetRecord, RankClaim};
+use spawn_model::record::{Batch, FleetRecord, NameClaim, RankClaim};
 use spawn_model::tag;
 
 use super::agents::config;
@@ -122,11 +122,15 @@ impl State {
         keys.filter(|(key, _)| key.ends_with("/fleet.json")).filter_map(|(_, (body, _))| serde_json::from_slice(body).ok()).collect()
     }
 
-    /// The runs of a fleet that something is recorded of.
+    /// The runs of a fleet that something is recorded of, and the one that its name was claimed with.
     fn run_ids(&self, fleet: &FleetId) -> BTreeSet<String> {
         let prefix = format!("{}runs/", layout::fleet_prefix(fleet));
+        let names = self.buckets.values().flat_map(|objects| objects.range(layout::NAMES_PREFIX.to_owned()..));
+        let claims = names.filter_map(|(_, (body, _))| serde_json::from_slice::<NameClaim>(body).ok());
+        let claimed = claims.filter(|claim| claim.fleet == *fleet).map(|claim| claim.run.to_string());
         let keys = self.buckets.values().flat_map(BTreeMap::keys);
-        keys.filter_map(|key| key.strip_prefix(&prefix)?.split('/').next().map(str::to_owned)).collect()
+        let recorded = keys.filter_map(|key| key.strip_prefix(&prefix)?.split('/').next().map(str::to_owned));
+        recorded.chain(claimed).collect()
     }
 
     fn ended(&self, key: &str) -> bool {
@@ -257,9 +261,9 @@ impl State {
         for ((group, name), alarm) in &self.schedules {
             let schedule = &alarm.schedule;
             lines.push(format!(
-                "schedule {group}/{name} {} every {} min {} {}",
-                schedule.span.map_or_else(|| "always".to_owned(), |span| format!("{} to {}", span.start, span.end)),
-                schedule.every_minutes,
+                "schedule {group}/{name} {} {} {} {}",
+                times(&schedule.times),
+                if alarm.is_enabled { "enabled" } else { "disabled" },
                 schedule.role_arn,
                 target(&schedule.target)
             ));
@@ -293,7 +297,15 @@ impl State {
 fn target(target: &Target) -> String {
     match target {
         Target::Automation { document, parameters } => format!("{document} {parameters:?}"),
-        Target::Function { arn } => arn.clone(),
+        Target::Function { arn, input } => format!("{arn} {input:?}"),
+    }
+}
+
+fn times(times: &Times) -> String {
+    match times {
+        Times::Every { minutes, span: None } => format!("always every {minutes} min"),
+        Times::Every { minutes, span: Some(span) } => format!("{} to {} every {minutes} min", span.start, span.end),
+        Times::By(calendar) => format!("{calendar:?}"),
     }
 }
 
@@ -382,7 +394,7 @@ fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>, former: bool
     let mut json: Value = serde_json::from_slice(body).unwrap();
     if let Some(fields) = json.as_object_mut() {
         // Signs of life, moments of work, and a price that may not have been told.
-        for field in ["heartbeat", "started_at", "ended_at", "private_ip", "price_usd_per_hour", "generation"] {
+        for field in ["heartbeat", "started_at", "ended_at", "private_ip", "price_usd_per_hour", "generation", "counted_from"] {
             fields.remove(field);
         }
         if former {

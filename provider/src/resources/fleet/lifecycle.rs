@@ -22,7 +22,7 @@ use super::{FleetResource, messages, state, type_name};
 use crate::wire::{ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, ReadRequest, ReadResponse, forget_run};
 
 /// How long a deletion waits for instances to be gone if `timeouts.delete` does not say.
-const DELETE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+pub(in crate::resources) const DELETE_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 
 /// What the provider remembers of a fleet beside its state.
 #[derive(Default, Serialize, Deserialize)]
@@ -270,8 +270,10 @@ impl FleetResource {
     pub(super) async fn import_fleet(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
         let found = async {
             let fleet = self.engine()?.find(id).await?;
-            if fleet.record.kind != self.kind {
+            let is_schedule = fleet.record.scheduled.is_some();
+            if fleet.record.kind != self.kind || is_schedule {
                 let [found, own] = [fleet.record.kind, self.kind].map(type_name);
+                let found = if is_schedule { "spawn_schedule" } else { found };
                 let help = format!("Import it as {found}");
                 return Err(Error::new(Class::Invalid, "WrongKind", format!("{id:?} is a {found}, not a {own}"), help));
             }
@@ -304,12 +306,12 @@ fn moves_deadline(prior: &Value, planned: &Value) -> bool {
     LeaseSpec::FIELDS.iter().any(|field| field.name != "idle" && prior.get(field.name) != planned.get(field.name))
 }
 
-fn fleet_id(state: &Value) -> Result<FleetId, Error> {
+pub(in crate::resources) fn fleet_id(state: &Value) -> Result<FleetId, Error> {
     let id = state.get("id").as_str().unwrap_or_default();
     FleetId::parse(id).ok_or_else(|| Error::new(Class::Bug, "BadId", format!("{id:?} in the state is not a fleet's id"), ""))
 }
 
-fn timeout(block: &Value, operation: &str) -> Option<SignedDuration> {
+pub(in crate::resources) fn timeout(block: &Value, operation: &str) -> Option<SignedDuration> {
     let seconds = Seconds::parse(block.get("timeouts").get(operation).as_str()?)?;
     i64::try_from(seconds.0).ok().map(SignedDuration::from_secs)
 }
@@ -332,7 +334,7 @@ fn ended_warning(fleet: &Fleet) -> Option<Diagnostic> {
         }
         Status::Stopped => "No action is planned. A lease that ends later starts it again, and so does `spawn start`.",
         Status::Lost => "It is planned again.",
-        Status::Launching | Status::Running => return None,
+        Status::Scheduled | Status::Launching | Status::Running => return None,
     };
     Some(Diagnostic::warning(format!("{}: {}", fleet.record.spec.name, fleet.status_reason), detail))
 }
@@ -356,7 +358,7 @@ fn changed_warning(fleet: &Fleet) -> Option<Diagnostic> {
 }
 
 /// What a look has found, and what comes of it; nothing if it has found nothing.
-fn found_warning(summary: String, found: &[String], outlook: Option<&str>) -> Option<Diagnostic> {
+pub(in crate::resources) fn found_warning(summary: String, found: &[String], outlook: Option<&str>) -> Option<Diagnostic> {
     let sentences = found.iter().map(|sentence| format!("{}.", messages::sentence(sentence)));
     let detail: Vec<String> = sentences.chain(outlook.map(str::to_owned)).collect();
     (!found.is_empty()).then(|| Diagnostic::warning(summary, detail.join(" ")))
@@ -374,7 +376,7 @@ fn ends_first_warning(prior: &Value) -> Option<Diagnostic> {
     Some(Diagnostic::warning(summary, detail))
 }
 
-fn told(warnings: &[String]) -> Vec<Diagnostic> {
+pub(in crate::resources) fn told(warnings: &[String]) -> Vec<Diagnostic> {
     warnings.iter().map(|line| Diagnostic::warning(messages::sentence(line), "")).collect()
 }
 

@@ -7,7 +7,7 @@ use spawn_model::problem::{self, Problem};
 use crate::wire::{Diagnostic, Path, Severity, Step};
 
 /// A broken rule, at the attribute that breaks it.
-pub(super) fn problem(problem: &Problem) -> Diagnostic {
+pub(in crate::resources) fn problem(problem: &Problem) -> Diagnostic {
     // "is empty": what is, is told beside it elsewhere, and a headline has to say it.
     let told_of_it = ["is ", "names ", "contains "].iter().any(|verb| problem.message.starts_with(verb));
     let message = if told_of_it { format!("`{}` {}", problem.path, problem.message) } else { problem.message.clone() };
@@ -15,7 +15,7 @@ pub(super) fn problem(problem: &Problem) -> Diagnostic {
 }
 
 /// A failure, with what to do and what is left.
-pub(super) fn error(error: &Error) -> Diagnostic {
+pub(in crate::resources) fn error(error: &Error) -> Diagnostic {
     let mut detail = Vec::new();
     if !error.help.is_empty() {
         detail.push(format!("{}.", error.help));
@@ -34,7 +34,7 @@ pub(super) fn error(error: &Error) -> Diagnostic {
 
 /// A failure to look at a fleet. That a record is damaged is a warning: Terraform looks before it destroys, and an error would keep
 /// it from ending the machines.
-pub(super) fn not_refreshed(error: &Error) -> Diagnostic {
+pub(in crate::resources) fn not_refreshed(error: &Error) -> Diagnostic {
     let told = self::error(error);
     if !is_unreadable(error) {
         return told;
@@ -44,7 +44,7 @@ pub(super) fn not_refreshed(error: &Error) -> Diagnostic {
 }
 
 /// Terraform prints a summary as a headline: it begins with a capital letter, unless its first word is a name such as `c7i.large`.
-pub(super) fn sentence(message: &str) -> String {
+pub(in crate::resources) fn sentence(message: &str) -> String {
     let first = message.split(' ').next().unwrap_or_default();
     if !first.chars().all(|c| c.is_alphabetic() || c == '\'') {
         return message.to_owned();

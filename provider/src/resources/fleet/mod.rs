@@ -1,8 +1,8 @@
 //! What `spawn_instance`, `spawn_job_array`, `spawn_service` and `spawn_queue` share: each is a fleet.
 
-mod lifecycle;
-mod messages;
-mod state;
+pub(super) mod lifecycle;
+pub(super) mod messages;
+pub(super) mod state;
 
 use std::sync::Arc;
 

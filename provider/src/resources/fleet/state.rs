@@ -11,7 +11,7 @@ use spawn_model::spec::{FleetKind, FleetReport, FleetSpec};
 use spawn_model::status::Status;
 use spawn_model::value::Value;
 
-type Entries = BTreeMap<String, Value>;
+pub(in crate::resources) type Entries = BTreeMap<String, Value>;
 
 /// What is reported of a queue alone.
 const OUTCOMES: &str = "outcomes";
@@ -60,7 +60,7 @@ pub(super) fn of_record(record: &FleetRecord, deadline: String, planned: &Value)
 }
 
 /// What was planned, with what came of it in the place of what was not known.
-pub(super) fn where_unknown(planned: &Value, found: Value) -> Value {
+pub(in crate::resources) fn where_unknown(planned: &Value, found: Value) -> Value {
     let (Value::Map(mut entries), Value::Map(found)) = (planned.clone(), found) else { return planned.clone() };
     for (name, value) in found {
         if entries.get(&name) == Some(&Value::Unknown) {
@@ -87,13 +87,17 @@ fn of_report(report: &FleetReport) -> Entries {
 }
 
 fn of_spec(kind: FleetKind, spec: &FleetSpec, known: &Value) -> Entries {
-    let recorded = json(spec);
+    written(kind.fields(), &json(spec), known)
+}
+
+/// Fields of what is recorded, as their user wrote them.
+pub(in crate::resources) fn written(fields: impl Iterator<Item = Field>, recorded: &Value, known: &Value) -> Entries {
     let of_field = |field: Field| {
         let mut value = field.kind.written(recorded.get(field.name).clone());
         keep_spelling(&field.kind, &mut value, known.get(field.name));
         (field.name.to_owned(), value)
     };
-    kind.fields().map(of_field).collect()
+    fields.map(of_field).collect()
 }
 
 /// Keeps what means the same as it was written before: `60m` as long as it is an hour, and nothing or an empty list, which are the same
@@ -133,6 +137,6 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn json(record: &impl Serialize) -> Value {
+pub(in crate::resources) fn json(record: &impl Serialize) -> Value {
     serde_json::to_value(record).map(Value::from).unwrap_or_default()
 }

@@ -12,6 +12,8 @@ use super::state::Key;
 
 /// Universal targets the sandbox carries out.
 const START_AUTOMATION: &str = "arn:aws:scheduler:::aws-sdk:ssm:startAutomationExecution";
+/// What context attributes begin with.
+const ATTRIBUTE: &str = "<aws.scheduler.";
 const INVOKE: &str = "arn:aws:scheduler:::aws-sdk:lambda:invoke";
 
 #[derive(Debug, Deserialize)]
@@ -72,8 +74,10 @@ impl Target {
             ));
         }
         let input = self.input.as_deref();
-        if input.is_some_and(|input| input.contains("<aws.scheduler.")) {
-            return Err(Failure::gap("context attributes in a scheduler target's input"));
+        if let Some(input) = input
+            && filled(input, "", Timestamp::UNIX_EPOCH, 1).contains(ATTRIBUTE)
+        {
+            return Err(Failure::gap("a context attribute that is not known in a scheduler target's input"));
         }
         match self.arn.as_str() {
             START_AUTOMATION => check_start(input.unwrap_or("{}")),
@@ -88,7 +92,8 @@ impl Target {
 
     /// The call of one firing.
     pub(super) fn call(&self, schedule: &str, account: &str, key: &Key, at: Timestamp) -> TargetCall {
-        let input = self.input.clone();
+        // Of the first attempt: a repeated one is the same call.
+        let input = self.input.as_deref().map(|input| filled(input, schedule, at, 1));
         match self.arn.as_str() {
             START_AUTOMATION => TargetCall {
                 service: "ssm",
@@ -105,6 +110,20 @@ impl Target {
             function => invocation(function, input.unwrap_or_else(|| default_event(schedule, account, key, at))),
         }
     }
+}
+
+/// An input with what Scheduler fills in
+/// (docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html).
+fn filled(input: &str, schedule: &str, at: Timestamp, attempt: u32) -> String {
+    let execution = uuid::Uuid::new_v4().simple().to_string();
+    [
+        ("schedule-arn", schedule),
+        ("scheduled-time", &crate::times::iso_seconds(at)),
+        ("execution-id", &execution[..16]),
+        ("attempt-number", &attempt.to_string()),
+    ]
+    .iter()
+    .fold(input.to_owned(), |text, (name, value)| text.replace(&format!("{ATTRIBUTE}{name}>"), value))
 }
 
 /// The ARN of a function, with or without a version.
@@ -138,4 +157,18 @@ fn default_event(schedule: &str, account: &str, key: &Key, at: Timestamp) -> Str
         "account": account, "time": crate::times::iso_seconds(at), "region": key.region, "resources": [schedule], "detail": "{}",
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_scheduler_knows_is_filled_in() {
+        let at: Timestamp = "2027-01-05T08:00:00Z".parse().unwrap();
+        let input = r#"{"time":"<aws.scheduler.scheduled-time>","of":"<aws.scheduler.schedule-arn>","try":<aws.scheduler.attempt-number>}"#;
+        assert_eq!(filled(input, "arn:s", at, 2), r#"{"time":"2027-01-05T08:00:00Z","of":"arn:s","try":2}"#);
+        assert_eq!(filled("<aws.scheduler.execution-id>", "", at, 1).len(), 16);
+        assert!(filled("<aws.scheduler.weather>", "", at, 1).contains(ATTRIBUTE));
+    }
 }

@@ -98,6 +98,7 @@ fn record(ended: bool) -> FleetRecord {
         instance_types: Vec::new(),
         image: BootImage { id: "ami-0".into(), root_device: "/dev/xvda".into(), root_gib: None },
         rights_sha256: None,
+        scheduled: None,
         ended,
         next: None,
     }
@@ -116,7 +117,7 @@ fn the_fate_of_every_fleet() {
             for launcher_lives in [false, true] {
                 for (lease, minutes) in [("over", 0), ("runs", 1)] {
                     for lives in [false, true] {
-                        let case = Case { kept_by, record, launcher_lives, leased_until: at(minutes), lives };
+                        let case = Case { kept_by, record, launcher_lives, leased_until: at(minutes), lives, starts_until: None };
                         let Some(why) = fate(&case, at(0)) else { continue };
                         assert!(!launcher_lives, "{case:?} is disturbed");
                         let lives = if lives { "lives" } else { "nothing lives" };
@@ -127,4 +128,19 @@ fn the_fate_of_every_fleet() {
         }
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_schedule_stays_as_long_as_it_starts_something_and_somebody_keeps_it() {
+    let open = record(false);
+    for (kept_by, minutes, why) in
+        [(Keeper::Person, 0, None), (Keeper::State, 0, None), (Keeper::Launcher, 1, None), (Keeper::Launcher, 0, Some(Why::NeverKept))]
+    {
+        for lives in [false, true] {
+            let starts_until = Some(at(minutes));
+            let case =
+                Case { kept_by: Some(kept_by), record: Some(&open), launcher_lives: false, leased_until: at(-1), lives, starts_until };
+            assert_eq!(fate(&case, at(0)), why, "{case:?}");
+        }
+    }
 }

@@ -18,6 +18,7 @@ use crate::markets::{scarce, spot};
 use crate::places::with;
 use crate::queues::{drain, queue};
 use crate::rights::{BOUNDARY, bounded, entitled, entitling};
+use crate::schedules::{made, schedule, start};
 use crate::services::{disarm, serve, service};
 use crate::simulated::World;
 use crate::simulated::agents::Work;
@@ -73,6 +74,8 @@ pub(super) enum Deed {
     Drain(u32),
     /// One of a queue's jobs is not to run.
     CancelJob,
+    /// A schedule of arrays of two.
+    Schedule(Scheduling),
     /// A service, on spot.
     Serve(u32),
     /// A service, changed, run again or ended while it runs.
@@ -97,10 +100,24 @@ pub(super) enum Change {
     Reap,
 }
 
+/// What can be done with a schedule.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Scheduling {
+    Make,
+    Change,
+    Pause,
+    /// Its first run.
+    Start,
+    /// In the place of one that still goes on.
+    StartAgain,
+    /// While a run goes on.
+    End,
+}
+
 impl Deed {
     /// Whether it is a launch, which is undone before its failure is told.
     pub(super) fn launches(self) -> bool {
-        self.operation() == "launch"
+        ["launch", "schedule_create"].contains(&self.operation())
     }
 
     /// The world before.
@@ -126,6 +143,7 @@ impl Deed {
                 }
                 world
             }
+            Self::Schedule(scheduling) => scheduling.prepare().await,
             Self::Entitled(_) => entitling().await,
             Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
                 let world = warm().await;
@@ -210,6 +228,11 @@ impl Deed {
             Self::Stop(_) => "stop",
             Self::Acknowledge => "acknowledge",
             Self::CancelJob => "job_cancel",
+            Self::Schedule(Scheduling::Make) => "schedule_create",
+            Self::Schedule(Scheduling::Change) => "schedule_change",
+            Self::Schedule(Scheduling::Pause) => "schedule_enable",
+            Self::Schedule(Scheduling::Start | Scheduling::StartAgain) => "schedule_start",
+            Self::Schedule(Scheduling::End) => "end",
             Self::Launch(_)
             | Self::Kept(_)
             | Self::Serve(_)
@@ -269,6 +292,7 @@ impl Deed {
             }
             Self::Drain(workers) => engine.launch(FleetKind::Queue, &queue(workers, json!({})), &quiet).await.map(drop),
             Self::CancelJob => engine.job_cancel(&engine.find("tiles").await?, "a").await.map(drop),
+            Self::Schedule(scheduling) => scheduling.perform(engine).await,
             Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
             Self::Service(change) => change.perform(engine).await,
             Self::End(_) | Self::EndAll(_) => end(engine).await,
@@ -277,6 +301,41 @@ impl Deed {
                 found => engine.erase(&found?.record.fleet, SignedDuration::from_mins(5), &quiet).await,
             },
             Self::Reap(_) | Self::ReapDead(_) => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
+        }
+    }
+}
+
+impl Scheduling {
+    async fn prepare(self) -> World {
+        let world = warm().await;
+        if self == Self::Make {
+            return world;
+        }
+        let schedule = made(&world, json!({ "overlap": "replace" })).await;
+        world.pass(3_600).await;
+        if matches!(self, Self::StartAgain | Self::End) {
+            start(&world.engine(), &schedule, 1).await.unwrap();
+            world.pass(3_600).await;
+        }
+        world
+    }
+
+    async fn perform(self, engine: &Engine) -> Result<()> {
+        let quiet = Operation::quiet();
+        let spec = |changes| schedule(changes);
+        match self {
+            Self::Make => return engine.schedule_create(&spec(json!({})), &quiet).await.map(drop),
+            Self::End => return end(engine).await,
+            _ => {}
+        }
+        let found = engine.schedule_find("tiles").await?;
+        match self {
+            Self::Change => {
+                let changed = spec(json!({ "cron": "0 */2 * * *", "job_array": { "size": 3, "tags": { "owner": "ada" } } }));
+                engine.schedule_change(&found.record.fleet, &changed, &quiet).await.map(drop)
+            }
+            Self::Pause => engine.schedule_enable(&found.record.fleet, false).await,
+            _ => start(engine, &found.record.fleet, if self == Self::Start { 1 } else { 2 }).await.map(drop),
         }
     }
 }

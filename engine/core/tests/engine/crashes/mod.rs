@@ -17,7 +17,7 @@ use crate::simulated::door::Trouble;
 use crate::simulated::run;
 use crate::simulated::view::{View, assert_same};
 use crate::warm;
-use deeds::{Change, Deed, finish};
+use deeds::{Change, Deed, Scheduling, finish};
 
 const TROUBLES: [Trouble; 5] =
     [Trouble::Refused(Class::Transient), Trouble::Refused(Class::Denied), Trouble::Lost, Trouble::DiesBefore, Trouble::DiesAfter];
@@ -57,6 +57,11 @@ enrol! {
     launching_a_service: launch, Deed::Serve(3);
     launching_a_queue: launch, Deed::Drain(2);
     cancelling_a_job: job_cancel, Deed::CancelJob;
+    making_a_schedule: schedule_create, Deed::Schedule(Scheduling::Make);
+    changing_a_schedule: schedule_change, Deed::Schedule(Scheduling::Change);
+    pausing_a_schedule: schedule_enable, Deed::Schedule(Scheduling::Pause);
+    starting_a_run_of_a_schedule: schedule_start, Deed::Schedule(Scheduling::Start), Deed::Schedule(Scheduling::StartAgain);
+    ending_a_schedule: end, Deed::Schedule(Scheduling::End);
     acknowledging: acknowledge, Deed::Acknowledge;
     extending: lease_change, Deed::Extend(3);
     shortening: lease_change, Deed::Shorten(3);

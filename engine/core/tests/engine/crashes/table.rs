@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_core::policies::Audience;
@@ -15,12 +16,13 @@ use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
 
 use super::ENROLLED;
+use crate::schedules::schedule;
 use crate::simulated::run;
 use crate::simulated::view::assert_same;
 use crate::{array, launch, warm};
 
 /// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
-const READS: [&str; 21] = [
+const READS: [&str; 24] = [
     "check",
     "connect",
     "examine",
@@ -41,6 +43,9 @@ const READS: [&str; 21] = [
     "regions",
     "result",
     "results",
+    "schedule_check",
+    "schedule_find",
+    "schedule_look",
     "wait",
 ];
 
@@ -118,6 +123,10 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "regions" => engine.regions().await.map(drop),
         "result" => engine.result(record, 0, "none").await.map(drop),
         "results" => engine.results(record).await.map(drop),
+        "schedule_check" => engine.schedule_check(&schedule(json!({})), &BTreeSet::from([record.fleet.clone()])).await.map(drop),
+        // It is none, which is found after all has been read that would be.
+        "schedule_find" => engine.schedule_find("tiles").await.map_or(Ok(()), |_| panic!("an array is a schedule")),
+        "schedule_look" => engine.schedule_look(&record.fleet).await.map(drop),
         "wait" => engine.wait(&record.fleet, WaitFor::Running, engine.now() + SignedDuration::from_mins(1), &quiet).await.map(drop),
         other => panic!("nobody has said how to {other}"),
     }

@@ -1,0 +1,101 @@
+//! `spawn schedule apply`.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use spawn_model::error::Class;
+use spawn_model::record::Keeper;
+use spawn_model::schedule::ScheduleRecord;
+
+use super::show::ScheduleView;
+use super::{DONE, Outcome};
+use crate::cli::Global;
+use crate::input::read_schedule;
+use crate::output::{Output, time};
+use crate::session::{Session, operation};
+
+/// How many of its next starts are told.
+const NEXT: usize = 5;
+
+/// Make a schedule from a YAML file, or change the one of that name
+///
+/// The file has the fields of the Terraform resource: `name`, `cron`, `rate` or `at`, and `instance`, `job_array` or `queue` with the fields of
+/// such a fleet. A change is what the next start launches; a run that goes on is not touched.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLE)]
+pub(crate) struct Apply {
+    /// The YAML file
+    #[arg(short, long, value_name = "SCHEDULE.YAML")]
+    file: PathBuf,
+    /// Only check it, and say when it would start something
+    #[arg(long)]
+    dry_run: bool,
+}
+
+const EXAMPLE: &str = "\
+Example of a file:
+  name: nightly
+  cron: 30 2 * * MON-FRI
+  timezone: Europe/Berlin
+  job_array:
+    size: 4
+    instance_types: [c7i.large, c7a.large]
+    command: [./report.sh]
+    files: {report.sh: !file report.sh}
+    lease: {ttl: 1h}";
+
+/// What would be made, as programs read it.
+#[derive(Serialize)]
+struct Checked {
+    name: String,
+    next_runs: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Apply {
+    pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
+        let spec = read_schedule(&self.file)?;
+        let Session { engine } = Session::connect(global).await?;
+        let name = &spec.fleet.name;
+        let found = match engine.schedule_find(name).await {
+            Ok(found) => Some(found),
+            Err(error) if error.class == Class::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        let known = found.map(|found| found.record.fleet);
+        if self.dry_run {
+            let own: BTreeSet<_> = known.iter().cloned().collect();
+            let warnings = engine.schedule_check(&spec, &own).await?;
+            let record = ScheduleRecord::new(&spec, spawn_model::ids::FleetId::from_random([0; 8]), engine.now());
+            let next_runs = record.next_starts(engine.now()).take(NEXT).map(|at| at.to_string()).collect();
+            let checked = Checked { name: name.clone(), next_runs, warnings };
+            output.result(&checked, |checked| {
+                let next: String = record.next_starts(engine.now()).take(NEXT).map(|at| format!("  {}\n", time::moment(at))).collect();
+                let notes: String = checked.warnings.iter().map(|note| format!("note: {note}\n")).collect();
+                format!("{} would start something at\n{next}{notes}Nothing was changed.\n", checked.name)
+            })?;
+            return Ok(DONE);
+        }
+        let operation = operation(output)?;
+        let (fleet, warnings) = match known {
+            Some(fleet) => {
+                let notes = engine.schedule_change(&fleet, &spec, &operation).await?;
+                (fleet, notes)
+            }
+            None => {
+                let mut made = engine.schedule_create(&spec, &operation).await?;
+                // From here on it is the user's by its name.
+                if let Err(error) = made.claim.acknowledge(Keeper::Person).await {
+                    made.warnings.push(format!("the name is not marked as kept; apply again: {}", error.message));
+                }
+                (made.record.fleet.clone(), made.warnings)
+            }
+        };
+        warnings.iter().for_each(|warning| output.warn(warning));
+        let look = engine.schedule_find(fleet.as_str()).await?;
+        output.result(&ScheduleView::new(&look, engine.now()), ScheduleView::text)?;
+        Ok(DONE)
+    }
+}

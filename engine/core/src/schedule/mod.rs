@@ -1,0 +1,367 @@
+//! Schedules: fleets whose runs EventBridge Scheduler starts, through the one launcher.
+//!
+//! A schedule is a fleet from the moment it is made: it has a name, an id, a role and a group, and no run yet. At its times Scheduler
+//! invokes the starter, which runs the fleet again (see [`crate::rerun`]) with what the schedule says by then. What is to be launched, and
+//! when, is one object in the bucket; what became of each start is another.
+
+mod start;
+
+use std::collections::BTreeSet;
+
+use futures::join;
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use spawn_model::duration::Seconds;
+use spawn_model::error::{Class, Error};
+use spawn_model::ids::{FleetId, RunId};
+use spawn_model::layout;
+use spawn_model::problem::Path;
+use spawn_model::record::{FleetRecord, Scheduled};
+use spawn_model::schedule::{History, ScheduleRecord, ScheduleReport, ScheduleSpec, ScheduleStatus, Start, TimingSpec};
+
+use crate::claim::{Claimant, caller_identity};
+use crate::engine::{self, CLAIMS_MAX, Engine, Launch};
+use crate::fleet::{self, Fleet};
+use crate::launch::Launcher;
+use crate::operation::Operation;
+use crate::plan::Plan;
+use crate::ports::{Calendar, Result, Schedule, Target, Times};
+use crate::retry::patiently;
+use crate::rights;
+use crate::setup::Setup;
+
+pub use start::Started;
+
+/// How many starts are reported.
+const REPORTED: usize = 10;
+
+/// A schedule at one moment.
+#[derive(Clone, Debug)]
+pub struct ScheduleLook {
+    /// What is launched, and when.
+    pub record: ScheduleRecord,
+    /// Its times as Scheduler has them, where that is not what is recorded.
+    pub timing_seen: TimingSpec,
+    /// Its fleet: the last run, if there was one.
+    pub fleet: Fleet,
+    /// How it stands.
+    pub status: ScheduleStatus,
+    /// When it starts something next.
+    pub next: Option<Timestamp>,
+    /// Its last starts.
+    pub history: History,
+    /// What somebody has changed that putting it again puts right, a clause each.
+    pub faults: Vec<String>,
+}
+
+impl ScheduleLook {
+    /// What the faces show.
+    #[must_use]
+    pub fn report(&self) -> ScheduleReport {
+        let timing = self.record.timing();
+        ScheduleReport {
+            id: self.record.fleet.to_string(),
+            region: self.fleet.record.region.clone(),
+            status: self.status.word().to_owned(),
+            next_run_at: self.next.map(|at| at.to_string()),
+            ends_at: timing.and_then(|timing| timing.until()).map(|at| at.to_string()),
+            last_runs: self.starts().take(REPORTED).collect(),
+        }
+    }
+
+    /// Its starts as far as they are remembered, the latest first.
+    pub fn starts(&self) -> impl Iterator<Item = Start> {
+        let current = &self.fleet.record;
+        self.history.occurrences.iter().rev().map(|occurrence| {
+            let is_current = occurrence.run.as_ref() == Some(&current.run);
+            let told = Start::from(occurrence);
+            if is_current { Start { status: Some(self.fleet.status.to_string()), ..told } } else { told }
+        })
+    }
+}
+
+/// What Scheduler sends the starter.
+fn input(fleet: &FleetId) -> String {
+    format!(r#"{{"fleet":"{fleet}","time":"<aws.scheduler.scheduled-time>"}}"#)
+}
+
+/// A schedule as Scheduler is told.
+fn told(setup: &Setup, record: &ScheduleRecord) -> Result<Schedule> {
+    let timing = record.timing().ok_or_else(|| {
+        let message = format!("the times of {} cannot be read", record.fleet);
+        Error::new(Class::Invalid, "RecordUnreadable", message, "Set them anew, or use the version of spawn that wrote them")
+    })?;
+    Ok(Schedule {
+        name: layout::start_schedule_name(&record.fleet),
+        group: setup.schedule_group.clone(),
+        times: Times::By(Calendar {
+            expression: timing.expression(),
+            zone: record.timing.timezone.clone(),
+            start: timing.starts_at(),
+            end: timing.ends_at(),
+            late_s: u32::try_from(record.timing.start_within.0).unwrap_or(u32::MAX),
+        }),
+        is_enabled: record.timing.enabled,
+        role_arn: setup.scheduler_role_arn.clone(),
+        target: Target::Function { arn: setup.starter()?.to_owned(), input: Some(input(&record.fleet)) },
+    })
+}
+
+/// What is recorded, as Scheduler has it now; and what of that no field shows.
+fn seen(recorded: &TimingSpec, wanted: &Schedule, found: Option<&Schedule>) -> (TimingSpec, Vec<String>) {
+    let mut timing = recorded.clone();
+    let Some(found) = found else {
+        let nothing = TimingSpec { cron: None, rate: None, at: None, ..timing };
+        return (nothing, vec![format!("{}, which starts its runs, is not there", wanted.name)]);
+    };
+    let mut faults = Vec::new();
+    if let (Times::By(wanted), Times::By(found)) = (&wanted.times, &found.times) {
+        if wanted.expression != found.expression {
+            let text = |field: &Option<String>| field.as_ref().map(|_| found.expression.clone());
+            (timing.cron, timing.at) = (text(&timing.cron), text(&timing.at));
+            timing.rate = timing.rate.and_then(|_| rate(&found.expression));
+        }
+        timing.timezone.clone_from(&found.zone);
+        timing.start_within = Seconds(found.late_s.into());
+        if (wanted.start, wanted.end) != (found.start, found.end) {
+            faults.push("its first or last date was changed".to_owned());
+        }
+    }
+    timing.enabled = found.is_enabled;
+    if (&wanted.target, &wanted.role_arn) != (&found.target, &found.role_arn) {
+        faults.push("what it invokes was changed".to_owned());
+    }
+    (timing, faults)
+}
+
+/// The interval of a rate.
+fn rate(expression: &str) -> Option<Seconds> {
+    let (count, unit) = expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+    let seconds = match unit.trim_end_matches('s') {
+        "minute" => 60,
+        "hour" => 3_600,
+        "day" => 86_400,
+        _ => return None,
+    };
+    count.parse::<u64>().ok()?.checked_mul(seconds).map(Seconds)
+}
+
+/// Whether two schedules start at other times, so that what counts begins anew.
+fn is_timed_anew(before: &TimingSpec, after: &TimingSpec) -> bool {
+    let times = |timing: &TimingSpec| {
+        let TimingSpec { cron, rate, at, timezone, start, end, max_runs, .. } = timing.clone();
+        (cron, rate, at, timezone, start, end, max_runs)
+    };
+    times(before) != times(after)
+}
+
+fn hash(spec: &ScheduleSpec) -> String {
+    let timing = serde_json::to_string(&spec.timing).unwrap_or_default();
+    hex::encode(Sha256::digest(format!("schedule {} {timing}", spec.fleet.hash(spec.kind))))
+}
+
+fn no_such_schedule(name: &str) -> Error {
+    let help = "`spawn ls` lists what there is";
+    Error::new(Class::NotFound, "NoSuchSchedule", format!("there is no schedule {name}"), help)
+}
+
+/// Refuses what never starts anything.
+fn starts_something(record: &ScheduleRecord, now: Timestamp) -> Result<()> {
+    if record.standing(now).0 != ScheduleStatus::Over {
+        return Ok(());
+    }
+    let timing = &record.timing;
+    let field = if timing.at.is_some() {
+        "at"
+    } else if timing.end.is_some() {
+        "end"
+    } else {
+        "cron"
+    };
+    let until = record.timing().and_then(|timing| timing.until());
+    let message = match until {
+        Some(until) => format!("nothing is started any more: the last moment for it is {until}"),
+        None => "nothing is ever started".to_owned(),
+    };
+    Err(Error::new(Class::Invalid, "ScheduleOver", message, "Write a later time").at(Path::field(field)))
+}
+
+impl Engine {
+    /// Says what a schedule's runs would leave out, and fails if they could not be launched as things are now, or none would ever be.
+    ///
+    /// # Errors
+    /// Whatever would keep the schedule from being made or its runs from being launched, and can be seen before.
+    pub async fn schedule_check(&self, spec: &ScheduleSpec, own: &BTreeSet<FleetId>) -> Result<Vec<String>> {
+        let record = ScheduleRecord::new(spec, FleetId::from_random([0; 8]), self.now());
+        starts_something(&record, self.now())?;
+        if let Some(setup) = self.found().await? {
+            setup.starter()?;
+        }
+        let field = Path::field(spawn_model::schedule::fleet_name(spec.kind));
+        self.check(spec.kind, &spec.fleet, own).await.map_err(|error| within(error, &field))
+    }
+
+    /// Makes a schedule, or goes on with one whose maker died. Nothing is launched yet.
+    ///
+    /// # Errors
+    /// What failed, after everything it had made was undone; the error says what is left if that failed too.
+    pub async fn schedule_create(&self, spec: &ScheduleSpec, operation: &Operation) -> Result<Launch> {
+        let mut warnings = Vec::new();
+        let (caller, setup) = join!(self.aws().identity.caller(), self.found());
+        let caller = caller?;
+        let setup = self.set_up(&caller, setup?, &mut warnings, operation).await?;
+        setup.starter()?;
+        let plan = self.schedule_plan(spec, &setup).await?;
+        warnings.extend(plan.notes.iter().cloned());
+        let (ledger, name) = (self.ledger(&setup), &spec.fleet.name);
+        for _ in 0..CLAIMS_MAX {
+            let claimant = Claimant {
+                fleet: FleetId::from_random(engine::random()),
+                run: RunId::from_random(engine::random()),
+                caller: caller_identity(&caller),
+                spec_hash: hash(spec),
+            };
+            let Some((claim, first)) = self.claimed(&ledger, &setup, name, claimant, operation).await? else { continue };
+            let kept_alive = claim.keep_alive();
+            let (fleet, run) = claim.fleet().await;
+            let record = self.record(spec.kind, &spec.fleet, &caller, &plan, (fleet, run));
+            let record = FleetRecord { scheduled: Some(Scheduled::default()), ..record };
+            let launcher = Launcher {
+                aws: self.aws(),
+                full: &self.full,
+                ledger: &ledger,
+                setup: &setup,
+                plan: &plan,
+                record: &record,
+                operation,
+                first,
+            };
+            return match self.schedule_make(spec, &launcher).await {
+                Ok(()) => Ok(Launch { record, claim, kept_alive, warnings }),
+                Err(error) => Err(self.undo(&ledger, &setup, &record, error, operation).await),
+            };
+        }
+        Err(engine::taken_again(name))
+    }
+
+    async fn schedule_plan(&self, spec: &ScheduleSpec, setup: &Setup) -> Result<Plan> {
+        let field = Path::field(spawn_model::schedule::fleet_name(spec.kind));
+        self.launchable(spec.kind, &spec.fleet, setup).await.map_err(|error| within(error, &field))
+    }
+
+    /// What is recorded comes first, and what starts runs last: until then nothing happens by itself.
+    async fn schedule_make(&self, spec: &ScheduleSpec, launcher: &Launcher<'_>) -> Result<()> {
+        let Launcher { ledger, setup, record, operation, .. } = launcher;
+        operation.say(&format!("recording the schedule: {}", record.fleet));
+        let known = if launcher.first { None } else { ledger.schedule(&record.fleet).await? };
+        // A run that was started meanwhile is recorded in the place of what its maker recorded.
+        if launcher.first || !ledger.is_recorded(&record.fleet).await? {
+            ledger.fleet_write(record).await?;
+        }
+        let schedule = known.unwrap_or_else(|| ScheduleRecord::new(spec, record.fleet.clone(), self.now()));
+        starts_something(&schedule, self.now())?;
+        ledger.schedule_write(&schedule).await?;
+        operation.go_on()?;
+        operation.say("making role, security group and the schedule that starts the runs");
+        launcher.surroundings().await?;
+        launcher.patiently(|| launcher.placement_group()).await?;
+        let told = told(setup, &schedule)?;
+        launcher.patiently(|| async { self.aws().schedules.put(&told).await }).await.map_err(|e| e.context("making the schedule"))
+    }
+
+    /// Changes a schedule: its next run is launched from what it says then. Puts right what somebody has changed of it.
+    ///
+    /// # Errors
+    /// `NoSuchSchedule`; what would keep its runs from being launched; else the first write that failed: the same call again finishes it.
+    pub async fn schedule_change(&self, fleet: &FleetId, spec: &ScheduleSpec, operation: &Operation) -> Result<Vec<String>> {
+        let setup = self.warm().await?;
+        let ledger = self.ledger(&setup);
+        let (record, known) = self.schedule_recorded(fleet).await?;
+        let counted_from = if is_timed_anew(&known.timing, &spec.timing) { self.now() } else { known.counted_from };
+        let schedule = ScheduleRecord::new(spec, fleet.clone(), counted_from);
+        if counted_from != known.counted_from {
+            starts_something(&schedule, self.now())?;
+        }
+        let told = told(&setup, &schedule)?;
+        let plan = self.schedule_plan(spec, &setup).await?;
+        let to_be = rights::noted(FleetRecord { spec: spec.fleet.without_files(), ..record.clone() });
+        let launcher = Launcher {
+            aws: self.aws(),
+            full: &self.full,
+            ledger: &ledger,
+            setup: &setup,
+            plan: &plan,
+            record: &to_be,
+            operation,
+            first: false,
+        };
+        launcher.surroundings_again(&known.spec.tags).await?;
+        launcher.patiently(|| launcher.placement_group()).await?;
+        let edit = |record: &mut FleetRecord| {
+            record.spec.delete_results = to_be.spec.delete_results;
+            record.rights_sha256.clone_from(&to_be.rights_sha256);
+        };
+        ledger.fleet_edit(fleet, edit).await?;
+        ledger.schedule_write(&schedule).await?;
+        launcher.patiently(|| async { self.aws().schedules.put(&told).await }).await.map_err(|e| e.context("changing the schedule"))?;
+        Ok(plan.notes)
+    }
+
+    /// Pauses a schedule, or lets it go on. What would have started meanwhile is left out.
+    ///
+    /// # Errors
+    /// `NoSuchSchedule`, or the write that failed: the same call again finishes it.
+    pub async fn schedule_enable(&self, fleet: &FleetId, is_enabled: bool) -> Result<()> {
+        let setup = self.warm().await?;
+        let (_, known) = self.schedule_recorded(fleet).await?;
+        let schedule = ScheduleRecord { timing: TimingSpec { enabled: is_enabled, ..known.timing }, ..known };
+        self.ledger(&setup).schedule_write(&schedule).await?;
+        let told = told(&setup, &schedule)?;
+        let put = patiently(self.aws(), &Operation::quiet(), || async { self.aws().schedules.put(&told).await }).await;
+        put.map_err(|e| e.context("changing the schedule"))
+    }
+
+    /// What is recorded of a schedule whose end has not begun.
+    async fn schedule_recorded(&self, fleet: &FleetId) -> Result<(FleetRecord, ScheduleRecord)> {
+        let ledger = self.ledger(&self.warm().await?);
+        let (record, schedule) = (ledger.fleet(fleet).await?, ledger.schedule(fleet).await?);
+        record.filter(|record| !record.ended).zip(schedule).ok_or_else(|| no_such_schedule(fleet.as_str()))
+    }
+
+    /// Looks at a schedule; nothing if it is not there any more.
+    ///
+    /// # Errors
+    /// If the bucket, EC2 or Scheduler cannot be read.
+    pub async fn schedule_look(&self, fleet: &FleetId) -> Result<Option<ScheduleLook>> {
+        let Some(setup) = self.found().await? else { return Ok(None) };
+        let ledger = self.ledger(&setup);
+        let Some(fleet) = fleet::look(self.aws(), &ledger, fleet).await? else { return Ok(None) };
+        let (id, name) = (fleet.record.fleet.clone(), layout::start_schedule_name(&fleet.record.fleet));
+        let (schedule, history, found) =
+            join!(ledger.schedule(&id), ledger.history(&id), self.aws().schedules.find(&setup.schedule_group, &name));
+        let (Some(record), mut history, found) = (schedule?, history?, found?) else { return Ok(None) };
+        let (timing_seen, faults) = seen(&record.timing, &told(&setup, &record)?, found.as_ref());
+        let (status, next) =
+            ScheduleRecord { timing: TimingSpec { enabled: timing_seen.enabled, ..record.timing.clone() }, ..record.clone() }
+                .standing(self.now());
+        start::remember(&mut history, &fleet.record);
+        Ok(Some(ScheduleLook { record, timing_seen, fleet, status, next, history, faults }))
+    }
+
+    /// The schedule with an id or a name.
+    ///
+    /// # Errors
+    /// `NoSuchSchedule`.
+    pub async fn schedule_find(&self, id_or_name: &str) -> Result<ScheduleLook> {
+        let ledger = self.ledger(&self.warm().await?);
+        let id = fleet::find(&ledger, id_or_name).await?;
+        self.schedule_look(&id).await?.ok_or_else(|| no_such_schedule(id_or_name))
+    }
+}
+
+/// An error about the fleet of a schedule, at its place there.
+fn within(error: Error, field: &Path) -> Error {
+    let is_own = error.path.0.is_empty() || error.path == Path::field("name");
+    let path = if is_own { error.path.clone() } else { Path(field.0.iter().chain(&error.path.0).cloned().collect()) };
+    Error { path, ..error }
+}
