@@ -10,6 +10,12 @@ pub const SERVICE: &str = "spawn_service.it";
 /// The address of the block that [`queue`] writes.
 pub const QUEUE: &str = "spawn_queue.it";
 
+/// The address of the block that [`schedule`] writes.
+pub const SCHEDULE: &str = "spawn_schedule.it";
+
+/// What [`schedule`] starts.
+pub const SCHEDULED: &str = r#"{ size = 2, instance_types = ["c7i.large", "c7a.large"], command = ["true"], lease = { ttl = "20m" } }"#;
+
 /// A block of fields in Terraform's syntax. A later one of the same name replaces an earlier one; an empty one removes it.
 pub fn block(kind: &str, fields: &[(&str, &str)]) -> String {
     let mut kept: Vec<(&str, &str)> = Vec::new();
@@ -83,4 +89,10 @@ pub fn service(changes: &[(&str, &str)]) -> String {
         ("wait_for", r#""ready""#),
     ];
     block("spawn_service", &[&fields, changes].concat())
+}
+
+/// A schedule named `nightly` that starts two ranks every ten minutes, with these changes.
+pub fn schedule(changes: &[(&str, &str)]) -> String {
+    let fields = [("name", r#""nightly""#), ("rate", r#""10m""#), ("job_array", SCHEDULED)];
+    block("spawn_schedule", &[&fields, changes].concat())
 }

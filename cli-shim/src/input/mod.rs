@@ -39,6 +39,11 @@ impl FleetArgs {
             Some(path) => yaml::read(path, &mut problems)?,
             None => Fields::new(),
         };
+        if fields.get("kind").and_then(Value::as_str) == Some("schedule") {
+            // Nothing else in it is what a fleet has.
+            let help = "`spawn schedule apply -f FILE` makes it";
+            return Err(vec![Problem::new(&Path::field("kind"), "a schedule launches fleets, and is none itself", help)].into());
+        }
         self.apply(&mut fields, &mut problems);
         let kind = self.kind(&mut fields, &mut problems);
         complete(kind, &mut fields, random);
@@ -69,11 +74,6 @@ impl FleetArgs {
                     (false, true) => FleetKind::JobArray,
                     (false, false) => FleetKind::Instance,
                 }
-            }
-            Some((_, Some("schedule"))) => {
-                let help = "`spawn schedule apply -f FILE` makes it";
-                problems.push(Problem::new(&Path::field("kind"), "a schedule launches fleets, and is none itself", help));
-                FleetKind::JobArray
             }
             Some((_, text)) => {
                 let shown = text.map_or_else(|| "this".to_owned(), |text| format!("{text:?}"));

@@ -6,6 +6,8 @@ use spawn_tests::leftovers::{assert_same, holdings};
 use spawn_tests::programs::program;
 use spawn_tests::{Terraform, World, assert_shown};
 
+use crate::schedules::{silent, with_starter};
+
 fn examples() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")
 }
@@ -15,7 +17,7 @@ fn there_are_no_others() {
     let mut found: Vec<String> =
         std::fs::read_dir(examples()).expect("examples").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     found.sort();
-    assert_eq!(found, ["instance", "job-array", "queue", "service", "yaml"], "a new example needs a test here");
+    assert_eq!(found, ["instance", "job-array", "queue", "schedule", "service", "yaml"], "a new example needs a test here");
 }
 
 #[test]
@@ -85,6 +87,38 @@ fn the_queue_finds_twin_primes() {
     assert_eq!(workers.len(), 6);
     terraform.destroy().succeeded();
     assert_same(&empty_but_for_the_set_up(), &holdings(&world));
+}
+
+#[test]
+fn the_schedule_reports_every_night() {
+    let world = with_starter();
+    let before = silent(holdings(&world));
+    let terraform = Terraform::copy_of(&world, &examples().join("schedule"));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    assert_eq!(world.instances(), []);
+    let next = terraform.state("spawn_schedule.nightly")["next_run_at"].as_str().expect("a time").parse::<jiff::Timestamp>();
+    world.advance(next.expect("a time").duration_since(jiff::Timestamp::now()).as_secs() + 5);
+    let reported = world.eventually("a start is known", || {
+        let shown = world.spawn(["schedule", "show", "nightly", "-o", "json"]).succeeded().json();
+        shown["starts"].as_array().and_then(|starts| starts.first().cloned())
+    });
+    assert_eq!(reported["outcome"], "started", "{reported}");
+    world.eventually("both have reported", || {
+        let shown = world.spawn(["status", "nightly", "-o", "json"]).succeeded().json();
+        (shown["status"] == "succeeded").then_some(())
+    });
+    let results = world.directory().join("results");
+    world.spawn(["results", "nightly", "--to", results.to_str().expect("a plain path")]).succeeded();
+    let count = |rank: std::fs::DirEntry| std::fs::read_to_string(rank.path().join("primes.txt")).expect("a count");
+    let counts = std::fs::read_dir(&results).expect("results").flatten().map(count);
+    assert_eq!(counts.map(|count| count.trim().parse::<u32>().expect("a number")).sum::<u32>(), 669, "primes below 5,000");
+    terraform.run(["apply", "-refresh-only", "-input=false", "-no-color", "-auto-approve"]).succeeded();
+    terraform.assert_settled();
+    let last = terraform.state("spawn_schedule.nightly")["last_runs"][0].clone();
+    assert_eq!((&last["outcome"], &last["status"]), (&serde_json::json!("started"), &serde_json::json!("succeeded")));
+    terraform.destroy().succeeded();
+    assert_same(&before, &silent(holdings(&world)));
 }
 
 #[test]

@@ -22,6 +22,7 @@ mod reaper;
 mod reaper_function;
 mod rerun;
 mod rights;
+mod schedules;
 mod services;
 mod shells;
 mod stopping;

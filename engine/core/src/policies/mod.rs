@@ -58,17 +58,32 @@ fn filled(audience: Audience, account: &str, region: &str, reach: Reach) -> Valu
     let filling = Filling { names: Names::new(account, region), account, region, reach };
     // Who stays in a region does not ask for the others.
     let mine = GRANTS.iter().filter(|grant| grant.to.contains(&audience) && (reach == Reach::Everywhere || grant.actions != EVERY_REGION));
-    let mine = merged(mine);
-    json!({ "Version": "2012-10-17", "Statement": mine.iter().map(|grants| filling.statement(grants)).collect::<Vec<_>>() })
+    json!({ "Version": "2012-10-17", "Statement": merged(mine).iter().map(|it| filling.statement(it)).collect::<Vec<_>>() })
 }
 
-/// Rights to the same things on the same conditions make one statement, and none has a name: a policy may have only so many characters.
-fn merged(grants: impl Iterator<Item = &'static Grant>) -> Vec<Vec<&'static Grant>> {
-    let mut statements: Vec<Vec<&Grant>> = Vec::new();
+/// A statement of a policy to be.
+struct Statement {
+    actions: Vec<&'static str>,
+    on: Vec<&'static str>,
+    when: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// Rights to the same things on the same conditions make one statement, and so do the same rights to several things; none has a name: a policy
+/// may have only so many characters.
+fn merged(grants: impl Iterator<Item = &'static Grant>) -> Vec<Statement> {
+    let mut by_thing: Vec<Statement> = Vec::new();
     for grant in grants {
-        match statements.iter_mut().find(|known| known[0].on == grant.on && known[0].when == grant.when) {
-            Some(known) => known.push(grant),
-            None => statements.push(vec![grant]),
+        match by_thing.iter_mut().find(|known| known.on == grant.on && known.when == grant.when) {
+            Some(known) => known.actions.extend(grant.actions),
+            None => by_thing.push(Statement { actions: grant.actions.to_vec(), on: grant.on.to_vec(), when: grant.when }),
+        }
+    }
+    let mut statements: Vec<Statement> = Vec::new();
+    for mut statement in by_thing {
+        statement.actions.sort_unstable();
+        match statements.iter_mut().find(|known| known.actions == statement.actions && known.when == statement.when) {
+            Some(known) => known.on.extend(statement.on),
+            None => statements.push(statement),
         }
     }
     statements
@@ -88,18 +103,15 @@ struct Filling<'a> {
 }
 
 impl Filling<'_> {
-    fn statement(&self, grants: &[&Grant]) -> Value {
-        let grant = grants[0];
-        let mut actions: Vec<&str> = grants.iter().flat_map(|grant| grant.actions).copied().collect();
-        actions.sort_unstable();
+    fn statement(&self, Statement { actions, on, when }: &Statement) -> Value {
         let arn = |on: &&str| if *on == "*" { (*on).to_owned() } else { self.fill(&format!("arn:{{partition}}:{on}")) };
-        let resources: Vec<String> = grant.on.iter().map(arn).collect();
+        let resources: Vec<String> = on.iter().map(arn).collect();
         let resources: Vec<&str> = resources.iter().map(String::as_str).collect();
         let mut statement = json!({
-            "Effect": "Allow", "Action": one_or_many(&actions), "Resource": one_or_many(&resources),
+            "Effect": "Allow", "Action": one_or_many(actions), "Resource": one_or_many(&resources),
         });
         let mut conditions: Map<String, Value> = Map::new();
-        for (operator, key, value) in grant.when {
+        for (operator, key, value) in *when {
             let keys = conditions.entry(*operator).or_insert_with(|| json!({}));
             keys[self.fill(key)] = one_or_many(&self.fill(value).split(' ').collect::<Vec<_>>());
         }

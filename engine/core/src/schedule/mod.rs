@@ -341,9 +341,13 @@ impl Engine {
             join!(ledger.schedule(&id), ledger.history(&id), self.aws().schedules.find(&setup.schedule_group, &name));
         let (Some(record), mut history, found) = (schedule?, history?, found?) else { return Ok(None) };
         let (timing_seen, faults) = seen(&record.timing, &told(&setup, &record)?, found.as_ref());
-        let (status, next) =
+        let (mut status, mut next) =
             ScheduleRecord { timing: TimingSpec { enabled: timing_seen.enabled, ..record.timing.clone() }, ..record.clone() }
                 .standing(self.now());
+        if found.is_none() && status == ScheduleStatus::Active {
+            // Nothing invokes the starter.
+            (status, next) = (ScheduleStatus::Paused, None);
+        }
         start::remember(&mut history, &fleet.record);
         Ok(Some(ScheduleLook { record, timing_seen, fleet, status, next, history, faults }))
     }

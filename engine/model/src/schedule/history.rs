@@ -67,7 +67,7 @@ words! {
     pub enum ScheduleStatus, "no state of a schedule" {
         /// It will start something.
         Active = "active",
-        /// It would, but is paused.
+        /// It would, but is paused, or what invokes it is not there any more.
         Paused = "paused",
         /// Its last start has been.
         Over = "over",

@@ -202,11 +202,9 @@ fn replaces(prior: &Value, planned: &Value) -> Vec<Path> {
 /// What no plan can tell: when it starts something next, if its times change, or something is put right that no field shows.
 fn forget(prior: &Value, planned: &mut Value, has_faults: bool) {
     let is_timed_anew = TimingSpec::FIELDS.iter().any(|field| prior.get(field.name) != planned.get(field.name));
-    if !is_timed_anew && !has_faults {
-        return;
-    }
+    let told = |field: &str| if is_timed_anew || has_faults { Value::Unknown } else { prior.get(field).clone() };
     if let Value::Map(entries) = planned {
-        entries.extend(["status", "next_run_at", "ends_at"].map(|field| (field.to_owned(), Value::Unknown)));
+        entries.extend(["status", "next_run_at", "ends_at"].map(|field| (field.to_owned(), told(field))));
     }
 }
 
