@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use spawn_sandbox::FaultScript;
-use spawn_tests::configuration::{ARRAY, SERVICE, array, service};
+use spawn_tests::configuration::{ARRAY, SERVICE, array, schedule, service};
 use spawn_tests::leftovers::{assert_same, holdings};
 use spawn_tests::{Identity, World, assert_shown, shown};
 
@@ -58,7 +58,8 @@ fn living(world: &World) -> usize {
 
 #[test]
 fn a_launcher_needs_its_policy_and_all_of_it() {
-    let world = World::start();
+    let mut world = World::start();
+    world.upload(&["spored", "spawn-starter"]);
     let network = Network::make(&world);
     network.with_endpoints(&world);
     import_key(&world, "ada");
@@ -136,6 +137,16 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
 
+    // By the clock.
+    let terraform = world.terraform(&schedule(&[]));
+    terraform.run_by(&launcher);
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    terraform.configure(&schedule(&[("rate", r#""2h""#)]));
+    terraform.apply().succeeded();
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+
     let refused: Vec<_> =
         world.control().calls(0).into_iter().filter(|call| launcher.made(call) && call.outcome.contains("enied")).collect();
     assert_eq!(refused, []);
@@ -149,7 +160,8 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
 
 #[test]
 fn an_observer_plans_and_looks_and_changes_nothing() {
-    let world = World::start();
+    let mut world = World::start();
+    world.upload(&["spored", "spawn-starter"]);
     let network = Network::make(&world);
     network.with_endpoints(&world);
     import_key(&world, "ada");
@@ -205,12 +217,24 @@ fn an_observer_plans_and_looks_and_changes_nothing() {
     world.control().add_fault(FaultScript::Cloud(sandbox_cloud::Fault::no_capacity("c7a.large")));
     world.spawn(["up", "--kind", "service", "--name", "web", "--type", "c7a.large", "--wait", "launched", "--", "serve"]).succeeded();
     world.eventually("the reason", || look(&["status", "web"]).contains("sufficient c7a.large capacity").then_some(()));
-    for arguments in [&["down", "tiles"][..], &["extend", "tiles", "--by", "5m"], &["setup"]] {
+    let file = nightly(&world, "nightly");
+    world.spawn(["schedule", "apply", "-f", &file]).succeeded();
+    look(&["schedule", "show", "nightly"]);
+    look(&["schedule", "apply", "--dry-run", "-f", &file]);
+    for arguments in [&["down", "tiles"][..], &["extend", "tiles", "--by", "5m"], &["setup"], &["schedule", "pause", "nightly"]] {
         let refused = world.spawn_as(&observer, arguments).ended(3);
         assert!(refused.stderr.contains("is missing"), "{}", refused.stderr);
     }
     assert_eq!(used(&world, &observer), allowed(&policy), "used, and allowed");
-    world.spawn(["down", "tiles", "web"]).succeeded();
+    world.spawn(["down", "tiles", "web", "nightly"]).succeeded();
+}
+
+/// A file with a schedule of this name.
+fn nightly(world: &World, name: &str) -> String {
+    let file = world.directory().join(format!("{name}.yaml"));
+    let yaml = format!("name: {name}\ncron: '@daily'\ninstance: {{instance_types: [c7i.large]}}\n");
+    std::fs::write(&file, yaml).expect("a file");
+    file.to_str().expect("a plain path").to_owned()
 }
 
 #[test]
@@ -308,7 +332,10 @@ fn life_without(world: &World, policy: &Value, subnet: &str, action: &str, name:
     let scale: &[&str] = if is_of_services(action) { &["scale", name, "1"] } else { &["status", name] };
     let to = world.directory().join(name);
     let results = ["results", name, "--to", to.to_str().expect("a plain path")];
+    let file = nightly(world, name);
+    let schedule: [&[&str]; 3] = [&["schedule", "apply", "-f", &file], &["schedule", "show", name], &["down", name]];
     let life: [&[&str]; 6] = [&up, &["logs", name], &results, &["extend", name, "--by", "10m"], scale, &["down", name]];
+    let life = if action == "scheduler:GetSchedule" { &schedule[..] } else { &life };
     let refused = life.iter().map(|arguments| (arguments[0], world.spawn_as(&who, *arguments))).find(|(_, ran)| ran.code != Some(0));
     let wrong = match refused {
         Some((command, ran)) if ran.code == Some(3) && is_missed(action, &ran.stderr) => {
@@ -328,10 +355,11 @@ fn life_without(world: &World, policy: &Value, subnet: &str, action: &str, name:
 #[test]
 fn each_right_of_a_launcher_is_missed_by_name_and_nothing_runs_on_without_it() {
     // In name only: what machines do is not what is asked here.
-    let world = World::with(|options| {
+    let mut world = World::with(|options| {
         options.boot_machines = false;
         options.throttle = false;
     });
+    world.upload(&["spored", "spawn-starter"]);
     set_up(&world);
     let policy = world.policy("launcher");
     let network = Network::make(&world);

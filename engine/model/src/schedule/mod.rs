@@ -5,6 +5,8 @@ mod history;
 mod rules;
 mod timing;
 
+use std::sync::LazyLock;
+
 use crate::duration::Seconds;
 use crate::field::{Change, Field, Kind, Presence};
 use crate::read::fields;
@@ -72,12 +74,41 @@ pub struct ScheduleSpec {
 const NOT_OF_SCHEDULES: [&str; 3] = ["name", "wait_for", "triggers"];
 
 /// What is made with the schedule and not changed by a start: where its role and group are, and what they allow. Another one takes another schedule.
-pub const MADE_ONCE: [&str; 4] = ["network", "placement", "policies", "connect"];
+const MADE_ONCE: [&str; 4] = ["network", "placement", "policies", "connect"];
+
+static INSTANCE: LazyLock<Vec<Field>> = LazyLock::new(|| fleet_fields(FleetKind::Instance));
+static JOB_ARRAY: LazyLock<Vec<Field>> = LazyLock::new(|| fleet_fields(FleetKind::JobArray));
+static QUEUE: LazyLock<Vec<Field>> = LazyLock::new(|| fleet_fields(FleetKind::Queue));
+
+/// What takes effect on the next run changes in place, whatever it takes of a fleet that runs.
+fn fleet_fields(kind: FleetKind) -> Vec<Field> {
+    let fields = kind.fields().filter(|field| !NOT_OF_SCHEDULES.contains(&field.name));
+    fields.map(|field| if MADE_ONCE.contains(&field.name) { Field { change: Change::Replace, ..field } } else { in_place(field) }).collect()
+}
+
+/// A field that changes in place, and all within it. Made once for each kind of fleet, and never given back.
+fn in_place(field: Field) -> Field {
+    Field { change: Change::InPlace, kind: within(field.kind), ..field }
+}
+
+fn within(kind: Kind) -> Kind {
+    match kind {
+        Kind::Object(fields) => Kind::Object(fields.iter().copied().map(in_place).collect::<Vec<_>>().leak()),
+        Kind::List(inner) => Kind::List(Box::leak(Box::new(within(*inner)))),
+        Kind::Map(inner) => Kind::Map(Box::leak(Box::new(within(*inner)))),
+        plain => plain,
+    }
+}
 
 impl ScheduleSpec {
     /// The fields of the fleet that a schedule launches.
-    pub fn fleet_fields(kind: FleetKind) -> impl Iterator<Item = Field> {
-        kind.fields().filter(|field| !NOT_OF_SCHEDULES.contains(&field.name))
+    #[must_use]
+    pub fn fleet_fields(kind: FleetKind) -> &'static [Field] {
+        match kind {
+            FleetKind::Instance => &INSTANCE,
+            FleetKind::Queue => &QUEUE,
+            FleetKind::JobArray | FleetKind::Service => &JOB_ARRAY,
+        }
     }
 
     /// The fields of a schedule but its fleet, in the order in which people read them.
@@ -87,13 +118,13 @@ impl ScheduleSpec {
 
     /// The declaration of one of the fleets, of which one is written.
     #[must_use]
-    pub fn fleet_field(kind: FleetKind, fields: &'static [Field]) -> Field {
+    pub fn fleet_field(kind: FleetKind) -> Field {
         let doc = match kind {
             FleetKind::Instance => "What is launched: an instance, with the fields of `spawn_instance`.",
             FleetKind::Queue => "Or a queue, with the fields of `spawn_queue`.",
             FleetKind::JobArray | FleetKind::Service => "Or a job array, with the fields of `spawn_job_array`.",
         };
-        let kind_of_field = Kind::Object(fields);
-        Field { name: fleet_name(kind), doc, kind: kind_of_field, presence: Presence::Optional, change: Change::InPlace, sensitive: false }
+        let fields = Kind::Object(Self::fleet_fields(kind));
+        Field { name: fleet_name(kind), doc, kind: fields, presence: Presence::Optional, change: Change::InPlace, sensitive: false }
     }
 }

@@ -37,7 +37,7 @@ pub const fn fleet_name(kind: FleetKind) -> &'static str {
 pub fn read_schedule(value: &Value) -> (Option<ScheduleSpec>, Vec<Problem>) {
     let mut problems = Vec::new();
     let root = Path::default();
-    let known: Vec<_> = ScheduleSpec::own_fields().chain(KINDS.map(|kind| ScheduleSpec::fleet_field(kind, &[]))).collect();
+    let known: Vec<_> = ScheduleSpec::own_fields().chain(KINDS.map(ScheduleSpec::fleet_field)).collect();
     let Some(entries) = object_entries(value, &known, &root, &mut problems) else { return (None, problems) };
     let own = entries.iter().filter(|(key, _)| TimingSpec::FIELDS.iter().any(|field| field.name == *key));
     let own = Value::Map(own.map(|(key, value)| (key.clone(), value.clone())).collect());

@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 use spawn_core::engine::{Engine, Launch};
 use spawn_core::schedule::ScheduleLook;
 use spawn_model::error::{Class, Error};
-use spawn_model::schedule::{KINDS, MADE_ONCE, Outcome, ScheduleSpec, Start, TimingSpec, fleet_name, read_schedule};
-use spawn_model::spec::FleetKind;
+use spawn_model::schedule::{KINDS, Outcome, ScheduleSpec, Start, TimingSpec, fleet_name, read_schedule};
 use spawn_model::value::Value;
 
 use super::super::fleet::lifecycle::{DELETE_TIMEOUT, fleet_id, found_warning, timeout, told};
 use super::super::fleet::{messages, state};
 use super::{ScheduleResource, spec_part};
-use crate::wire::{ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
+use crate::wire::{ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
 
 /// What the provider remembers of a schedule beside its state.
 #[derive(Default, Serialize, Deserialize)]
@@ -44,7 +43,6 @@ impl ScheduleResource {
             if let Ok(id) = fleet_id(prior) {
                 self.session.seen_in_state(id);
             }
-            response.requires_replace = replaces(prior, planned);
             if response.requires_replace.is_empty() {
                 forget(prior, planned, Private::read(&request.private).has_faults);
             }
@@ -175,30 +173,6 @@ fn ended(id: &str) -> Error {
     Error::new(Class::Conflict, "FleetEnded", format!("{id} was ended by somebody else meanwhile"), "Plan again")
 }
 
-fn kind_of(block: &Value) -> Option<FleetKind> {
-    KINDS.into_iter().find(|kind| !block.get(fleet_name(*kind)).is_null())
-}
-
-/// What takes another schedule: another name, another kind of fleet, and what is made with the schedule. All else the next start follows.
-fn replaces(prior: &Value, planned: &Value) -> Vec<Path> {
-    let mut paths = Vec::new();
-    if prior.get("name") != planned.get("name") {
-        paths.push(Path::attribute("name"));
-    }
-    match (kind_of(prior), kind_of(planned)) {
-        (Some(before), Some(after)) if before == after => {
-            let fields = |block: &Value| block.get(fleet_name(after)).clone();
-            let (before, fleet) = (fields(prior), fields(planned));
-            let differ = MADE_ONCE.into_iter().filter(|name| before.get(name) != fleet.get(name));
-            paths.extend(differ.map(|name| Path::attribute(fleet_name(after)).then(name)));
-        }
-        // A schedule that somebody has taken apart is shown without.
-        (Some(before), Some(after)) => paths.extend([before, after].map(|kind| Path::attribute(fleet_name(kind)))),
-        _ => {}
-    }
-    paths
-}
-
 /// What no plan can tell: when it starts something next, if its times change, or something is put right that no field shows.
 fn forget(prior: &Value, planned: &mut Value, has_faults: bool) {
     let is_timed_anew = TimingSpec::FIELDS.iter().any(|field| prior.get(field.name) != planned.get(field.name));
@@ -217,7 +191,7 @@ fn of_schedule(look: &ScheduleLook, known: &Value) -> Value {
         let name = fleet_name(other);
         let fleet = (other == kind).then(|| {
             let recorded = state::json(&look.record.spec);
-            Value::Map(state::written(ScheduleSpec::fleet_fields(kind), &recorded, known.get(name)))
+            Value::Map(state::written(ScheduleSpec::fleet_fields(kind).iter().copied(), &recorded, known.get(name)))
         });
         entries.insert(name.to_owned(), fleet.unwrap_or_default());
     }

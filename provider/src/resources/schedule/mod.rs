@@ -8,26 +8,14 @@ use async_trait::async_trait;
 use spawn_model::field::{Change, Field, Presence};
 use spawn_model::read::FieldType;
 use spawn_model::schedule::{KINDS, ScheduleReport, ScheduleSpec, ScheduleTimeouts, read_schedule};
-use spawn_model::spec::FleetKind;
 use spawn_model::value::Value;
 
 use super::fleet::messages;
 use crate::provider::Session;
 use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource};
 
-static INSTANCE: LazyLock<Vec<Field>> = LazyLock::new(|| ScheduleSpec::fleet_fields(FleetKind::Instance).collect());
-static JOB_ARRAY: LazyLock<Vec<Field>> = LazyLock::new(|| ScheduleSpec::fleet_fields(FleetKind::JobArray).collect());
-static QUEUE: LazyLock<Vec<Field>> = LazyLock::new(|| ScheduleSpec::fleet_fields(FleetKind::Queue).collect());
-
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let fleets = KINDS.map(|kind| {
-        let fields = match kind {
-            FleetKind::Instance => &INSTANCE,
-            FleetKind::Queue => &QUEUE,
-            FleetKind::JobArray | FleetKind::Service => &JOB_ARRAY,
-        };
-        ScheduleSpec::fleet_field(kind, fields)
-    });
+    let fleets = KINDS.map(ScheduleSpec::fleet_field);
     ScheduleSpec::own_fields().chain(fleets).chain(ScheduleReport::FIELDS.iter().copied()).chain([TIMEOUTS]).collect()
 });
 
@@ -57,7 +45,7 @@ impl ScheduleResource {
 
 /// The part of a block that is the schedule's spec.
 fn spec_part(block: &Value) -> Value {
-    let fields = ScheduleSpec::own_fields().chain(KINDS.map(|kind| ScheduleSpec::fleet_field(kind, &[])));
+    let fields = ScheduleSpec::own_fields().chain(KINDS.map(ScheduleSpec::fleet_field));
     Value::Map(fields.map(|field| (field.name.to_owned(), block.get(field.name).clone())).collect())
 }
 
