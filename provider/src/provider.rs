@@ -17,8 +17,8 @@ use spawn_model::record::Keeper;
 use spawn_model::value::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::resources;
-use crate::wire::{Diagnostic, Provider, Resource};
+use crate::wire::{Diagnostic, Function, Provider, Resource};
+use crate::{functions, resources};
 
 const FIELDS: &[Field] = &[
     Field {
@@ -91,12 +91,13 @@ impl Session {
 pub struct SpawnProvider {
     session: Arc<Session>,
     resources: Vec<Box<dyn Resource>>,
+    functions: Vec<Box<dyn Function>>,
 }
 
 impl Default for SpawnProvider {
     fn default() -> Self {
         let session = Arc::default();
-        Self { resources: resources::all(&session), session }
+        Self { resources: resources::all(&session), functions: functions::all(), session }
     }
 }
 
@@ -112,6 +113,10 @@ impl Provider for SpawnProvider {
 
     fn resources(&self) -> &[Box<dyn Resource>] {
         &self.resources
+    }
+
+    fn functions(&self) -> &[Box<dyn Function>] {
+        &self.functions
     }
 
     async fn validate(&self, _config: &Value) -> Vec<Diagnostic> {

@@ -18,7 +18,7 @@ pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
         Box::new(instance::resource(session)),
         Box::new(job_array::resource(session)),
         Box::new(queue::resource(session)),
-        Box::new(schedule::ScheduleResource::new(session)),
+        Box::new(schedule::resource(session)),
         Box::new(service::resource(session)),
     ]
 }

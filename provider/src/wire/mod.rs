@@ -32,6 +32,9 @@ mod validation;
 pub use diagnostic::{Diagnostic, Severity};
 pub use path::{Path, Step};
 pub use planning::{Prepared, forget_run, prepare};
-pub use provider::{ApplyRequest, ApplyResponse, Imported, PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse, Resource};
+pub use provider::{
+    ApplyRequest, ApplyResponse, BadArgument, Function, Imported, Parameter, PlanRequest, PlanResponse, Provider, ReadRequest,
+    ReadResponse, Resource,
+};
 pub use schema::{attributes, block, schema, type_json};
 pub use server::serve;

@@ -1,7 +1,7 @@
 //! What a provider is to the server.
 
 use async_trait::async_trait;
-use spawn_model::field::Field;
+use spawn_model::field::{Field, Kind};
 use spawn_model::value::Value;
 
 use super::codec::{self, Strangers};
@@ -22,6 +22,11 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Every resource, in the order of the table.
     fn resources(&self) -> &[Box<dyn Resource>];
+
+    /// Every function, in the order of the table.
+    fn functions(&self) -> &[Box<dyn Function>] {
+        &[]
+    }
 
     /// Checks the `provider` block, in which anything may be unknown.
     async fn validate(&self, config: &Value) -> Vec<Diagnostic>;
@@ -91,6 +96,50 @@ pub trait Resource: Send + Sync {
             vec![Diagnostic::error("The state cannot be upgraded", detail)]
         })
     }
+}
+
+/// A function. It knows no configuration and no AWS: the same arguments have the same result, always.
+pub trait Function: Send + Sync {
+    /// The name in HCL, behind `provider::spawn::`.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a line.
+    fn summary(&self) -> &'static str;
+
+    /// What it is, in Markdown.
+    fn doc(&self) -> &'static str;
+
+    /// What it takes. None of it is ever null or unknown.
+    fn parameters(&self) -> &'static [Parameter];
+
+    /// What it gives.
+    fn returns(&self) -> Kind;
+
+    /// Works it out.
+    ///
+    /// # Errors
+    /// What is wrong with the arguments.
+    fn call(&self, arguments: &[Value]) -> Result<Value, BadArgument>;
+}
+
+/// What a function takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name, in messages.
+    pub name: &'static str,
+    /// What it is for, in Markdown.
+    pub doc: &'static str,
+    /// Its type.
+    pub kind: Kind,
+}
+
+/// What is wrong with an argument, and what to write.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BadArgument {
+    /// Which one, from 0.
+    pub number: usize,
+    /// One text.
+    pub text: String,
 }
 
 /// A plan to be looked at.

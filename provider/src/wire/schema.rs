@@ -4,7 +4,8 @@ use serde_json::json;
 use spawn_model::field::{Field, Kind, Presence};
 
 use super::proto::tfplugin6::schema::{Attribute, Block, Object, object::NestingMode};
-use super::proto::tfplugin6::{Schema, StringKind};
+use super::proto::tfplugin6::{self as tf, Schema, StringKind};
+use super::provider::{Function, Parameter};
 
 /// The schema of a provider or a resource: its fields, the version of its state, and its Markdown description.
 #[must_use]
@@ -64,6 +65,27 @@ fn nested_type(kind: &Kind) -> Option<Object> {
         _ => return None,
     };
     Some(Object { attributes: attributes(fields), nesting: nesting.into() })
+}
+
+/// A function as Terraform is told of it.
+pub(super) fn function(function: &dyn Function) -> tf::Function {
+    let parameter = |parameter: &Parameter| tf::function::Parameter {
+        name: parameter.name.to_owned(),
+        r#type: type_json(&parameter.kind).to_string().into_bytes(),
+        allow_null_value: false,
+        allow_unknown_values: false,
+        description: parameter.doc.to_owned(),
+        description_kind: StringKind::Markdown.into(),
+    };
+    tf::Function {
+        parameters: function.parameters().iter().map(parameter).collect(),
+        variadic_parameter: None,
+        r#return: Some(tf::function::Return { r#type: type_json(&function.returns()).to_string().into_bytes() }),
+        summary: function.summary().to_owned(),
+        description: function.doc().to_owned(),
+        description_kind: StringKind::Markdown.into(),
+        deprecation_message: String::new(),
+    }
 }
 
 /// Terraform's JSON notation of a type, such as `["list","string"]`.

@@ -45,6 +45,23 @@ impl Service {
         })
     }
 
+    fn functions(&self) -> std::collections::HashMap<String, tf::Function> {
+        self.provider.functions().iter().map(|function| (function.name().to_owned(), schema::function(function.as_ref()))).collect()
+    }
+
+    async fn call(&self, request: &tf::call_function::Request) -> Result<tf::DynamicValue, tf::FunctionError> {
+        let wrong = |text: String| tf::FunctionError { text, function_argument: None };
+        let found = self.provider.functions().iter().find(|function| function.name() == request.name);
+        let function = found.ok_or_else(|| wrong(format!("This version of the provider has no function {:?}.", request.name)))?;
+        let parameters = function.parameters().iter().zip(&request.arguments);
+        let arguments: Result<Vec<Value>, _> = parameters.map(|(parameter, value)| codec::decode_kind(&parameter.kind, value)).collect();
+        let arguments = arguments.map_err(|error| wrong(error.to_string()))?;
+        let called = caught(async { Ok(function.call(&arguments)) }).await;
+        let called = called.map_err(|errors| wrong(errors.into_iter().map(|error| error.detail).collect()))?;
+        let result = called.map_err(|bad| tf::FunctionError { text: bad.text, function_argument: i64::try_from(bad.number).ok() })?;
+        codec::encode_kind(&function.returns(), &result).map_err(|error| wrong(error.to_string()))
+    }
+
     async fn validate_provider(&self, request: &tf::validate_provider_config::Request) -> Answer<Vec<Diagnostic>> {
         let fields = self.provider.schema();
         let config = codec::decode(fields, request.config.as_ref()).map_err(undecodable)?;
@@ -230,6 +247,7 @@ impl provider_server::Provider for Service {
         Ok(Response::new(tf::get_provider_schema::Response {
             provider: Some(schema::schema(self.provider.schema(), 0, self.provider.doc())),
             resource_schemas: resources.collect(),
+            functions: self.functions(),
             server_capabilities: Some(CAPABILITIES),
             ..Default::default()
         }))
@@ -332,6 +350,18 @@ impl provider_server::Provider for Service {
             target_private: request.source_private,
             target_identity: None,
         }))
+    }
+
+    async fn get_functions(&self, _: Request<tf::get_functions::Request>) -> Reply<tf::get_functions::Response> {
+        Ok(Response::new(tf::get_functions::Response { functions: self.functions(), diagnostics: Vec::new() }))
+    }
+
+    async fn call_function(&self, request: Request<tf::call_function::Request>) -> Reply<tf::call_function::Response> {
+        let (result, error) = match self.call(request.get_ref()).await {
+            Ok(result) => (Some(result), None),
+            Err(error) => (None, Some(error)),
+        };
+        Ok(Response::new(tf::call_function::Response { result, error }))
     }
 
     async fn stop_provider(&self, _: Request<tf::stop_provider::Request>) -> Reply<tf::stop_provider::Response> {

@@ -9,6 +9,7 @@ mod clients;
 mod denials;
 mod drift;
 mod examples;
+mod functions;
 mod hibernation;
 mod hooks;
 mod idle;

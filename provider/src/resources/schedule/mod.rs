@@ -33,14 +33,12 @@ const TIMEOUTS: Field = Field {
 const STABLE: &[&str] = &["id", "region", "status", "next_run_at", "ends_at", "last_runs"];
 
 /// The resource.
-pub(super) struct ScheduleResource {
-    session: Arc<Session>,
+pub(super) fn resource(session: &Arc<Session>) -> ScheduleResource {
+    ScheduleResource { session: session.clone() }
 }
 
-impl ScheduleResource {
-    pub(super) fn new(session: &Arc<Session>) -> Self {
-        Self { session: session.clone() }
-    }
+pub(super) struct ScheduleResource {
+    session: Arc<Session>,
 }
 
 /// The part of a block that is the schedule's spec.

@@ -57,6 +57,28 @@ pub fn decode(fields: &'static [Field], dynamic: Option<&DynamicValue>) -> Resul
     }
 }
 
+/// Reads a value of a type.
+///
+/// # Errors
+/// If it is none.
+pub fn decode_kind(kind: &Kind, dynamic: &DynamicValue) -> Result<Value, CodecError> {
+    if dynamic.msgpack.is_empty() {
+        let tree = serde_json::from_slice(&dynamic.json).map_err(|error| CodecError::new(format!("not JSON: {error}")))?;
+        return json::read(kind, &tree, Strangers::Refuse);
+    }
+    msgpack::read(kind, &dynamic.msgpack)
+}
+
+/// Writes a value of a type.
+///
+/// # Errors
+/// If `value` is none.
+pub fn encode_kind(kind: &Kind, value: &Value) -> Result<DynamicValue, CodecError> {
+    let mut bytes = Vec::new();
+    msgpack::write(&mut bytes, kind, value)?;
+    Ok(DynamicValue { msgpack: bytes, json: Vec::new() })
+}
+
 /// Writes an object with `fields`, every attribute in it.
 ///
 /// # Errors
