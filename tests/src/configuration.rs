@@ -93,6 +93,6 @@ pub fn service(changes: &[(&str, &str)]) -> String {
 
 /// A schedule named `nightly` that starts two ranks every ten minutes, with these changes.
 pub fn schedule(changes: &[(&str, &str)]) -> String {
-    let fields = [("name", r#""nightly""#), ("rate", r#""10m""#), ("job_array", SCHEDULED)];
+    let fields = [("name", r#""nightly""#), ("cron", r#""*/10 * * * *""#), ("job_array", SCHEDULED)];
     block("spawn_schedule", &[&fields, changes].concat())
 }

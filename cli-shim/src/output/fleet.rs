@@ -43,6 +43,9 @@ pub(crate) struct FleetView {
     idle: Option<IdleSpec>,
     #[serde(skip)]
     status: Status,
+    /// Whether nothing has run yet.
+    #[serde(skip)]
+    has_not_run: bool,
     #[serde(skip)]
     has_stopped: bool,
     #[serde(skip)]
@@ -70,6 +73,7 @@ impl FleetView {
             lease_faults: fleet.lease_faults.clone(),
             ttl: fleet.record.spec.lease.ttl,
             status: fleet.status,
+            has_not_run: fleet.record.has_not_run(),
             has_stopped: fleet.status == Status::Stopped || fleet.record.started_at.is_some(),
             deadline: fleet.deadline,
             now,
@@ -80,6 +84,7 @@ impl FleetView {
     pub(crate) fn text(&self) -> String {
         let ended = self.status.is_over() && self.alive.is_empty();
         let lease = match ended {
+            _ if self.has_not_run => format!("{} for each run, from its start", self.ttl),
             true => format!("nothing runs any more; it was until {}", time::moment(self.deadline)),
             false => format!("until {}{}", time::deadline(self.deadline, self.now), or_idle(self.idle.as_ref())),
         };
@@ -202,7 +207,7 @@ impl FleetRow {
             deadline: fleet.deadline.to_string(),
             region: fleet.record.region.clone(),
             until: fleet.deadline,
-            ended: fleet.status.is_over() && fleet.alive.is_empty(),
+            ended: fleet.record.has_not_run() || (fleet.status.is_over() && fleet.alive.is_empty()),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::lease;
 use crate::operation::Operation;
 use crate::plan::plan;
 use crate::ports::{Result, Tags};
+use crate::rerun;
 use crate::rights;
 use crate::service;
 use crate::setup::Setup;
@@ -32,6 +33,7 @@ impl Engine {
             let help = format!("`spawn rerun {}` runs it again; in Terraform, change `triggers`, or plan again", fleet.record.spec.name);
             return Err(Error::new(Class::Conflict, "FleetOver", message, help));
         }
+        rerun::has_run(&fleet.record)?;
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
         let mut record = self.undisturbed(&fleet.record).await?;

@@ -268,12 +268,13 @@ impl Drop for KeptAlive {
 ///
 /// # Errors
 /// If the claim cannot be read or written.
-pub async fn acknowledge_seen(ledger: &Ledger, name: &str, fleet: &FleetId) -> Result<()> {
+pub async fn acknowledge_seen(ledger: &Ledger, name: &str, fleet: &FleetId, keeper: Keeper) -> Result<()> {
     let Some((claim, etag)) = ledger.claim(name).await? else { return Ok(()) };
-    if claim.kept_by == Keeper::State || claim.fleet != *fleet {
+    let is_kept = claim.kept_by == keeper || claim.kept_by == Keeper::State;
+    if is_kept || claim.fleet != *fleet {
         return Ok(());
     }
-    ledger.claim_write(name, &NameClaim { kept_by: Keeper::State, ..claim }, Condition::Unchanged(etag)).await.map(drop)
+    ledger.claim_write(name, &NameClaim { kept_by: keeper, ..claim }, Condition::Unchanged(etag)).await.map(drop)
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub async fn end(
 ) -> Result<Option<FleetRecord>> {
     let record = remove(aws, ledger, setup, fleet, timeout, operation).await?;
     let Some(record) = record else { return release_unrecorded(ledger, fleet).await.map(|()| None) };
-    if record.spec.delete_results {
+    if deletes_results(ledger, &record).await? {
         return forget(ledger, &record, operation).await.map(|()| None);
     }
     release(ledger, &record.spec.name, fleet).await?;
@@ -68,11 +68,19 @@ pub async fn erase(
 ) -> Result<()> {
     let record = remove(aws, ledger, setup, fleet, timeout, operation).await?;
     let Some(record) = record else { return release_unrecorded(ledger, fleet).await };
-    if !record.spec.delete_results {
+    if record.scheduled.is_some() {
+        ledger.schedule_edit(fleet, |schedule| schedule.spec.delete_results = true).await?;
+    } else if !record.spec.delete_results {
         // Before the first of them is deleted: whoever repeats an end that was interrupted here finishes it.
         ledger.fleet_edit(fleet, |record| record.spec.delete_results = true).await?;
     }
     forget(ledger, &record, operation).await
+}
+
+/// Whether results go with the fleet: of a schedule by what it says now, not by what its last run was started from.
+async fn deletes_results(ledger: &Ledger, record: &FleetRecord) -> Result<bool> {
+    let schedule = if record.scheduled.is_some() { ledger.schedule(&record.fleet).await? } else { None };
+    Ok(schedule.map_or(record.spec.delete_results, |schedule| schedule.spec.delete_results))
 }
 
 /// Deletes what is recorded of a fleet of which nothing else is left, and gives its name back.

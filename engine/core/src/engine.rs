@@ -10,7 +10,7 @@ use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
-use spawn_model::record::{FleetRecord, Payload, SCHEMA};
+use spawn_model::record::{FleetRecord, Keeper, Payload, SCHEMA};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
 
@@ -39,7 +39,7 @@ use tokio::sync::OnceCell;
 pub(crate) const CLAIMS_MAX: u32 = 3;
 
 /// How long undoing a failed launch may wait for instances to go away.
-const UNDO_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
+pub(crate) const UNDO_TIMEOUT: SignedDuration = SignedDuration::from_mins(10);
 
 /// The engine, in one region of one account.
 #[derive(Clone)]
@@ -314,7 +314,7 @@ impl Engine {
 
     /// The plan of a run that has begun: other types may be cheaper since, and a newer image out, and it is launched from what it began
     /// with.
-    async fn begun(&self, plan: &Plan, record: &FleetRecord, spec: &FleetSpec, setup: &Setup) -> Result<Plan> {
+    pub(crate) async fn begun(&self, plan: &Plan, record: &FleetRecord, spec: &FleetSpec, setup: &Setup) -> Result<Plan> {
         let plan = if record.instance_types == plan.instance_types {
             plan.clone()
         } else {
@@ -498,13 +498,13 @@ impl Engine {
         crate::end::erase(&self.aws, &self.ledger(&setup), &setup, fleet, timeout, operation).await
     }
 
-    /// Says that a face has the fleet in its own state.
+    /// Says who keeps a fleet: a face that has it in its own state, or a person, if nobody does yet.
     ///
     /// # Errors
     /// If the claim cannot be written.
-    pub async fn acknowledge(&self, record: &FleetRecord) -> Result<()> {
+    pub async fn acknowledge(&self, record: &FleetRecord, keeper: Keeper) -> Result<()> {
         let ledger = self.ledger(&self.warm().await?);
-        claim::acknowledge_seen(&ledger, &record.spec.name, &record.fleet).await
+        claim::acknowledge_seen(&ledger, &record.spec.name, &record.fleet, keeper).await
     }
 
     /// The output of a fleet's ranks from a time on, in order.

@@ -115,7 +115,7 @@ impl Launcher<'_> {
         if service::is_service(self.record) {
             return self.maintain(group_id).await.map(|()| None);
         }
-        if self.record.scheduled.is_none() {
+        if self.record.started_for().is_none() {
             self.patiently(|| self.placement_group()).await?;
         }
         self.batches(group_id).await

@@ -107,9 +107,23 @@ impl Ledger {
         Ok(self.read(&layout::schedule_key(fleet)).await?.map(|(record, _)| record))
     }
 
-    /// Writes it.
-    pub async fn schedule_write(&self, record: &ScheduleRecord) -> Result<()> {
-        self.write(&layout::schedule_key(&record.fleet), record, Condition::Always).await.map(drop)
+    /// Writes it, if there is none yet.
+    pub async fn schedule_begin(&self, record: &ScheduleRecord) -> Result<()> {
+        self.write(&layout::schedule_key(&record.fleet), record, Condition::Absent).await.map(drop)
+    }
+
+    /// Changes it, whoever else changes it at the same time; nothing if there is none. As it is then.
+    pub async fn schedule_edit(&self, fleet: &FleetId, edit: impl Fn(&mut ScheduleRecord)) -> Result<Option<ScheduleRecord>> {
+        for _ in 0..EDITS_MAX {
+            let found: Option<(ScheduleRecord, String)> = self.read(&layout::schedule_key(fleet)).await?;
+            let Some((mut record, etag)) = found else { return Ok(None) };
+            edit(&mut record);
+            if let Written::Done(_) = self.write(&layout::schedule_key(fleet), &record, Condition::Unchanged(etag)).await? {
+                return Ok(Some(record));
+            }
+        }
+        let message = format!("the schedule {fleet} was changed by somebody else, again and again");
+        Err(Error::new(Class::Conflict, "RecordChanged", message, "Try again"))
     }
 
     /// The last starts of a schedule.

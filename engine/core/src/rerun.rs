@@ -108,18 +108,24 @@ impl Engine {
             }
         };
         let kept_alive = begun.keep_alive();
-        let plan = plan.booting(&begun.run.image);
+        // Whoever goes on with a run asks the pools that it began with, in their order.
+        let plan = match self.begun(&plan, &begun.run, spec, &stage.setup).await {
+            Ok(plan) => plan,
+            Err(error) => return Err(stage.take_back(&begun, error).await),
+        };
         let Stage { aws, ledger, setup, .. } = &stage;
         let launcher = Launcher { aws, full: &self.full, ledger, setup, plan: &plan, record: &begun.run, operation, first };
         let launched = stage.launch(&begun, &launcher, spec).await;
-        drop(kept_alive);
-        match launched {
+        let ran = match launched {
             Ok(shortfall) => {
                 let warnings = plan.notes.into_iter().chain(shortfall).collect();
                 Ok(RunAgain { record: begun.run.clone(), launched: true, warnings })
             }
             Err(error) => Err(stage.take_back(&begun, error).await),
-        }
+        };
+        // Also over taking it back, which may take long.
+        drop(kept_alive);
+        ran
     }
 
     /// A fleet's record as it is now, without a run that somebody began and nobody goes on with: that one is taken back.
@@ -159,7 +165,7 @@ impl Stage<'_> {
                 return self.intend(&record, &etag, run).await.map(Beginning::First);
             };
             self.dead(&record.fleet, &next).await?;
-            let is_wanted = next.record.spec == *asked && is_for(&next.record, wanted);
+            let is_wanted = !next.withdrawn && next.record.spec == *asked && is_for(&next.record, wanted);
             if is_wanted && lease::deadline_of(&next.record) > self.aws.clock.now() {
                 return self.intend(&record, &etag, *next.record).await.map(Beginning::GoneOnWith);
             }
@@ -173,7 +179,7 @@ impl Stage<'_> {
     fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, plan: &Plan, wanted: Wanted) -> FleetRecord {
         if let Wanted::Occurrence(at) = wanted {
             return FleetRecord {
-                scheduled: Some(Scheduled { occurrence: Some(at) }),
+                scheduled: Some(Scheduled { occurrence: Some(at), by_hand: false }),
                 instance_types: plan.instance_types.clone(),
                 price_usd_per_hour: plan.price_usd_per_hour,
                 // As its maker gave them.
@@ -189,6 +195,7 @@ impl Stage<'_> {
             image: plan.image.clone(),
             rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,
+            scheduled: record.scheduled.map(|scheduled| Scheduled { by_hand: true, ..scheduled }),
             ..record.clone()
         })
     }
@@ -326,7 +333,10 @@ impl Stage<'_> {
             // Its launcher answers for it.
             Ok(Standing::SomebodyElses) => return error.leaving(Leftover::Unknown),
             Ok(Standing::Withdrawn) => self.remove_all(&begun.run).await,
-            Ok(Standing::Ours) => self.undo(begun).await,
+            Ok(Standing::Ours) => match begun.withdraw().await {
+                Ok(()) => self.undo(begun).await,
+                Err(unwritten) => Err(unwritten),
+            },
             Err(unread) => Err(unread),
         };
         match undone {
@@ -387,16 +397,17 @@ fn is_done(record: &FleetRecord, asked: &FleetSpec, wanted: Wanted) -> bool {
 fn is_for(run: &FleetRecord, wanted: Wanted) -> bool {
     match wanted {
         Wanted::ByTriggers | Wanted::Anew => true,
-        Wanted::Occurrence(at) => run.scheduled == Some(Scheduled { occurrence: Some(at) }),
+        Wanted::Occurrence(at) => run.started_for() == Some(at),
     }
 }
 
 /// Whether a schedule starts the run, whose starter makes no role and no group.
 fn is_scheduled(run: &FleetRecord) -> bool {
-    run.scheduled.is_some_and(|scheduled| scheduled.occurrence.is_some())
+    run.started_for().is_some()
 }
 
-fn has_run(record: &FleetRecord) -> Result<()> {
+/// Refuses the fleet of a schedule that has started nothing yet.
+pub(crate) fn has_run(record: &FleetRecord) -> Result<()> {
     if !record.has_not_run() {
         return Ok(());
     }

@@ -123,6 +123,12 @@ impl FleetRecord {
         self.started_at.unwrap_or(self.asked_at)
     }
 
+    /// The moment of a schedule that the run was started for, if it was.
+    #[must_use]
+    pub fn started_for(&self) -> Option<Timestamp> {
+        self.scheduled.filter(|scheduled| !scheduled.by_hand)?.occurrence
+    }
+
     /// Whether nothing has run yet: a schedule has been made, and its first start is still to come.
     #[must_use]
     pub fn has_not_run(&self) -> bool {
@@ -135,6 +141,9 @@ impl FleetRecord {
 pub struct Scheduled {
     /// The moment of the schedule that the run was started for; nothing before the first one.
     pub occurrence: Option<Timestamp>,
+    /// Whether somebody has run it again since by hand: then it is none of the schedule's starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_hand: bool,
 }
 
 /// The intent to run a fleet again. Written with `If-Match` over the record it is part of, so that at most one launcher has it.
@@ -144,6 +153,9 @@ pub struct Rerun {
     pub record: Box<FleetRecord>,
     /// Its launcher's sign of life; nothing if the fleet's end has begun and nobody may go on with it.
     pub heartbeat: Option<Heartbeat>,
+    /// Whether its launcher takes it back: part of it is gone, and nobody may go on with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
 }
 
 /// An image as a launch names it.

@@ -142,7 +142,7 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
     terraform.run_by(&launcher);
     terraform.apply().succeeded();
     terraform.assert_settled();
-    terraform.configure(&schedule(&[("rate", r#""2h""#)]));
+    terraform.configure(&schedule(&[("cron", r#""@hourly""#)]));
     terraform.apply().succeeded();
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));

@@ -70,8 +70,6 @@ fn the_clock_launches_what_terraform_has_described() {
     assert_eq!((living(&world), world.spawn(["ls"]).succeeded().stdout.contains("scheduled")), (0, true));
 
     let at = world.position();
-    // The first one counts from a whole minute.
-    world.advance(60);
     let first = ten_minutes(&world);
     assert_eq!(first["outcome"], "started", "{first}");
     let by_function = world.calls(at, "RunInstances").iter().all(|call| call.caller.starts_with("function"));
@@ -140,7 +138,7 @@ fn every_field_can_be_changed_and_what_others_change_is_noticed() {
     let id = terraform.state(SCHEDULE)["id"].clone();
 
     for (field, value, planned) in [
-        ("rate", r#""2h""#, "update"),
+        ("cron", r#""@hourly""#, "update"),
         ("overlap", r#""replace""#, "update"),
         ("start", r#""2099-01-01T00:00""#, "update"),
         ("end", r#""2099-02-01T00:00""#, "update"),
@@ -156,7 +154,11 @@ fn every_field_can_be_changed_and_what_others_change_is_noticed() {
         terraform.assert_settled();
         assert_eq!(terraform.state(SCHEDULE)["id"], id, "{field}");
     }
-    let cron = schedule(&[("cron", r#""30 2 * * MON-FRI""#), ("timezone", r#""Europe/Berlin""#), ("rate", "")]);
+    let cron = schedule(&[("cron", r#""30 2 * * MON-FRI""#), ("timezone", r#""Europe/Berlin""#)]);
+    terraform.configure(&schedule(&[("cron", ""), ("rate", r#""6h""#)]));
+    assert_eq!(terraform.planned(SCHEDULE), "update");
+    terraform.apply().succeeded();
+    terraform.assert_settled();
     terraform.configure(&cron);
     terraform.apply().succeeded();
     terraform.assert_settled();
@@ -200,6 +202,15 @@ fn every_field_can_be_changed_and_what_others_change_is_noticed() {
     terraform.apply().succeeded();
     terraform.assert_settled();
 
+    // What runs are launched into.
+    world.python(
+        "ec2 = client('ec2')\ngroup = ec2.describe_security_groups(Filters=[{'Name': 'tag:spawn:managed', 'Values': ['true']}])['SecurityGroups'][0]\n\
+         ec2.delete_security_group(GroupId=group['GroupId'])",
+    );
+    assert_eq!(terraform.planned(SCHEDULE), "update", "its group");
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+
     // What the next run is launched from, in the record.
     world.spawn(["schedule", "pause", "nightly"]).succeeded();
     assert_eq!(terraform.planned(SCHEDULE), "update");
@@ -227,7 +238,6 @@ fn a_start_that_fails_is_told_and_leaves_nothing() {
     let message = "There is no capacity.".to_owned();
     let full = Fault::Error { code: "InsufficientInstanceCapacity".to_owned(), status: 500, message };
     world.fault_for("function", "ec2", "RunInstances", None, full);
-    world.advance(60);
     let failed = ten_minutes(&world);
     assert_eq!((&failed["outcome"], &failed["run_id"]), (&json!("failed"), &Value::Null), "{failed}");
     let told = refreshed(&terraform);
@@ -242,21 +252,35 @@ fn a_start_that_fails_is_told_and_leaves_nothing() {
 fn what_cannot_be_a_schedule_is_refused_before_anything_is_made() {
     let world = with_starter();
     let at = world.position();
-    let cases: [(&str, &[(&str, &str)]); 12] = [
-        ("both days", &[("rate", ""), ("cron", r#""0 0 13 * FRI""#)]),
-        ("never", &[("rate", ""), ("cron", r#""0 0 30 2 *""#)]),
-        ("minute", &[("rate", ""), ("cron", r#""61 0 * * *""#)]),
-        ("two times", &[("cron", r#""@daily""#)]),
-        ("no time", &[("rate", "")]),
+    let cases: [(&str, &[(&str, &str)]); 14] = [
+        ("both days", &[("cron", r#""0 0 13 * FRI""#)]),
+        ("never", &[("cron", r#""0 0 30 2 *""#)]),
+        ("minute", &[("cron", r#""61 0 * * *""#)]),
+        ("two times", &[("rate", r#""6h""#)]),
+        ("no time", &[("cron", "")]),
         ("zone", &[("timezone", r#""Mars/Olympus""#)]),
-        ("gap", &[("rate", ""), ("at", r#""2027-03-28T02:30:00""#), ("timezone", r#""Europe/Berlin""#)]),
-        ("past", &[("rate", ""), ("at", r#""2020-01-05T08:00:00""#)]),
-        ("seconds", &[("rate", r#""90s""#)]),
+        ("gap", &[("cron", ""), ("at", r#""2027-03-28T02:30:00""#), ("timezone", r#""Europe/Berlin""#)]),
+        ("past", &[("cron", ""), ("at", r#""2020-01-05T08:00:00""#)]),
+        ("seconds", &[("cron", ""), ("rate", r#""90s""#)]),
         ("two fleets", &[("instance", r#"{ instance_types = ["t3.micro"] }"#)]),
         ("too many", &[("job_array", r#"{ size = 2601, instance_types = ["c7i.large"], command = ["true"] }"#)]),
+        ("keys", &[("job_array", &SCHEDULED.replace("size = 2", r#"size = 2, root_volume = { kms_key = "alias/mine" }"#))]),
+        (
+            "groups",
+            &[("job_array", &SCHEDULED.replace("size = 2", r#"size = 2, network = { security_groups = ["sg-0123456789abcdef0"] }"#))],
+        ),
         ("within", &[("job_array", r#"{ size = 0, instance_types = ["c7i.large"], command = [] }"#)]),
     ];
     let terraform = world.terraform(&schedule(&[]));
+    // What is not known yet is not judged.
+    terraform.configure(&format!(
+        "variable \"small\" {{ default = true }}\n{}",
+        schedule(&[
+            ("job_array", &format!("var.small ? null : {SCHEDULED}")),
+            ("instance", r#"var.small ? { instance_types = ["t3.micro"] } : null"#)
+        ])
+    ));
+    terraform.plan().succeeded();
     let shown = cases.map(|(name, changes)| {
         terraform.configure(&schedule(changes));
         format!("--- {name}\n{}", shown::diagnostics(&terraform.plan().ended(1).text()))
@@ -275,7 +299,8 @@ fn the_command_makes_a_schedule_from_a_file() {
     let world = with_starter();
     let before = silent(holdings(&world));
     let file = world.directory().join("nightly.yaml");
-    let yaml = "kind: schedule\nname: nightly\nrate: 10m\nmax_runs: 9\ninstance:\n  instance_types: [t3.micro]\n  lease: {ttl: 1h}\n";
+    let yaml =
+        "kind: schedule\nname: nightly\ncron: '*/10 * * * *'\nmax_runs: 9\ninstance:\n  instance_types: [t3.micro]\n  lease: {ttl: 1h}\n";
     std::fs::write(&file, yaml).expect("a file");
     let file = file.to_str().expect("a path");
     let dry = world.spawn(["schedule", "apply", "--dry-run", "-f", file]).succeeded().stdout;
@@ -290,7 +315,7 @@ fn the_command_makes_a_schedule_from_a_file() {
     let started = ten_minutes(&world);
     assert_eq!(started["outcome"], "started", "{started}");
     assert_eq!(living(&world), 1);
-    std::fs::write(file, yaml.replace("rate: 10m", "rate: 20m")).expect("a file");
+    std::fs::write(file, yaml.replace("cron: '*/10 * * * *'", "rate: 20m")).expect("a file");
     let changed = world.spawn(["schedule", "apply", "-f", file, "-o", "json"]).succeeded().json();
     assert_eq!(changed["rate"], 1200, "{changed}");
     let shown = world.spawn(["schedule", "show", "nightly"]).succeeded().stdout;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Serialize;
 use spawn_model::error::Class;
+use spawn_model::ids::FleetId;
 use spawn_model::record::Keeper;
 use spawn_model::schedule::ScheduleRecord;
 
@@ -64,11 +65,13 @@ impl Apply {
             Err(error) if error.class == Class::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        let known = found.map(|found| found.record.fleet);
+        let known = found.as_ref().map(|found| found.record.fleet.clone());
         if self.dry_run {
             let own: BTreeSet<_> = known.iter().cloned().collect();
-            let warnings = engine.schedule_check(&spec, &own).await?;
-            let record = ScheduleRecord::new(&spec, spawn_model::ids::FleetId::from_random([0; 8]), engine.now());
+            let warnings = engine.schedule_check(&spec, known.as_ref(), &own).await?;
+            let same = found.filter(|found| spec.timing.has_times_of(&found.record.timing));
+            let counted_from = same.map_or_else(|| engine.now(), |same| same.record.counted_from);
+            let record = ScheduleRecord::new(&spec, FleetId::from_random([0; 8]), counted_from);
             let next_runs = record.next_starts(engine.now()).take(NEXT).map(|at| at.to_string()).collect();
             let checked = Checked { name: name.clone(), next_runs, warnings };
             output.result(&checked, |checked| {
@@ -82,6 +85,8 @@ impl Apply {
         let (fleet, warnings) = match known {
             Some(fleet) => {
                 let notes = engine.schedule_change(&fleet, &spec, &operation).await?;
+                // Its maker may have died before it could say so.
+                engine.acknowledge(&engine.schedule_find(fleet.as_str()).await?.fleet.record, Keeper::Person).await?;
                 (fleet, notes)
             }
             None => {

@@ -105,7 +105,7 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &["*"],
         when: &[],
     },
-    Grant { to: &[Launcher, Reaper, Starter], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Reaper, Starter], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Observer, Reaper], actions: &["scheduler:ListSchedules"], on: &["*"], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeLaunchTemplates"], on: &["*"], when: &[] },

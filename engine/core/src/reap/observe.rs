@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::Error;
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::record::{FleetRecord, NameClaim};
+use spawn_model::schedule::ScheduleStatus;
 use spawn_model::tag;
 
 use super::decide::{Case, run_of};
@@ -123,11 +124,19 @@ async fn recorded(ledger: &Ledger, fleet: FleetId, claimed: Option<Claimed>, now
     Ok(Recorded { fleet, claimed, record, leased_until: until, starts_until })
 }
 
+/// How long Lambda may work on a start, and try it again.
+const AFTERWARDS: SignedDuration = SignedDuration::from_mins(60);
+
 /// Until when whoever makes a schedule may come back to it, if that is to start more runs: as long as the lease of one. Where that cannot be read,
 /// it is taken to be.
 async fn starts_until(ledger: &Ledger, record: &FleetRecord, now: Timestamp) -> Option<Timestamp> {
     match ledger.schedule(&record.fleet).await {
-        Ok(Some(schedule)) if schedule.timing().is_some_and(|timing| timing.next(now).is_none()) => None,
+        // Its last start may still be under way, or be tried again.
+        Ok(Some(schedule))
+            if schedule.standing(now - SignedDuration::from(schedule.timing.start_within) - AFTERWARDS).0 == ScheduleStatus::Over =>
+        {
+            None
+        }
         Ok(Some(schedule)) => Some(schedule.counted_from + SignedDuration::from(record.spec.lease.ttl)),
         // Its maker has not come so far, or has died there.
         Ok(None) => None,

@@ -38,7 +38,7 @@ impl Begun {
     /// Records that `run` is begun in place of the run that `record` (of this ETag) is about.
     pub(super) async fn write(aws: &Aws, ledger: &Ledger, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<Arc<Self>> {
         let heartbeat = Some(process::heartbeat(aws.clock.now()));
-        let intent = FleetRecord { next: Some(Rerun { record: Box::new(run.clone()), heartbeat }), ..record.clone() };
+        let intent = FleetRecord { next: Some(Rerun { record: Box::new(run.clone()), heartbeat, withdrawn: false }), ..record.clone() };
         let held = Mutex::new((record.clone(), etag.to_owned()));
         let begun = Self { ledger: ledger.clone(), clock: aws.clock.clone(), run, held };
         begun.replace(|_| intent.clone()).await?;
@@ -48,6 +48,15 @@ impl Begun {
     /// Makes the run the fleet's.
     pub(super) async fn commit(&self) -> Result<()> {
         self.replace(|_| self.run.clone()).await
+    }
+
+    /// Says that the run is being taken back, before anything of it is: whoever finds the intent then takes back what is left.
+    pub(super) async fn withdraw(&self) -> Result<()> {
+        let withdrawn = |record: &FleetRecord| {
+            let next = record.next.clone().map(|next| Rerun { withdrawn: true, ..next });
+            FleetRecord { next, ..record.clone() }
+        };
+        self.replace(withdrawn).await
     }
 
     /// Takes the intent back: the fleet's run is the former one.

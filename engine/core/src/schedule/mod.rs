@@ -20,15 +20,18 @@ use spawn_model::record::{FleetRecord, Scheduled};
 use spawn_model::schedule::{History, ScheduleRecord, ScheduleReport, ScheduleSpec, ScheduleStatus, Start, TimingSpec};
 
 use crate::claim::{Claimant, caller_identity};
+use crate::end;
 use crate::engine::{self, CLAIMS_MAX, Engine, Launch};
 use crate::fleet::{self, Fleet};
 use crate::launch::Launcher;
+use crate::ledger::Ledger;
 use crate::operation::Operation;
 use crate::plan::Plan;
 use crate::ports::{Calendar, Result, Schedule, Target, Times};
 use crate::retry::patiently;
 use crate::rights;
 use crate::setup::Setup;
+use crate::tags;
 
 pub use start::Started;
 
@@ -85,31 +88,35 @@ fn input(fleet: &FleetId) -> String {
     format!(r#"{{"fleet":"{fleet}","time":"<aws.scheduler.scheduled-time>"}}"#)
 }
 
-/// A schedule as Scheduler is told.
-fn told(setup: &Setup, record: &ScheduleRecord) -> Result<Schedule> {
+/// A schedule as Scheduler is told; nothing if it is over, and has to tell nothing any more.
+fn told(setup: &Setup, record: &ScheduleRecord, now: Timestamp) -> Result<Option<Schedule>> {
     let timing = record.timing().ok_or_else(|| {
         let message = format!("the times of {} cannot be read", record.fleet);
         Error::new(Class::Invalid, "RecordUnreadable", message, "Set them anew, or use the version of spawn that wrote them")
     })?;
-    Ok(Schedule {
+    if timing.next(now).is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Schedule {
         name: layout::start_schedule_name(&record.fleet),
         group: setup.schedule_group.clone(),
         times: Times::By(Calendar {
             expression: timing.expression(),
             zone: record.timing.timezone.clone(),
-            start: timing.starts_at(),
+            start: timing.starts_at(now),
             end: timing.ends_at(),
             late_s: u32::try_from(record.timing.start_within.0).unwrap_or(u32::MAX),
         }),
         is_enabled: record.timing.enabled,
         role_arn: setup.scheduler_role_arn.clone(),
         target: Target::Function { arn: setup.starter()?.to_owned(), input: Some(input(&record.fleet)) },
-    })
+    }))
 }
 
 /// What is recorded, as Scheduler has it now; and what of that no field shows.
-fn seen(recorded: &TimingSpec, wanted: &Schedule, found: Option<&Schedule>) -> (TimingSpec, Vec<String>) {
-    let mut timing = recorded.clone();
+fn seen(record: &ScheduleRecord, wanted: Option<&Schedule>, found: Option<&Schedule>, now: Timestamp) -> (TimingSpec, Vec<String>) {
+    let mut timing = record.timing.clone();
+    let Some(wanted) = wanted else { return (timing, Vec::new()) };
     let Some(found) = found else {
         let nothing = TimingSpec { cron: None, rate: None, at: None, ..timing };
         return (nothing, vec![format!("{}, which starts its runs, is not there", wanted.name)]);
@@ -123,7 +130,8 @@ fn seen(recorded: &TimingSpec, wanted: &Schedule, found: Option<&Schedule>) -> (
         }
         timing.timezone.clone_from(&found.zone);
         timing.start_within = Seconds(found.late_s.into());
-        if (wanted.start, wanted.end) != (found.start, found.end) {
+        let is_started = record.timing().is_some_and(|timing| timing.is_started_by(found.start, now));
+        if !is_started || wanted.end != found.end {
             faults.push("its first or last date was changed".to_owned());
         }
     }
@@ -146,15 +154,6 @@ fn rate(expression: &str) -> Option<Seconds> {
     count.parse::<u64>().ok()?.checked_mul(seconds).map(Seconds)
 }
 
-/// Whether two schedules start at other times, so that what counts begins anew.
-fn is_timed_anew(before: &TimingSpec, after: &TimingSpec) -> bool {
-    let times = |timing: &TimingSpec| {
-        let TimingSpec { cron, rate, at, timezone, start, end, max_runs, .. } = timing.clone();
-        (cron, rate, at, timezone, start, end, max_runs)
-    };
-    times(before) != times(after)
-}
-
 fn hash(spec: &ScheduleSpec) -> String {
     let timing = serde_json::to_string(&spec.timing).unwrap_or_default();
     hex::encode(Sha256::digest(format!("schedule {} {timing}", spec.fleet.hash(spec.kind))))
@@ -163,6 +162,15 @@ fn hash(spec: &ScheduleSpec) -> String {
 fn no_such_schedule(name: &str) -> Error {
     let help = "`spawn ls` lists what there is";
     Error::new(Class::NotFound, "NoSuchSchedule", format!("there is no schedule {name}"), help)
+}
+
+/// Refuses a change of what is made with a schedule.
+fn is_the_same(spec: &ScheduleSpec, known: &ScheduleRecord) -> Result<()> {
+    let Some(field) = spec.takes_another_than(known.kind, &known.spec) else { return Ok(()) };
+    let name = &known.spec.name;
+    let message = format!("the {field} of {name} cannot be changed: what it starts is launched into what was made with it");
+    let help = format!("Give the schedule another name, or end this one first with `spawn down {name}`");
+    Err(Error::new(Class::Conflict, "MadeOnce", message, &help))
 }
 
 /// Refuses what never starts anything.
@@ -191,9 +199,15 @@ impl Engine {
     ///
     /// # Errors
     /// Whatever would keep the schedule from being made or its runs from being launched, and can be seen before.
-    pub async fn schedule_check(&self, spec: &ScheduleSpec, own: &BTreeSet<FleetId>) -> Result<Vec<String>> {
-        let record = ScheduleRecord::new(spec, FleetId::from_random([0; 8]), self.now());
-        starts_something(&record, self.now())?;
+    pub async fn schedule_check(&self, spec: &ScheduleSpec, known: Option<&FleetId>, own: &BTreeSet<FleetId>) -> Result<Vec<String>> {
+        let known = match known {
+            Some(fleet) => Some(self.schedule_recorded(fleet).await?.1),
+            None => None,
+        };
+        known.iter().try_for_each(|known| is_the_same(spec, known))?;
+        if known.is_none_or(|known| !spec.timing.has_times_of(&known.timing)) {
+            starts_something(&ScheduleRecord::new(spec, FleetId::from_random([0; 8]), self.now()), self.now())?;
+        }
         if let Some(setup) = self.found().await? {
             setup.starter()?;
         }
@@ -253,20 +267,34 @@ impl Engine {
     async fn schedule_make(&self, spec: &ScheduleSpec, launcher: &Launcher<'_>) -> Result<()> {
         let Launcher { ledger, setup, record, operation, .. } = launcher;
         operation.say(&format!("recording the schedule: {}", record.fleet));
-        let known = if launcher.first { None } else { ledger.schedule(&record.fleet).await? };
         // A run that was started meanwhile is recorded in the place of what its maker recorded.
         if launcher.first || !ledger.is_recorded(&record.fleet).await? {
             ledger.fleet_write(record).await?;
         }
-        let schedule = known.unwrap_or_else(|| ScheduleRecord::new(spec, record.fleet.clone(), self.now()));
+        let schedule = ScheduleRecord::new(spec, record.fleet.clone(), engine::whole_second(self.now()));
         starts_something(&schedule, self.now())?;
-        ledger.schedule_write(&schedule).await?;
+        launcher.patiently(|| ledger.schedule_begin(&schedule)).await?;
+        // An earlier maker's, whose times count.
+        let schedule = ledger.schedule(&record.fleet).await?.unwrap_or(schedule);
         operation.go_on()?;
         operation.say("making role, security group and the schedule that starts the runs");
         launcher.surroundings().await?;
         launcher.patiently(|| launcher.placement_group()).await?;
-        let told = told(setup, &schedule)?;
-        launcher.patiently(|| async { self.aws().schedules.put(&told).await }).await.map_err(|e| e.context("making the schedule"))
+        self.schedule_tell(ledger, setup, &schedule, operation).await.map_err(|e| e.context("making the schedule"))
+    }
+
+    /// Tells Scheduler of a schedule. Whoever has ended that meanwhile may have been before this.
+    async fn schedule_tell(&self, ledger: &Ledger, setup: &Setup, schedule: &ScheduleRecord, operation: &Operation) -> Result<()> {
+        let schedules = &self.aws().schedules;
+        match told(setup, schedule, self.now())? {
+            Some(told) => patiently(self.aws(), operation, || async { schedules.put(&told).await }).await?,
+            None => schedules.delete(&setup.schedule_group, &layout::start_schedule_name(&schedule.fleet)).await?,
+        }
+        if ledger.fleet(&schedule.fleet).await?.is_some_and(|record| !record.ended) {
+            return Ok(());
+        }
+        end::end(self.aws(), ledger, setup, &schedule.fleet, engine::UNDO_TIMEOUT, operation).await?;
+        Err(no_such_schedule(schedule.fleet.as_str()))
     }
 
     /// Changes a schedule: its next run is launched from what it says then. Puts right what somebody has changed of it.
@@ -277,33 +305,23 @@ impl Engine {
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
         let (record, known) = self.schedule_recorded(fleet).await?;
-        let counted_from = if is_timed_anew(&known.timing, &spec.timing) { self.now() } else { known.counted_from };
-        let schedule = ScheduleRecord::new(spec, fleet.clone(), counted_from);
-        if counted_from != known.counted_from {
-            starts_something(&schedule, self.now())?;
+        is_the_same(spec, &known)?;
+        let is_timed_anew = !spec.timing.has_times_of(&known.timing);
+        let counted_from = if is_timed_anew { engine::whole_second(self.now()) } else { known.counted_from };
+        let wanted = ScheduleRecord::new(spec, fleet.clone(), counted_from);
+        if is_timed_anew {
+            starts_something(&wanted, self.now())?;
         }
-        let told = told(&setup, &schedule)?;
         let plan = self.schedule_plan(spec, &setup).await?;
         let to_be = rights::noted(FleetRecord { spec: spec.fleet.without_files(), ..record.clone() });
-        let launcher = Launcher {
-            aws: self.aws(),
-            full: &self.full,
-            ledger: &ledger,
-            setup: &setup,
-            plan: &plan,
-            record: &to_be,
-            operation,
-            first: false,
-        };
+        let (aws, full) = (self.aws(), &*self.full);
+        let launcher = Launcher { aws, full, ledger: &ledger, setup: &setup, plan: &plan, record: &to_be, operation, first: false };
         launcher.surroundings_again(&known.spec.tags).await?;
         launcher.patiently(|| launcher.placement_group()).await?;
-        let edit = |record: &mut FleetRecord| {
-            record.spec.delete_results = to_be.spec.delete_results;
-            record.rights_sha256.clone_from(&to_be.rights_sha256);
-        };
-        ledger.fleet_edit(fleet, edit).await?;
-        ledger.schedule_write(&schedule).await?;
-        launcher.patiently(|| async { self.aws().schedules.put(&told).await }).await.map_err(|e| e.context("changing the schedule"))?;
+        ledger.fleet_edit(fleet, |record| record.rights_sha256.clone_from(&to_be.rights_sha256)).await?;
+        let written = ledger.schedule_edit(fleet, |schedule| schedule.clone_from(&wanted)).await?;
+        let written = written.ok_or_else(|| no_such_schedule(fleet.as_str()))?;
+        self.schedule_tell(&ledger, &setup, &written, operation).await.map_err(|e| e.context("changing the schedule"))?;
         Ok(plan.notes)
     }
 
@@ -313,12 +331,12 @@ impl Engine {
     /// `NoSuchSchedule`, or the write that failed: the same call again finishes it.
     pub async fn schedule_enable(&self, fleet: &FleetId, is_enabled: bool) -> Result<()> {
         let setup = self.warm().await?;
-        let (_, known) = self.schedule_recorded(fleet).await?;
-        let schedule = ScheduleRecord { timing: TimingSpec { enabled: is_enabled, ..known.timing }, ..known };
-        self.ledger(&setup).schedule_write(&schedule).await?;
-        let told = told(&setup, &schedule)?;
-        let put = patiently(self.aws(), &Operation::quiet(), || async { self.aws().schedules.put(&told).await }).await;
-        put.map_err(|e| e.context("changing the schedule"))
+        let ledger = self.ledger(&setup);
+        self.schedule_recorded(fleet).await?;
+        let written = ledger.schedule_edit(fleet, |schedule| schedule.timing.enabled = is_enabled).await?;
+        let written = written.ok_or_else(|| no_such_schedule(fleet.as_str()))?;
+        let told = self.schedule_tell(&ledger, &setup, &written, &Operation::quiet()).await;
+        told.map_err(|e| e.context("changing the schedule"))
     }
 
     /// What is recorded of a schedule whose end has not begun.
@@ -337,14 +355,27 @@ impl Engine {
         let ledger = self.ledger(&setup);
         let Some(fleet) = fleet::look(self.aws(), &ledger, fleet).await? else { return Ok(None) };
         let (id, name) = (fleet.record.fleet.clone(), layout::start_schedule_name(&fleet.record.fleet));
-        let (schedule, history, found) =
-            join!(ledger.schedule(&id), ledger.history(&id), self.aws().schedules.find(&setup.schedule_group, &name));
-        let (Some(record), mut history, found) = (schedule?, history?, found?) else { return Ok(None) };
-        let (timing_seen, faults) = seen(&record.timing, &told(&setup, &record)?, found.as_ref());
+        let (mine, role) = (tags::of_fleet(&id), layout::role_name(&id));
+        let (schedule, history, found, groups, rights) = join!(
+            ledger.schedule(&id),
+            ledger.history(&id),
+            self.aws().schedules.find(&setup.schedule_group, &name),
+            self.aws().instances.groups(&mine),
+            self.aws().identity.role_policy(&role),
+        );
+        let (Some(record), mut history, found, groups) = (schedule?, history?, found?, groups?) else { return Ok(None) };
+        let now = self.now();
+        let wanted = told(&setup, &record, now)?;
+        let (timing_seen, mut faults) = seen(&record, wanted.as_ref(), found.as_ref(), now);
+        if groups.is_empty() {
+            faults.push("its security group is not there any more, without which nothing can be started".to_owned());
+        }
+        if rights?.is_none() {
+            faults.push(format!("its role {role} may do nothing any more"));
+        }
         let (mut status, mut next) =
-            ScheduleRecord { timing: TimingSpec { enabled: timing_seen.enabled, ..record.timing.clone() }, ..record.clone() }
-                .standing(self.now());
-        if found.is_none() && status == ScheduleStatus::Active {
+            ScheduleRecord { timing: TimingSpec { enabled: timing_seen.enabled, ..record.timing.clone() }, ..record.clone() }.standing(now);
+        if wanted.is_some() && found.is_none() && status == ScheduleStatus::Active {
             // Nothing invokes the starter.
             (status, next) = (ScheduleStatus::Paused, None);
         }

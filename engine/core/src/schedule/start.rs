@@ -63,7 +63,12 @@ impl Engine {
         let Some((record, schedule)) = record.zip(schedule) else {
             return Ok(Started::nothing(format!("{fleet} is no schedule any more")));
         };
+        let begun = record.next.as_ref().is_some_and(|next| next.record.started_for() == Some(at));
         if !schedule.timing.enabled {
+            if begun {
+                // What a dead launcher has made of it.
+                self.undisturbed(&record).await?;
+            }
             return Ok(Started::nothing("the schedule is paused"));
         }
         if at > self.now() + LEAD {
@@ -73,7 +78,9 @@ impl Engine {
             self.note(&ledger, &record.fleet, |history| remember(history, &record), operation).await;
             return Ok(started);
         }
-        if let Some((outcome, reason)) = self.left_out(&ledger, &record, &schedule, at).await? {
+        // What was begun in time is gone on with, however late it is by now.
+        let left_out = if begun { None } else { self.left_out(&ledger, &record, &schedule, at).await? };
+        if let Some((outcome, reason)) = left_out {
             return Ok(self.leave_out(&ledger, fleet, (at, outcome, reason), operation).await);
         }
         if !record.has_not_run() {
@@ -150,7 +157,7 @@ impl Engine {
             if let Some(started) = started(&there, at) {
                 return Ok(started);
             }
-            let is_launched = there.next.as_ref().map(|next| next.record.scheduled.and_then(|scheduled| scheduled.occurrence));
+            let is_launched = there.next.as_ref().map(|next| next.record.started_for());
             match is_launched {
                 Some(occurrence) if occurrence == Some(at) => {
                     return Ok(Started::nothing("another process starts it at this moment"));
@@ -163,7 +170,11 @@ impl Engine {
             }
         }
         let failed = |history: &mut History| {
-            let reason = Some(error.message.clone());
+            let reason = match error.class {
+                Class::Cancelled => "it could not be launched in the quarter of an hour that a function lives".to_owned(),
+                _ => error.message.clone(),
+            };
+            let reason = Some(reason);
             history.note(Occurrence { at, outcome: Outcome::Failed, reason, run: None, status: None });
         };
         self.note(ledger, fleet, failed, operation).await;
@@ -189,7 +200,7 @@ fn started(record: &FleetRecord, at: Timestamp) -> Option<Started> {
 
 /// Notes the start of a fleet's run, whether or not whoever made it came to that.
 pub(super) fn remember(history: &mut History, record: &FleetRecord) {
-    let Some(at) = record.scheduled.and_then(|scheduled| scheduled.occurrence) else { return };
+    let Some(at) = record.started_for() else { return };
     let is_known = history.occurrences.iter().any(|known| known.run.as_ref() == Some(&record.run));
     if !is_known {
         history.note(Occurrence { at, outcome: Outcome::Started, reason: None, run: Some(record.run.clone()), status: None });

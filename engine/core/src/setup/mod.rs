@@ -106,7 +106,11 @@ impl Setup {
     /// # Errors
     /// `SetupOld` if the set-up was made before there was one, or without its program.
     pub(crate) fn starter(&self) -> Result<&str> {
-        self.starter_arn.as_deref().ok_or_else(|| too_old("the set-up has no function that starts the runs of schedules"))
+        self.starter_arn.as_deref().ok_or_else(|| {
+            let message = "the set-up has no function that starts the runs of schedules";
+            let help = "Run `spawn setup` again with spawn-starter beside the agents (see SPAWN_ARTIFACTS): it adds what is missing";
+            Error::new(Class::Invalid, "SetupOld", message, help)
+        })
     }
 
     /// The document that ends services.

@@ -7,12 +7,14 @@ use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
 use spawn_core::rerun::Wanted;
 use spawn_core::schedule::Started;
+use spawn_model::error::Class;
 use spawn_model::ids::FleetId;
 use spawn_model::record::{Exit, Keeper};
 use spawn_model::schedule::{ScheduleSpec, ScheduleStatus, read_schedule};
 use spawn_model::status::Status;
 
 use crate::simulated::agents::Work;
+use crate::simulated::door::Trouble;
 use crate::simulated::view::assert_same;
 use crate::simulated::{World, run};
 use crate::warm;
@@ -94,8 +96,9 @@ fn a_schedule_is_a_fleet_without_a_run_until_its_time_comes() {
         world.pass(HOUR).await;
         let process = world.process();
         let first = run_of(start(&process.engine(), &fleet, 1).await.unwrap());
-        let made: Vec<&str> = process.calls().into_iter().filter(|call| call.starts_with("iam:") || call.contains("Group")).collect();
-        assert_eq!(made, ["ec2:DescribeSecurityGroups"], "a start makes no role and no group");
+        let makes = |call: &&str| ["Create", "Put", "Add", "Attach", "Authorize"].iter().any(|verb| call.contains(&format!(":{verb}")));
+        let made: Vec<&str> = process.calls().into_iter().filter(makes).filter(|call| !call.starts_with("s3:")).collect();
+        assert_eq!(made, ["scheduler:CreateSchedule"], "a start makes no role and no group, but what ends the run");
         assert_eq!(run_of(start(&engine, &fleet, 1).await.unwrap()), first, "a doubled start is the same run");
         assert_eq!(world.view().count("instance "), 2);
         world.pass(HOUR).await;
@@ -173,6 +176,46 @@ fn two_at_once_start_one_run() {
         assert_eq!(history(&world.engine(), &fleet).await, "1: started running");
         world.assert_lawful();
     });
+}
+
+/// Whoever finds what a dead starter was taking back finishes that, and begins anew: what is gone of it is no run.
+#[test]
+fn a_start_that_dies_undoing_is_not_gone_on_with() {
+    let prepared = || async {
+        let world = warm().await;
+        let fleet = made(&world, json!({})).await;
+        world.pass(HOUR).await;
+        (world, fleet)
+    };
+    let recorded = run(async {
+        let (world, fleet) = prepared().await;
+        let process = world.process();
+        start(&process.engine(), &fleet, 1).await.unwrap();
+        process.calls().iter().rposition(|call| call.starts_with("s3:Put") && !call.contains("conditional")).unwrap()
+    });
+    for last in 0..60 {
+        let finished = run(async {
+            let (world, fleet) = prepared().await;
+            // Its machines are launched, and that cannot be recorded.
+            let process = world.process().with(recorded, Trouble::Refused(Class::Denied));
+            let process = process.with(recorded + 1 + last, Trouble::DiesAfter);
+            let engine = process.engine();
+            let finished = process.live(start(&engine, &fleet, 1)).await.is_some();
+            world.state().bury_launchers();
+            let what = format!("dead after call {last} of undoing");
+            assert!(matches!(start(&world.engine(), &fleet, 1).await.unwrap(), Started::Run { .. }), "{what}");
+            world.pass(60).await;
+            assert_eq!(world.view().count("instance "), 2, "{what}");
+            assert_eq!(history(&world.engine(), &fleet).await, "1: started running", "{what}");
+            world.assert_lawful();
+            finished
+        });
+        if finished {
+            assert!(last > 5, "undoing makes {last} calls");
+            return;
+        }
+    }
+    panic!("undoing never ends");
 }
 
 #[test]
@@ -255,11 +298,11 @@ fn the_reaper_leaves_a_schedule_alone_until_its_last_run_is_over() {
     run(async {
         let world = warm().await;
         let before = world.view();
-        let fleet = made(&world, json!({ "max_runs": 1 })).await;
+        let fleet = made(&world, json!({ "max_runs": 1, "job_array": { "lease": { "ttl": "10m" } } })).await;
         let engine = world.engine();
         let reap = || async { engine.reap(false, &Operation::quiet()).await };
         world.pass(HOUR).await;
-        assert_eq!(reap().await.fleets, []);
+        assert_eq!(reap().await.fleets, [], "its last start is still to be made");
         start(&engine, &fleet, 1).await.unwrap();
         world.pass(60).await;
         assert_eq!(engine.schedule_look(&fleet).await.unwrap().unwrap().status, ScheduleStatus::Over);

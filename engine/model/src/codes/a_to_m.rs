@@ -180,4 +180,11 @@ pub(super) const CODES: &[Code] = &[
         "The lease ended before every instance was launched. EC2 launches 1,000 at once and then two a second.",
         "Ask for a longer lease or for fewer instances.",
     ),
+    code(
+        "MadeOnce",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "A schedule was to be changed in its kind, name, `network`, `placement`, `policies` or `connect`: its runs are launched into what was made with it.",
+        "Give the schedule another name, or end this one first. Terraform plans that by itself.",
+    ),
 ];

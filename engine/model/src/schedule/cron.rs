@@ -123,7 +123,10 @@ impl Cron {
     /// once.
     #[must_use]
     pub fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
-        let mut date = zone.to_datetime(after).date();
+        let began = zone.to_datetime(after);
+        let mut date = began.date();
+        // Clocks are put back by less.
+        let earliest = (i32::from(began.hour()) - 3) * 60;
         let last_year = date.year().saturating_add(YEARS_AHEAD);
         while date.year() <= last_year {
             if !has(self.months, date.month()) {
@@ -131,7 +134,9 @@ impl Cron {
                 continue;
             }
             if self.is_on(date) {
-                let found = self.times().filter_map(|(hour, minute)| once(date.at(hour, minute, 0, 0), zone)).find(|at| *at > after);
+                let earliest = if date == began.date() { earliest } else { 0 };
+                let times = self.times().filter(|(hour, minute)| i32::from(*hour) * 60 + i32::from(*minute) >= earliest);
+                let found = times.filter_map(|(hour, minute)| once(date.at(hour, minute, 0, 0), zone)).find(|at| *at > after);
                 if found.is_some() {
                     return found;
                 }

@@ -119,11 +119,16 @@ impl History {
     /// Notes a start, in the place of what is known of the same one; and forgets the oldest of too many.
     pub fn note(&mut self, occurrence: Occurrence) {
         match self.occurrences.binary_search_by_key(&occurrence.at, |known| known.at) {
+            // Why it failed says more than that another try came too late.
+            Ok(at) if self.occurrences[at].outcome == Outcome::Failed && occurrence.outcome == Outcome::Missed => {}
             Ok(at) => self.occurrences[at] = occurrence,
             Err(at) => self.occurrences.insert(at, occurrence),
         }
-        let surplus = self.occurrences.len().saturating_sub(HISTORY_MAX);
-        self.occurrences.drain(..surplus);
+        // The last run is remembered, however many starts have been left out since.
+        let last_run = self.occurrences.iter().rposition(|known| known.run.is_some());
+        while self.occurrences.len() > HISTORY_MAX {
+            self.occurrences.remove(usize::from(last_run == Some(0)));
+        }
     }
 
     /// What has become of the run of a start, if it had one.
@@ -205,5 +210,21 @@ mod tests {
         }
         let minutes: Vec<i64> = history.occurrences.iter().map(|known| known.at.as_second() / 60).collect();
         assert_eq!(minutes, (50..150).collect::<Vec<_>>());
+        let started = Occurrence { outcome: Outcome::Started, run: Some(RunId::from_random([1; 8])), ..skipped(150) };
+        history.note(started.clone());
+        (151..300).for_each(|minute| history.note(skipped(minute)));
+        assert_eq!((history.occurrences.len(), &history.occurrences[0]), (HISTORY_MAX, &started), "the run that may still go on");
+    }
+
+    #[test]
+    fn why_a_start_failed_is_not_forgotten_over_a_late_try() {
+        let mut history = History::default();
+        let of = |outcome| Occurrence { outcome, ..skipped(1) };
+        for outcome in [Outcome::Failed, Outcome::Missed] {
+            history.note(of(outcome));
+        }
+        assert_eq!(history.occurrences, [of(Outcome::Failed)]);
+        history.note(of(Outcome::Started));
+        assert_eq!(history.occurrences, [of(Outcome::Started)]);
     }
 }

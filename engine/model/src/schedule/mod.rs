@@ -37,7 +37,8 @@ fields! {
         /// When, as crontab has it: minute, hour, day of month, month and day of week, such as `"30 2 * * MON-FRI"`, or a word such as `@daily`.
         /// A time that daylight saving skips does not come on that day; one that comes twice counts once.
         cron: Option<String> => Optional, InPlace;
-        /// Or how often, in whole minutes, such as `"6h"`: first at `start`, or so long after the schedule is made.
+        /// Or how often, in whole minutes, such as `"6h"`: first at `start`, or so long after the schedule's times are written. A run that lives as
+        /// long as that still goes on at the next start: see `overlap`.
         rate: Option<Seconds> => Optional, InPlace;
         /// Or once, at a time of `timezone`, such as `"2027-01-05T08:00:00"`.
         at: Option<String> => Optional, InPlace;
@@ -49,13 +50,25 @@ fields! {
         start: Option<String> => Optional, InPlace;
         /// After it nothing is started. Left out: it goes on until it is destroyed.
         end: Option<String> => Optional, InPlace;
-        /// After how many starts there are no more, those counted that were left out: it becomes a date when the schedule is made, and again when
+        /// After how many starts there are no more, at most 10000, those counted that were left out: it becomes a date when the schedule is made, and again when
         /// its times change.
         max_runs: Option<u32> => Optional, InPlace;
         /// How late a start may be, from `1m` to `24h`: one that AWS could not make until then is left out, and told as `missed`.
         start_within: Seconds => Default("\"1h\""), InPlace;
         /// Whether it starts anything. `false` pauses it: what would have started meanwhile is left out.
         enabled: bool => Default("true"), InPlace;
+    }
+}
+
+impl TimingSpec {
+    /// Whether another one comes at the same times, whatever it does with them.
+    #[must_use]
+    pub fn has_times_of(&self, other: &Self) -> bool {
+        let times = |timing: &Self| {
+            let Self { cron, rate, at, timezone, start, end, max_runs, .. } = timing.clone();
+            (cron, rate, at, timezone, start, end, max_runs)
+        };
+        times(self) == times(other)
     }
 }
 
@@ -109,6 +122,20 @@ impl ScheduleSpec {
             FleetKind::Queue => &QUEUE,
             FleetKind::JobArray | FleetKind::Service => &JOB_ARRAY,
         }
+    }
+
+    /// The first field, if any, in which this takes another schedule than one of a kind and a fleet.
+    #[must_use]
+    pub fn takes_another_than(&self, kind: FleetKind, fleet: &FleetSpec) -> Option<&'static str> {
+        let same = [
+            ("kind", self.kind == kind),
+            ("name", self.fleet.name == fleet.name),
+            ("network", self.fleet.network == fleet.network),
+            ("placement", self.fleet.placement == fleet.placement),
+            ("policies", self.fleet.policies == fleet.policies),
+            ("connect", self.fleet.connect == fleet.connect),
+        ];
+        same.into_iter().find(|(_, same)| !same).map(|(field, _)| field)
     }
 
     /// The fields of a schedule but its fleet, in the order in which people read them.

@@ -16,7 +16,7 @@ use crate::value::Value;
 /// limits), and a function lives a quarter of an hour.
 pub const START_SIZE_MAX: u32 = 2_600;
 /// The most starts that `max_runs` can count.
-const RUNS_MAX: i64 = 100_000;
+const RUNS_MAX: i64 = 10_000;
 /// What Scheduler takes as an interval, in minutes: a year.
 const RATE_MAX: Seconds = Seconds(365 * 86_400);
 const LATE_MIN: Seconds = Seconds(60);
@@ -50,6 +50,10 @@ pub fn read_schedule(value: &Value) -> (Option<ScheduleSpec>, Vec<Problem>) {
 
 /// The one fleet that is written.
 fn read_fleet(value: &Value, problems: &mut Vec<Problem>) -> Option<(FleetKind, FleetSpec)> {
+    if KINDS.into_iter().any(|kind| matches!(value.get(fleet_name(kind)), Value::Unknown)) {
+        // It may turn out to be nothing.
+        return None;
+    }
     let written: Vec<FleetKind> = KINDS.into_iter().filter(|kind| !value.get(fleet_name(*kind)).is_null()).collect();
     let &[kind] = written.as_slice() else {
         let names = KINDS.map(|kind| format!("{:?}", fleet_name(kind)));
@@ -101,6 +105,26 @@ fn check_fleet(fleet: &Value, kind: FleetKind, path: &Path, problems: &mut Vec<P
         let help = format!("Write a size of at most {START_SIZE_MAX}, or make several schedules");
         problems.push(Problem::new(&path.key("size"), message, help));
     }
+    let path_of = |field: &str| path.key(field);
+    if matches!(fleet.get("network").get("security_groups"), Value::List(groups) if !groups.is_empty()) {
+        let help = "Leave them out: the members of a fleet reach each other, and people reach them with `spawn connect`";
+        let path = path_of("network").key("security_groups");
+        problems.push(Problem::new(&path, "what starts runs may use no security group but the fleet's own", help));
+    }
+    if fleet.get("ami").as_str().is_some_and(|ami| ami.starts_with("ssm:") && !ami.starts_with("ssm:/aws/service/")) {
+        let help = "Name the image by its id, or by one of the names that are published, such as \"al2023\"";
+        problems.push(Problem::new(&path_of("ami"), "what starts runs may read no parameter but Amazon's own", help));
+    }
+    let volumes = match fleet.get("volumes") {
+        Value::Map(volumes) => volumes.iter().map(|(device, volume)| (path_of("volumes").key(device), volume)).collect(),
+        _ => Vec::new(),
+    };
+    for (path, volume) in [(path_of("root_volume"), fleet.get("root_volume"))].into_iter().chain(volumes) {
+        if volume.get("kms_key").as_str().is_some() {
+            let help = "Leave kms_key out: volumes are encrypted with the account's default key for EBS";
+            problems.push(Problem::new(&path.key("kms_key"), "what starts runs may use no key of your own", help));
+        }
+    }
     for field in ["on_expiry", "on_idle"] {
         if fleet.get("lease").get(field).as_str().is_some_and(|end| end != "terminate") {
             let why = "the next run of a schedule is launched anew, and nothing is kept of this one";
@@ -140,8 +164,8 @@ fn check_timing(value: &Value, root: &Path, problems: &mut Vec<Problem>) {
     {
         problems.push(Problem::new(&root.key("end"), "is before start", "Write a later one, or leave it out"));
     }
-    if !value.get("at").is_null() {
-        for name in ["start", "end", "max_runs"].into_iter().filter(|name| !value.get(name).is_null()) {
+    if value.get("at").as_str().is_some() {
+        for name in ["start", "end", "max_runs"].into_iter().filter(|name| !matches!(value.get(name), Value::Null | Value::Unknown)) {
             problems.push(Problem::new(&root.key(name), "what starts once needs no bounds", format!("Leave {name} or at out")));
         }
     }
@@ -162,7 +186,8 @@ fn check_timing(value: &Value, root: &Path, problems: &mut Vec<Problem>) {
 }
 
 fn check_zone(name: &str, root: &Path, problems: &mut Vec<Problem>) -> Option<TimeZone> {
-    let found = TimeZone::get(name).ok();
+    // Scheduler knows a zone by its name alone, upper and lower case.
+    let found = TimeZone::get(name).ok().filter(|zone| zone.iana_name() == Some(name));
     if found.is_none() {
         let help = "Write one of the IANA database, such as \"Europe/Berlin\", \"America/New_York\" or \"UTC\"";
         problems.push(Problem::new(&root.key("timezone"), format!("{name:?} is no time zone"), help));

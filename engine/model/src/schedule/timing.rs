@@ -93,13 +93,29 @@ impl Timing {
         }
     }
 
-    /// The date from which Scheduler may invoke, if it is told one.
+    /// The date from which Scheduler may invoke, if it is told one: it takes none that is over. Of an interval it is the next one, from which all
+    /// others count.
     #[must_use]
-    pub fn starts_at(&self) -> Option<Timestamp> {
+    pub fn starts_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.when {
-            When::Cron(_) => self.from,
-            When::Every { first, .. } => Some(*first),
+            When::Cron(_) => self.from.filter(|from| *from > now),
+            When::Every { .. } => self.next(now),
             When::Once { .. } => None,
+        }
+    }
+
+    /// Whether a date that Scheduler was told at some time leads to the same starts from now on.
+    #[must_use]
+    pub fn is_started_by(&self, told: Option<Timestamp>, now: Timestamp) -> bool {
+        match (&self.when, told) {
+            (When::Cron(_), Some(told)) => self.from == Some(told),
+            (When::Cron(_), None) => self.from.is_none_or(|from| from <= now),
+            (When::Every { first, interval }, Some(told)) => {
+                let is_in_phase = told.duration_since(*first).as_secs().rem_euclid(interval.as_secs()) == 0;
+                is_in_phase && self.next(now).is_none_or(|next| told <= next)
+            }
+            (When::Every { .. }, None) => false,
+            (When::Once { .. }, told) => told.is_none(),
         }
     }
 
@@ -169,10 +185,29 @@ mod tests {
                 at = next;
             }
             let date = |at: Option<Timestamp>| at.map_or("-".to_owned(), |at| at.to_string());
-            let dates = format!("{} .. {}", date(timing.starts_at()), date(timing.ends_at()));
+            let dates = format!("{} .. {}", date(timing.starts_at(made)), date(timing.ends_at()));
             format!("{fields}\n  {} {dates}\n  {}", timing.expression(), starts.join(" "))
         });
         insta::assert_snapshot!(shown.join("\n"));
+    }
+
+    #[test]
+    fn what_scheduler_was_told_before_is_as_good_as_long_as_it_leads_to_the_same() {
+        let made: Timestamp = MADE.parse().expect("a time");
+        let later = made + SignedDuration::from_hours(30);
+        let rate = Timing::of(&spec(serde_json::json!({"rate": "6h"})), made).expect("times");
+        let [first, next] = [rate.starts_at(made), rate.starts_at(later)];
+        assert!(next > Some(later) && first < Some(later));
+        for told in [first, next] {
+            assert!(rate.is_started_by(told, later), "{told:?}");
+        }
+        for told in [None, Some(later), next.map(|next| next + SignedDuration::from_hours(6))] {
+            assert!(!rate.is_started_by(told, later), "{told:?}");
+        }
+        let cron = Timing::of(&spec(serde_json::json!({"cron": "@daily", "start": "2026-11-28T00:00"})), made).expect("times");
+        let from = cron.starts_at(made);
+        assert_eq!((cron.starts_at(later), cron.is_started_by(from, later), cron.is_started_by(None, later)), (None, true, true));
+        assert_eq!((cron.is_started_by(None, made), cron.is_started_by(Some(later), made)), (false, false));
     }
 
     #[test]

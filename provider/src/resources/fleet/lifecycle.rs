@@ -12,7 +12,7 @@ use spawn_model::error::{Class, Error};
 use spawn_model::ids::FleetId;
 use spawn_model::problem;
 use spawn_model::read::FieldType;
-use spawn_model::record::FleetRecord;
+use spawn_model::record::{FleetRecord, Keeper};
 use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
@@ -165,7 +165,7 @@ impl FleetResource {
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
-            private.acknowledged = engine.acknowledge(&fleet.record).await.is_ok();
+            private.acknowledged = engine.acknowledge(&fleet.record, Keeper::State).await.is_ok();
         }
         let files = engine.files(&fleet.record).await?;
         let mut diagnostics = Vec::new();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use spawn_core::engine::{Engine, Launch};
 use spawn_core::schedule::ScheduleLook;
 use spawn_model::error::{Class, Error};
+use spawn_model::record::Keeper;
 use spawn_model::schedule::{KINDS, Outcome, ScheduleSpec, Start, TimingSpec, fleet_name, read_schedule};
 use spawn_model::value::Value;
 
@@ -58,7 +59,10 @@ impl ScheduleResource {
             return response;
         }
         let checked = match self.session.engine() {
-            Ok(Some(engine)) => engine.schedule_check(&spec, &self.session.in_state()).await,
+            Ok(Some(engine)) => {
+                let known = request.prior.as_ref().and_then(|prior| fleet_id(prior).ok());
+                engine.schedule_check(&spec, known.as_ref(), &self.session.in_state()).await
+            }
             Ok(None) => return response,
             Err(error) => Err(error),
         };
@@ -105,7 +109,7 @@ impl ScheduleResource {
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
-            private.acknowledged = engine.acknowledge(&look.fleet.record).await.is_ok();
+            private.acknowledged = engine.acknowledge(&look.fleet.record, Keeper::State).await.is_ok();
         }
         private.has_faults = !look.faults.is_empty();
         let name = &look.record.spec.name;

@@ -14,6 +14,9 @@ use crate::times::epoch;
 
 use super::target::{Target, TargetCall};
 
+/// How long ago a start may have been. AWS refuses an earlier one, in whatever way it is put; its documentation does not say so.
+const START_AGE_MAX: SignedDuration = SignedDuration::from_mins(5);
+
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) schedules: BTreeMap<Key, Schedule>,
@@ -106,6 +109,9 @@ impl Asked {
             && end <= start
         {
             return Err(validation("The EndDate you specify must come after the StartDate."));
+        }
+        if start.is_some_and(|start| start < now.saturating_sub(START_AGE_MAX).unwrap_or(Timestamp::MIN)) {
+            return Err(validation("The StartDate you specify cannot be earlier than 5 minutes ago."));
         }
         if end.is_some_and(|end| end <= now) {
             return Err(validation("The EndDate you specify must be in the future."));

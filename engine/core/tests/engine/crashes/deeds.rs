@@ -281,7 +281,7 @@ impl Deed {
             }
             Self::Kept(end) => engine.launch(FleetKind::Instance, &ending(end, 3600), &quiet).await.map(drop),
             Self::Stop(_) => engine.stop(&engine.find("tiles").await?, &quiet).await,
-            Self::Acknowledge => engine.acknowledge(&engine.find("tiles").await?.record).await,
+            Self::Acknowledge => engine.acknowledge(&engine.find("tiles").await?.record, Keeper::State).await,
             Self::Start(_) => {
                 let fleet = engine.find("tiles").await?;
                 match engine.start(&fleet, &fleet.record.spec.lease, &quiet).await {

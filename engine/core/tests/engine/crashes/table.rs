@@ -123,7 +123,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "regions" => engine.regions().await.map(drop),
         "result" => engine.result(record, 0, "none").await.map(drop),
         "results" => engine.results(record).await.map(drop),
-        "schedule_check" => engine.schedule_check(&schedule(json!({})), &BTreeSet::from([record.fleet.clone()])).await.map(drop),
+        "schedule_check" => engine.schedule_check(&schedule(json!({})), None, &BTreeSet::from([record.fleet.clone()])).await.map(drop),
         // It is none, which is found after all has been read that would be.
         "schedule_find" => engine.schedule_find("tiles").await.map_or(Ok(()), |_| panic!("an array is a schedule")),
         "schedule_look" => engine.schedule_look(&record.fleet).await.map(drop),

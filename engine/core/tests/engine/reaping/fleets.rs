@@ -42,7 +42,7 @@ fn a_fleet_that_a_state_has_taken_from_a_person_is_that_states() {
     run(async {
         let world = alone().await;
         let record = launched(&world, &array(1), Keeper::Person).await;
-        world.engine().acknowledge(&record).await.unwrap();
+        world.engine().acknowledge(&record, Keeper::State).await.unwrap();
         world.pass(21 * MINUTE).await;
         let reaped = reap(&world).await;
         assert_eq!((reaped.instances.len(), reaped.fleets.len()), (1, 0));
