@@ -161,6 +161,30 @@ fn a_start_that_comes_too_late_or_to_a_pause_is_none() {
 }
 
 #[test]
+fn an_interval_keeps_its_moments_whenever_it_is_changed() {
+    run(async {
+        let world = warm().await;
+        let fleet = made(&world, json!({ "cron": null, "rate": "1h" })).await;
+        let engine = world.engine();
+        let told = || {
+            let state = world.state();
+            let alarm = &state.schedules[&("spawn".to_owned(), format!("spawn-{fleet}"))];
+            let spawn_core::ports::Times::By(calendar) = &alarm.schedule.times else { panic!("an interval of a schedule") };
+            calendar.start.unwrap()
+        };
+        let first = told();
+        // Long after the first one, which Scheduler does not take any more, and while it may still have to come to another.
+        for (minutes, hours) in [(90, 1), (90, 2)] {
+            world.pass(minutes * 60).await;
+            engine.schedule_enable(&fleet, true).await.unwrap();
+            assert_eq!(told(), first + SignedDuration::from_hours(hours));
+            let look = engine.schedule_look(&fleet).await.unwrap().unwrap();
+            assert_eq!((look.faults.len(), look.next.unwrap() > world.now()), (0, true));
+        }
+    });
+}
+
+#[test]
 fn two_at_once_start_one_run() {
     run(async {
         let world = warm().await;

@@ -87,6 +87,11 @@ impl State {
         if !self.schedule_groups.contains(&schedule.group) {
             return Err(refusal("ResourceNotFoundException", 404, format!("Schedule group {} does not exist.", schedule.group)));
         }
+        if let Times::By(calendar) = &schedule.times
+            && calendar.start.is_some_and(|start| start < now - SignedDuration::from_mins(5))
+        {
+            return Err(refusal("ValidationException", 400, "The StartDate you specify cannot be earlier than 5 minutes ago."));
+        }
         let role = self.roles.values().find(|role| role.arn == schedule.role_arn && role.service == "scheduler.amazonaws.com");
         if role.is_none_or(|role| now < role.made_at + self.role_delay) {
             let message = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role";

@@ -10,6 +10,9 @@ use super::{Cron, TimingSpec};
 /// Scheduler invokes within the minute: so long after the last start there may be none.
 const LAST_MINUTE: SignedDuration = SignedDuration::from_secs(59);
 
+/// When it surely has.
+const INVOKED_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
 /// When a schedule starts its runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Timing {
@@ -93,13 +96,13 @@ impl Timing {
         }
     }
 
-    /// The date from which Scheduler may invoke, if it is told one: it takes none that is over. Of an interval it is the next one, from which all
-    /// others count.
+    /// The date from which Scheduler may invoke, if it is told one: it takes none that is over for long. Of an interval it is the next one, from
+    /// which all others count; or the last one, if Scheduler may not have come to it yet.
     #[must_use]
     pub fn starts_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.when {
             When::Cron(_) => self.from.filter(|from| *from > now),
-            When::Every { .. } => self.next(now),
+            When::Every { .. } => self.next(now - INVOKED_WITHIN),
             When::Once { .. } => None,
         }
     }
