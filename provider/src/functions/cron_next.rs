@@ -46,16 +46,16 @@ impl Function for CronNext {
     fn call(&self, arguments: &[Value]) -> Result<Value, BadArgument> {
         let text = |number: usize| arguments.get(number).and_then(Value::as_str).unwrap_or_default();
         let bad = |number: usize, text: String| BadArgument { number, text };
-        let cron = Cron::parse(text(0)).map_err(|NoCron { message, help }| bad(0, format!("{message}. {help}.")))?;
+        let cron = Cron::parse(text(0)).map_err(|NoCron { message, help }| bad(0, format!("{message}. {help}")))?;
         let zone = TimeZone::get(text(1)).map_err(|_| {
-            bad(1, format!("{:?} is no time zone. Write one of the IANA database, such as \"Europe/Berlin\" or \"UTC\".", text(1)))
+            bad(1, format!("{:?} is no time zone. Write one of the IANA database, such as \"Europe/Berlin\" or \"UTC\"", text(1)))
         })?;
         let after: Timestamp = text(2)
             .parse()
-            .map_err(|_| bad(2, format!("{:?} is no moment. Write one such as \"2027-01-05T08:00:00Z\", or plantimestamp().", text(2))))?;
+            .map_err(|_| bad(2, format!("{:?} is no moment. Write one such as \"2027-01-05T08:00:00Z\", or plantimestamp()", text(2))))?;
         let count = match arguments.get(3) {
             Some(Value::Int(count)) if (1..=COUNT_MAX).contains(count) => usize::try_from(*count).unwrap_or_default(),
-            _ => return Err(bad(3, format!("Write a whole number from 1 to {COUNT_MAX}."))),
+            _ => return Err(bad(3, format!("Write a whole number from 1 to {COUNT_MAX}"))),
         };
         let times = std::iter::successors(cron.next(after, &zone), |at| cron.next(*at, &zone));
         Ok(Value::List(times.take(count).map(|at| Value::String(at.to_string())).collect()))

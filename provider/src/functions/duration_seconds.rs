@@ -34,7 +34,7 @@ impl Function for DurationSeconds {
         let seconds = Seconds::parse(text).and_then(|Seconds(seconds)| i64::try_from(seconds).ok());
         seconds.map(Value::Int).ok_or_else(|| {
             let text = format!(
-                "{text:?} is no length of time. Write one such as \"90s\", \"1h30m\" or \"2d\": units w, d, h, m and s, largest first."
+                "{text:?} is no length of time. Write one such as \"90s\", \"1h30m\" or \"2d\": units w, d, h, m and s, largest first"
             );
             BadArgument { number: 0, text }
         })

@@ -138,7 +138,7 @@ pub struct Parameter {
 pub struct BadArgument {
     /// Which one, from 0.
     pub number: usize,
-    /// One text.
+    /// One text, to which Terraform adds a full stop.
     pub text: String,
 }
 

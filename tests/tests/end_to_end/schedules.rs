@@ -321,6 +321,10 @@ fn the_command_makes_a_schedule_from_a_file() {
     let shown = world.spawn(["schedule", "show", "nightly"]).succeeded().stdout;
     let table = shown.lines().filter(|line| ["starts", "overlap", "status"].iter().any(|label| line.starts_with(label)));
     assert_eq!(table.collect::<Vec<_>>(), ["status    active", "starts    every 20m", "overlap   skip"]);
+    let other = world.directory().join("other.yaml");
+    std::fs::write(&other, yaml.replace("instance:", "job_array:\n  size: 1\n  command: ['true']")).expect("a file");
+    let other = world.spawn(["schedule", "apply", "-f", other.to_str().expect("a path")]).ended(5).stderr;
+    assert!(other.contains("error: the kind of nightly cannot be changed"), "{other}");
     let refused = [(&["schedule", "show", "nothing"][..], 2), (&["up", "-f", file], 2), (&["rerun", "nothing"], 2)]
         .map(|(line, code)| world.spawn(line).ended(code).stderr);
     assert_shown!("commands-that-no-schedule-knows", refused.join("\n"));
