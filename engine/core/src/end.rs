@@ -7,6 +7,7 @@ use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, InstanceId};
 use spawn_model::layout;
 use spawn_model::record::{Ended, FleetRecord, Rerun, SCHEMA};
+use spawn_model::schedule::ScheduleRecord;
 
 use crate::bucket::Bucket;
 use crate::lease;
@@ -69,7 +70,11 @@ pub async fn erase(
     let record = remove(aws, ledger, setup, fleet, timeout, operation).await?;
     let Some(record) = record else { return release_unrecorded(ledger, fleet).await };
     if record.scheduled.is_some() {
-        ledger.schedule_edit(fleet, |schedule| schedule.spec.delete_results = true).await?;
+        let marked = |schedule: &mut ScheduleRecord| {
+            schedule.spec.delete_results = true;
+            Ok(())
+        };
+        ledger.schedule_edit(fleet, marked).await?;
     } else if !record.spec.delete_results {
         // Before the first of them is deleted: whoever repeats an end that was interrupted here finishes it.
         ledger.fleet_edit(fleet, |record| record.spec.delete_results = true).await?;
@@ -86,6 +91,10 @@ async fn deletes_results(ledger: &Ledger, record: &FleetRecord) -> Result<bool> 
 /// Deletes what is recorded of a fleet of which nothing else is left, and gives its name back.
 async fn forget(ledger: &Ledger, record: &FleetRecord, operation: &Operation) -> Result<()> {
     operation.say("deleting results and records");
+    if record.scheduled.is_some() && !record.spec.delete_results {
+        // What says so of a schedule is deleted, too: whoever repeats an end that was interrupted here finishes it.
+        ledger.fleet_edit(&record.fleet, |record| record.spec.delete_results = true).await?;
+    }
     ledger.fleet_erase(&record.fleet).await?;
     release(ledger, &record.spec.name, &record.fleet).await?;
     ledger.fleet_forget(&record.fleet).await
@@ -106,8 +115,8 @@ pub(crate) async fn remove(
     for run in record.iter().chain(next(record.as_ref())) {
         lease::schedules_delete(aws, setup, run).await?;
     }
-    if record.as_ref().is_some_and(|record| record.scheduled.is_some()) {
-        // Whatever it has started since the end had begun was refused.
+    if record.as_ref().is_none_or(|record| record.scheduled.is_some()) {
+        // Whatever it has started since the end had begun was refused. Of what is not recorded any more nobody knows whether it had one.
         aws.schedules.delete(&setup.schedule_group, &layout::start_schedule_name(fleet)).await?;
     }
     aws.identity.role_delete(&layout::role_name(fleet)).await?;

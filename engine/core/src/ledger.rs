@@ -113,11 +113,11 @@ impl Ledger {
     }
 
     /// Changes it, whoever else changes it at the same time; nothing if there is none. As it is then.
-    pub async fn schedule_edit(&self, fleet: &FleetId, edit: impl Fn(&mut ScheduleRecord)) -> Result<Option<ScheduleRecord>> {
+    pub async fn schedule_edit(&self, fleet: &FleetId, edit: impl Fn(&mut ScheduleRecord) -> Result<()>) -> Result<Option<ScheduleRecord>> {
         for _ in 0..EDITS_MAX {
             let found: Option<(ScheduleRecord, String)> = self.read(&layout::schedule_key(fleet)).await?;
             let Some((mut record, etag)) = found else { return Ok(None) };
-            edit(&mut record);
+            edit(&mut record)?;
             if let Written::Done(_) = self.write(&layout::schedule_key(fleet), &record, Condition::Unchanged(etag)).await? {
                 return Ok(Some(record));
             }

@@ -91,6 +91,9 @@ impl Engine {
             Wanted::Occurrence(_) => self.priced(record.kind, spec, &stage.setup).await?,
             Wanted::ByTriggers | Wanted::Anew => {
                 has_run(&record)?;
+                if record.scheduled.is_some() {
+                    self.settle(&stage.ledger, &record).await?;
+                }
                 lease::check(Some(&stage.setup), record.kind, &spec.lease)?;
                 rights::check(self.aws(), Some(&stage.setup), spec).await?;
                 let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
@@ -162,12 +165,12 @@ impl Stage<'_> {
                 }
                 let run = self.new_run(&record, asked, plan, wanted);
                 self.operation.say(&format!("recording the next run: {}, until {}", run.run, lease::deadline_of(&run)));
-                return self.intend(&record, &etag, run).await.map(Beginning::First);
+                return self.intend((&record, &etag), run, false).await.map(Beginning::First);
             };
             self.dead(&record.fleet, &next).await?;
             let is_wanted = !next.withdrawn && next.record.spec == *asked && is_for(&next.record, wanted);
             if is_wanted && lease::deadline_of(&next.record) > self.aws.clock.now() {
-                return self.intend(&record, &etag, *next.record).await.map(Beginning::GoneOnWith);
+                return self.intend((&record, &etag), *next.record, false).await.map(Beginning::GoneOnWith);
             }
             self.operation.say(&format!("taking back {}, whose launcher died", next.record.run));
             self.withdraw(&record, &etag, *next.record).await?;
@@ -200,13 +203,13 @@ impl Stage<'_> {
         })
     }
 
-    async fn intend(&self, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<Arc<Begun>> {
-        patiently(self.aws, self.operation, || Begun::write(self.aws, &self.ledger, record, etag, run.clone())).await
+    async fn intend(&self, held: (&FleetRecord, &str), run: FleetRecord, withdrawn: bool) -> Result<Arc<Begun>> {
+        patiently(self.aws, self.operation, || Begun::write(self.aws, &self.ledger, held, run.clone(), withdrawn)).await
     }
 
     /// Takes back a run whose launcher died: nothing of it runs, and nothing of it is recorded.
     async fn withdraw(&self, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<()> {
-        let begun = self.intend(record, etag, run).await?;
+        let begun = self.intend((record, etag), run, true).await?;
         let kept_alive = begun.keep_alive();
         let undone = self.undo(&begun).await;
         drop(kept_alive);
@@ -333,7 +336,7 @@ impl Stage<'_> {
             // Its launcher answers for it.
             Ok(Standing::SomebodyElses) => return error.leaving(Leftover::Unknown),
             Ok(Standing::Withdrawn) => self.remove_all(&begun.run).await,
-            Ok(Standing::Ours) => match begun.withdraw().await {
+            Ok(Standing::Ours) => match patiently(self.aws, &Operation::quiet(), || begun.withdraw()).await {
                 Ok(()) => self.undo(begun).await,
                 Err(unwritten) => Err(unwritten),
             },

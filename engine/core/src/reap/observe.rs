@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::Error;
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::record::{FleetRecord, NameClaim};
-use spawn_model::schedule::ScheduleStatus;
+use spawn_model::schedule::ScheduleRecord;
 use spawn_model::tag;
 
 use super::decide::{Case, run_of};
@@ -132,16 +132,18 @@ const AFTERWARDS: SignedDuration = SignedDuration::from_mins(60);
 async fn starts_until(ledger: &Ledger, record: &FleetRecord, now: Timestamp) -> Option<Timestamp> {
     match ledger.schedule(&record.fleet).await {
         // Its last start may still be under way, or be tried again.
-        Ok(Some(schedule))
-            if schedule.standing(now - SignedDuration::from(schedule.timing.start_within) - AFTERWARDS).0 == ScheduleStatus::Over =>
-        {
-            None
-        }
+        Ok(Some(schedule)) if is_over(&schedule, now) => None,
         Ok(Some(schedule)) => Some(schedule.counted_from + SignedDuration::from(record.spec.lease.ttl)),
         // Its maker has not come so far, or has died there.
         Ok(None) => None,
         Err(_) => Some(Timestamp::MAX),
     }
+}
+
+/// Whether the last start of a schedule has been, and can be tried no more. One whose times cannot be read is not: a newer version wrote them.
+fn is_over(schedule: &ScheduleRecord, now: Timestamp) -> bool {
+    let tried_until = now - SignedDuration::from(schedule.timing.start_within) - AFTERWARDS;
+    schedule.timing().is_some_and(|timing| timing.next(tried_until).is_none())
 }
 
 /// When a run ends by its lease object; nothing if that is missing or cannot be read, whatever the reason.

@@ -35,10 +35,16 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// Records that `run` is begun in place of the run that `record` (of this ETag) is about.
-    pub(super) async fn write(aws: &Aws, ledger: &Ledger, record: &FleetRecord, etag: &str, run: FleetRecord) -> Result<Arc<Self>> {
+    /// Records that `run` is begun in place of the run that `record` (of this ETag) is about; or that it is being taken back.
+    pub(super) async fn write(
+        aws: &Aws,
+        ledger: &Ledger,
+        (record, etag): (&FleetRecord, &str),
+        run: FleetRecord,
+        withdrawn: bool,
+    ) -> Result<Arc<Self>> {
         let heartbeat = Some(process::heartbeat(aws.clock.now()));
-        let intent = FleetRecord { next: Some(Rerun { record: Box::new(run.clone()), heartbeat, withdrawn: false }), ..record.clone() };
+        let intent = FleetRecord { next: Some(Rerun { record: Box::new(run.clone()), heartbeat, withdrawn }), ..record.clone() };
         let held = Mutex::new((record.clone(), etag.to_owned()));
         let begun = Self { ledger: ledger.clone(), clock: aws.clock.clone(), run, held };
         begun.replace(|_| intent.clone()).await?;
@@ -116,8 +122,8 @@ impl Begun {
         // An earlier write of ours was done without an answer, or the user's tags were changed meanwhile.
         let there = self.ledger.fleet_held(&self.run.fleet).await?;
         let Some((there, etag)) = there else { return Err(lost(&self.run.fleet)) };
-        let is_done = (&there.run, there.next.as_ref().map(|next| &next.record.run))
-            == (&wanted.run, wanted.next.as_ref().map(|next| &next.record.run));
+        let intent = |record: &FleetRecord| record.next.as_ref().map(|next| (next.record.run.clone(), next.withdrawn));
+        let is_done = there.run == wanted.run && intent(&there) == intent(&wanted);
         if is_done && (wanted.next.is_none() || self.is_ours(&there)) {
             *held = (there, etag);
             return Ok(());

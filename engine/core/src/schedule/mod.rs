@@ -173,6 +173,15 @@ fn is_the_same(spec: &ScheduleSpec, known: &ScheduleRecord) -> Result<()> {
     Err(Error::new(Class::Conflict, "MadeOnce", message, &help))
 }
 
+fn changed_meanwhile(name: &str) -> Error {
+    Error::new(
+        Class::Conflict,
+        "RecordChanged",
+        format!("the schedule {name} was changed by somebody else meanwhile"),
+        "Look at it again, and apply again",
+    )
+}
+
 /// Refuses what never starts anything.
 fn starts_something(record: &ScheduleRecord, now: Timestamp) -> Result<()> {
     if record.standing(now).0 != ScheduleStatus::Over {
@@ -288,13 +297,19 @@ impl Engine {
         let schedules = &self.aws().schedules;
         match told(setup, schedule, self.now())? {
             Some(told) => patiently(self.aws(), operation, || async { schedules.put(&told).await }).await?,
-            None => schedules.delete(&setup.schedule_group, &layout::start_schedule_name(&schedule.fleet)).await?,
+            // Its last start may still have to come, or be tried again.
+            None => {}
         }
-        if ledger.fleet(&schedule.fleet).await?.is_some_and(|record| !record.ended) {
+        self.schedule_there(ledger, setup, &schedule.fleet, operation).await
+    }
+
+    /// Fails if a schedule has been ended, after what is there again was removed.
+    async fn schedule_there(&self, ledger: &Ledger, setup: &Setup, fleet: &FleetId, operation: &Operation) -> Result<()> {
+        if ledger.fleet(fleet).await?.is_some_and(|record| !record.ended) {
             return Ok(());
         }
-        end::end(self.aws(), ledger, setup, &schedule.fleet, engine::UNDO_TIMEOUT, operation).await?;
-        Err(no_such_schedule(schedule.fleet.as_str()))
+        end::end(self.aws(), ledger, setup, fleet, engine::UNDO_TIMEOUT, operation).await?;
+        Err(no_such_schedule(fleet.as_str()))
     }
 
     /// Changes a schedule: its next run is launched from what it says then. Puts right what somebody has changed of it.
@@ -318,9 +333,22 @@ impl Engine {
         let launcher = Launcher { aws, full, ledger: &ledger, setup: &setup, plan: &plan, record: &to_be, operation, first: false };
         launcher.surroundings_again(&known.spec.tags).await?;
         launcher.patiently(|| launcher.placement_group()).await?;
-        ledger.fleet_edit(fleet, |record| record.rights_sha256.clone_from(&to_be.rights_sha256)).await?;
-        let written = ledger.schedule_edit(fleet, |schedule| schedule.clone_from(&wanted)).await?;
-        let written = written.ok_or_else(|| no_such_schedule(fleet.as_str()))?;
+        let changed = async {
+            ledger.fleet_edit(fleet, |record| record.rights_sha256.clone_from(&to_be.rights_sha256)).await?;
+            let edit = |schedule: &mut ScheduleRecord| {
+                if *schedule != known && *schedule != wanted {
+                    return Err(changed_meanwhile(&known.spec.name));
+                }
+                schedule.clone_from(&wanted);
+                Ok(())
+            };
+            ledger.schedule_edit(fleet, edit).await?.ok_or_else(|| no_such_schedule(fleet.as_str()))
+        };
+        let written = match changed.await {
+            Ok(written) => written,
+            // Whoever has ended it meanwhile may have been before what was made again here.
+            Err(error) => return Err(self.schedule_there(&ledger, &setup, fleet, operation).await.err().unwrap_or(error)),
+        };
         self.schedule_tell(&ledger, &setup, &written, operation).await.map_err(|e| e.context("changing the schedule"))?;
         Ok(plan.notes)
     }
@@ -333,7 +361,11 @@ impl Engine {
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
         self.schedule_recorded(fleet).await?;
-        let written = ledger.schedule_edit(fleet, |schedule| schedule.timing.enabled = is_enabled).await?;
+        let edit = |schedule: &mut ScheduleRecord| {
+            schedule.timing.enabled = is_enabled;
+            Ok(())
+        };
+        let written = ledger.schedule_edit(fleet, edit).await?;
         let written = written.ok_or_else(|| no_such_schedule(fleet.as_str()))?;
         let told = self.schedule_tell(&ledger, &setup, &written, &Operation::quiet()).await;
         told.map_err(|e| e.context("changing the schedule"))

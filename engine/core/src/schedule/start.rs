@@ -63,12 +63,15 @@ impl Engine {
         let Some((record, schedule)) = record.zip(schedule) else {
             return Ok(Started::nothing(format!("{fleet} is no schedule any more")));
         };
-        let begun = record.next.as_ref().is_some_and(|next| next.record.started_for() == Some(at));
-        if !schedule.timing.enabled {
-            if begun {
-                // What a dead launcher has made of it.
-                self.undisturbed(&record).await?;
+        let begun = record.next.as_ref().filter(|next| next.record.started_for() == Some(at));
+        let goes_on = begun.is_some_and(|next| !next.withdrawn && next.record.spec == schedule.spec.without_files());
+        if begun.is_some() && !(goes_on && schedule.timing.enabled) {
+            // What a dead launcher has made of it is taken back.
+            if let Err(error) = self.undisturbed(&record).await {
+                return self.not_started(&ledger, &schedule, at, error, operation).await;
             }
+        }
+        if !schedule.timing.enabled {
             return Ok(Started::nothing("the schedule is paused"));
         }
         if at > self.now() + LEAD {
@@ -79,7 +82,7 @@ impl Engine {
             return Ok(started);
         }
         // What was begun in time is gone on with, however late it is by now.
-        let left_out = if begun { None } else { self.left_out(&ledger, &record, &schedule, at).await? };
+        let left_out = if goes_on { None } else { self.left_out(&ledger, &record, &schedule, at).await? };
         if let Some((outcome, reason)) = left_out {
             return Ok(self.leave_out(&ledger, fleet, (at, outcome, reason), operation).await);
         }
@@ -91,13 +94,19 @@ impl Engine {
                 self.note(&ledger, fleet, |history| remember(history, &run), operation).await;
                 Ok(Started::Run { run: run.run, warnings })
             }
-            Err(error) => self.not_started(&ledger, &schedule, at, error, operation).await,
+            Err(error) => {
+                if goes_on && error.class != Class::Conflict {
+                    // It failed before it came to what a dead launcher has made, which nobody else looks at before its lease is over.
+                    let _reported = self.undisturbed(&record).await;
+                }
+                self.not_started(&ledger, &schedule, at, error, operation).await
+            }
         }
     }
 
     /// Remembers what has become of the run that another one takes the place of: one that still goes on is ended by that. Before it is, for
     /// afterwards nothing tells.
-    async fn settle(&self, ledger: &Ledger, former: &FleetRecord) -> Result<()> {
+    pub(crate) async fn settle(&self, ledger: &Ledger, former: &FleetRecord) -> Result<()> {
         let Some(seen) = fleet::look(self.aws(), ledger, &former.fleet).await? else { return Ok(()) };
         let status = if seen.status.is_over() { seen.status } else { Status::Expired };
         let settled = |history: &mut History| {

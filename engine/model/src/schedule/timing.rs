@@ -22,6 +22,7 @@ pub struct Timing {
     from: Option<Timestamp>,
     /// The last one.
     until: Option<Timestamp>,
+    counted_from: Timestamp,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +54,7 @@ impl Timing {
             }
             _ => return None,
         };
-        let mut timing = Self { when, zone, from, until: None };
+        let mut timing = Self { when, zone, from, until: None, counted_from };
         let last = spec.max_runs.and_then(|runs| timing.nth(runs, counted_from));
         timing.until = end.into_iter().chain(last).min();
         Some(timing)
@@ -102,7 +103,7 @@ impl Timing {
     pub fn starts_at(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.when {
             When::Cron(_) => self.from.filter(|from| *from > now),
-            When::Every { .. } => self.next(now - INVOKED_WITHIN),
+            When::Every { .. } => self.next((now - INVOKED_WITHIN).max(self.counted_from)),
             When::Once { .. } => None,
         }
     }

@@ -112,6 +112,8 @@ pub(super) enum Scheduling {
     StartAgain,
     /// While a run goes on.
     End,
+    /// With its results.
+    Erase,
 }
 
 impl Deed {
@@ -233,6 +235,7 @@ impl Deed {
             Self::Schedule(Scheduling::Pause) => "schedule_enable",
             Self::Schedule(Scheduling::Start | Scheduling::StartAgain) => "schedule_start",
             Self::Schedule(Scheduling::End) => "end",
+            Self::Schedule(Scheduling::Erase) => "erase",
             Self::Launch(_)
             | Self::Kept(_)
             | Self::Serve(_)
@@ -313,7 +316,7 @@ impl Scheduling {
         }
         let schedule = made(&world, json!({ "overlap": "replace" })).await;
         world.pass(3_600).await;
-        if matches!(self, Self::StartAgain | Self::End) {
+        if matches!(self, Self::StartAgain | Self::End | Self::Erase) {
             start(&world.engine(), &schedule, 1).await.unwrap();
             world.pass(3_600).await;
         }
@@ -326,6 +329,12 @@ impl Scheduling {
         match self {
             Self::Make => return engine.schedule_create(&spec(json!({})), &quiet).await.map(drop),
             Self::End => return end(engine).await,
+            Self::Erase => {
+                return match engine.find("tiles").await {
+                    Err(error) if error.class == Class::NotFound => Ok(()),
+                    found => engine.erase(&found?.record.fleet, SignedDuration::from_mins(5), &quiet).await,
+                };
+            }
             _ => {}
         }
         let found = engine.schedule_find("tiles").await?;

@@ -81,7 +81,7 @@ enrol! {
     ending: end, Deed::End(3);
     ending_a_service: end, Deed::Service(Change::End);
     ending_with_its_results: end, Deed::EndAll(3);
-    erasing: erase, Deed::Erase(3);
+    erasing: erase, Deed::Erase(3), Deed::Schedule(Scheduling::Erase);
     reaping: reap, Deed::Reap(3);
     reaping_a_launch_that_died: reap, Deed::ReapDead(3);
     reaping_a_service: reap, Deed::Service(Change::Reap);
