@@ -295,10 +295,9 @@ impl Engine {
     /// Tells Scheduler of a schedule. Whoever has ended that meanwhile may have been before this.
     async fn schedule_tell(&self, ledger: &Ledger, setup: &Setup, schedule: &ScheduleRecord, operation: &Operation) -> Result<()> {
         let schedules = &self.aws().schedules;
-        match told(setup, schedule, self.now())? {
-            Some(told) => patiently(self.aws(), operation, || async { schedules.put(&told).await }).await?,
-            // Its last start may still have to come, or be tried again.
-            None => {}
+        // What is over is left as it is: its last start may still have to come, or be tried again.
+        if let Some(told) = told(setup, schedule, self.now())? {
+            patiently(self.aws(), operation, || async { schedules.put(&told).await }).await?;
         }
         self.schedule_there(ledger, setup, &schedule.fleet, operation).await
     }
