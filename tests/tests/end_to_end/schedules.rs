@@ -315,12 +315,13 @@ fn the_command_makes_a_schedule_from_a_file() {
     let started = ten_minutes(&world);
     assert_eq!(started["outcome"], "started", "{started}");
     assert_eq!(living(&world), 1);
-    std::fs::write(file, yaml.replace("cron: '*/10 * * * *'", "rate: 20m")).expect("a file");
+    // Longer than the sandbox is ahead: an interval cannot begin in its past.
+    std::fs::write(file, yaml.replace("cron: '*/10 * * * *'", "rate: 2h")).expect("a file");
     let changed = world.spawn(["schedule", "apply", "-f", file, "-o", "json"]).succeeded().json();
-    assert_eq!(changed["rate"], 1200, "{changed}");
+    assert_eq!(changed["rate"], 7200, "{changed}");
     let shown = world.spawn(["schedule", "show", "nightly"]).succeeded().stdout;
     let table = shown.lines().filter(|line| ["starts", "overlap", "status"].iter().any(|label| line.starts_with(label)));
-    assert_eq!(table.collect::<Vec<_>>(), ["status    active", "starts    every 20m", "overlap   skip"]);
+    assert_eq!(table.collect::<Vec<_>>(), ["status    active", "starts    every 2h", "overlap   skip"]);
     let other = world.directory().join("other.yaml");
     std::fs::write(&other, yaml.replace("instance:", "job_array:\n  size: 1\n  command: ['true']")).expect("a file");
     let other = world.spawn(["schedule", "apply", "-f", other.to_str().expect("a path")]).ended(5).stderr;
