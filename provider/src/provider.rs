@@ -55,6 +55,14 @@ impl Session {
         self.engine.get().cloned().unwrap_or(Ok(None))
     }
 
+    /// The engine, for what cannot wait until the provider's configuration is known.
+    pub(crate) fn configured(&self) -> Result<Engine, Error> {
+        self.engine()?.ok_or_else(|| {
+            let help = "Set region and profile to values that are known when planning";
+            Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
+        })
+    }
+
     /// An operation that Ctrl-C stops and that tells its progress to the log.
     pub(crate) fn operation(&self) -> Operation {
         Operation::new(self.cancel.clone(), |line| tracing::info!("{line}"))

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::programs::program;
 use spawn_tests::{Terraform, World, assert_shown};
 
-use crate::schedules::{silent, with_starter};
+use crate::schedules::with_starter;
 
 fn examples() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../examples")

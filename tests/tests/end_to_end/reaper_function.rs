@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::process::Ran;
 use spawn_tests::{World, assert_shown};
 
@@ -98,12 +98,6 @@ fn the_function_alone_ends_a_fleet_and_needs_no_more_than_its_role() {
     world.eventually("they are gone", || world.instances().iter().all(|(_, state)| state == "terminated").then_some(()));
     assert_same(&silent(before), &silent(holdings(&world)));
     assert_eq!(world.control().gaps(), []);
-}
-
-/// What the account holds, but for what the reaper has said.
-fn silent(mut holdings: Value) -> Value {
-    holdings["logs"].as_object_mut().expect("log groups").retain(|group, _| !group.contains("/aws/lambda/"));
-    holdings
 }
 
 /// What a set-up said, but for how large this build's agent is.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use spawn_sandbox::Fault;
 use spawn_tests::configuration::{SCHEDULE, SCHEDULED, schedule};
-use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::{Terraform, World, assert_shown, shown};
 
 use super::rights::allowed;
@@ -34,12 +34,6 @@ pub(crate) fn with_starter() -> World {
     world.upload(&["spored", "spawn-starter"]);
     world.spawn(["setup"]).succeeded();
     world
-}
-
-/// What the account holds, but for what functions have said.
-pub(crate) fn silent(mut holdings: Value) -> Value {
-    holdings["logs"].as_object_mut().expect("log groups").retain(|group, _| !group.contains("/aws/lambda/"));
-    holdings
 }
 
 fn starts(world: &World) -> Vec<Value> {

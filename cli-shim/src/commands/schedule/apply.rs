@@ -10,15 +10,12 @@ use spawn_model::ids::FleetId;
 use spawn_model::record::Keeper;
 use spawn_model::schedule::ScheduleRecord;
 
-use super::show::ScheduleView;
+use super::show::{NEXT, ScheduleView};
 use super::{DONE, Outcome};
 use crate::cli::Global;
 use crate::input::read_schedule;
 use crate::output::{Output, time};
 use crate::session::{Session, operation};
-
-/// How many of its next starts are told.
-const NEXT: usize = 5;
 
 /// Make a schedule from a YAML file, or change the one of that name
 ///
@@ -65,29 +62,30 @@ impl Apply {
             Err(error) if error.class == Class::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        let known = found.as_ref().map(|found| found.record.fleet.clone());
         if self.dry_run {
-            let own: BTreeSet<_> = known.iter().cloned().collect();
-            let warnings = engine.schedule_check(&spec, known.as_ref(), &own).await?;
+            let known = found.as_ref().map(|found| &found.record.fleet);
+            let own: BTreeSet<_> = known.into_iter().cloned().collect();
+            let warnings = engine.schedule_check(&spec, known, &own).await?;
             let same = found.filter(|found| spec.timing.has_times_of(&found.record.timing));
             let counted_from = same.map_or_else(|| engine.now(), |same| same.record.counted_from);
             let record = ScheduleRecord::new(&spec, FleetId::from_random([0; 8]), counted_from);
-            let next_runs = record.next_starts(engine.now()).take(NEXT).map(|at| at.to_string()).collect();
+            let next: Vec<_> = record.next_starts(engine.now()).take(NEXT).collect();
+            let next_runs = next.iter().map(ToString::to_string).collect();
             let checked = Checked { name: name.clone(), next_runs, warnings };
             output.result(&checked, |checked| {
-                let next: String = record.next_starts(engine.now()).take(NEXT).map(|at| format!("  {}\n", time::moment(at))).collect();
+                let next: String = next.iter().map(|at| format!("  {}\n", time::moment(*at))).collect();
                 let notes: String = checked.warnings.iter().map(|note| format!("note: {note}\n")).collect();
                 format!("{} would start something at\n{next}{notes}Nothing was changed.\n", checked.name)
             })?;
             return Ok(DONE);
         }
         let operation = operation(output)?;
-        let (fleet, warnings) = match known {
-            Some(fleet) => {
-                let notes = engine.schedule_change(&fleet, &spec, &operation).await?;
+        let (fleet, warnings) = match found {
+            Some(found) => {
+                let notes = engine.schedule_change(&found.record.fleet, &spec, &operation).await?;
                 // Its maker may have died before it could say so.
-                engine.acknowledge(&engine.schedule_find(fleet.as_str()).await?.fleet.record, Keeper::Person).await?;
-                (fleet, notes)
+                engine.acknowledge(&found.fleet.record, Keeper::Person).await?;
+                (found.record.fleet, notes)
             }
             None => {
                 let mut made = engine.schedule_create(&spec, &operation).await?;

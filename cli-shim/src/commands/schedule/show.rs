@@ -12,7 +12,7 @@ use crate::output::{Output, fleet, time};
 use crate::session::Session;
 
 /// How many of its next starts are shown.
-const NEXT: usize = 5;
+pub(super) const NEXT: usize = 5;
 
 /// Show when a schedule starts something next, and what became of its last hundred starts
 ///

@@ -10,7 +10,7 @@ use spawn_core::wait::Waited;
 use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::FleetId;
-use spawn_model::problem;
+use spawn_model::problem::{self, Problem};
 use spawn_model::read::FieldType;
 use spawn_model::record::{FleetRecord, Keeper};
 use spawn_model::rules::read_spec;
@@ -103,7 +103,7 @@ impl FleetResource {
     }
 
     async fn try_create(&self, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
-        let engine = self.engine()?;
+        let engine = self.session.configured()?;
         let spec = self.spec(planned)?;
         let operation = self.session.operation();
         let Launch { record, claim, kept_alive, warnings } = engine.launch(self.kind, &spec, &operation).await?;
@@ -148,17 +148,12 @@ impl FleetResource {
     pub(super) async fn refresh(&self, request: ReadRequest) -> ReadResponse {
         match self.try_refresh(&request).await {
             Ok(response) => response,
-            Err(error) => {
-                // What was just imported has no former state.
-                let is_known = !request.state.get("name").is_null();
-                let told = if is_known { messages::not_refreshed(&error) } else { messages::error(&error) };
-                ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![told] }
-            }
+            Err(error) => not_refreshed(request, &error),
         }
     }
 
     async fn try_refresh(&self, request: &ReadRequest) -> Result<ReadResponse, Error> {
-        let engine = self.engine()?;
+        let engine = self.session.configured()?;
         let id = fleet_id(&request.state)?;
         self.session.seen_in_state(id.clone());
         let Some(fleet) = engine.refresh(&id).await? else { return Ok(ReadResponse::default()) };
@@ -219,7 +214,7 @@ impl FleetResource {
     }
 
     async fn try_update(&self, prior: &Value, planned: &Value, has_lease_faults: bool) -> Result<(Value, Vec<Diagnostic>), Error> {
-        let engine = self.engine()?;
+        let engine = self.session.configured()?;
         let spec = self.spec(planned)?;
         let id = fleet_id(prior)?;
         if self.runs_again(prior, planned) {
@@ -264,12 +259,12 @@ impl FleetResource {
 
     async fn try_delete(&self, prior: &Value) -> Result<(), Error> {
         let limit = timeout(prior, "delete").unwrap_or(DELETE_TIMEOUT);
-        self.engine()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await.map(drop)
+        self.session.configured()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await.map(drop)
     }
 
     pub(super) async fn import_fleet(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
         let found = async {
-            let fleet = self.engine()?.find(id).await?;
+            let fleet = self.session.configured()?.find(id).await?;
             let is_schedule = fleet.record.scheduled.is_some();
             if fleet.record.kind != self.kind || is_schedule {
                 let [found, own] = [fleet.record.kind, self.kind].map(type_name);
@@ -284,19 +279,8 @@ impl FleetResource {
         Ok(vec![Imported { state, private: Vec::new() }])
     }
 
-    fn engine(&self) -> Result<Engine, Error> {
-        self.session.engine()?.ok_or_else(|| {
-            let help = "Set region and profile to values that are known when planning";
-            Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
-        })
-    }
-
     fn spec(&self, block: &Value) -> Result<FleetSpec, Error> {
-        let (spec, problems) = read_spec(self.kind, &self.spec_part(block));
-        spec.ok_or_else(|| match problems.into_iter().next() {
-            Some(problem) => problem.into(),
-            None => Error::new(Class::Bug, "UnknownAtApply", "a value is still unknown while applying", ""),
-        })
+        whole(read_spec(self.kind, &self.spec_part(block)))
     }
 }
 
@@ -304,6 +288,22 @@ impl FleetResource {
 fn moves_deadline(prior: &Value, planned: &Value) -> bool {
     let (prior, planned) = (prior.get("lease"), planned.get("lease"));
     LeaseSpec::FIELDS.iter().any(|field| field.name != "idle" && prior.get(field.name) != planned.get(field.name))
+}
+
+/// What was read of a block of which everything is known.
+pub(in crate::resources) fn whole<T>((spec, problems): (Option<T>, Vec<Problem>)) -> Result<T, Error> {
+    spec.ok_or_else(|| match problems.into_iter().next() {
+        Some(problem) => problem.into(),
+        None => Error::new(Class::Bug, "UnknownAtApply", "a value is still unknown while applying", ""),
+    })
+}
+
+/// A state that stays as it is, because what it is of could not be looked at.
+pub(in crate::resources) fn not_refreshed(request: ReadRequest, error: &Error) -> ReadResponse {
+    // What was just imported has no former state.
+    let is_known = !request.state.get("name").is_null();
+    let told = if is_known { messages::not_refreshed(error) } else { messages::error(error) };
+    ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![told] }
 }
 
 pub(in crate::resources) fn fleet_id(state: &Value) -> Result<FleetId, Error> {

@@ -7,7 +7,7 @@ pub(super) mod state;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use spawn_model::field::{Change, Field, Presence};
+use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::queue::QueueReport;
 use spawn_model::read::FieldType;
 use spawn_model::rules::read_spec;
@@ -32,21 +32,23 @@ const STABLE: &[&str] = &[
     "outcomes",
 ];
 
-/// The field that is Terraform's alone.
-const TIMEOUTS: Field = Field {
-    name: "timeouts",
-    doc: "How long operations may take.",
-    kind: <Timeouts as FieldType>::KIND,
-    presence: Presence::Optional,
-    change: Change::InPlace,
-    sensitive: false,
-};
+/// The field that is Terraform's alone, for a resource whose operations are these.
+pub(super) const fn timeouts(kind: Kind) -> Field {
+    Field {
+        name: "timeouts",
+        doc: "How long operations may take.",
+        kind,
+        presence: Presence::Optional,
+        change: Change::InPlace,
+        sensitive: false,
+    }
+}
 
 /// The fields of a resource of this kind: what the user writes, what spawn reports, and timeouts.
 pub(super) fn fields(kind: FleetKind) -> Vec<Field> {
     let of_jobs = if kind == FleetKind::Queue { QueueReport::FIELDS } else { &[] };
     let reported = FleetReport::FIELDS.iter().chain(of_jobs).copied();
-    kind.fields().chain(reported).chain([TIMEOUTS]).collect()
+    kind.fields().chain(reported).chain([timeouts(<Timeouts as FieldType>::KIND)]).collect()
 }
 
 /// The resource that a kind of fleet is.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use spawn_core::engine::{Engine, Launch};
+use spawn_core::engine::Launch;
 use spawn_core::schedule::ScheduleLook;
 use spawn_model::error::{Class, Error};
 use spawn_model::record::Keeper;
 use spawn_model::schedule::{KINDS, Outcome, ScheduleSpec, Start, TimingSpec, fleet_name, read_schedule};
 use spawn_model::value::Value;
 
-use super::super::fleet::lifecycle::{DELETE_TIMEOUT, fleet_id, found_warning, timeout, told};
+use super::super::fleet::lifecycle::{DELETE_TIMEOUT, fleet_id, found_warning, not_refreshed, timeout, told, whole};
 use super::super::fleet::{messages, state};
 use super::{ScheduleResource, spec_part};
 use crate::wire::{ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
@@ -82,7 +82,7 @@ impl ScheduleResource {
     }
 
     async fn try_create(&self, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
-        let engine = self.engine()?;
+        let engine = self.session.configured()?;
         let Launch { record, claim, kept_alive, warnings } = engine.schedule_create(&spec(planned)?, &self.session.operation()).await?;
         self.session.launched(claim, kept_alive);
         let look = engine.schedule_look(&record.fleet).await?.ok_or_else(|| ended(record.fleet.as_str()))?;
@@ -92,17 +92,12 @@ impl ScheduleResource {
     pub(super) async fn refresh(&self, request: ReadRequest) -> ReadResponse {
         match self.try_refresh(&request).await {
             Ok(response) => response,
-            Err(error) => {
-                // What was just imported has no former state.
-                let is_known = !request.state.get("name").is_null();
-                let told = if is_known { messages::not_refreshed(&error) } else { messages::error(&error) };
-                ReadResponse { state: Some(request.state), private: request.private, diagnostics: vec![told] }
-            }
+            Err(error) => not_refreshed(request, &error),
         }
     }
 
     async fn try_refresh(&self, request: &ReadRequest) -> Result<ReadResponse, Error> {
-        let engine = self.engine()?;
+        let engine = self.session.configured()?;
         let id = fleet_id(&request.state)?;
         self.session.seen_in_state(id.clone());
         let Some(look) = engine.schedule_look(&id).await? else { return Ok(ReadResponse::default()) };
@@ -132,7 +127,7 @@ impl ScheduleResource {
     }
 
     async fn try_update(&self, prior: &Value, planned: &Value) -> Result<(Value, Vec<Diagnostic>), Error> {
-        let engine = self.engine()?;
+        let engine = self.session.configured()?;
         let id = fleet_id(prior)?;
         let notes = engine.schedule_change(&id, &spec(planned)?, &self.session.operation()).await?;
         let look = engine.schedule_look(&id).await?.ok_or_else(|| ended(id.as_str()))?;
@@ -142,7 +137,7 @@ impl ScheduleResource {
     pub(super) async fn delete(&self, prior: &Value, private: Vec<u8>) -> ApplyResponse {
         let ended = async {
             let limit = timeout(prior, "delete").unwrap_or(DELETE_TIMEOUT);
-            self.engine()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await
+            self.session.configured()?.end(&fleet_id(prior)?, limit, &self.session.operation()).await
         };
         match ended.await {
             Ok(_) => ApplyResponse::default(),
@@ -151,26 +146,15 @@ impl ScheduleResource {
     }
 
     pub(super) async fn import_schedule(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
-        let found = async { self.engine()?.schedule_find(id).await };
+        let found = async { self.session.configured()?.schedule_find(id).await };
         let look = found.await.map_err(|error| vec![messages::error(&error)])?;
         let state = Value::Map(BTreeMap::from([("id".to_owned(), Value::String(look.record.fleet.to_string()))]));
         Ok(vec![Imported { state, private: Private::default().write() }])
     }
-
-    fn engine(&self) -> Result<Engine, Error> {
-        self.session.engine()?.ok_or_else(|| {
-            let help = "Set region and profile to values that are known when planning";
-            Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
-        })
-    }
 }
 
 fn spec(block: &Value) -> Result<ScheduleSpec, Error> {
-    let (spec, problems) = read_schedule(&spec_part(block));
-    spec.ok_or_else(|| match problems.into_iter().next() {
-        Some(problem) => problem.into(),
-        None => Error::new(Class::Bug, "UnknownAtApply", "a value is still unknown while applying", ""),
-    })
+    whole(read_schedule(&spec_part(block)))
 }
 
 fn ended(id: &str) -> Error {

@@ -5,29 +5,23 @@ mod lifecycle;
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
-use spawn_model::field::{Change, Field, Presence};
+use spawn_model::field::Field;
 use spawn_model::read::FieldType;
 use spawn_model::schedule::{KINDS, ScheduleReport, ScheduleSpec, ScheduleTimeouts, read_schedule};
 use spawn_model::value::Value;
 
-use super::fleet::messages;
+use super::fleet::{messages, timeouts};
 use crate::provider::Session;
 use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource};
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let fleets = KINDS.map(ScheduleSpec::fleet_field);
-    ScheduleSpec::own_fields().chain(fleets).chain(ScheduleReport::FIELDS.iter().copied()).chain([TIMEOUTS]).collect()
+    ScheduleSpec::own_fields()
+        .chain(fleets)
+        .chain(ScheduleReport::FIELDS.iter().copied())
+        .chain([timeouts(<ScheduleTimeouts as FieldType>::KIND)])
+        .collect()
 });
-
-/// The field that is Terraform's alone.
-const TIMEOUTS: Field = Field {
-    name: "timeouts",
-    doc: "How long operations may take.",
-    kind: <ScheduleTimeouts as FieldType>::KIND,
-    presence: Presence::Optional,
-    change: Change::InPlace,
-    sensitive: false,
-};
 
 /// Computed fields that a change leaves as they are, but for what the plan says is not known; Read brings them up to date.
 const STABLE: &[&str] = &["id", "region", "status", "next_run_at", "ends_at", "last_runs"];
