@@ -75,9 +75,6 @@ pub async fn erase(
             Ok(())
         };
         ledger.schedule_edit(fleet, marked).await?;
-    } else if !record.spec.delete_results {
-        // Before the first of them is deleted: whoever repeats an end that was interrupted here finishes it.
-        ledger.fleet_edit(fleet, |record| record.spec.delete_results = true).await?;
     }
     forget(ledger, &record, operation).await
 }
@@ -91,8 +88,8 @@ async fn deletes_results(ledger: &Ledger, record: &FleetRecord) -> Result<bool> 
 /// Deletes what is recorded of a fleet of which nothing else is left, and gives its name back.
 async fn forget(ledger: &Ledger, record: &FleetRecord, operation: &Operation) -> Result<()> {
     operation.say("deleting results and records");
-    if record.scheduled.is_some() && !record.spec.delete_results {
-        // What says so of a schedule is deleted, too: whoever repeats an end that was interrupted here finishes it.
+    if !record.spec.delete_results {
+        // Before the first of them is deleted, what says so of a schedule among them: whoever repeats an end that was interrupted here finishes it.
         ledger.fleet_edit(&record.fleet, |record| record.spec.delete_results = true).await?;
     }
     ledger.fleet_erase(&record.fleet).await?;
