@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use spawn_aws::ConnectOptions;
 use spawn_core::claim::{Claim, KeptAlive};
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
 use spawn_model::error::{Class, Error};
 use spawn_model::field::{Change, Field, Kind, Presence};
-use spawn_model::ids::FleetId;
+use spawn_model::ids::{AlertId, FleetId};
 use spawn_model::problem::Path;
 use spawn_model::record::Keeper;
 use spawn_model::value::Value;
@@ -45,6 +45,7 @@ pub(crate) struct Session {
     engine: OnceLock<Result<Option<Engine>, Error>>,
     cancel: CancellationToken,
     launched: Mutex<Vec<(Arc<Claim>, KeptAlive)>>,
+    alerts: Mutex<Vec<(String, AlertId)>>,
     in_state: Mutex<BTreeSet<FleetId>>,
     to_be_made: Mutex<BTreeSet<String>>,
 }
@@ -71,6 +72,20 @@ impl Session {
     /// Keeps a fleet's claim alive until Terraform has the fleet in its state.
     pub(crate) fn launched(&self, claim: Arc<Claim>, kept_alive: KeptAlive) {
         self.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((claim, kept_alive));
+    }
+
+    /// Remembers an alert until Terraform has it in its state.
+    pub(crate) fn alert_made(&self, name: &str, id: AlertId) {
+        self.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((name.to_owned(), id));
+    }
+
+    /// Says that Terraform has them.
+    async fn keep_alerts(&self) {
+        let made = std::mem::take(&mut *self.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let Ok(Some(engine)) = self.engine() else { return };
+        for error in join_all(made.iter().map(|(name, id)| engine.alert_keep(name, id))).await.into_iter().filter_map(Result::err) {
+            tracing::warn!("an alert could not be acknowledged; the next refresh does it: {error}");
+        }
     }
 
     /// Remembers the name of a fleet that is planned to be made; fails if another one was planned under it.
@@ -152,7 +167,8 @@ impl Provider for SpawnProvider {
     /// Terraform has the answers of Create in its state now: acknowledge them, so that nobody adopts these fleets.
     async fn shutdown(&self) {
         let launched = std::mem::take(&mut *self.session.launched.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-        let acknowledged = join_all(launched.iter().map(|(claim, _)| claim.acknowledge(Keeper::State))).await;
+        let acknowledged = join_all(launched.iter().map(|(claim, _)| claim.acknowledge(Keeper::State)));
+        let (acknowledged, ()) = join(acknowledged, self.session.keep_alerts()).await;
         for error in acknowledged.into_iter().filter_map(Result::err) {
             tracing::warn!("a fleet could not be acknowledged; the next refresh does it: {error}");
         }

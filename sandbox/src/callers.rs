@@ -12,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) enum Caller {
     /// The credentials in the sandbox's file.
     Controller,
+    /// Whoever follows an address that was sent to them: nobody in particular.
+    Anonymous,
     /// A machine, with its role's credentials.
     Instance {
         /// Instance id.
@@ -78,7 +80,7 @@ impl Caller {
     /// The name of the role it acts as; the controller is no role.
     pub(crate) fn role(&self) -> Option<&str> {
         match self {
-            Self::Controller => None,
+            Self::Controller | Self::Anonymous => None,
             Self::Role(session) => Some(&session.role),
             Self::Instance { role, .. }
             | Self::Function { role, .. }
@@ -109,6 +111,7 @@ impl Caller {
         let session = |role: &str, session: &str| format!("arn:aws:sts::{account}:assumed-role/{role}/{session}");
         match self {
             Self::Controller => format!("arn:aws:iam::{account}:user/controller"),
+            Self::Anonymous => "anonymous".to_owned(),
             Self::Instance { id, role, .. } => session(role, id),
             Self::Role(assumed) => session(&assumed.role, &assumed.name),
             Self::Function { role, name, .. } | Self::FunctionLog { role, name, .. } => session(role, name),
@@ -121,6 +124,7 @@ impl Caller {
     pub(crate) fn user_id(&self) -> String {
         match self {
             Self::Controller => "AIDASANDBOXCONTROLLER".to_owned(),
+            Self::Anonymous => "ANONYMOUS".to_owned(),
             Self::Instance { id, role_id, .. } => format!("{role_id}:{id}"),
             Self::Role(session) => format!("{}:{}", session.role_id, session.name),
             Self::Function { role_id, name, .. } | Self::FunctionLog { role_id, name, .. } => format!("{role_id}:{name}"),
@@ -133,6 +137,7 @@ impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Controller => f.write_str("controller"),
+            Self::Anonymous => f.write_str("anonymous"),
             Self::Instance { id, .. } => write!(f, "instance {id}"),
             Self::Role(session) => write!(f, "role {}/{}", session.role, session.name),
             Self::Function { name, .. } => write!(f, "function {name}"),

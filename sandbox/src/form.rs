@@ -23,6 +23,14 @@ impl Form {
         Self { fields }
     }
 
+    /// The parameters of an address.
+    pub(crate) fn of(query: &[(String, String)]) -> Self {
+        let mut fields: BTreeMap<String, String> = query.iter().cloned().collect();
+        fields.remove("Action");
+        fields.remove("Version");
+        Self { fields }
+    }
+
     /// Looks without taking.
     pub(crate) fn peek(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)

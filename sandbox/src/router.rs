@@ -116,6 +116,7 @@ impl Router {
         let id = uuid::Uuid::new_v4().to_string();
         let signature = match Signature::read(&signed) {
             Ok(signature) => signature,
+            Err(_) if follows_an_address(&raw) => return self.dispatch(followed(raw, self.clock.now(), id)).await,
             Err(error) => return self.unsigned(&raw, error, &id),
         };
         match self.authenticate(&raw, &signed, &signature) {
@@ -294,6 +295,30 @@ pub(crate) async fn call(router: Option<&Weak<Router>>, request: Request) -> Res
         Outcome::Answer(answer) if answer.status < 300 => Ok(()),
         Outcome::Answer(answer) => Err(answer.code.unwrap_or_default()),
         Outcome::Close | Outcome::Hang => Err("no answer".to_owned()),
+    }
+}
+
+/// Whether somebody follows the address in a mail of SNS.
+fn follows_an_address(raw: &Raw) -> bool {
+    raw.method == Method::GET && raw.path == "/" && parse_query(&raw.query).contains(&("Action".to_owned(), "ConfirmSubscription".to_owned()))
+}
+
+fn followed(raw: Raw, now: jiff::Timestamp, id: String) -> Request {
+    let query = parse_query(&raw.query);
+    let topic = query.iter().find(|(name, _)| name == "TopicArn").map_or("", |(_, arn)| arn);
+    let region = topic.split(':').nth(3).unwrap_or_default().to_owned();
+    Request {
+        service: "sns".to_owned(),
+        region,
+        operation: String::new(),
+        method: raw.method,
+        path: raw.path,
+        query,
+        headers: raw.headers,
+        body: raw.body,
+        caller: Caller::Anonymous,
+        now,
+        id,
     }
 }
 

@@ -40,6 +40,10 @@ pub struct Options {
     pub iam_delay_ms: u64,
     /// Whether roles may only do what their policies allow, and the policies of buckets and of roles bind everybody.
     pub enforce_iam: bool,
+    /// Host and port of an SMTP server on loopback that gets the mail of SNS. Without one it lies in the directory's `mail`.
+    pub smtp: Option<String>,
+    /// A file of certificates (PEM) that functions trust, as they would those of the internet; without one, the machine's.
+    pub trusted: Option<PathBuf>,
     /// Whether the directory goes away when the sandbox stops.
     pub remove_dir: bool,
 }
@@ -58,6 +62,8 @@ impl Default for Options {
             boot_machines: true,
             iam_delay_ms: 0,
             enforce_iam: true,
+            smtp: None,
+            trusted: None,
             remove_dir: false,
         }
     }

@@ -18,6 +18,7 @@ use crate::backends::logs::Logs;
 use crate::backends::pricing::Pricing;
 use crate::backends::s3::S3;
 use crate::backends::scheduler::Scheduler;
+use crate::backends::sns::{Mail, Sns};
 use crate::backends::ssm::{self, Ssm};
 use crate::backends::sts::Sts;
 use crate::callers::{Callers, random_secret};
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub(crate) ec2: Arc<Ec2>,
     pub(crate) iam: Arc<Iam>,
     pub(crate) s3: Arc<S3>,
+    pub(crate) sns: Arc<Sns>,
     pub(crate) ssm: Arc<Ssm>,
     pub(crate) scheduler: Arc<Scheduler>,
     pub(crate) logs: Arc<Logs>,
@@ -87,8 +89,11 @@ impl World {
             wake: Arc::clone(&wake),
             hypervisor: machines.hypervisor(),
             router: OnceLock::new(),
+            trusted: options.trusted.clone(),
             stop: stop.clone(),
         }));
+        let mail = Mail { smtp: options.smtp.clone(), dir: options.dir.join("mail") };
+        let sns = Arc::new(Sns::new(&account, &endpoint, mail, stop.clone()));
         let calls = CallLog::open(&options.dir.join("calls.jsonl"))?;
         let mut router = Router::new(&account, Arc::clone(&callers), Arc::clone(&clock), calls);
         router.register("autoscaling", Arc::new(AutoScaling::new(ec2.clone())));
@@ -99,6 +104,7 @@ impl World {
         router.register("pricing", Arc::new(Pricing));
         router.register("s3", s3.clone());
         router.register("scheduler", scheduler.clone());
+        router.register("sns", sns.clone());
         router.register("ssm", ssm.clone());
         router.register("sts", Arc::new(Sts::new(&account, Arc::clone(&callers), Arc::clone(&iam))));
         if options.enforce_iam {
@@ -122,6 +128,7 @@ impl World {
             ec2,
             iam,
             s3,
+            sns,
             ssm,
             scheduler,
             logs,
@@ -145,6 +152,7 @@ impl World {
             "ec2": self.ec2.with(now, |cloud, _| cloud.snapshot()),
             "s3": self.s3.snapshot(),
             "iam": self.iam.snapshot(),
+            "sns": self.sns.snapshot(),
             "ssm": self.ssm.snapshot(),
             "schedules": self.scheduler.snapshot(),
             "logs": self.logs.snapshot(),

@@ -34,6 +34,8 @@ use crate::schedules::Scheduler;
 use crate::settings::{endpoints_checked, profile_checked};
 use crate::shells::Sessions;
 use crate::systems::Ssm;
+use crate::topics::Sns;
+use crate::webhooks::Https;
 
 /// How long a connection may take. A host that is there answers within a round trip; three lost packets fit in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -99,6 +101,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
         shells: Arc::new(Sessions::new(&config)),
         logs: Arc::new(CloudWatchLogs::new(&config)),
         prices: Arc::new(Pricing::new(&pricing_config)),
+        topics: Arc::new(Sns::new(&config)),
+        webhooks: Arc::new(Https),
         clock: Arc::new(SystemClock),
         region,
     })

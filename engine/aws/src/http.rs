@@ -1,11 +1,16 @@
 //! The one HTTP client of all services: whom it trusts, and whether it needs to trust anybody.
 
 use std::path::Path as FilePath;
+use std::sync::Arc;
 
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use hyper_rustls::ConfigBuilderExt;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use spawn_core::ports::Result;
 use spawn_model::error::{Class, Error};
 
@@ -51,7 +56,7 @@ fn is_plain(endpoint_url: Option<&str>, mut environment: impl Iterator<Item = (S
 ///
 /// # Errors
 /// `NoCertificates` if a variable names a file that cannot be read.
-pub(crate) fn bundle() -> Result<Option<Vec<u8>>> {
+fn bundle() -> Result<Option<Vec<u8>>> {
     for variable in VARIABLES {
         let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else { continue };
         let read = std::fs::read(&path).map_err(|cause| {
@@ -61,6 +66,19 @@ pub(crate) fn bundle() -> Result<Option<Vec<u8>>> {
         return read.map(Some);
     }
     Ok(BUNDLES.iter().find_map(|path| std::fs::read(path).ok()))
+}
+
+/// TLS for what is no call of an SDK: trusts whom every service of AWS is trusted by. An error is said in words.
+pub(crate) fn tls() -> Result<ClientConfig, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
+    let Some(pem) = bundle().map_err(|error| error.message)? else {
+        return Ok(builder.with_native_roots().map_err(|error| error.to_string())?.with_no_client_auth());
+    };
+    let mut roots = RootCertStore::empty();
+    // One certificate that cannot be read does not take the others away.
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

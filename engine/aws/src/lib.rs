@@ -25,5 +25,7 @@ mod schedules;
 mod settings;
 mod shells;
 mod systems;
+mod topics;
+mod webhooks;
 
 pub use config::{AccessKey, ConnectOptions, connect};

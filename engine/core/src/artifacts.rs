@@ -12,6 +12,7 @@ use crate::ports::Result;
 /// What the files of the functions are called, but for the architecture.
 const REAPER: &str = "spawn-reaper";
 const STARTER: &str = "spawn-starter";
+const WATCHER: &str = "spawn-watcher";
 
 /// What Lambda starts.
 const BOOTSTRAP: &str = "bootstrap";
@@ -73,11 +74,13 @@ pub struct Artifacts {
     pub reaper: Option<Handler>,
     /// What starts the runs of schedules, if it was built.
     pub starter: Option<Handler>,
+    /// What tells what alerts are for, if it was built.
+    pub watcher: Option<Handler>,
 }
 
 impl Artifacts {
     /// What is in `directory`, in `SPAWN_ARTIFACTS`, or beside the running program: `spored-x86_64`, `spored-aarch64`, or plain
-    /// `spored`, which was built for this machine; and `spawn-reaper` and `spawn-starter` likewise.
+    /// `spored`, which was built for this machine; and `spawn-reaper`, `spawn-starter` and `spawn-watcher` likewise.
     ///
     /// # Errors
     /// If there is no agent.
@@ -90,7 +93,7 @@ impl Artifacts {
         }
         let directory = place(directory)?;
         let handler = |program: &str| paths(&directory, program).into_iter().next().map(|(machine, path)| Handler { machine, path });
-        Ok(Self { agents, reaper: handler(REAPER), starter: handler(STARTER) })
+        Ok(Self { agents, reaper: handler(REAPER), starter: handler(STARTER), watcher: handler(WATCHER) })
     }
 }
 

@@ -79,6 +79,11 @@ impl Engine {
         &self.aws
     }
 
+    /// What looks at many fleets share.
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
     /// The region.
     #[must_use]
     pub fn region(&self) -> &str {

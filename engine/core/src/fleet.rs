@@ -60,6 +60,8 @@ pub struct Fleet {
     pub unseen: Vec<String>,
     /// Instances that still cost money.
     pub alive: Vec<InstanceId>,
+    /// Whether a member ended, or has stopped, for being idle.
+    pub is_idle: bool,
     /// When it was ended for good, if it was: nothing but records, results and logs is left of it.
     pub ended_at: Option<Timestamp>,
 }
@@ -205,6 +207,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
     for state in states.iter_mut().filter(|state| state.status == Status::Stopped) {
         state.idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
     }
+    let is_idle = states.iter().any(|state| state.idle.is_some());
     let (status, why) = fleet_status(record.kind, size, &states, dates);
     let workers = Workers { status, alive: alive.len() };
     let ((status, mut status_reason), jobs) = match &told_of_jobs {
@@ -241,6 +244,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
             .chain(told_of_jobs.iter().flat_map(queue::Told::notes))
             .collect(),
         alive,
+        is_idle,
         ended_at,
         record,
     })
@@ -263,6 +267,7 @@ fn waiting(ledger: &Ledger, record: FleetRecord, ended_at: Option<Timestamp>) ->
         lease_faults: Vec::new(),
         unseen: Vec::new(),
         alive: Vec::new(),
+        is_idle: false,
         ended_at,
         record,
     }

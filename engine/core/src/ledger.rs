@@ -21,7 +21,7 @@ use crate::queue::JobResult;
 pub(crate) const READS_AT_ONCE: usize = 32;
 
 /// How often a change of a record is made anew because somebody else was faster.
-const EDITS_MAX: u32 = 5;
+pub(crate) const EDITS_MAX: u32 = 5;
 
 /// The code of what is said of a record that is no record of this version, or is damaged.
 const UNREADABLE: &str = "RecordUnreadable";
@@ -35,7 +35,7 @@ pub fn is_unreadable(error: &Error) -> bool {
 /// The records of one set-up's bucket.
 #[derive(Clone)]
 pub struct Ledger {
-    objects: Arc<dyn Objects>,
+    pub(crate) objects: Arc<dyn Objects>,
     bucket: String,
 }
 
@@ -52,7 +52,7 @@ impl Ledger {
         &self.bucket
     }
 
-    async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>> {
+    pub(crate) async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, String)>> {
         let Some((body, etag)) = self.objects.get(&self.bucket, key).await? else { return Ok(None) };
         let record = serde_json::from_slice(&body).map_err(|error| {
             let help = "Another version of spawn may have written it; use that version, or delete the object if it is damaged";
@@ -61,7 +61,7 @@ impl Ledger {
         Ok(Some((record, etag)))
     }
 
-    async fn write<T: Serialize + Sync>(&self, key: &str, record: &T, condition: Condition) -> Result<Written> {
+    pub(crate) async fn write<T: Serialize + Sync>(&self, key: &str, record: &T, condition: Condition) -> Result<Written> {
         let body = serde_json::to_vec(record).map_err(|e| Error::new(Class::Bug, "RecordJson", e.to_string(), ""))?;
         self.objects.put(&self.bucket, key, body, condition).await
     }
@@ -295,6 +295,11 @@ impl Ledger {
             .try_filter_map(|found| async move { Ok(found.map(|((claim, _), rank)| (rank, claim))) })
             .try_collect()
             .await
+    }
+
+    /// Whether EC2 has said that it takes a machine of a run back.
+    pub async fn is_noticed(&self, fleet: &FleetId, run: &RunId) -> Result<bool> {
+        Ok(!self.objects.list(&self.bucket, &RunKeys::new(fleet, run).notices()).await?.is_empty())
     }
 
     /// That an instance has stopped, and why.

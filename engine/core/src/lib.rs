@@ -14,6 +14,7 @@
 //! | `machine`, [`user_data`] | what an instance is, and what it boots with |
 //! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
 //! | [`schedule`] | fleets whose runs the clock starts |
+//! | [`alert`] | what people are told of fleets |
 //! | [`shell`] | what people do on its instances |
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
@@ -25,8 +26,9 @@
 //! | [`ledger`] | the bucket as a ledger |
 //! | [`classes`] | what AWS's error codes mean |
 //!
-//! Only `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
+pub mod alert;
 mod around;
 pub mod artifacts;
 mod bucket;

@@ -3,6 +3,7 @@
 //! `engine/aws` implements them on the AWS SDKs, tests on simulations. One call of a method is one call of AWS unless its
 //! documentation says otherwise; no implementation retries what changes something.
 
+mod notices;
 mod scaling;
 mod shells;
 
@@ -22,6 +23,7 @@ use spawn_model::status::Seen;
 use spawn_model::stopping::Ends;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 
+pub use notices::{Note, Subscription, Topics, Webhook, Webhooks};
 pub use scaling::{Group, GroupRequest, Launches, Scaling, Template};
 pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
 
@@ -58,6 +60,10 @@ pub struct Aws {
     pub logs: Arc<dyn Logs>,
     /// The Pricing API.
     pub prices: Arc<dyn Prices>,
+    /// SNS.
+    pub topics: Arc<dyn Topics>,
+    /// Addresses of other people's programs.
+    pub webhooks: Arc<dyn Webhooks>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -570,6 +576,12 @@ pub trait Systems: Send + Sync {
     async fn parameter_put(&self, name: &str, value: &str) -> Result<()>;
     /// `DeleteParameter`. Gone is gone.
     async fn parameter_delete(&self, name: &str) -> Result<()>;
+    /// `PutParameter` (`SecureString`, with the account's key for Systems Manager), overwriting: the version that it is now.
+    async fn secret_put(&self, name: &str, value: &str) -> Result<i64>;
+    /// `GetParameter`, decrypted: the value, or nothing.
+    async fn secret(&self, name: &str) -> Result<Option<String>>;
+    /// `DescribeParameters`: the versions of the parameters whose names begin with a prefix, by name; nobody is told what they hold.
+    async fn versions(&self, prefix: &str) -> Result<BTreeMap<String, i64>>;
     /// `CreateDocument` (Automation, JSON). It exists counts as done: a document's name carries its version.
     async fn document_ensure(&self, name: &str, content: &str) -> Result<()>;
     /// `DeleteDocument`. Gone is gone.

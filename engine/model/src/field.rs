@@ -56,6 +56,8 @@ pub enum Presence {
     Optional,
     /// May be left out, and then has this value (as JSON).
     Default(&'static str),
+    /// A secret: it is used and not kept, so that no state, plan, record or log has it. May be left out.
+    WriteOnly,
     /// Never written: spawn fills it in.
     Computed,
 }

@@ -51,6 +51,11 @@ id!(
     RunId,
     "run-"
 );
+id!(
+    /// An alert, for its whole life.
+    AlertId,
+    "alert-"
+);
 
 /// An instance of EC2, `i-…`, as AWS names it.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]

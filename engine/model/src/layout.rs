@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::ids::{FleetId, InstanceId, RunId};
+use crate::ids::{AlertId, FleetId, InstanceId, RunId};
 use crate::queue::Outcome;
 
 /// The key of a name's claim.
@@ -48,6 +48,45 @@ pub fn schedule_key(fleet: &FleetId) -> String {
 #[must_use]
 pub fn history_key(fleet: &FleetId) -> String {
     format!("fleets/{fleet}/history.json")
+}
+
+/// The prefix of everything of alerts.
+pub const ALERTS_PREFIX: &str = "alerts/";
+
+/// The key of an alert's record, which is also the claim of its name.
+#[must_use]
+pub fn alert_key(name: &str) -> String {
+    format!("{ALERTS_PREFIX}{name}.json")
+}
+
+/// The key of what an alert has told.
+#[must_use]
+pub fn told_key(alert: &AlertId) -> String {
+    format!("told/{alert}.json")
+}
+
+/// The alert that a key of [`ALERTS_PREFIX`] is about.
+#[must_use]
+pub fn alert_of_key(key: &str) -> Option<&str> {
+    key.strip_prefix(ALERTS_PREFIX)?.strip_suffix(".json")
+}
+
+/// The name of the topic by which an alert sends mail.
+#[must_use]
+pub fn topic_name(alert: &AlertId) -> String {
+    format!("spawn-{alert}")
+}
+
+/// What the names of the parameters with an alert's secrets begin with.
+#[must_use]
+pub fn secrets_prefix(alert: &AlertId) -> String {
+    format!("/spawn/alerts/{alert}/")
+}
+
+/// The name of the parameter with the secret of one of an alert's channels.
+#[must_use]
+pub fn secret_name(alert: &AlertId, channel: &str) -> String {
+    format!("{}{channel}", secrets_prefix(alert))
 }
 
 /// The keys of one run.

@@ -11,12 +11,14 @@
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`policies`] | what its commands may do in AWS |
 //! | [`queue`] | jobs that depend on each other: their fields, what can run when, and what is recorded of them |
+//! | [`alert`] | what people are told of fleets, and how: its fields, what has happened, and what is recorded of it |
 //! | [`schedule`] | fleets that are launched by the clock: their times, and what is recorded of their starts |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
 //! | [`error`], [`codes`], [`problem`] | what can go wrong, and what to do about it |
 
+pub mod alert;
 pub mod codes;
 pub mod duration;
 pub mod error;

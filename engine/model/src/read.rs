@@ -170,7 +170,7 @@ pub(crate) fn object_field<T: FieldType>(
                 problems.push(Problem::new(&path, "is required", format!("Set {path}")));
                 None
             }
-            Presence::Optional | Presence::Computed => T::absent(),
+            Presence::Optional | Presence::WriteOnly | Presence::Computed => T::absent(),
         },
         value => T::read(value, &path, problems),
     }
@@ -189,7 +189,7 @@ pub(crate) fn stored_field<T: FieldType + DeserializeOwned, E: serde::de::Error>
     }
     let absent = match field.presence {
         Presence::Default(json) => T::read(&default_value(json), &Path::field(field.name), &mut Vec::new()),
-        Presence::Optional | Presence::Computed => T::absent(),
+        Presence::Optional | Presence::WriteOnly | Presence::Computed => T::absent(),
         Presence::Required => None,
     };
     absent.ok_or_else(|| E::missing_field(field.name))

@@ -1,5 +1,6 @@
 //! Every resource: one folder each, and one line in this table.
 
+mod alert;
 mod fleet;
 mod instance;
 mod job_array;
@@ -15,6 +16,7 @@ use crate::wire::Resource;
 /// The table.
 pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
     vec![
+        Box::new(alert::resource(session)),
         Box::new(instance::resource(session)),
         Box::new(job_array::resource(session)),
         Box::new(queue::resource(session)),

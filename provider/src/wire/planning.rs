@@ -55,6 +55,8 @@ fn object_with_defaults(fields: &[Field], proposed: &Value, config: &Value) -> V
 fn field_with_defaults(field: &Field, proposed: &Value, config: &Value) -> Value {
     match (field.presence, config) {
         (Presence::Computed, _) => proposed.clone(),
+        // No plan and no state has it.
+        (Presence::WriteOnly, _) => Value::Null,
         (Presence::Default(json), Value::Null) => {
             let start = keep_computed(&field.kind, default_value(field, json), proposed);
             with_defaults(&field.kind, start, config)

@@ -27,6 +27,7 @@ const FIELDS: &[Field] = &[
     field("name", Kind::String, Presence::Required, Change::Replace),
     field("size", Kind::Int, Presence::Default("1"), Change::InPlace),
     field("note", Kind::String, Presence::Optional, Change::InPlace),
+    field("token", Kind::String, Presence::WriteOnly, Change::InPlace),
     field("lease", Kind::Object(LEASE), Presence::Default("{}"), Change::InPlace),
     field("disks", Kind::List(&Kind::Object(DISK)), Presence::Optional, Change::InPlace),
     field("status", Kind::String, Presence::Computed, Change::InPlace),

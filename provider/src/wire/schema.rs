@@ -35,7 +35,7 @@ pub fn attributes(fields: &[Field]) -> Vec<Attribute> {
 fn attribute(field: &Field) -> Attribute {
     let (required, optional, computed) = match field.presence {
         Presence::Required => (true, false, false),
-        Presence::Optional => (false, true, false),
+        Presence::Optional | Presence::WriteOnly => (false, true, false),
         // Computed as well: what is planned for it need not be what is written, which is nothing.
         Presence::Default(_) => (false, true, true),
         Presence::Computed => (false, false, true),
@@ -50,9 +50,9 @@ fn attribute(field: &Field) -> Attribute {
         required,
         optional,
         computed,
-        sensitive: field.sensitive,
+        sensitive: field.sensitive || field.presence == Presence::WriteOnly,
         deprecated: false,
-        write_only: false,
+        write_only: field.presence == Presence::WriteOnly,
     }
 }
 
@@ -141,12 +141,15 @@ mod tests {
         let cases = [
             (Presence::Required, [true, false, false]),
             (Presence::Optional, [false, true, false]),
+            (Presence::WriteOnly, [false, true, false]),
             (Presence::Default("1"), [false, true, true]),
             (Presence::Computed, [false, false, true]),
         ];
         for (presence, expected) in cases {
             let attribute = attribute(&field("n", Kind::Int, presence));
             assert_eq!([attribute.required, attribute.optional, attribute.computed], expected, "{presence:?}");
+            let is_secret = presence == Presence::WriteOnly;
+            assert_eq!((attribute.write_only, attribute.sensitive), (is_secret, is_secret), "{presence:?}");
         }
     }
 

@@ -79,6 +79,9 @@ impl Service {
         let resource = self.resource(&request.type_name)?;
         let config = codec::decode(resource.fields(), request.config.as_ref()).map_err(undecodable)?;
         let mut diagnostics = validation::check(resource.fields(), &config);
+        if !request.client_capabilities.is_some_and(|can| can.write_only_attributes_allowed) {
+            diagnostics.extend(validation::secrets(resource.fields(), &config));
+        }
         diagnostics.extend(resource.validate(&config).await);
         Ok(diagnostics)
     }

@@ -67,6 +67,10 @@ impl Authority {
         let sessions = self.sessions.upgrade();
         let facts = Facts { request, account: &self.account, iam: &self.iam, ec2: &self.ec2, sessions: sessions.as_deref() };
         let needs = needs(&facts)?;
+        if let Some(need) = needs.first().filter(|_| request.caller == Caller::Anonymous) {
+            let because = "because no identity was given";
+            return Err(refusals::not_authorized(&request.service, "anonymous", &need.action, need.shown(), because));
+        }
         let principal = Principal::of(&request.caller, &self.iam, &self.account);
         let mut rights: Vec<String> = Vec::new();
         for need in needs {

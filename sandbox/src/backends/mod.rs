@@ -8,5 +8,6 @@ pub(crate) mod logs;
 pub(crate) mod pricing;
 pub(crate) mod s3;
 pub(crate) mod scheduler;
+pub(crate) mod sns;
 pub(crate) mod ssm;
 pub(crate) mod sts;

@@ -27,6 +27,9 @@ pub(super) struct Start {
     /// Throttle as EC2 does, by its published token buckets
     #[arg(long)]
     throttle: bool,
+    /// Hand the mail of SNS to an SMTP server on this machine: left out, it lies in the directory's `mail`
+    #[arg(long, value_name = "HOST:PORT")]
+    smtp: Option<String>,
 }
 
 impl Start {
@@ -38,6 +41,7 @@ impl Start {
         }
         arguments.extend(self.no_boot.then(|| "--no-boot".to_owned()));
         arguments.extend(self.throttle.then(|| "--throttle".to_owned()));
+        arguments.extend(self.smtp.iter().flat_map(|server| ["--smtp".to_owned(), server.clone()]));
         arguments
     }
 
@@ -50,6 +54,7 @@ impl Start {
             boot_delay_ms: self.boot_delay_ms,
             boot_machines: !self.no_boot,
             throttle: self.throttle,
+            smtp: self.smtp.clone(),
             region: global.region.clone().unwrap_or_else(|| default.region.clone()),
             ..default
         }

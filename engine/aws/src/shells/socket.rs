@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use hyper_rustls::ConfigBuilderExt;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use spawn_core::ports::Result;
 use spawn_model::error::{Class, Error};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::http::bundle;
+use crate::http::tls;
 
 /// How long it may take to be there.
 const WITHIN: Duration = Duration::from_secs(10);
@@ -54,19 +51,6 @@ pub(super) async fn open(url: &str) -> Result<Socket> {
 
 async fn encrypted(host: &str, stream: TcpStream) -> Result<impl Wire + use<>, String> {
     let name = ServerName::try_from(host.to_owned()).map_err(|error| format!("{host}: {error}"))?;
-    let connector = TlsConnector::from(Arc::new(config()?));
+    let connector = TlsConnector::from(Arc::new(tls()?));
     connector.connect(name, stream).await.map_err(|error| format!("{host}: {error}"))
-}
-
-/// Trusts whom every other service of AWS is trusted by.
-fn config() -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
-    let Some(pem) = bundle().map_err(|error| error.message)? else {
-        return Ok(builder.with_native_roots().map_err(|error| error.to_string())?.with_no_client_auth());
-    };
-    let mut roots = RootCertStore::empty();
-    // One certificate that cannot be read does not take the others away.
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(&pem).flatten());
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }

@@ -1,6 +1,6 @@
 //! The table of rights.
 
-use super::Audience::{self, Administrator, Launcher, Observer, Operator, Reaper, Starter};
+use super::Audience::{self, Administrator, Alerter, Launcher, Observer, Operator, Reaper, Starter, Watcher};
 
 /// Some actions that somebody may do to some resources, on some conditions.
 pub(super) struct Grant {
@@ -43,6 +43,10 @@ const SETUP_POLICIES: &str = "iam::{account}:policy{path}{setup-role}*";
 const BUCKET: &str = "s3:::{bucket}";
 const NAMES: &str = "s3:::{bucket}/names/*";
 const RECORDS: &str = "s3:::{bucket}/fleets/*";
+const ALERTS: &str = "s3:::{bucket}/alerts/*";
+const TOLD: &str = "s3:::{bucket}/told/*";
+const TOPICS: &str = "sns:{region}:{account}:spawn-alert-*";
+const SECRETS: &str = "ssm:{region}:{account}:parameter/spawn/alerts/*";
 // Those that end runs.
 const RUN_SCHEDULES: &str = "scheduler:{region}:{account}:schedule/{schedules}/spawn-run-*";
 // Those, and the ones that start them: the reaper's own is nobody's but the administrator's.
@@ -64,7 +68,7 @@ pub(super) const EVERY_REGION: &[&str] = &["ec2:DescribeRegions"];
 /// Who may do what.
 pub(super) const GRANTS: &[Grant] = &[
     Grant {
-        to: &[Launcher, Observer, Operator, Reaper],
+        to: &[Launcher, Observer, Operator, Reaper, Watcher],
         actions: &["autoscaling:DescribeAutoScalingGroups", "ec2:DescribeInstances"],
         on: &["*"],
         when: &[],
@@ -81,7 +85,7 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[],
     },
     Grant {
-        to: &[Launcher, Observer, Starter],
+        to: &[Launcher, Observer, Starter, Watcher],
         actions: &[
             "ec2:DescribeImages",
             "ec2:DescribeInstanceTypes",
@@ -95,18 +99,46 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &["*"],
         when: &[],
     },
+    Grant {
+        to: &[Watcher],
+        actions: &["autoscaling:DescribeScalingActivities", "autoscaling:DescribeScheduledActions"],
+        on: &["*"],
+        when: &[],
+    },
     Grant { to: &[Starter], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
-    Grant { to: &[Launcher, Observer, Reaper, Starter], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
-    Grant { to: &[Launcher, Observer, Reaper], actions: &["scheduler:ListSchedules"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Reaper, Starter, Watcher], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Reaper, Watcher], actions: &["scheduler:ListSchedules"], on: &["*"], when: &[] },
     Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeLaunchTemplates"], on: &["*"], when: &[] },
     Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },
-    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper, Starter], actions: &["ssm:GetParameter"], on: &[SETUP], when: &[] },
+    Grant {
+        to: &[Administrator, Alerter, Launcher, Observer, Operator, Reaper, Starter, Watcher],
+        actions: &["ssm:GetParameter"],
+        on: &[SETUP],
+        when: &[],
+    },
     // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
-    Grant { to: &[Launcher, Observer, Starter], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Starter, Watcher], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
     // On the whole bucket, which is spawn's alone: who may not list it is not told that an object is absent.
-    Grant { to: &[Administrator, Launcher, Observer, Operator, Reaper, Starter], actions: &["s3:ListBucket"], on: &[BUCKET], when: &[] },
-    Grant { to: &[Launcher, Observer, Operator, Reaper, Starter], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
+    Grant {
+        to: &[Administrator, Alerter, Launcher, Observer, Operator, Reaper, Starter, Watcher],
+        actions: &["s3:ListBucket"],
+        on: &[BUCKET],
+        when: &[],
+    },
+    Grant { to: &[Alerter, Observer, Watcher], actions: &["s3:GetObject"], on: &[ALERTS, TOLD], when: &[] },
+    Grant { to: &[Alerter], actions: &["s3:DeleteObject", "s3:PutObject"], on: &[ALERTS, TOLD], when: &[] },
+    Grant { to: &[Watcher], actions: &["s3:PutObject"], on: &[TOLD], when: &[] },
+    Grant { to: &[Alerter, Observer], actions: &["ssm:DescribeParameters"], on: &["*"], when: &[] },
+    Grant { to: &[Alerter], actions: &["ssm:DeleteParameter", "ssm:PutParameter"], on: &[SECRETS], when: &[] },
+    Grant { to: &[Watcher], actions: &["ssm:GetParameter"], on: &[SECRETS], when: &[] },
+    Grant { to: &[Alerter, Observer, Watcher], actions: &["sns:ListSubscriptionsByTopic"], on: &[TOPICS], when: &[] },
+    Grant { to: &[Alerter], actions: &["sns:CreateTopic", "sns:DeleteTopic", "sns:Subscribe", "sns:TagResource"], on: &[TOPICS], when: &[] },
+    // A subscription is no resource that a policy could name.
+    Grant { to: &[Alerter], actions: &["sns:Unsubscribe"], on: &["*"], when: &[] },
+    // Topics of the user's own, too: an alert names them.
+    Grant { to: &[Watcher], actions: &["sns:Publish"], on: &["sns:{region}:{account}:*"], when: &[] },
+    Grant { to: &[Launcher, Observer, Operator, Reaper, Starter, Watcher], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant { to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
     // Whoever may launch comes onto nobody's machine by that: it takes a policy of its own.
     Grant {

@@ -28,6 +28,10 @@ pub enum Audience {
     Reaper,
     /// What starts the runs of schedules: a function, and nobody else.
     Starter,
+    /// Whoever makes alerts, changes them, looks at them and ends them.
+    Alerter,
+    /// What tells what alerts are for: a function, and nobody else.
+    Watcher,
 }
 
 /// Whether a policy is for one region, or for every region of the account.
@@ -39,7 +43,14 @@ enum Reach {
 
 impl Audience {
     /// Everybody who can be given a document.
-    pub const ALL: [Audience; 5] = [Audience::Administrator, Audience::Launcher, Audience::Observer, Audience::Operator, Audience::Reaper];
+    pub const ALL: [Audience; 6] = [
+        Audience::Administrator,
+        Audience::Alerter,
+        Audience::Launcher,
+        Audience::Observer,
+        Audience::Operator,
+        Audience::Reaper,
+    ];
 }
 
 /// The policy document for somebody, in an account and region; the reaper's is for every region.

@@ -1,18 +1,27 @@
-//! The engine as functions of AWS Lambda, for what nobody is there to do: the reaper with the schedule that invokes it (hand 4 without
-//! anybody), and the starter, which the schedules of users invoke.
+//! The engine as functions of AWS Lambda, for what nobody is there to do: the reaper (hand 4 without anybody) and the watcher, which
+//! tells what alerts are for, with the schedules that invoke them; and the starter, which the schedules of users invoke.
 
 use super::names::function_log_group;
-use super::{FUNCTION, LOG_DAYS, Names, REAPER_SCHEDULE, SCHEDULE_GROUP, START_FUNCTION, ec2_architecture, role, setup_tags};
+use super::{
+    FUNCTION, LOG_DAYS, Names, REAPER_SCHEDULE, SCHEDULE_GROUP, START_FUNCTION, WATCH_FUNCTION, WATCHER_SCHEDULE, ec2_architecture, role,
+    setup_tags,
+};
 use crate::artifacts::Handler;
 use crate::operation::Operation;
 use crate::ports::{Aws, FunctionRequest, Result, Schedule, Target, Times};
 use crate::retry::patiently;
 
 /// How often it reaps.
-const EVERY_MINUTES: u32 = 15;
+const REAPS_EVERY_MINUTES: u32 = 15;
+
+/// How often it looks what there is to tell. Without an alert a look is two calls.
+const WATCHES_EVERY_MINUTES: u32 = 2;
 
 /// How long a reaper may take: less than until it is invoked again.
 const REAPER_TIMEOUT_S: u32 = 840;
+
+/// How long a look may take. Two at once do no harm.
+const WATCHER_TIMEOUT_S: u32 = 300;
 
 /// How long a start may take: the most that Lambda gives.
 const STARTER_TIMEOUT_S: u32 = 900;
@@ -55,7 +64,7 @@ pub(super) async fn ensure_reaper(aws: &Aws, names: &Names<'_>, reaper: Option<&
         }
         return Ok(found);
     };
-    operation.say(&format!("function {FUNCTION}, every {EVERY_MINUTES} minutes"));
+    operation.say(&format!("function {FUNCTION}, every {REAPS_EVERY_MINUTES} minutes"));
     let function = Function {
         name: FUNCTION,
         description: "Ends what is past its lease, and removes what ended fleets leave.",
@@ -63,19 +72,44 @@ pub(super) async fn ensure_reaper(aws: &Aws, names: &Names<'_>, reaper: Option<&
         timeout_s: REAPER_TIMEOUT_S,
         handler,
     };
-    let schedule_role_arn = role(aws, names.reaper_schedule_role(), "scheduler.amazonaws.com", names.reaper_schedule_policy()).await?;
     let arn = deploy(aws, function, operation).await?;
+    invoke_every(aws, names, (REAPER_SCHEDULE, REAPS_EVERY_MINUTES), &arn, operation).await?;
+    Ok(Some(arn))
+}
+
+/// Makes the schedule that invokes a function again and again.
+async fn invoke_every(aws: &Aws, names: &Names<'_>, (name, minutes): (&str, u32), function: &str, operation: &Operation) -> Result<()> {
+    let role_arn = role(aws, names.invoking_role(), "scheduler.amazonaws.com", names.invoking_policy()).await?;
     let schedule = Schedule {
-        name: REAPER_SCHEDULE.to_owned(),
+        name: name.to_owned(),
         group: SCHEDULE_GROUP.to_owned(),
-        times: Times::Every { minutes: EVERY_MINUTES, span: None },
+        times: Times::Every { minutes, span: None },
         is_enabled: true,
-        role_arn: schedule_role_arn,
-        target: Target::Function { arn: arn.clone(), input: None },
+        role_arn,
+        target: Target::Function { arn: function.to_owned(), input: None },
     };
-    patiently(aws, operation, || async { aws.schedules.put(&schedule).await })
-        .await
-        .map_err(|e| e.context("making the schedule of the reaper"))?;
+    let put = patiently(aws, operation, || async { aws.schedules.put(&schedule).await }).await;
+    put.map_err(|e| e.context(&format!("making the schedule {name}")))
+}
+
+/// Deploys what tells what alerts are for. Without one to deploy it leaves what is there. The function that is there then.
+pub(super) async fn ensure_watcher(
+    aws: &Aws,
+    names: &Names<'_>,
+    watcher: Option<&Handler>,
+    operation: &Operation,
+) -> Result<Option<String>> {
+    let Some(handler) = watcher else { return aws.functions.find(WATCH_FUNCTION).await };
+    operation.say(&format!("function {WATCH_FUNCTION}, every {WATCHES_EVERY_MINUTES} minutes"));
+    let function = Function {
+        name: WATCH_FUNCTION,
+        description: "Tells what alerts are for.",
+        role: (names.watcher_role(), names.watcher_policy()),
+        timeout_s: WATCHER_TIMEOUT_S,
+        handler,
+    };
+    let arn = deploy(aws, function, operation).await?;
+    invoke_every(aws, names, (WATCHER_SCHEDULE, WATCHES_EVERY_MINUTES), &arn, operation).await?;
     Ok(Some(arn))
 }
 
@@ -98,15 +132,17 @@ pub(super) async fn ensure_starter(
     deploy(aws, function, operation).await.map(Some)
 }
 
-/// Removes both.
+/// Removes all of them.
 pub(super) async fn remove(aws: &Aws, names: &Names<'_>, operation: &Operation) -> Result<()> {
-    operation.say(&format!("functions {FUNCTION} and {START_FUNCTION}"));
-    aws.schedules.delete(SCHEDULE_GROUP, REAPER_SCHEDULE).await?;
-    for function in [FUNCTION, START_FUNCTION] {
+    operation.say(&format!("functions {FUNCTION}, {START_FUNCTION} and {WATCH_FUNCTION}"));
+    for schedule in [REAPER_SCHEDULE, WATCHER_SCHEDULE] {
+        aws.schedules.delete(SCHEDULE_GROUP, schedule).await?;
+    }
+    for function in [FUNCTION, START_FUNCTION, WATCH_FUNCTION] {
         aws.functions.delete(function).await?;
         aws.logs.group_delete(&function_log_group(function)).await?;
     }
-    for role in [names.reaper_schedule_role(), names.reaper_role(), names.starter_role()] {
+    for role in [names.invoking_role(), names.reaper_role(), names.starter_role(), names.watcher_role()] {
         aws.identity.role_delete(&role).await?;
     }
     Ok(())

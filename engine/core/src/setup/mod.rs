@@ -47,11 +47,17 @@ pub const FUNCTION: &str = "spawn-reaper-v1";
 /// What starts the runs of schedules, as a function. One that reads other records gets a new name, so that two versions live side by side.
 pub const START_FUNCTION: &str = "spawn-starter-v1";
 
+/// What tells what alerts are for, as a function. One that reads other records gets a new name, so that two versions live side by side.
+pub const WATCH_FUNCTION: &str = "spawn-watcher-v1";
+
 /// What the names of functions begin with, in whatever version.
 pub(crate) const FUNCTION_FAMILY: &str = "spawn-";
 
-/// The schedule that invokes it.
+/// The schedule that invokes the reaper.
 const REAPER_SCHEDULE: &str = "spawn-reaper";
+
+/// The schedule that invokes what tells.
+const WATCHER_SCHEDULE: &str = "spawn-watcher";
 
 /// What the names of the set-up's roles and of its boundary begin with.
 pub(crate) const PREFIX: &str = "spawn-setup-";
@@ -169,6 +175,9 @@ pub struct Setup {
     /// The function that starts the runs of schedules; nothing if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starter_arn: Option<String>,
+    /// The function that tells what alerts are for; nothing if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watcher_arn: Option<String>,
     /// How many statements of the boundary say what commands of fleets may get; none of them: nothing.
     #[serde(default)]
     pub workload_statements: usize,
@@ -231,6 +240,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
     aws.systems.document_ensure(GROUP_DOCUMENT, &group_document()).await?;
     let reaper_arn = functions::ensure_reaper(aws, &names, artifacts.reaper.as_ref(), operation).await?;
     let starter_arn = functions::ensure_starter(aws, &names, artifacts.starter.as_ref(), operation).await?;
+    let watcher_arn = functions::ensure_watcher(aws, &names, artifacts.watcher.as_ref(), operation).await?;
     let setup = Setup {
         schema: SCHEMA,
         account: caller.account.clone(),
@@ -249,6 +259,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         shell_log_group: Some(SHELL_LOG_GROUP.to_owned()),
         reaper_arn,
         starter_arn,
+        watcher_arn,
         workload_statements: workloads.len(),
     };
     let text = serde_json::to_string(&setup).map_err(|e| Error::new(Class::Bug, "SetupJson", e.to_string(), ""))?;
@@ -311,6 +322,12 @@ pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result
             let fleets: Vec<&str> = living.iter().filter_map(|key| key.strip_prefix(layout::NAMES_PREFIX)).collect();
             let help = "End them first, with `spawn down NAME` or `terraform destroy`";
             return Err(Error::new(Class::Conflict, "SetupInUse", format!("fleets are left: {}", fleets.join(", ")), help));
+        }
+        let alerts = aws.objects.list(&setup.bucket, layout::ALERTS_PREFIX).await?;
+        if !alerts.is_empty() {
+            let names: Vec<&str> = alerts.iter().filter_map(|key| layout::alert_of_key(key)).collect();
+            let help = "End them first, with `spawn alert down NAME` or `terraform destroy`";
+            return Err(Error::new(Class::Conflict, "SetupInUse", format!("alerts are left: {}", names.join(", ")), help));
         }
         aws.systems.parameter_delete(PARAMETER).await?;
     }

@@ -5,7 +5,7 @@ use spawn_model::ids::FleetId;
 use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
-use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, SHELL_LOG_GROUP, START_FUNCTION, STOP_DOCUMENT};
+use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, SHELL_LOG_GROUP, START_FUNCTION, STOP_DOCUMENT, WATCH_FUNCTION};
 use crate::policies::{self, Audience};
 
 /// Where Lambda writes what a function says. It would make the group itself, without a time to keep it for.
@@ -40,8 +40,8 @@ impl<'a> Names<'a> {
         format!("{PREFIX}scheduler-{}", self.region)
     }
 
-    /// The role of Scheduler that invokes the reaper.
-    pub(super) fn reaper_schedule_role(&self) -> String {
+    /// The role with which Scheduler invokes what is invoked again and again.
+    pub(super) fn invoking_role(&self) -> String {
         format!("{PREFIX}reaping-{}", self.region)
     }
 
@@ -53,6 +53,11 @@ impl<'a> Names<'a> {
     /// The role of what starts the runs of schedules.
     pub(super) fn starter_role(&self) -> String {
         format!("{PREFIX}starter-{}", self.region)
+    }
+
+    /// The role of what tells what alerts are for.
+    pub(super) fn watcher_role(&self) -> String {
+        format!("{PREFIX}watcher-{}", self.region)
     }
 
     pub(super) fn automation_role(&self) -> String {
@@ -214,11 +219,12 @@ impl<'a> Names<'a> {
         .to_string()
     }
 
-    /// Scheduler may invoke the reaper, no more.
-    pub(super) fn reaper_schedule_policy(&self) -> String {
+    /// Scheduler may invoke the reaper and what tells, no more.
+    pub(super) fn invoking_policy(&self) -> String {
+        let functions = [FUNCTION, WATCH_FUNCTION].map(|function| self.function_arn(function));
         json!({
             "Version": "2012-10-17",
-            "Statement": [{ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": self.function_arn(FUNCTION) }],
+            "Statement": [{ "Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": functions }],
         })
         .to_string()
     }
@@ -231,6 +237,11 @@ impl<'a> Names<'a> {
     /// What starts the runs of schedules may launch, in its region, into what was made before; and say what it did.
     pub(super) fn starter_policy(&self) -> String {
         self.function_policy(Audience::Starter, START_FUNCTION)
+    }
+
+    /// What tells may look at fleets, read what alerts say and remember what it has told, and speak through topics; and say what it did.
+    pub(super) fn watcher_policy(&self) -> String {
+        self.function_policy(Audience::Watcher, WATCH_FUNCTION)
     }
 
     fn function_policy(&self, audience: Audience, function: &str) -> String {

@@ -9,6 +9,7 @@ mod contract;
 mod simulated;
 
 mod adoption;
+mod alerts;
 mod budgets;
 mod capacity;
 mod crashes;

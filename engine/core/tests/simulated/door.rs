@@ -101,6 +101,8 @@ impl Process {
             shells: door.clone(),
             logs: door.clone(),
             prices: door.clone(),
+            topics: door.clone(),
+            webhooks: door.clone(),
             clock: door,
         }
     }

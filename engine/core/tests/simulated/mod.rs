@@ -14,6 +14,7 @@ pub(crate) mod identity;
 mod instances;
 pub(crate) mod invariants;
 mod networks;
+pub(crate) mod notices;
 mod objects;
 mod scaling;
 pub(crate) mod schedules;
@@ -70,6 +71,14 @@ pub(crate) struct State {
     pub(crate) functions: BTreeMap<String, FunctionRequest>,
     /// Parameters.
     pub(crate) parameters: BTreeMap<String, String>,
+    /// Parameters that are secrets, and their versions.
+    pub(crate) secrets: BTreeMap<String, (String, i64)>,
+    /// Topics of SNS.
+    pub(crate) topics: BTreeMap<String, notices::Topic>,
+    /// What was posted.
+    pub(crate) posted: Vec<notices::Posted>,
+    /// Why every address refuses what is posted, if it does.
+    pub(crate) refuses_posts: Option<String>,
     /// Automation documents.
     pub(crate) documents: BTreeMap<String, String>,
     /// Commands that were sent to instances.
@@ -131,6 +140,10 @@ impl World {
             strikes: Vec::new(),
             functions: BTreeMap::new(),
             parameters: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            posted: Vec::new(),
+            refuses_posts: None,
             documents: BTreeMap::new(),
             commands: BTreeMap::new(),
             log_groups: BTreeMap::new(),

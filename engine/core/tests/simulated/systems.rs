@@ -1,5 +1,7 @@
 //! Systems Manager, CloudWatch Logs and the Pricing API.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sandbox_cloud::catalogue;
@@ -26,9 +28,31 @@ impl Systems for Door {
     async fn parameter_delete(&self, name: &str) -> Result<()> {
         self.call("ssm:DeleteParameter", |s, _| {
             s.parameters.remove(name);
+            s.secrets.remove(name);
             Ok(())
         })
         .await
+    }
+
+    async fn secret_put(&self, name: &str, value: &str) -> Result<i64> {
+        self.call("ssm:PutParameter", |s, _| {
+            let known = s.secrets.entry(name.to_owned()).or_default();
+            *known = (value.to_owned(), known.1 + 1);
+            Ok(known.1)
+        })
+        .await
+    }
+
+    async fn secret(&self, name: &str) -> Result<Option<String>> {
+        self.call("ssm:GetParameter", |s, _| Ok(s.secrets.get(name).map(|(value, _)| value.clone()))).await
+    }
+
+    async fn versions(&self, prefix: &str) -> Result<BTreeMap<String, i64>> {
+        let of_prefix = |s: &mut super::State, _| {
+            let found = s.secrets.iter().filter(|(name, _)| name.starts_with(prefix));
+            Ok(found.map(|(name, (_, version))| (name.clone(), *version)).collect())
+        };
+        self.call("ssm:DescribeParameters", of_prefix).await
     }
 
     async fn document_ensure(&self, name: &str, content: &str) -> Result<()> {

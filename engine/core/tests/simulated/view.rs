@@ -14,6 +14,7 @@ use sandbox_cloud::scaling::{AutoScalingGroup, LaunchSource};
 use sandbox_cloud::{Machine, Reply, Request};
 use serde_json::Value;
 use spawn_core::ports::{FunctionRequest, Target, Times};
+use spawn_model::alert::{AlertRecord, Occurrence, Told};
 use spawn_model::ids::FleetId;
 use spawn_model::layout;
 use spawn_model::record::{Batch, FleetRecord, NameClaim, RankClaim};
@@ -21,6 +22,7 @@ use spawn_model::tag;
 
 use super::agents::config;
 use super::invariants::GROUP_TAG;
+use super::notices::{Posted, Topic};
 use super::{REGION, State, World};
 
 /// A world, to be compared with another.
@@ -122,6 +124,18 @@ impl State {
         keys.filter(|(key, _)| key.ends_with("/fleet.json")).filter_map(|(_, (body, _))| serde_json::from_slice(body).ok()).collect()
     }
 
+    /// What was recorded of every alert, and whether its secrets are what was put there.
+    fn alert_records(&self) -> Vec<(AlertRecord, bool)> {
+        let keys = self.buckets.values().flatten().filter(|(key, _)| key.starts_with(layout::ALERTS_PREFIX));
+        let records = keys.filter_map(|(_, (body, _))| serde_json::from_slice::<AlertRecord>(body).ok());
+        let is_as_put = |record: &AlertRecord| {
+            record.secrets.iter().all(|(channel, version)| {
+                self.secrets.get(&layout::secret_name(&record.id, channel)).is_some_and(|(_, found)| found == version)
+            })
+        };
+        records.map(|record| (record.clone(), is_as_put(&record))).collect()
+    }
+
     /// The runs of a fleet that something is recorded of, and the one that its name was claimed with.
     fn run_ids(&self, fleet: &FleetId) -> BTreeSet<String> {
         let prefix = format!("{}runs/", layout::fleet_prefix(fleet));
@@ -143,6 +157,9 @@ impl State {
         for record in self.records() {
             names.fleet(&record);
             names.former_runs(&record, self.run_ids(&record.fleet));
+        }
+        for (record, _) in self.alert_records() {
+            names.words.push((record.id.to_string(), format!("ALERT({})", record.spec.name)));
         }
         let machines: Vec<Machine> = self.cloud.machine_ids().into_iter().filter_map(|id| self.cloud.machine(&id)).collect();
         let held = self.ranks_held();
@@ -273,6 +290,17 @@ impl State {
             format!("function {name} {role_arn} {} bytes {architecture} {memory_mib} MiB {timeout_s} s {tags:?}", package.len())
         }));
         lines.extend(self.parameters.iter().map(|(name, value)| format!("parameter {name} {value}")));
+        lines.extend(self.secrets.iter().map(|(name, (value, _))| format!("secret {name} {value}")));
+        for (arn, Topic { tags, addresses, published }) in &self.topics {
+            // At least once: who died before it could be noted tells it again.
+            let published: BTreeSet<&(String, String)> = published.iter().collect();
+            lines.push(format!("topic {arn} {tags:?} {addresses:?} {published:?}"));
+        }
+        let posted: BTreeSet<String> = self.posted.iter().map(posted).collect();
+        lines.extend(posted);
+        for (record, is_as_put) in self.alert_records() {
+            lines.push(format!("alert {} secrets of {:?} as put: {is_as_put}", record.id, record.secrets.keys().collect::<Vec<_>>()));
+        }
         lines.extend(self.documents.iter().map(|(name, content)| format!("document {name} {content}")));
         lines.extend(self.log_groups.iter().map(|(name, days)| format!("log group {name} {days} days")));
     }
@@ -377,6 +405,27 @@ fn view_instances(machines: &[Machine], ranks: &BTreeMap<String, String>, lines:
     }
 }
 
+/// What was posted, but for when it was noticed, and by which alert.
+fn posted(posted: &Posted) -> String {
+    let mut document: Value = serde_json::from_str(&posted.body).unwrap();
+    let id = document["occurrence_id"].as_str().unwrap_or_default().to_owned();
+    for field in ["at", "alert_id"] {
+        document.as_object_mut().map(|fields| fields.remove(field));
+    }
+    format!("posted {} {:?} {document}", posted.url, posted.headers).replace(&id, "OCCURRENCE")
+}
+
+/// What an alert has told, however often it tried.
+fn told(told: Told) -> String {
+    let occurrence = |known: Occurrence| {
+        let deliveries: Vec<String> =
+            known.deliveries.iter().map(|(channel, d)| format!("{channel} {} {:?}", d.delivered_at.is_some(), d.refusal)).collect();
+        format!("{} {} {deliveries:?}", known.kind, known.subject)
+    };
+    let occurrences: Vec<String> = told.occurrences.into_iter().map(occurrence).collect();
+    format!("{occurrences:?} watching {:?} over {:?}", told.watching, told.over.keys().collect::<Vec<_>>())
+}
+
 /// What an object holds, without what is another one's each time.
 fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>, former: bool) -> String {
     if key.starts_with("agents/") {
@@ -396,6 +445,15 @@ fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>, former: bool
         // Signs of life, moments of work, and a price that may not have been told.
         for field in ["heartbeat", "started_at", "ended_at", "private_ip", "price_usd_per_hour", "generation", "counted_from"] {
             fields.remove(field);
+        }
+        if key.starts_with(layout::ALERTS_PREFIX) {
+            // Versions are told apart from what was put.
+            for field in ["created_at", "touched_at", "secrets"] {
+                fields.remove(field);
+            }
+        }
+        if key.starts_with("told/") {
+            return told(serde_json::from_slice(body).unwrap());
         }
         if former {
             // When it was ended, and by whom it was run.

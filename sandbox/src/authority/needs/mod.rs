@@ -6,6 +6,7 @@ mod iam;
 mod logs;
 mod s3;
 mod scheduler;
+mod sns;
 mod ssm;
 mod sts;
 
@@ -107,6 +108,7 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
         "pricing" => Ok(vec![facts.need("*")]),
         "s3" => s3::needs(facts),
         "scheduler" => scheduler::needs(facts),
+        "sns" => sns::needs(facts),
         "ssm" => ssm::needs(facts),
         "sts" => sts::needs(facts),
         _ => Err(facts.gap()),

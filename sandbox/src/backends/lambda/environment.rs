@@ -244,6 +244,7 @@ fn variables(
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .to_vec();
+    let trusted = around.trusted.as_deref().map(|file| ("SSL_CERT_FILE", text(file)));
     let replaceable = [
         ("AWS_ENDPOINT_URL", around.endpoint.clone()),
         ("HOME", text(directory)),
@@ -251,7 +252,7 @@ fn variables(
         ("TMPDIR", text(&directory.join("tmp"))),
         ("TZ", ":UTC".to_owned()),
     ];
-    for (name, value) in replaceable {
+    for (name, value) in replaceable.into_iter().chain(trusted) {
         if !settings.environment.contains_key(name) {
             variables.push((name.to_owned(), value));
         }

@@ -35,6 +35,8 @@ pub(crate) struct Surroundings {
     pub(crate) hypervisor: Option<Hypervisor>,
     /// Where calls go that Lambda makes for a function.
     pub(crate) router: OnceLock<Weak<Router>>,
+    /// A file of certificates that functions trust.
+    pub(crate) trusted: Option<PathBuf>,
     /// The sandbox ends.
     pub(crate) stop: CancellationToken,
 }

@@ -1,5 +1,7 @@
 //! What somebody can do: the world before it, doing it, and taking it back.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
 use sandbox_cloud::model::Market;
 use serde_json::json;
@@ -8,12 +10,13 @@ use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
 use spawn_core::rerun::Wanted;
 use spawn_core::setup::Choices;
-use spawn_model::error::Class;
+use spawn_model::error::{Class, Error};
 use spawn_model::market::Fallback;
 use spawn_model::record::{Exit, Keeper};
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
 use spawn_model::stopping::OnEnd;
 
+use crate::alerts::{alert, alerted};
 use crate::markets::{scarce, spot};
 use crate::places::with;
 use crate::queues::{drain, queue};
@@ -76,6 +79,8 @@ pub(super) enum Deed {
     CancelJob,
     /// A schedule of arrays of two.
     Schedule(Scheduling),
+    /// An alert that watches everything.
+    Alert(Alerting),
     /// A service, on spot.
     Serve(u32),
     /// A service, changed, run again or ended while it runs.
@@ -116,10 +121,23 @@ pub(super) enum Scheduling {
     Erase,
 }
 
+/// What can be done with an alert.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Alerting {
+    Make,
+    /// Its addresses, and a secret.
+    Change,
+    Keep,
+    Test,
+    /// That an array has failed.
+    Tell,
+    End,
+}
+
 impl Deed {
     /// Whether it is a launch, which is undone before its failure is told.
     pub(super) fn launches(self) -> bool {
-        ["launch", "schedule_create"].contains(&self.operation())
+        ["launch", "schedule_create", "alert_create"].contains(&self.operation())
     }
 
     /// The world before.
@@ -146,6 +164,7 @@ impl Deed {
                 world
             }
             Self::Schedule(scheduling) => scheduling.prepare().await,
+            Self::Alert(alerting) => alerting.prepare().await,
             Self::Entitled(_) => entitling().await,
             Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
                 let world = warm().await;
@@ -236,6 +255,12 @@ impl Deed {
             Self::Schedule(Scheduling::Start | Scheduling::StartAgain) => "schedule_start",
             Self::Schedule(Scheduling::End) => "end",
             Self::Schedule(Scheduling::Erase) => "erase",
+            Self::Alert(Alerting::Make) => "alert_create",
+            Self::Alert(Alerting::Change) => "alert_change",
+            Self::Alert(Alerting::Keep) => "alert_keep",
+            Self::Alert(Alerting::Test) => "alert_test",
+            Self::Alert(Alerting::Tell) => "alerts_tell",
+            Self::Alert(Alerting::End) => "alert_end",
             Self::Launch(_)
             | Self::Kept(_)
             | Self::Serve(_)
@@ -296,6 +321,7 @@ impl Deed {
             Self::Drain(workers) => engine.launch(FleetKind::Queue, &queue(workers, json!({})), &quiet).await.map(drop),
             Self::CancelJob => engine.job_cancel(&engine.find("tiles").await?, "a").await.map(drop),
             Self::Schedule(scheduling) => scheduling.perform(engine).await,
+            Self::Alert(alerting) => alerting.perform(engine).await,
             Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
             Self::Service(change) => change.perform(engine).await,
             Self::End(_) | Self::EndAll(_) => end(engine).await,
@@ -345,6 +371,62 @@ impl Scheduling {
             }
             Self::Pause => engine.schedule_enable(&found.record.fleet, false).await,
             _ => start(engine, &found.record.fleet, if self == Self::Start { 1 } else { 2 }).await.map(drop),
+        }
+    }
+}
+
+impl Alerting {
+    async fn prepare(self) -> World {
+        let world = warm().await;
+        if self == Self::Make {
+            return world;
+        }
+        let quiet = Operation::quiet();
+        alerted(&world, json!({})).await;
+        if self == Self::Tell {
+            world.state().agents.work = Box::new(|_| Work::Ends { after_s: 20, exit: Exit::Code { code: 1 } });
+            launch(&world.process(), &array(2)).await.unwrap();
+            world.pass(30).await;
+            world.engine().alerts_tell(&quiet).await.unwrap();
+            world.pass(60).await;
+            world.engine().find("tiles").await.unwrap();
+        }
+        world
+    }
+
+    async fn perform(self, engine: &Engine) -> Result<()> {
+        let quiet = Operation::quiet();
+        if self == Self::Make {
+            return engine.alert_create(&alert(json!({})), &quiet).await.map(drop);
+        }
+        if self == Self::Tell {
+            // Until all is told, as the schedule does.
+            for _ in 0..3 {
+                let told = engine.alerts_tell(&quiet).await?;
+                if let Some(error) = told.errors.into_iter().next() {
+                    return Err(Error::new(Class::Transient, "NotTold", error, ""));
+                }
+                // Somebody who died over a delivery is not waited for any longer than that.
+                tokio::time::sleep(Duration::from_secs(120)).await;
+            }
+            return Ok(());
+        }
+        let found = match engine.alert_find("money").await {
+            Err(error) if error.class == Class::NotFound && self == Self::End => return Ok(()),
+            found => found?,
+        };
+        let id = &found.record.id;
+        match self {
+            Self::Change => {
+                let changed = json!({ "on": ["failed", "lost"], "notify": { "email": ["ada@example.com", "grace@example.com"],
+                    "webhook": { "url": "https://example.com/other", "secret": "another", "secret_version": 2 } } });
+                engine.alert_change(id, &alert(changed), &quiet).await.map(drop)
+            }
+            Self::Keep => engine.alert_keep("money", id).await,
+            // Whoever asks again for a test gets another one.
+            Self::Test if !found.told.occurrences.is_empty() => Ok(()),
+            Self::Test => engine.alert_test("money").await.map(drop),
+            _ => engine.alert_end("money", id, &quiet).await,
         }
     }
 }
@@ -403,6 +485,13 @@ pub(super) async fn finish(deed: Deed, world: &World) -> View {
         Deed::SetUp => world.engine().setup_remove(&Operation::quiet()).await.unwrap(),
         Deed::Widen => drop(world.engine().setup(&bounded(r#"{"Statement":[]}"#), &Operation::quiet()).await.unwrap()),
         Deed::TearDown => {}
+        Deed::Alert(_) => {
+            let engine = world.engine();
+            if let Ok(found) = engine.alert_find("money").await {
+                engine.alert_end("money", &found.record.id, &Operation::quiet()).await.unwrap();
+            }
+            end(&engine).await.unwrap();
+        }
         _ => end(&world.engine()).await.unwrap(),
     }
     world.pass(10).await;

@@ -17,7 +17,7 @@ use crate::simulated::door::Trouble;
 use crate::simulated::run;
 use crate::simulated::view::{View, assert_same};
 use crate::warm;
-use deeds::{Change, Deed, Scheduling, finish};
+use deeds::{Alerting, Change, Deed, Scheduling, finish};
 
 const TROUBLES: [Trouble; 5] =
     [Trouble::Refused(Class::Transient), Trouble::Refused(Class::Denied), Trouble::Lost, Trouble::DiesBefore, Trouble::DiesAfter];
@@ -62,6 +62,12 @@ enrol! {
     pausing_a_schedule: schedule_enable, Deed::Schedule(Scheduling::Pause);
     starting_a_run_of_a_schedule: schedule_start, Deed::Schedule(Scheduling::Start), Deed::Schedule(Scheduling::StartAgain);
     ending_a_schedule: end, Deed::Schedule(Scheduling::End);
+    making_an_alert: alert_create, Deed::Alert(Alerting::Make);
+    changing_an_alert: alert_change, Deed::Alert(Alerting::Change);
+    keeping_an_alert: alert_keep, Deed::Alert(Alerting::Keep);
+    testing_an_alert: alert_test, Deed::Alert(Alerting::Test);
+    telling_what_alerts_are_for: alerts_tell, Deed::Alert(Alerting::Tell);
+    ending_an_alert: alert_end, Deed::Alert(Alerting::End);
     acknowledging: acknowledge, Deed::Acknowledge;
     extending: lease_change, Deed::Extend(3);
     shortening: lease_change, Deed::Shorten(3);

@@ -16,13 +16,18 @@ use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
 
 use super::ENROLLED;
+use crate::alerts::alert;
 use crate::schedules::schedule;
 use crate::simulated::run;
 use crate::simulated::view::assert_same;
 use crate::{array, launch, warm};
 
 /// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
-const READS: [&str; 24] = [
+const READS: [&str; 28] = [
+    "alert_check",
+    "alert_find",
+    "alert_look",
+    "alerts",
     "check",
     "connect",
     "examine",
@@ -99,6 +104,10 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
     let fleet = engine.find("tiles").await?;
     let record = &fleet.record;
     match operation {
+        "alert_check" => engine.alert_check(&alert(json!({})), None).await,
+        "alert_find" => engine.alert_find("none").await.map_or(Ok(()), |_| panic!("there is an alert")),
+        "alert_look" => engine.alert_look("none").await.map(drop),
+        "alerts" => engine.alerts().await.map(drop),
         "check" => engine.check(FleetKind::JobArray, &array(1), &BTreeSet::from([record.fleet.clone()])).await.map(drop),
         "connect" => engine.connect(&fleet, None, &quiet).await.map(drop),
         "exec" => engine.exec(&fleet, &[], &["echo".to_owned()], Seconds(60), &quiet, drop).await,

@@ -1,0 +1,42 @@
+//! Tells what alerts are for, as a function of AWS Lambda that a schedule of the set-up invokes.
+//!
+//! It succeeds if it could look at everything that is watched. Otherwise it has told what it could, and fails with what it could not, so that
+//! Lambda's count of errors is a reason to look. A channel that takes nothing is no failure of its: the alert says so.
+
+mod invocation;
+mod time;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde::Deserialize;
+use spawn_core::alert::Telling;
+
+use crate::invocation::Invocation;
+
+/// How long before Lambda ends it, it stops by itself, to note what it has told.
+const MARGIN: Duration = Duration::from_secs(20);
+
+/// What it is sent: EventBridge Scheduler's own event, of which it reads one field. Nothing is as good.
+#[derive(Debug, Default, Deserialize)]
+struct Event {
+    /// When the schedule said.
+    #[serde(default)]
+    time: Option<Timestamp>,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::run(service_fn(handle)).await
+}
+
+async fn handle(event: LambdaEvent<Option<Event>>) -> Result<Telling, Error> {
+    let (asked, context) = event.into_parts();
+    let invocation = Invocation::begin(&context, asked.unwrap_or_default().time, MARGIN).await?;
+    let told = invocation.engine.alerts_tell(&invocation.operation).await.map_err(|error| Error::from(error.to_string()))?;
+    if told.alerts > 0 {
+        println!("{}", serde_json::to_string(&told)?);
+    }
+    if told.errors.is_empty() { Ok(told) } else { Err(told.errors.join("; ").into()) }
+}
