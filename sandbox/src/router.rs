@@ -300,7 +300,9 @@ pub(crate) async fn call(router: Option<&Weak<Router>>, request: Request) -> Res
 
 /// Whether somebody follows the address in a mail of SNS.
 fn follows_an_address(raw: &Raw) -> bool {
-    raw.method == Method::GET && raw.path == "/" && parse_query(&raw.query).contains(&("Action".to_owned(), "ConfirmSubscription".to_owned()))
+    raw.method == Method::GET
+        && raw.path == "/"
+        && parse_query(&raw.query).contains(&("Action".to_owned(), "ConfirmSubscription".to_owned()))
 }
 
 fn followed(raw: Raw, now: jiff::Timestamp, id: String) -> Request {

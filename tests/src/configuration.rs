@@ -10,6 +10,9 @@ pub const SERVICE: &str = "spawn_service.it";
 /// The address of the block that [`queue`] writes.
 pub const QUEUE: &str = "spawn_queue.it";
 
+/// The address of the block that [`alert`] writes.
+pub const ALERT: &str = "spawn_alert.it";
+
 /// The address of the block that [`schedule`] writes.
 pub const SCHEDULE: &str = "spawn_schedule.it";
 
@@ -95,4 +98,11 @@ pub fn service(changes: &[(&str, &str)]) -> String {
 pub fn schedule(changes: &[(&str, &str)]) -> String {
     let fields = [("name", r#""nightly""#), ("cron", r#""*/10 * * * *""#), ("job_array", SCHEDULED)];
     block("spawn_schedule", &[&fields, changes].concat())
+}
+
+/// An alert named `money` that watches everything and posts to `url`, with these changes.
+pub fn alert(url: &str, changes: &[(&str, &str)]) -> String {
+    let notify = format!("{{ email = [\"ada@example.com\"], webhook = {{ url = \"{url}/hook\", secret = \"hunter2\" }} }}");
+    let fields = [("name", r#""money""#), ("watch", "{ everything = true }"), ("on", r#"["failed"]"#), ("notify", &notify)];
+    block("spawn_alert", &[&fields, changes].concat())
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+mod alert;
 mod completions;
 mod connect;
 mod down;
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Results(results::Results),
     Queue(queue::Queue),
     Schedule(schedule::Schedule),
+    Alert(alert::Alert),
     Exec(exec::Exec),
     Connect(connect::Connect),
     Extend(extend::Extend),
@@ -70,6 +72,7 @@ pub(crate) async fn run(cli: Cli, output: &Output) -> Outcome {
         Command::Results(results) => results.run(global, output).await,
         Command::Queue(queue) => queue.run(global, output).await,
         Command::Schedule(schedule) => schedule.run(global, output).await,
+        Command::Alert(alert) => alert.run(global, output).await,
         Command::Exec(exec) => exec.run(global, output).await,
         Command::Connect(connect) => connect.run(global, output).await,
         Command::Extend(extend) => extend.run(global, output).await,

@@ -27,6 +27,8 @@ enum Who {
     Launcher,
     /// Makes and removes the account set-up
     Administrator,
+    /// Makes alerts, changes them, looks at them and ends them
+    Alerter,
     /// Looks, and plans
     Observer,
     /// Comes onto instances as root, with whatever their fleets may do: runs commands there and opens terminals
@@ -41,6 +43,7 @@ impl Policy {
         let audience = match self.who {
             Who::Launcher => Audience::Launcher,
             Who::Administrator => Audience::Administrator,
+            Who::Alerter => Audience::Alerter,
             Who::Observer => Audience::Observer,
             Who::Operator => Audience::Operator,
             Who::Reaper => Audience::Reaper,

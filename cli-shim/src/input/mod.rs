@@ -16,6 +16,7 @@ mod yaml;
 use std::collections::BTreeMap;
 use std::path::{Path as FilePath, PathBuf};
 
+use spawn_model::alert::AlertSpec;
 use spawn_model::problem::{Path, Problem};
 use spawn_model::rules::read_spec;
 use spawn_model::schedule::ScheduleSpec;
@@ -96,6 +97,21 @@ pub(crate) fn read_schedule(file: &FilePath) -> Result<ScheduleSpec, Failure> {
         fields.remove("kind");
     }
     let (spec, broken) = spawn_model::schedule::read_schedule(&Value::Map(fields));
+    problems.extend(broken);
+    match spec {
+        Some(spec) if problems.is_empty() => Ok(spec),
+        _ => Err(problems.into()),
+    }
+}
+
+/// Reads and checks the alert in a YAML file.
+pub(crate) fn read_alert(file: &FilePath) -> Result<AlertSpec, Failure> {
+    let mut problems = Vec::new();
+    let mut fields = yaml::read(file, &mut problems)?;
+    if fields.get("kind").and_then(Value::as_str) == Some("alert") {
+        fields.remove("kind");
+    }
+    let (spec, broken) = spawn_model::alert::read_alert(&Value::Map(fields));
     problems.extend(broken);
     match spec {
         Some(spec) if problems.is_empty() => Ok(spec),

@@ -62,16 +62,22 @@ fn value(yaml: Yaml, beside: &FilePath, path: &Path, problems: &mut Vec<Problem>
             }
             Value::Map(map)
         }
-        Yaml::Tagged(tagged) => match (tagged.tag == "!file", &tagged.value) {
-            (true, Yaml::String(name)) => read_text(&beside.join(name), path, problems).map_or(Value::Unknown, Value::String),
-            (true, _) => {
-                problems.push(Problem::new(path, "!file names no file", "Write it like `!file render`"));
+        Yaml::Tagged(tagged) => {
+            let read = match (tagged.tag.to_string().as_str(), &tagged.value) {
+                ("!file", Yaml::String(name)) => {
+                    return read_text(&beside.join(name), path, problems).map_or(Value::Unknown, Value::String);
+                }
+                ("!file", _) => Err(("!file names no file".to_owned(), "Write it like `!file render`".to_owned())),
+                ("!env", Yaml::String(name)) => std::env::var(name)
+                    .map(Value::String)
+                    .map_err(|_| (format!("the environment has no text {name}"), format!("Set it: `export {name}=…`"))),
+                ("!env", _) => Err(("!env names no variable".to_owned(), "Write it like `!env SLACK_HOOK`".to_owned())),
+                (tag, _) => Err((format!("there is no tag {tag}"), "The tags are `!file PATH` and `!env NAME`".to_owned())),
+            };
+            read.unwrap_or_else(|(message, help)| {
+                problems.push(Problem::new(path, message, help));
                 Value::Unknown
-            }
-            (false, _) => {
-                problems.push(Problem::new(path, format!("there is no tag {}", tagged.tag), "The one tag is `!file PATH`"));
-                Value::Unknown
-            }
-        },
+            })
+        }
     }
 }

@@ -17,7 +17,7 @@ fn there_are_no_others() {
     let mut found: Vec<String> =
         std::fs::read_dir(examples()).expect("examples").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     found.sort();
-    assert_eq!(found, ["instance", "job-array", "queue", "schedule", "service", "yaml"], "a new example needs a test here");
+    assert_eq!(found, ["alert", "instance", "job-array", "queue", "schedule", "service", "yaml"], "a new example needs a test here");
 }
 
 #[test]
@@ -156,4 +156,21 @@ fn the_demo_shows_a_picture_and_leaves_nothing() {
     assert_shown!("steps-of-the-demo", steps.join("\n"));
     assert!(stdout.contains("8 ranks, 960 × 640 pixels") && stdout.contains("no instance, no volume"), "{stdout}");
     assert!(std::fs::read(&picture).expect("a picture").starts_with(b"\x89PNG"));
+}
+
+#[test]
+fn the_alert_tells_of_the_tile_that_fails() {
+    let told = crate::alerts::Told::start();
+    let (world, hook) = (&told.world, &told.hook);
+    let terraform = Terraform::copy_of(world, &examples().join("alert"));
+    terraform.write("terraform.tfvars", &format!("hook = \"{}\"\nhook_secret = \"hunter2\"\n", hook.url()));
+    let applied = terraform.apply().succeeded();
+    assert!(applied.stdout.contains("alert = \"pending_confirmation\""), "{}", applied.text());
+    terraform.assert_settled();
+    world.eventually("the array is over", || (world.spawn(["status", "tiles", "-o", "json"]).json()["status"] == "failed").then_some(()));
+    told.two_minutes();
+    let posted = world.eventually("a document", || hook.posted().first().cloned());
+    assert_eq!((&posted.document["kind"], posted.header("x-spawn-secret")), (&serde_json::json!("failed"), Some("hunter2")));
+    terraform.destroy().succeeded();
+    assert_eq!(world.control().snapshot()["sns"], serde_json::json!({}));
 }

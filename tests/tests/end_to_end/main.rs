@@ -4,6 +4,7 @@
 //! twice the number of processors.
 
 mod adoption;
+mod alerts;
 mod bad_input;
 mod clients;
 mod denials;

@@ -51,7 +51,12 @@ impl Channels {
 
 impl Engine {
     /// Makes what an alert tells by; the versions of its secrets.
-    pub(super) async fn channels_put(&self, spec: &AlertSpec, record: &AlertRecord, operation: &Operation) -> Result<BTreeMap<String, i64>> {
+    pub(super) async fn channels_put(
+        &self,
+        spec: &AlertSpec,
+        record: &AlertRecord,
+        operation: &Operation,
+    ) -> Result<BTreeMap<String, i64>> {
         operation.go_on()?;
         self.mail_put(spec, record, operation).await?;
         self.secrets_put(spec, record, operation).await

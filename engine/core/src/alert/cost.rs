@@ -58,7 +58,8 @@ fn share(fleet: &Fleet, now: Timestamp) -> f64 {
     let is_kept = !fleet.alive.is_empty();
     let end_of = |ended_at: Option<&String>| {
         // Of one that ended its command and goes on nobody knows better than that it lives.
-        let ended = ended_at.and_then(|at| at.parse::<Timestamp>().ok()).filter(|_| fleet.record.kind != spawn_model::spec::FleetKind::Instance);
+        let ended =
+            ended_at.and_then(|at| at.parse::<Timestamp>().ok()).filter(|_| fleet.record.kind != spawn_model::spec::FleetKind::Instance);
         ended.unwrap_or(if is_kept { now } else { until })
     };
     let lived: f64 = if fleet.record.kind == spawn_model::spec::FleetKind::Service {

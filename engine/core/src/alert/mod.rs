@@ -61,7 +61,8 @@ impl AlertLook {
     #[must_use]
     pub fn status(&self) -> (AlertStatus, String) {
         let channels = self.record.spec.notify.channels();
-        let last = |channel: &String| self.told.occurrences.iter().rev().find_map(|known| known.deliveries.get(channel)).filter(|d| d.tries > 0);
+        let last =
+            |channel: &String| self.told.occurrences.iter().rev().find_map(|known| known.deliveries.get(channel)).filter(|d| d.tries > 0);
         for channel in &channels {
             if let Some(refusal) = last(channel).and_then(|delivery| delivery.refusal.as_ref()) {
                 return (AlertStatus::Refused, format!("{channel} did not take what it was sent last: {refusal}"));
@@ -259,10 +260,12 @@ impl Engine {
         let setup = self.warm().await?;
         topics_reached(spec, &setup.account, self.region())?;
         let ledger = self.ledger(&setup);
-        let (known, etag) = ledger.alert(&spec.name).await?.filter(|(known, _)| known.id == *id).ok_or_else(|| no_such_alert(&spec.name))?;
+        let (known, etag) =
+            ledger.alert(&spec.name).await?.filter(|(known, _)| known.id == *id).ok_or_else(|| no_such_alert(&spec.name))?;
         // Versions that have changed are put again: until they are, none of them counts.
         let stale = |channel: &str| {
-            let version = |of: &AlertSpec| of.notify.secrets().into_iter().find(|(name, ..)| *name == channel).map(|(_, version, _)| version);
+            let version =
+                |of: &AlertSpec| of.notify.secrets().into_iter().find(|(name, ..)| *name == channel).map(|(_, version, _)| version);
             version(spec) != version(&known.spec)
         };
         let secrets = known.secrets.clone().into_iter().filter(|(channel, _)| !stale(channel)).collect();
@@ -320,7 +323,8 @@ impl Engine {
         let (channels, told) = join!(self.channels_seen(&record), ledger.told(&record.id));
         // Of one that is being ended nothing is remembered.
         let (channels, told) = (channels?, told?.unwrap_or_default());
-        let addresses = |subscriptions: &[Subscription]| subscriptions.iter().filter(|s| s.arn.is_none()).map(|s| s.address.clone()).collect();
+        let addresses =
+            |subscriptions: &[Subscription]| subscriptions.iter().filter(|s| s.arn.is_none()).map(|s| s.address.clone()).collect();
         let pending = addresses(&channels.subscriptions);
         Ok(AlertLook { seen: channels.seen(&record), topic_arn: channels.topic_arn, pending, told, record })
     }
@@ -344,7 +348,8 @@ impl Engine {
     pub async fn alerts(&self) -> Result<(Vec<AlertLook>, Vec<Error>)> {
         let Some(setup) = self.found().await? else { return Ok((Vec::new(), Vec::new())) };
         let names = self.ledger(&setup).alert_names().await?;
-        let looks = futures::future::join_all(names.iter().map(|name| async { self.alert_look(name).await.map_err(|e| e.context(name)) })).await;
+        let looks =
+            futures::future::join_all(names.iter().map(|name| async { self.alert_look(name).await.map_err(|e| e.context(name)) })).await;
         let (mut alerts, mut errors) = (Vec::new(), Vec::new());
         for look in looks {
             match look {

@@ -118,7 +118,12 @@ pub(super) const GRANTS: &[Grant] = &[
         when: &[],
     },
     // What Amazon publishes of its images. A parameter of one's own that names an image takes a right of one's own.
-    Grant { to: &[Launcher, Observer, Starter, Watcher], actions: &["ssm:GetParameter"], on: &["ssm:{region}::parameter/aws/service/*"], when: &[] },
+    Grant {
+        to: &[Launcher, Observer, Starter, Watcher],
+        actions: &["ssm:GetParameter"],
+        on: &["ssm:{region}::parameter/aws/service/*"],
+        when: &[],
+    },
     // On the whole bucket, which is spawn's alone: who may not list it is not told that an object is absent.
     Grant {
         to: &[Administrator, Alerter, Launcher, Observer, Operator, Reaper, Starter, Watcher],
@@ -133,7 +138,12 @@ pub(super) const GRANTS: &[Grant] = &[
     Grant { to: &[Alerter], actions: &["ssm:DeleteParameter", "ssm:PutParameter"], on: &[SECRETS], when: &[] },
     Grant { to: &[Watcher], actions: &["ssm:GetParameter"], on: &[SECRETS], when: &[] },
     Grant { to: &[Alerter, Observer, Watcher], actions: &["sns:ListSubscriptionsByTopic"], on: &[TOPICS], when: &[] },
-    Grant { to: &[Alerter], actions: &["sns:CreateTopic", "sns:DeleteTopic", "sns:Subscribe", "sns:TagResource"], on: &[TOPICS], when: &[] },
+    Grant {
+        to: &[Alerter],
+        actions: &["sns:CreateTopic", "sns:DeleteTopic", "sns:Subscribe", "sns:TagResource"],
+        on: &[TOPICS],
+        when: &[],
+    },
     // A subscription is no resource that a policy could name.
     Grant { to: &[Alerter], actions: &["sns:Unsubscribe"], on: &["*"], when: &[] },
     // Topics of the user's own, too: an alert names them.

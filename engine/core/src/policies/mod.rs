@@ -43,14 +43,8 @@ enum Reach {
 
 impl Audience {
     /// Everybody who can be given a document.
-    pub const ALL: [Audience; 6] = [
-        Audience::Administrator,
-        Audience::Alerter,
-        Audience::Launcher,
-        Audience::Observer,
-        Audience::Operator,
-        Audience::Reaper,
-    ];
+    pub const ALL: [Audience; 6] =
+        [Audience::Administrator, Audience::Alerter, Audience::Launcher, Audience::Observer, Audience::Operator, Audience::Reaper];
 }
 
 /// The policy document for somebody, in an account and region; the reaper's is for every region.

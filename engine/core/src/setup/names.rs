@@ -5,7 +5,10 @@ use spawn_model::ids::FleetId;
 use spawn_model::policies::Policy;
 use spawn_model::{layout, tag};
 
-use super::{DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, SHELL_LOG_GROUP, START_FUNCTION, STOP_DOCUMENT, WATCH_FUNCTION};
+use super::{
+    DOCUMENT, FUNCTION, GROUP_DOCUMENT, HIBERNATE_DOCUMENT, LOG_GROUP, PREFIX, SHELL_LOG_GROUP, START_FUNCTION, STOP_DOCUMENT,
+    WATCH_FUNCTION,
+};
 use crate::policies::{self, Audience};
 
 /// Where Lambda writes what a function says. It would make the group itself, without a time to keep it for.

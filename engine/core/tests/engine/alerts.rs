@@ -222,7 +222,10 @@ fn what_is_refused_is_told_again_and_shown_until_it_is_taken() {
     run(async {
         let world = warm().await;
         let look = world.engine().alert_create(&alert(json!({})), &Operation::quiet()).await.unwrap();
-        assert_eq!(look.status(), (AlertStatus::PendingConfirmation, "ada@example.com has not confirmed yet that it wants mail".to_owned()));
+        assert_eq!(
+            look.status(),
+            (AlertStatus::PendingConfirmation, "ada@example.com has not confirmed yet that it wants mail".to_owned())
+        );
         world.state().refuses_posts = Some("it answered 503".to_owned());
         world.state().agents.work = Box::new(ends(1));
         launch(&world.process(), &array(1)).await.unwrap();
@@ -285,17 +288,26 @@ fn what_somebody_changed_of_an_alert_is_seen_and_put_right() {
         assert_eq!(seen(&look), right);
         let made = world.view();
         for (what, change) in [
-            ("an address", Box::new(|world: &World| {
-                world.state().topics.values_mut().next().unwrap().addresses.remove("ada@example.com");
-            }) as Box<dyn Fn(&World)>),
-            ("another address", Box::new(|world: &World| {
-                world.state().topics.values_mut().next().unwrap().addresses.insert("eve@example.com".to_owned(), true);
-            })),
+            (
+                "an address",
+                Box::new(|world: &World| {
+                    world.state().topics.values_mut().next().unwrap().addresses.remove("ada@example.com");
+                }) as Box<dyn Fn(&World)>,
+            ),
+            (
+                "another address",
+                Box::new(|world: &World| {
+                    world.state().topics.values_mut().next().unwrap().addresses.insert("eve@example.com".to_owned(), true);
+                }),
+            ),
             ("the topic", Box::new(|world: &World| world.state().topics.clear())),
             ("a secret that is gone", Box::new(|world: &World| drop(world.state().secrets.pop_first()))),
-            ("a secret that is another one", Box::new(|world: &World| {
-                world.state().secrets.values_mut().for_each(|secret| *secret = ("eve".to_owned(), secret.1 + 1));
-            })),
+            (
+                "a secret that is another one",
+                Box::new(|world: &World| {
+                    world.state().secrets.values_mut().for_each(|secret| *secret = ("eve".to_owned(), secret.1 + 1));
+                }),
+            ),
         ] {
             change(&world);
             let look = engine.alert_find("money").await.unwrap();

@@ -41,7 +41,11 @@ impl Topics for Door {
     async fn ensure(&self, name: &str, tags: &Tags) -> Result<String> {
         self.call("sns:CreateTopic", |s, _| {
             let topic = s.topics.entry(arn(name)).or_insert_with(|| Topic { tags: tags.clone(), ..Topic::default() });
-            if topic.tags == *tags { Ok(arn(name)) } else { Err(refusal("InvalidParameter", 400, "Topic already exists with different tags")) }
+            if topic.tags == *tags {
+                Ok(arn(name))
+            } else {
+                Err(refusal("InvalidParameter", 400, "Topic already exists with different tags"))
+            }
         })
         .await
     }

@@ -122,9 +122,8 @@ pub fn starts_missed(alert: &AlertRecord, record: &FleetRecord, history: &schedu
     if !alert.spec.on.contains(&On::Missed) {
         return Vec::new();
     }
-    let went_wrong = |start: &&schedule::Occurrence| {
-        start.at >= alert.created_at && matches!(start.outcome, Outcome::Failed | Outcome::Missed)
-    };
+    let went_wrong =
+        |start: &&schedule::Occurrence| start.at >= alert.created_at && matches!(start.outcome, Outcome::Failed | Outcome::Missed);
     let tell = |start: &schedule::Occurrence| {
         let kind = AlertKind::On(On::Missed);
         Happened {
@@ -148,9 +147,7 @@ impl Sight<'_> {
             On::Ready => (is_new && self.is_ready).then(|| "every command has begun".to_owned()),
             On::Succeeded => self.has_succeeded().then(|| self.said(Status::Succeeded, "its command ended with exit code 0")),
             On::Failed => self.failure(),
-            On::Expired => {
-                (is_own_end && self.status == Status::Expired && !self.is_idle).then(|| self.reason.to_owned())
-            }
+            On::Expired => (is_own_end && self.status == Status::Expired && !self.is_idle).then(|| self.reason.to_owned()),
             On::Interrupted => {
                 let is_taken = self.is_noticed || self.status == Status::Interrupted || !self.ranks(Status::Interrupted).is_empty();
                 is_taken.then(|| self.said(Status::Interrupted, "EC2 takes a machine back"))
@@ -158,9 +155,8 @@ impl Sight<'_> {
             On::Idle => self.is_idle.then(|| self.reason.to_owned()),
             On::Lost => {
                 let lost = self.ranks(Status::Lost);
-                (is_own_end && (self.status == Status::Lost || !lost.is_empty())).then(|| {
-                    self.said(Status::Lost, &format!("{} vanished before the deadline without a record of why", list(&lost)))
-                })
+                (is_own_end && (self.status == Status::Lost || !lost.is_empty()))
+                    .then(|| self.said(Status::Lost, &format!("{} vanished before the deadline without a record of why", list(&lost))))
             }
             On::Missed => None,
         }

@@ -116,4 +116,3 @@ fields! {
         notify: NotifySpec => Required, InPlace;
     }
 }
-

@@ -9,8 +9,7 @@ use crate::rules::check_name;
 use crate::value::Value;
 
 /// The secrets of an alert: channel, field, and the field with its version.
-pub const SECRETS_OF: [(&str, &str, &str); 2] =
-    [("slack", "webhook_url", "webhook_url_version"), ("webhook", "secret", "secret_version")];
+pub const SECRETS_OF: [(&str, &str, &str); 2] = [("slack", "webhook_url", "webhook_url_version"), ("webhook", "secret", "secret_version")];
 
 /// The channel of mail.
 pub(super) const EMAIL: &str = "email";
@@ -206,5 +205,51 @@ impl NotifySpec {
         let slack = self.slack.as_ref().map(|slack| (SLACK, slack.webhook_url_version, slack.webhook_url.as_ref()));
         let webhook = self.webhook.as_ref().map(|webhook| (WEBHOOK, webhook.secret_version, webhook.secret.as_ref()));
         slack.into_iter().chain(webhook).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_what_can_be_sent_to() {
+        for (text, expected) in [
+            ("ops@example.com", true),
+            ("o.p-s+spawn@mail.example.com", true),
+            ("ops", false),
+            ("ops@", false),
+            ("@example.com", false),
+            ("ops@example", false),
+            ("ops@example.com\nBcc: eve@example.com", false),
+            ("o ps@example.com", false),
+            ("ops@.com", false),
+            ("a@b@example.com", false),
+        ] {
+            assert_eq!(is_address(text), expected, "{text:?}");
+        }
+        for (text, expected) in [
+            ("https://example.com", true),
+            ("https://example.com:8443/a?b=c", true),
+            ("http://example.com", false),
+            ("https://", false),
+            ("https:///a", false),
+            ("https://user@example.com/", false),
+            ("https://exa mple.com/", false),
+            ("https://example.com/\u{fc}", false),
+        ] {
+            assert_eq!(is_url(text), expected, "{text:?}");
+        }
+        for (text, expected) in [
+            ("arn:aws:sns:us-east-1:123456789012:ops", true),
+            ("arn:aws-us-gov:sns:us-gov-west-1:123456789012:o_p-s", true),
+            ("arn:aws:sns:us-east-1:123456789012:ops.fifo", false),
+            ("arn:aws:sqs:us-east-1:123456789012:ops", false),
+            ("arn:aws:sns:us-east-1:1234:ops", false),
+            ("arn:aws:sns:us-east-1:123456789012:ops:1", false),
+            ("ops", false),
+        ] {
+            assert_eq!(is_topic(text), expected, "{text:?}");
+        }
     }
 }

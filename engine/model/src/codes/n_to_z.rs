@@ -152,6 +152,13 @@ pub(super) const CODES: &[Code] = &[
         "Start one with `spawn sandbox up`.",
     ),
     code(
+        "NoSecret",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "An alert tells in a channel of Slack, and the address of its webhook, which is kept nowhere but encrypted, was not written.",
+        "Write `webhook_url`.",
+    ),
+    code(
         "NoSetup",
         &[Class::NotFound],
         Left::Nothing,
@@ -159,6 +166,13 @@ pub(super) const CODES: &[Code] = &[
         "The first launch makes it; `spawn setup` does too.",
     ),
     code("NoSignals", &[Class::Bug], Left::Nothing, "The operating system would not tell the command about Ctrl-C.", BUG),
+    code(
+        "NoSuchAlert",
+        &[Class::NotFound],
+        Left::Unchanged,
+        "There is no alert with this name or id in this account and region.",
+        "`spawn alert ls` lists what there is; `--region` chooses another region.",
+    ),
     code(
         "NoSuchFleet",
         &[Class::NotFound],
@@ -200,6 +214,13 @@ pub(super) const CODES: &[Code] = &[
         Left::Nothing,
         "The fleet asks for rights in AWS (`policies`), and the account set-up lets no fleet have more than its agent needs.",
         "An administrator says once what fleets may get at most: `spawn setup --workload-boundary FILE`, with a policy document of IAM's. It becomes part of the permissions boundary of every fleet's role.",
+    ),
+    code(
+        "NobodyListens",
+        &[Class::NotFound],
+        Left::Unchanged,
+        "A channel of an alert reaches nobody: its address was not confirmed, or what it tells by was deleted. It is tried again for a day.",
+        "Visit the address in the mail of Amazon SNS; or apply the alert again, which puts right what was changed.",
     ),
     code(
         "NotAService",
@@ -383,7 +404,7 @@ pub(super) const CODES: &[Code] = &[
         "SetupInUse",
         &[Class::Conflict],
         Left::Unchanged,
-        "The account set-up cannot be removed while a fleet has a name: its records, its lease and its end depend on it.",
+        "The account set-up cannot be removed while a fleet or an alert has a name: its records, its lease and its end depend on it.",
         "End the fleets that the message names with `spawn down`, then remove the set-up.",
     ),
     code("SetupJson", &[Class::Bug], Left::Unchanged, "The account set-up's parameter could not be written as JSON.", BUG),
@@ -436,6 +457,13 @@ pub(super) const CODES: &[Code] = &[
         "The instances did not go away in the time that the operation had.",
         "Do it again: it goes on where it was. A longer `timeouts.delete` gives EC2 more time.",
     ),
+    code(
+        "TopicElsewhere",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "An alert names a topic of another account or region than its own. What tells speaks to its own.",
+        "Name a topic there; a subscription of it may lead on.",
+    ),
     code("UnknownAtApply", &[Class::Bug], Left::Nothing, "Terraform applied a value that it did not know yet.", BUG),
     code(
         "Unreachable",
@@ -443,6 +471,13 @@ pub(super) const CODES: &[Code] = &[
         Left::Unchanged,
         "No connection to a service of AWS could be made.",
         "Check the region, the network and `AWS_ENDPOINT_URL`.",
+    ),
+    code(
+        "WebhookRefused",
+        &[Class::Denied, Class::Invalid, Class::Transient],
+        Left::Unchanged,
+        "An address did not take what an alert posted to it: it could not be reached, did not answer, or answered something else than success. It is tried again for a day.",
+        "Check the address and what it expects; `spawn alert test NAME` tries it. The function that posts runs in AWS Lambda, outside of your networks.",
     ),
     code(
         "WhichRank",

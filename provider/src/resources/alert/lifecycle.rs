@@ -118,8 +118,7 @@ impl AlertResource {
     }
 
     pub(super) async fn delete(&self, prior: &Value, private: Vec<u8>) -> ApplyResponse {
-        let ended =
-            async { self.session.configured()?.alert_end(&name_of(prior), &id_of(prior)?, &self.session.operation()).await };
+        let ended = async { self.session.configured()?.alert_end(&name_of(prior), &id_of(prior)?, &self.session.operation()).await };
         match ended.await {
             Ok(()) => ApplyResponse::default(),
             Err(error) => ApplyResponse { state: Some(prior.clone()), private, diagnostics: vec![messages::error(&error)] },
@@ -145,10 +144,8 @@ fn name_of(state: &Value) -> String {
 }
 
 fn id_of(state: &Value) -> Result<AlertId, Error> {
-    state.get("id").as_str().and_then(AlertId::parse).ok_or_else(|| {
-        let message = format!("the state has no id of an alert, but {:?}", state.get("id").as_str().unwrap_or_default());
-        Error::new(Class::Bug, "StateBroken", message, "Remove the resource from the state and import it by its name")
-    })
+    let id = state.get("id").as_str().unwrap_or_default();
+    AlertId::parse(id).ok_or_else(|| Error::new(Class::Bug, "BadId", format!("{id:?} in the state is not an alert's id"), ""))
 }
 
 /// How the channels stand, when they change.
