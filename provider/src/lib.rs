@@ -2,9 +2,10 @@
 //!
 //! [`wire`] is the protocol server: it knows how Terraform starts, asks and ends a provider, and nothing of AWS or
 //! fleets. What is served is a [`wire::Provider`] with a table of [`wire::Resource`]s and one of
-//! [`wire::Function`]s: `resources` has a folder for each, `functions` a file.
+//! [`wire::Function`]s: `resources` has a folder for each, `data` and `functions` a file.
 
 #[cfg(feature = "aws")]
+mod data;
 mod functions;
 #[cfg(feature = "aws")]
 mod provider;

@@ -17,8 +17,8 @@ use spawn_model::record::Keeper;
 use spawn_model::value::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::wire::{Diagnostic, Function, Provider, Resource};
-use crate::{functions, resources};
+use crate::wire::{DataSource, Diagnostic, Function, Provider, Resource};
+use crate::{data, functions, resources};
 
 const FIELDS: &[Field] = &[
     Field {
@@ -46,6 +46,7 @@ pub(crate) struct Session {
     cancel: CancellationToken,
     launched: Mutex<Vec<(Arc<Claim>, KeptAlive)>>,
     alerts: Mutex<Vec<(String, AlertId)>>,
+    alerts_in_state: Mutex<BTreeSet<AlertId>>,
     in_state: Mutex<BTreeSet<FleetId>>,
     to_be_made: Mutex<BTreeSet<String>>,
 }
@@ -77,6 +78,16 @@ impl Session {
     /// Remembers an alert until Terraform has it in its state.
     pub(crate) fn alert_made(&self, name: &str, id: AlertId) {
         self.alerts.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((name.to_owned(), id));
+    }
+
+    /// Remembers an alert that Terraform has in its state.
+    pub(crate) fn alert_in_state(&self, id: AlertId) {
+        self.alerts_in_state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id);
+    }
+
+    /// The alerts that this process has seen in Terraform's state: as with fleets, what replaces one is planned while that has its name.
+    pub(crate) fn alerts_in_state(&self) -> BTreeSet<AlertId> {
+        self.alerts_in_state.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     /// Says that Terraform has them.
@@ -114,13 +125,15 @@ impl Session {
 pub struct SpawnProvider {
     session: Arc<Session>,
     resources: Vec<Box<dyn Resource>>,
+    data_sources: Vec<Box<dyn DataSource>>,
     functions: Vec<Box<dyn Function>>,
 }
 
 impl Default for SpawnProvider {
     fn default() -> Self {
         let session = Arc::default();
-        Self { resources: resources::all(&session), functions: functions::all(), session }
+        let (resources, data_sources) = (resources::all(&session), data::all(&session));
+        Self { resources, data_sources, functions: functions::all(), session }
     }
 }
 
@@ -136,6 +149,10 @@ impl Provider for SpawnProvider {
 
     fn resources(&self) -> &[Box<dyn Resource>] {
         &self.resources
+    }
+
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &self.data_sources
     }
 
     fn functions(&self) -> &[Box<dyn Function>] {

@@ -204,7 +204,7 @@ fn take_document(mut stream: impl Read + Write, status: u16) -> Option<Posted> {
     let length = headers.iter().find(|(name, _)| name == "content-length").and_then(|(_, value)| value.parse().ok())?;
     let mut body = vec![0; length];
     stream.read_exact(&mut body).ok()?;
-    let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 4\r\nconnection: close\r\n\r\nhook");
+    let answer = format!("HTTP/1.1 {status} x\r\ncontent-length: 4\r\nconnection: close\r\n\r\nbusy");
     stream.write_all(answer.as_bytes()).ok()?;
     stream.flush().ok()?;
     Some(Posted { path, headers, document: serde_json::from_slice(&body).ok()? })

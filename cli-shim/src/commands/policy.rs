@@ -27,7 +27,7 @@ enum Who {
     Launcher,
     /// Makes and removes the account set-up
     Administrator,
-    /// Makes alerts, changes them, looks at them and ends them
+    /// Makes alerts, changes them, looks at them and ends them; what they name is told by a function that may publish to any topic of the account
     Alerter,
     /// Looks, and plans
     Observer,

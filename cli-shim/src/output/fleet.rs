@@ -341,7 +341,7 @@ pub(crate) mod tests {
             lease_faults: vec!["the schedule spawn-run-cdcdcdcdcdcdcdcd-0 that ends it is not there".into()],
             unseen: Vec::new(),
             alive: vec![InstanceId("i-00000000000000002".into())],
-            is_idle: false,
+            idle_members: 0,
             ended_at: None,
         }
     }

@@ -133,15 +133,8 @@ impl Engine {
     /// # Errors
     /// Whatever would keep the launch from succeeding and can be seen before.
     pub async fn plan(&self, kind: FleetKind, spec: &FleetSpec) -> Result<Plan> {
-        let plan = self.unpriced(kind, spec, &BTreeSet::new(), By::Price).await?;
-        // An estimate that cannot be made keeps nobody from seeing the plan.
-        let Ok(costs) = cost::costs(&self.aws, spec, &plan).await else { return Ok(plan) };
-        let preferred = plan.instance_types.first().and_then(|name| costs.listed.get(name)).copied();
-        let plan = plan.priced(preferred);
-        Ok(match costs.rate {
-            Ok(rate) if plan.rate.is_none() => plan.rated(rate, &spec.lease),
-            _ => plan,
-        })
+        let plan = self.unpriced(kind, spec, Some(&BTreeSet::new()), By::Price).await?;
+        self.costed(spec, plan).await
     }
 
     /// Says what a launch would leave out, and fails if it could not succeed. It may follow on the end of one of the caller's own
@@ -150,17 +143,18 @@ impl Engine {
     /// # Errors
     /// See [`Engine::plan`].
     pub async fn check(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Vec<String>> {
-        Ok(self.unpriced(kind, spec, own, By::Size).await?.notes)
+        Ok(self.unpriced(kind, spec, Some(own), By::Size).await?.notes)
     }
 
-    async fn unpriced(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>, by: By) -> Result<Plan> {
+    /// Plans a launch. `own` are the fleets that may have its name; nothing if it has none that counts.
+    pub(crate) async fn unpriced(&self, kind: FleetKind, spec: &FleetSpec, own: Option<&BTreeSet<FleetId>>, by: By) -> Result<Plan> {
         let (caller, setup) = join!(self.aws.identity.caller(), self.found());
         let (caller, setup) = (caller?, setup?);
         let architectures = match &setup {
             Some(setup) => setup.architectures(),
             None => artifacts::machines(self.artifacts.as_deref())?.iter().map(|machine| setup::ec2_architecture(machine)).collect(),
         };
-        if let Some(setup) = &setup {
+        if let (Some(setup), Some(own)) = (&setup, own) {
             self.name_free(setup, &caller, spec, own).await?;
         }
         lease::check(setup.as_ref(), kind, &spec.lease)?;

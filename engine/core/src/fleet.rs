@@ -7,7 +7,7 @@ use futures::{join, try_join};
 use jiff::Timestamp;
 use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
-use spawn_model::ids::{FleetId, InstanceId};
+use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
 use spawn_model::queue::{JobReport, Workers};
 use spawn_model::record::{Completion, Exit, FleetRecord, Launched, Lease, Stop};
@@ -60,8 +60,8 @@ pub struct Fleet {
     pub unseen: Vec<String>,
     /// Instances that still cost money.
     pub alive: Vec<InstanceId>,
-    /// Whether a member ended, or has stopped, for being idle.
-    pub is_idle: bool,
+    /// How many members ended, or have stopped, for being idle.
+    pub idle_members: usize,
     /// When it was ended for good, if it was: nothing but records, results and logs is left of it.
     pub ended_at: Option<Timestamp>,
 }
@@ -128,6 +128,14 @@ pub(crate) async fn inspect(aws: &Aws, ledger: &Ledger, look: Look<'_>, fleet: &
         return Ok(None);
     }
     seen(aws, ledger, look, record, ended_at).await.map(Some)
+}
+
+/// Looks back at a run of a fleet that another one has taken the place of: what its members have recorded, and what EC2 still shows of them.
+pub(crate) async fn former(aws: &Aws, ledger: &Ledger, record: &FleetRecord, run: &RunId) -> Result<Fleet> {
+    let batches = ledger.batches(&record.fleet, run).await?;
+    let asked_at = batches.iter().map(|batch| batch.recorded_at).min().unwrap_or(record.asked_at);
+    let former = FleetRecord { run: run.clone(), next: None, started_at: None, asked_at, ..record.clone() };
+    seen(aws, ledger, Look::Members, former, None).await
 }
 
 /// What is recorded of a fleet, and whether it was ended for good.
@@ -207,7 +215,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
     for state in states.iter_mut().filter(|state| state.status == Status::Stopped) {
         state.idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
     }
-    let is_idle = states.iter().any(|state| state.idle.is_some());
+    let idle_members = states.iter().filter(|state| state.idle.is_some()).count();
     let (status, why) = fleet_status(record.kind, size, &states, dates);
     let workers = Workers { status, alive: alive.len() };
     let ((status, mut status_reason), jobs) = match &told_of_jobs {
@@ -244,7 +252,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
             .chain(told_of_jobs.iter().flat_map(queue::Told::notes))
             .collect(),
         alive,
-        is_idle,
+        idle_members,
         ended_at,
         record,
     })
@@ -267,7 +275,7 @@ fn waiting(ledger: &Ledger, record: FleetRecord, ended_at: Option<Timestamp>) ->
         lease_faults: Vec::new(),
         unseen: Vec::new(),
         alive: Vec::new(),
-        is_idle: false,
+        idle_members: 0,
         ended_at,
         record,
     }

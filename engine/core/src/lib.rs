@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`engine`] | what the faces call |
 //! | [`ports`] | what the engine needs of AWS, as traits |
+//! | `ask` | what a fleet would cost and be launched from, without making anything |
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
@@ -31,6 +32,7 @@
 pub mod alert;
 mod around;
 pub mod artifacts;
+mod ask;
 mod bucket;
 mod change;
 pub mod claim;

@@ -33,16 +33,27 @@ pub(crate) enum By {
 /// `NoType` if none has what is required.
 pub(crate) async fn names(aws: &Aws, spec: &FleetSpec, by: By) -> Result<Vec<String>> {
     let Some(requirements) = &spec.requirements else { return Ok(spec.instance_types.clone()) };
+    chosen(aws, requirements, spec.market.r#type, spec.lease.ends().hibernates(), by).await
+}
+
+/// The names of the types that have what is required, whatever is launched from them.
+///
+/// # Errors
+/// `NoType` if there is none.
+pub(crate) async fn fitting(aws: &Aws, requirements: &RequirementsSpec, market: MarketType, by: By) -> Result<Vec<String>> {
+    chosen(aws, requirements, market, false, by).await
+}
+
+async fn chosen(aws: &Aws, requirements: &RequirementsSpec, market: MarketType, hibernates: bool, by: By) -> Result<Vec<String>> {
     let offered = aws.instances.types_of(requirements.architecture).await?;
-    let wants_spot = spec.market.r#type == MarketType::Spot;
-    let hibernates = spec.lease.ends().hibernates();
+    let wants_spot = market == MarketType::Spot;
     let fits = smallest(requirements, &offered, wants_spot, hibernates);
     if fits.is_empty() {
         return Err(no_type(requirements, &aws.region, wants_spot, hibernates));
     }
     let prices = match by {
         By::Size => BTreeMap::new(),
-        By::Price if wants_spot => spot_prices(aws, &fits).await?,
+        By::Price if wants_spot => spot_prices(aws, &fits.iter().map(|kind| kind.name.clone()).collect::<Vec<_>>()).await?,
         By::Price => list_prices(aws, fits.iter().map(|kind| kind.name.clone()).collect::<Vec<_>>()).await,
     };
     Ok(cheapest(fits, &prices))
@@ -80,10 +91,9 @@ async fn list_price(aws: &Aws, name: String) -> Option<(String, f64)> {
 }
 
 /// What each costs as spot, in the zone where it costs the least.
-async fn spot_prices(aws: &Aws, types: &[&InstanceType]) -> Result<BTreeMap<String, f64>> {
-    let names: Vec<String> = types.iter().map(|kind| kind.name.clone()).collect();
+pub(crate) async fn spot_prices(aws: &Aws, names: &[String]) -> Result<BTreeMap<String, f64>> {
     let mut lowest: BTreeMap<String, f64> = BTreeMap::new();
-    for price in aws.instances.spot_prices(&names, aws.clock.now()).await? {
+    for price in aws.instances.spot_prices(names, aws.clock.now()).await? {
         let known = lowest.entry(price.instance_type).or_insert(price.usd_per_hour);
         *known = known.min(price.usd_per_hour);
     }

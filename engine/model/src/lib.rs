@@ -13,6 +13,7 @@
 //! | [`queue`] | jobs that depend on each other: their fields, what can run when, and what is recorded of them |
 //! | [`alert`] | what people are told of fleets, and how: its fields, what has happened, and what is recorded of it |
 //! | [`schedule`] | fleets that are launched by the clock: their times, and what is recorded of their starts |
+//! | [`data`] | what can be asked without making anything |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -20,6 +21,7 @@
 
 pub mod alert;
 pub mod codes;
+pub mod data;
 pub mod duration;
 pub mod error;
 pub mod field;

@@ -142,7 +142,15 @@ pub(crate) fn object_entries<'v>(
     path: &Path,
     problems: &mut Vec<Problem>,
 ) -> Option<&'v BTreeMap<String, Value>> {
-    let Value::Map(entries) = value else { return wrong_type(value, "an object", path, problems) };
+    let entries = match value {
+        Value::Map(entries) => entries,
+        // What should stand within it may be a secret.
+        Value::String(_) => {
+            problems.push(Problem::new(path, "a text is not an object", "Write an object"));
+            return None;
+        }
+        _ => return wrong_type(value, "an object", path, problems),
+    };
     for key in entries.keys() {
         if !fields.iter().any(|field| field.name == key) {
             let help = match nearest(key, fields) {

@@ -125,14 +125,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     if let Value::Map(volumes) = value.get("volumes") {
         check_volumes(volumes, &root.key("volumes"), problems);
     }
-    if let Some(ami) = value.get("ami").as_str()
-        && ImageReference::parse(Some(ami)).is_none()
-    {
-        let names: Vec<&str> = Distribution::ALL.into_iter().map(Distribution::name).collect();
-        let help =
-            format!("Write an id like \"ami-0123456789abcdef0\", a parameter like \"ssm:/golden/image\", or one of {}", names.join(", "));
-        problems.push(Problem::new(&root.key("ami"), format!("{ami:?} refers to no image"), help));
-    }
+    check_ami(value.get("ami"), &root.key("ami"), problems);
     if let (Value::List(words), true) = (value.get("command"), kind != FleetKind::Queue) {
         check_command(words, &root.key("command"), problems);
     }
@@ -224,6 +217,18 @@ pub fn check_name(name: &str, path: &Path, problems: &mut Vec<Problem>) {
         let help =
             "Use lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen, at most 63 characters";
         problems.push(Problem::new(path, format!("{name:?} cannot be a name in DNS and S3"), help));
+    }
+}
+
+/// Refuses what refers to no image.
+pub(crate) fn check_ami(ami: &Value, path: &Path, problems: &mut Vec<Problem>) {
+    if let Some(ami) = ami.as_str()
+        && ImageReference::parse(Some(ami)).is_none()
+    {
+        let names: Vec<&str> = Distribution::ALL.into_iter().map(Distribution::name).collect();
+        let help =
+            format!("Write an id like \"ami-0123456789abcdef0\", a parameter like \"ssm:/golden/image\", or one of {}", names.join(", "));
+        problems.push(Problem::new(path, format!("{ami:?} refers to no image"), help));
     }
 }
 

@@ -13,6 +13,12 @@ use std::sync::Arc;
 use crate::provider::Session;
 use crate::wire::Resource;
 
+pub(crate) use fleet::lifecycle::whole;
+pub(crate) use fleet::messages::{error, problem};
+pub(crate) use fleet::state::json;
+#[cfg(test)]
+pub(crate) use tests::describe;
+
 /// The table.
 pub(crate) fn all(session: &Arc<Session>) -> Vec<Box<dyn Resource>> {
     vec![

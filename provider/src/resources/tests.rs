@@ -10,7 +10,7 @@ use super::all;
 use crate::provider::Session;
 use crate::wire::prepare;
 
-fn describe(fields: &[Field], depth: usize, out: &mut String) {
+pub(crate) fn describe(fields: &[Field], depth: usize, out: &mut String) {
     for field in fields {
         let (shape, inner) = match field.kind {
             Kind::Object(inner) => ("object".to_owned(), Some(inner)),

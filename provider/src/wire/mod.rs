@@ -33,7 +33,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use path::{Path, Step};
 pub use planning::{Prepared, forget_run, prepare};
 pub use provider::{
-    ApplyRequest, ApplyResponse, BadArgument, Function, Imported, Parameter, PlanRequest, PlanResponse, Provider, ReadRequest,
+    ApplyRequest, ApplyResponse, BadArgument, DataSource, Function, Imported, Parameter, PlanRequest, PlanResponse, Provider, ReadRequest,
     ReadResponse, Resource,
 };
 pub use schema::{attributes, block, schema, type_json};

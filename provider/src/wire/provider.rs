@@ -23,6 +23,11 @@ pub trait Provider: Send + Sync + 'static {
     /// Every resource, in the order of the table.
     fn resources(&self) -> &[Box<dyn Resource>];
 
+    /// Every data source, in the order of the table.
+    fn data_sources(&self) -> &[Box<dyn DataSource>] {
+        &[]
+    }
+
     /// Every function, in the order of the table.
     fn functions(&self) -> &[Box<dyn Function>] {
         &[]
@@ -96,6 +101,28 @@ pub trait Resource: Send + Sync {
             vec![Diagnostic::error("The state cannot be upgraded", detail)]
         })
     }
+}
+
+/// One type of data source: what can be asked.
+#[async_trait]
+pub trait DataSource: Send + Sync {
+    /// The name in HCL, such as `spawn_fleet`.
+    fn type_name(&self) -> &'static str;
+
+    /// What it is, in Markdown.
+    fn doc(&self) -> &'static str;
+
+    /// The attributes.
+    fn fields(&self) -> &'static [Field];
+
+    /// Says what is wrong with a block, in which anything may be unknown.
+    fn validate(&self, config: &Value) -> Vec<Diagnostic>;
+
+    /// Answers a block in which nothing is unknown: with the block, and what was asked.
+    ///
+    /// # Errors
+    /// What the user should know if there is no answer.
+    async fn read(&self, config: &Value) -> Result<Value, Vec<Diagnostic>>;
 }
 
 /// A function. It knows no configuration and no AWS: the same arguments have the same result, always.

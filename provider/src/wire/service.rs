@@ -12,7 +12,7 @@ use super::panics::caught;
 use super::path::Path;
 use super::planning::{Prepared, prepare};
 use super::proto::tfplugin6::{self as tf, provider_server};
-use super::provider::{ApplyRequest, PlanRequest, PlanResponse, Provider, ReadRequest, Resource};
+use super::provider::{ApplyRequest, DataSource, PlanRequest, PlanResponse, Provider, ReadRequest, Resource};
 use super::{schema, validation};
 
 /// What this server can do beyond the first version of the protocol.
@@ -43,6 +43,29 @@ impl Service {
             let detail = format!("This version of the provider has no resource type {type_name:?}.");
             vec![Diagnostic::error("Unknown resource type", detail)]
         })
+    }
+
+    fn data_source(&self, type_name: &str) -> Answer<&dyn DataSource> {
+        let found = self.provider.data_sources().iter().find(|source| source.type_name() == type_name);
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let detail = format!("This version of the provider has no data source {type_name:?}.");
+            vec![Diagnostic::error("Unknown data source", detail)]
+        })
+    }
+
+    async fn validate_data(&self, request: &tf::validate_data_resource_config::Request) -> Answer<Vec<Diagnostic>> {
+        let source = self.data_source(&request.type_name)?;
+        let config = codec::decode(source.fields(), request.config.as_ref()).map_err(undecodable)?;
+        let mut diagnostics = validation::check(source.fields(), &config);
+        diagnostics.extend(source.validate(&config));
+        Ok(diagnostics)
+    }
+
+    async fn ask(&self, request: &tf::read_data_source::Request) -> Answer<tf::DynamicValue> {
+        let source = self.data_source(&request.type_name)?;
+        let config = codec::decode(source.fields(), request.config.as_ref()).map_err(undecodable)?;
+        let answer = source.read(&config).await?;
+        codec::encode(source.fields(), &answer).map_err(unencodable)
     }
 
     fn functions(&self) -> std::collections::HashMap<String, tf::Function> {
@@ -235,9 +258,11 @@ type Reply<T> = Result<Response<T>, Status>;
 impl provider_server::Provider for Service {
     async fn get_metadata(&self, _: Request<tf::get_metadata::Request>) -> Reply<tf::get_metadata::Response> {
         let names = self.provider.resources().iter().map(|resource| resource.type_name().to_owned());
+        let sources = self.provider.data_sources().iter().map(|source| source.type_name().to_owned());
         Ok(Response::new(tf::get_metadata::Response {
             server_capabilities: Some(CAPABILITIES),
             resources: names.map(|type_name| tf::get_metadata::ResourceMetadata { type_name }).collect(),
+            data_sources: sources.map(|type_name| tf::get_metadata::DataSourceMetadata { type_name }).collect(),
             ..Default::default()
         }))
     }
@@ -247,9 +272,14 @@ impl provider_server::Provider for Service {
             let schema = schema::schema(resource.fields(), resource.version(), resource.doc());
             (resource.type_name().to_owned(), schema)
         });
+        let sources = self.provider.data_sources().iter().map(|source| {
+            let schema = schema::schema(source.fields(), 0, source.doc());
+            (source.type_name().to_owned(), schema)
+        });
         Ok(Response::new(tf::get_provider_schema::Response {
             provider: Some(schema::schema(self.provider.schema(), 0, self.provider.doc())),
             resource_schemas: resources.collect(),
+            data_source_schemas: sources.collect(),
             functions: self.functions(),
             server_capabilities: Some(CAPABILITIES),
             ..Default::default()
@@ -270,6 +300,22 @@ impl provider_server::Provider for Service {
     ) -> Reply<tf::validate_resource_config::Response> {
         let answer = caught(self.validate_resource(request.get_ref())).await;
         Ok(Response::new(tf::validate_resource_config::Response { diagnostics: only_diagnostics(answer) }))
+    }
+
+    async fn validate_data_resource_config(
+        &self,
+        request: Request<tf::validate_data_resource_config::Request>,
+    ) -> Reply<tf::validate_data_resource_config::Response> {
+        let answer = caught(self.validate_data(request.get_ref())).await;
+        Ok(Response::new(tf::validate_data_resource_config::Response { diagnostics: only_diagnostics(answer) }))
+    }
+
+    async fn read_data_source(&self, request: Request<tf::read_data_source::Request>) -> Reply<tf::read_data_source::Response> {
+        let request = request.into_inner();
+        let span = debug_span!("rpc", tf_rpc = "ReadDataSource", tf_data_source_type = request.type_name);
+        let answer = caught(self.ask(&request)).instrument(span).await;
+        let (state, errors) = answer.map_or_else(|errors| (None, errors), |state| (Some(state), Vec::new()));
+        Ok(Response::new(tf::read_data_source::Response { state, diagnostics: diagnostic::to_proto(&errors), deferred: None }))
     }
 
     async fn upgrade_resource_state(

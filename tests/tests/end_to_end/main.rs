@@ -7,6 +7,7 @@ mod adoption;
 mod alerts;
 mod bad_input;
 mod clients;
+mod data;
 mod denials;
 mod drift;
 mod examples;

@@ -47,7 +47,7 @@ impl Apply {
             Err(error) => return Err(error.into()),
         };
         if self.dry_run {
-            engine.alert_check(&spec, found.as_ref().map(|record| &record.id)).await?;
+            engine.alert_check(&spec, &found.into_iter().map(|record| record.id).collect()).await?;
             output.result(&spec, |spec| format!("{} can be made as it is. Nothing was changed.\n", spec.name))?;
             return Ok(DONE);
         }

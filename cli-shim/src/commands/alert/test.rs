@@ -12,7 +12,7 @@ use crate::session::Session;
 /// The function that tells comes by within two minutes; `spawn alert history` says who took it.
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// The alert's name
+    /// The alert's name or id
     name: String,
 }
 

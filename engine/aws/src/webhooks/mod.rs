@@ -25,6 +25,9 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 /// How much of that is told.
 const SAID_MAX: usize = 200;
 
+/// Characters of what is no word by chance.
+const TELLING_MIN: usize = 4;
+
 /// The client.
 #[derive(Debug)]
 pub(crate) struct Https;
@@ -55,7 +58,7 @@ impl Webhooks for Https {
             return Ok(());
         }
         let class = if status.is_server_error() { Class::Transient } else { Class::Denied };
-        Err(refused(class, &format!("it answered {}{}", status.as_u16(), said(&body))))
+        Err(refused(class, &format!("it answered {}{}", status.as_u16(), said(&body, webhook))))
     }
 }
 
@@ -70,11 +73,15 @@ fn request(webhook: &Webhook) -> Option<Request<Full<Bytes>>> {
     request.body(Full::new(Bytes::from(webhook.body.clone()))).ok()
 }
 
-/// The first line of an answer, as far as people can read it.
-fn said(body: &[u8]) -> String {
+/// The first line of an answer, as far as people can read it; nothing if it repeats what was sent, which may be a secret.
+fn said(body: &[u8], webhook: &Webhook) -> String {
     let text = String::from_utf8_lossy(body);
     let line: String = text.lines().next().unwrap_or_default().chars().filter(|c| !c.is_control()).take(SAID_MAX).collect();
-    if line.is_empty() { String::new() } else { format!(": {line}") }
+    let (_, path) = webhook.url.reveal().split_once("://").unwrap_or_default();
+    let of_path = path.split(['/', '?', '&', '=', '#']).skip(1);
+    let of_headers = webhook.headers.iter().map(|(_, value)| value.reveal());
+    let repeats = of_path.chain(of_headers).any(|part| part.len() >= TELLING_MIN && line.contains(part));
+    if line.is_empty() || repeats { String::new() } else { format!(": {line}") }
 }
 
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
@@ -104,9 +111,20 @@ mod tests {
 
     #[test]
     fn of_a_refusal_the_first_line_is_told() {
-        for (body, expected) in [("", ""), ("no_service", ": no_service"), ("<html>\n<body>", ": <html>"), ("a\u{7}b\nc", ": ab")] {
-            assert_eq!(said(body.as_bytes()), expected);
+        let headers = vec![("Authorization".to_owned(), Secret::new("hunter2"))];
+        let webhook = Webhook { url: Secret::new("https://example.com/services/T00/B00?key=abcdef"), headers, body: String::new() };
+        for (body, expected) in [
+            ("", ""),
+            ("no_service", ": no_service"),
+            ("<html>\n<body>", ": <html>"),
+            ("a\u{7}b\nc", ": ab"),
+            ("there is no /services/T00/B00", ""),
+            ("bad key abcdef", ""),
+            ("hunter2 is wrong", ""),
+            ("example.com is down", ": example.com is down"),
+        ] {
+            assert_eq!(said(body.as_bytes(), &webhook), expected);
         }
-        assert_eq!(said("x".repeat(500).as_bytes()).len(), SAID_MAX + 2);
+        assert_eq!(said("x".repeat(500).as_bytes(), &webhook).len(), SAID_MAX + 2);
     }
 }

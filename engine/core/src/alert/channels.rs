@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use futures::join;
-use spawn_model::alert::{AlertRecord, AlertSpec};
+use jiff::SignedDuration;
+use spawn_model::alert::{AlertRecord, AlertSpec, SECRETS_OF};
 use spawn_model::error::{Class, Error};
 use spawn_model::layout;
 use spawn_model::problem::Path;
@@ -14,6 +15,11 @@ use crate::engine::Engine;
 use crate::operation::Operation;
 use crate::ports::{Result, Subscription, Tags};
 use crate::retry::patiently;
+
+/// How long a list of parameters may be behind what was put.
+const LISTED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
+/// After how long it is asked for again.
+const LISTED_AGAIN_MS: u64 = 2_000;
 
 /// What there is.
 pub(super) struct Channels {
@@ -29,15 +35,13 @@ impl Channels {
     /// What is recorded, as far as somebody has changed it.
     pub(super) fn seen(&self, record: &AlertRecord) -> AlertSpec {
         let mut seen = record.spec.clone();
-        let is_subscribed = |address: &String| self.subscriptions.iter().any(|known| known.address == *address);
-        let mut addresses: Vec<String> = record.spec.notify.email.iter().filter(|address| is_subscribed(address)).cloned().collect();
+        seen.notify.email.retain(|address| self.subscription(address).is_some());
         for Subscription { address, arn } in &self.subscriptions {
             // One that was left out before anybody confirmed it cannot be ended, and SNS forgets it.
-            if arn.is_some() && !addresses.contains(address) {
-                addresses.push(address.clone());
+            if arn.is_some() && !is_among(address, &seen.notify.email) {
+                seen.notify.email.push(address.clone());
             }
         }
-        seen.notify.email = addresses;
         let is_as_put = |channel: &str| record.secrets.get(channel) == self.versions.get(channel);
         if let Some(slack) = seen.notify.slack.as_mut().filter(|_| !(is_as_put("slack") && record.secrets.contains_key("slack"))) {
             slack.webhook_url_version = 0;
@@ -47,6 +51,20 @@ impl Channels {
         }
         seen
     }
+
+    /// The addresses that nobody has confirmed, or that have said no since.
+    pub(super) fn unconfirmed(&self, record: &AlertRecord) -> Vec<String> {
+        let is_confirmed = |address: &&String| self.subscription(address).is_some_and(|known| known.arn.is_some());
+        record.spec.notify.email.iter().filter(|address| !is_confirmed(address)).cloned().collect()
+    }
+
+    fn subscription(&self, address: &str) -> Option<&Subscription> {
+        self.subscriptions.iter().find(|known| known.address.eq_ignore_ascii_case(address))
+    }
+}
+
+fn is_among(address: &str, addresses: &[String]) -> bool {
+    addresses.iter().any(|known| known.eq_ignore_ascii_case(address))
 }
 
 impl Engine {
@@ -72,12 +90,12 @@ impl Engine {
         patiently(aws, operation, || async { aws.topics.ensure(&name, &tags).await }).await.map_err(|e| e.context("making the topic"))?;
         let known = aws.topics.subscriptions(&arn).await?.unwrap_or_default();
         for address in &spec.notify.email {
-            if !known.iter().any(|known| known.address == *address) {
+            if !known.iter().any(|known| known.address.eq_ignore_ascii_case(address)) {
                 let subscribed = patiently(aws, operation, || async { aws.topics.subscribe(&arn, address).await }).await;
                 subscribed.map_err(|e| e.context(&format!("subscribing {address}")))?;
             }
         }
-        for surplus in known.iter().filter(|known| !spec.notify.email.contains(&known.address)) {
+        for surplus in known.iter().filter(|known| !is_among(&known.address, &spec.notify.email)) {
             if let Some(arn) = &surplus.arn {
                 patiently(aws, operation, || async { aws.topics.unsubscribe(arn).await }).await?;
             }
@@ -85,9 +103,9 @@ impl Engine {
         Ok(())
     }
 
-    /// Puts secrets where they are not what was put there, and removes those that nothing needs.
+    /// Puts the secrets there, and removes those that nothing needs. Whether one is another one than before nobody can tell who may not read it.
     async fn secrets_put(&self, spec: &AlertSpec, record: &AlertRecord, operation: &Operation) -> Result<BTreeMap<String, i64>> {
-        let (aws, found) = (self.aws(), self.versions(record).await?);
+        let aws = self.aws();
         let mut put = BTreeMap::new();
         for (channel, _, secret) in spec.notify.secrets() {
             let Some(secret) = secret else {
@@ -98,23 +116,23 @@ impl Engine {
                 }
                 continue;
             };
-            let recorded = record.secrets.get(channel);
-            let version = match recorded.filter(|recorded| found.get(channel) == Some(recorded)) {
-                Some(version) => *version,
-                None => {
-                    operation.say(&format!("secret of {channel}"));
-                    let name = layout::secret_name(&record.id, channel);
-                    let version = patiently(aws, operation, || async { aws.systems.secret_put(&name, secret.reveal()).await }).await;
-                    version.map_err(|e| e.context(&format!("keeping the secret of {channel}")))?
-                }
-            };
-            put.insert(channel.to_owned(), version);
+            operation.say(&format!("secret of {channel}"));
+            let name = layout::secret_name(&record.id, channel);
+            let version = patiently(aws, operation, || async { aws.systems.secret_put(&name, secret.reveal()).await }).await;
+            put.insert(channel.to_owned(), version.map_err(|e| e.context(&format!("keeping the secret of {channel}")))?);
         }
-        for channel in found.keys().filter(|channel| !put.contains_key(*channel)) {
+        self.secrets_remove(record, |channel| !put.contains_key(channel), operation).await?;
+        Ok(put)
+    }
+
+    /// Removes secrets, whether or not anybody has heard of them: what was put a moment ago is not listed yet.
+    async fn secrets_remove(&self, record: &AlertRecord, goes: impl Fn(&str) -> bool, operation: &Operation) -> Result<()> {
+        let aws = self.aws();
+        for (channel, ..) in SECRETS_OF.into_iter().filter(|(channel, ..)| goes(channel)) {
             let name = layout::secret_name(&record.id, channel);
             patiently(aws, operation, || async { aws.systems.parameter_delete(&name).await }).await?;
         }
-        Ok(put)
+        Ok(())
     }
 
     /// The versions of the secrets that are there, by channel.
@@ -130,11 +148,7 @@ impl Engine {
         let (aws, quiet) = (self.aws(), Operation::quiet());
         let arn = self.topic_arn(record);
         patiently(aws, &quiet, || async { aws.topics.delete(&arn).await }).await?;
-        for channel in self.versions(record).await?.keys() {
-            let name = layout::secret_name(&record.id, channel);
-            patiently(aws, &quiet, || async { aws.systems.parameter_delete(&name).await }).await?;
-        }
-        Ok(())
+        self.secrets_remove(record, |_| true, &quiet).await
     }
 
     /// What there is of it.
@@ -150,6 +164,12 @@ impl Engine {
             if record.spec.notify.secrets().is_empty() {
                 return Ok(BTreeMap::new());
             }
+            let found = self.versions(record).await?;
+            if found == record.secrets || self.now() >= record.touched_at + LISTED_WITHIN {
+                return Ok(found);
+            }
+            // What was put a moment ago may not be listed yet.
+            self.aws().clock.sleep(LISTED_AGAIN_MS).await;
             self.versions(record).await
         };
         let (subscriptions, versions) = join!(subscriptions, versions);

@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 use spawn_model::alert::Cost;
+use spawn_model::error::{Class, Error};
 use spawn_model::record::FleetRecord;
+use spawn_model::status::Status;
 
 use crate::cost;
 use crate::engine::Engine;
@@ -43,10 +45,17 @@ impl Engine {
     /// What an hour of a run costs at most, in US dollars, volumes included; nothing if a price is unknown.
     async fn hourly(&self, record: &FleetRecord) -> Result<Option<f64>> {
         let setup = self.warm().await?;
-        let observed = self.observe(&record.spec, &record.instance_types, setup.architectures()).await?;
-        let plan = plan(record.kind, &record.spec, &observed)?.booting(&record.image);
-        let costs = cost::costs(self.aws(), &record.spec, &plan).await?;
-        Ok(costs.rate.ok().map(|rate| rate.usd_per_hour()))
+        let rate = async {
+            let observed = self.observe(&record.spec, &record.instance_types, setup.architectures()).await?;
+            let plan = plan(record.kind, &record.spec, &observed)?.booting(&record.image);
+            let costs = cost::costs(self.aws(), &record.spec, &plan).await?;
+            Ok::<_, Error>(costs.rate.ok().map(|rate| rate.usd_per_hour()))
+        };
+        match rate.await {
+            // What it was launched from may be gone, or not for this role to read: then nobody knows, and asking again does not help.
+            Err(error) if matches!(error.class, Class::Invalid | Class::NotFound | Class::Denied) => Ok(None),
+            told => told,
+        }
     }
 }
 
@@ -55,7 +64,7 @@ fn share(fleet: &Fleet, now: Timestamp) -> f64 {
     let asked_at = fleet.record.asked_at;
     let until = now.min(fleet.deadline.max(asked_at));
     let hours = |end: Timestamp| end.duration_since(asked_at).as_secs_f64().max(0.0) / 3600.0;
-    let is_kept = !fleet.alive.is_empty();
+    let is_kept = !fleet.alive.is_empty() && fleet.status != Status::Stopped;
     let end_of = |ended_at: Option<&String>| {
         // Of one that ended its command and goes on nobody knows better than that it lives.
         let ended =

@@ -7,35 +7,44 @@ use spawn_model::layout;
 use super::watch::Telling;
 use crate::engine::{Engine, whole_second};
 use crate::ledger::Ledger;
+use crate::operation::Operation;
 use crate::ports::{Note, Result, Webhook};
 
 /// The header by which a receiver knows what it was sent before.
 const OCCURRENCE: &str = "X-Spawn-Occurrence";
 
 impl Engine {
-    /// Tells what is due.
-    pub(super) async fn deliver(&self, ledger: &Ledger, alert: &AlertRecord, told: &Told, telling: &mut Telling) -> Result<()> {
-        let channels = alert.spec.notify.channels();
-        for occurrence in &told.occurrences {
-            for channel in &channels {
-                // A channel that was added later is not told what was before.
+    /// Tells what is due, each channel the oldest first. One that refuses is left alone until the next look: it may be slow to say so.
+    pub(super) async fn deliver(
+        &self,
+        ledger: &Ledger,
+        alert: &AlertRecord,
+        told: &Told,
+        telling: &mut Telling,
+        operation: &Operation,
+    ) -> Result<()> {
+        for channel in alert.spec.notify.channels() {
+            for occurrence in &told.occurrences {
                 let now = whole_second(self.now());
-                if occurrence.deliveries.get(channel).is_none_or(|delivery| !delivery.is_due(occurrence.at, now)) {
+                // A channel that was added later is not told what was before.
+                if occurrence.deliveries.get(&channel).is_none_or(|delivery| !delivery.is_due(occurrence.at, now)) {
                     continue;
                 }
-                if !self.begin(ledger, alert, &occurrence.id, channel).await? {
+                operation.go_on()?;
+                if !self.begin(ledger, alert, &occurrence.id, &channel).await? {
                     continue;
                 }
-                let sent = self.send(alert, channel, occurrence).await;
+                let sent = self.send(alert, &channel, occurrence).await;
                 let refusal = sent.as_ref().err().map(|error| error.message.clone());
                 let now = whole_second(self.now());
-                let noted = |told: &mut Told| note(told, &occurrence.id, channel, |delivery| delivery.ended(refusal.clone(), now));
+                let noted = |told: &mut Told| note(told, &occurrence.id, &channel, |delivery| delivery.ended(refusal.clone(), now));
                 ledger.told_edit(&alert.id, noted).await?;
-                let (name, channel) = (alert.spec.name.clone(), channel.clone());
-                match sent {
-                    Ok(()) => telling.delivered.push((name, channel)),
-                    Err(error) => telling.refused.push((name, format!("{channel}: {}", error.message))),
+                let name = alert.spec.name.clone();
+                if let Err(error) = sent {
+                    telling.refused.push((name, format!("{channel}: {}", error.message)));
+                    break;
                 }
+                telling.delivered.push((name, channel.clone()));
             }
         }
         Ok(())

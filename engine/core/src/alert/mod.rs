@@ -17,7 +17,10 @@ mod deliver;
 mod records;
 mod watch;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::join;
+use futures::stream::{self, StreamExt};
 use jiff::SignedDuration;
 use spawn_model::alert::{AlertKind, AlertRecord, AlertReport, AlertSpec, AlertStatus, Happened, Occurrence, Told, test_message};
 use spawn_model::error::{Class, Error, Leftover};
@@ -29,7 +32,7 @@ use crate::claim::caller_identity;
 use crate::engine::{self, Engine, whole_second};
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::ports::{Caller, Condition, Result, Subscription};
+use crate::ports::{Caller, Condition, Result};
 use crate::setup::{Names, Setup};
 
 pub use watch::Telling;
@@ -39,6 +42,9 @@ const MADE_WITHIN: SignedDuration = SignedDuration::from_mins(2);
 
 /// How often it is waited for that.
 const MAKERS_MAX: u32 = 3;
+
+/// How many alerts are looked at at once: Systems Manager tells of versions some times a second.
+const LOOKS_AT_ONCE: usize = 4;
 
 /// An alert as it is.
 #[derive(Clone, Debug)]
@@ -60,11 +66,16 @@ impl AlertLook {
     /// How it stands, and why.
     #[must_use]
     pub fn status(&self) -> (AlertStatus, String) {
+        if self.record.ended {
+            return (AlertStatus::Ending, format!("its end was interrupted: `spawn alert down {}` goes on with it", self.record.spec.name));
+        }
         let channels = self.record.spec.notify.channels();
-        let last =
-            |channel: &String| self.told.occurrences.iter().rev().find_map(|known| known.deliveries.get(channel)).filter(|d| d.tries > 0);
+        let tried = |channel: &String| {
+            let deliveries = self.told.occurrences.iter().rev().filter_map(|known| known.deliveries.get(channel));
+            deliveries.into_iter().find(|delivery| delivery.tries > 0)
+        };
         for channel in &channels {
-            if let Some(refusal) = last(channel).and_then(|delivery| delivery.refusal.as_ref()) {
+            if let Some(refusal) = tried(channel).and_then(|delivery| delivery.refusal.as_ref()) {
                 return (AlertStatus::Refused, format!("{channel} did not take what it was sent last: {refusal}"));
             }
         }
@@ -123,18 +134,18 @@ fn topics_reached(spec: &AlertSpec, account: &str, region: &str) -> Result<()> {
 }
 
 impl Engine {
-    /// Fails if an alert could not be made, or changed to be this, as things are now. `known` is the one that is there.
+    /// Fails if an alert could not be made, or changed to be this, as things are now. `own` are the caller's: their names may follow on their ends.
     ///
     /// # Errors
     /// `NameInUse`, `TopicElsewhere`, or `SetupOld` if nothing tells in this account and region.
-    pub async fn alert_check(&self, spec: &AlertSpec, known: Option<&AlertId>) -> Result<()> {
+    pub async fn alert_check(&self, spec: &AlertSpec, own: &BTreeSet<AlertId>) -> Result<()> {
         let (caller, setup) = join!(self.aws().identity.caller(), self.found());
         let (caller, setup) = (caller?, setup?);
         topics_reached(spec, &caller.account, self.region())?;
         let Some(setup) = setup else { return Ok(()) };
         setup.watcher()?;
         match self.ledger(&setup).alert(&spec.name).await? {
-            Some((record, _)) if known != Some(&record.id) => self.adoptable(&record, &caller_identity(&caller)),
+            Some((record, _)) if !own.contains(&record.id) => self.adoptable(&record, &caller_identity(&caller)),
             _ => Ok(()),
         }
     }
@@ -168,7 +179,7 @@ impl Engine {
             Ok(look) => Ok(look),
             Err(error) => {
                 operation.say(&format!("undoing the alert: {}", error.message));
-                Err(match self.alert_remove(&ledger, &spec.name, &record.id, &Operation::quiet()).await {
+                Err(match self.alert_remove(&ledger, &spec.name, &record.id, Some(&record.maker), &Operation::quiet()).await {
                     Ok(()) => error.helped("Nothing of the alert is left").leaving(Leftover::Clear),
                     Err(failed) => {
                         let again = format!("Undoing it failed too ({}); `spawn alert down {}` tries again", failed.message, spec.name);
@@ -197,9 +208,10 @@ impl Engine {
             caller: caller_identity(caller),
             created_at: now,
             touched_at: now,
-            is_made: false,
+            maker: hex::encode(engine::random()),
+            ended: false,
             is_kept: false,
-            secrets: std::collections::BTreeMap::new(),
+            secrets: BTreeMap::new(),
         };
         for _ in 0..MAKERS_MAX {
             let Some((found, etag)) = ledger.alert(&spec.name).await? else {
@@ -213,6 +225,11 @@ impl Engine {
                 // The answer was lost.
                 return Ok((found, etag));
             }
+            if found.ended {
+                // Somebody died over its end.
+                self.alert_remove(ledger, &spec.name, &found.id, None, operation).await?;
+                continue;
+            }
             self.adoptable(&found, &mine.caller)?;
             let rest = (found.touched_at + MADE_WITHIN).duration_since(self.now());
             if rest.is_positive() {
@@ -224,7 +241,8 @@ impl Engine {
                 }
             }
             operation.say("going on with an alert whose maker died");
-            let taken = AlertRecord { spec: spec.clone(), touched_at: whole_second(self.now()), ..found };
+            let (touched_at, maker) = (whole_second(self.now()), mine.maker.clone());
+            let taken = AlertRecord { spec: spec.clone(), touched_at, maker, ..found };
             if let Some(etag) = ledger.alert_write(&taken, Condition::Unchanged(etag)).await? {
                 return Ok((taken, etag));
             }
@@ -247,7 +265,7 @@ impl Engine {
         operation: &Operation,
     ) -> Result<AlertRecord> {
         let secrets = self.channels_put(spec, &record, operation).await?;
-        let made = AlertRecord { secrets, is_made: true, ..record };
+        let made = AlertRecord { secrets, ..record };
         let written = ledger.alert_write(&made, Condition::Unchanged(etag)).await?;
         written.map(|_| made).ok_or_else(|| changed_meanwhile(&spec.name))
     }
@@ -260,16 +278,13 @@ impl Engine {
         let setup = self.warm().await?;
         topics_reached(spec, &setup.account, self.region())?;
         let ledger = self.ledger(&setup);
-        let (known, etag) =
-            ledger.alert(&spec.name).await?.filter(|(known, _)| known.id == *id).ok_or_else(|| no_such_alert(&spec.name))?;
-        // Versions that have changed are put again: until they are, none of them counts.
-        let stale = |channel: &str| {
-            let version =
-                |of: &AlertSpec| of.notify.secrets().into_iter().find(|(name, ..)| *name == channel).map(|(_, version, _)| version);
-            version(spec) != version(&known.spec)
-        };
-        let secrets = known.secrets.clone().into_iter().filter(|(channel, _)| !stale(channel)).collect();
-        let begun = AlertRecord { spec: spec.clone(), touched_at: whole_second(self.now()), is_made: false, secrets, ..known };
+        let (known, etag) = ledger
+            .alert(&spec.name)
+            .await?
+            .filter(|(known, _)| known.id == *id && !known.ended)
+            .ok_or_else(|| no_such_alert(&spec.name))?;
+        let (touched_at, maker) = (whole_second(self.now()), hex::encode(engine::random()));
+        let begun = AlertRecord { spec: spec.clone(), touched_at, maker, ..known };
         let etag = ledger.alert_write(&begun, Condition::Unchanged(etag)).await?.ok_or_else(|| changed_meanwhile(&spec.name))?;
         ledger.told_begin(id).await?;
         let record = self.alert_put(&ledger, spec, (begun, etag), operation).await?;
@@ -282,14 +297,18 @@ impl Engine {
     /// The first step that failed: the same call again finishes it.
     pub async fn alert_end(&self, name: &str, id: &AlertId, operation: &Operation) -> Result<()> {
         let Some(setup) = self.found().await? else { return Ok(()) };
-        self.alert_remove(&self.ledger(&setup), name, id, operation).await
+        self.alert_remove(&self.ledger(&setup), name, id, None, operation).await
     }
 
-    /// The record goes last: until then it leads to what is left.
-    async fn alert_remove(&self, ledger: &Ledger, name: &str, id: &AlertId, operation: &Operation) -> Result<()> {
-        let Some((record, etag)) = ledger.alert(name).await?.filter(|(record, _)| record.id == *id) else { return Ok(()) };
+    /// The record says first that it ends, so that nobody changes it any more, and goes last: until then it leads to what is left. With a maker,
+    /// only as long as nobody else has gone on with it.
+    async fn alert_remove(&self, ledger: &Ledger, name: &str, id: &AlertId, maker: Option<&str>, operation: &Operation) -> Result<()> {
+        let is_it = |record: &AlertRecord| record.id == *id && maker.is_none_or(|maker| record.maker == maker);
+        let Some((record, etag)) = ledger.alert(name).await?.filter(|(record, _)| is_it(record)) else { return Ok(()) };
         operation.say(&format!("ending {id}"));
-        self.channels_remove(&record).await?;
+        let ending = AlertRecord { ended: true, ..record };
+        let etag = ledger.alert_write(&ending, Condition::Unchanged(etag)).await?.ok_or_else(|| changed_meanwhile(name))?;
+        self.channels_remove(&ending).await?;
         ledger.told_delete(id).await?;
         if ledger.alert_delete(name, &etag).await? { Ok(()) } else { Err(changed_meanwhile(name)) }
     }
@@ -323,9 +342,7 @@ impl Engine {
         let (channels, told) = join!(self.channels_seen(&record), ledger.told(&record.id));
         // Of one that is being ended nothing is remembered.
         let (channels, told) = (channels?, told?.unwrap_or_default());
-        let addresses =
-            |subscriptions: &[Subscription]| subscriptions.iter().filter(|s| s.arn.is_none()).map(|s| s.address.clone()).collect();
-        let pending = addresses(&channels.subscriptions);
+        let pending = channels.unconfirmed(&record);
         Ok(AlertLook { seen: channels.seen(&record), topic_arn: channels.topic_arn, pending, told, record })
     }
 
@@ -348,8 +365,8 @@ impl Engine {
     pub async fn alerts(&self) -> Result<(Vec<AlertLook>, Vec<Error>)> {
         let Some(setup) = self.found().await? else { return Ok((Vec::new(), Vec::new())) };
         let names = self.ledger(&setup).alert_names().await?;
-        let looks =
-            futures::future::join_all(names.iter().map(|name| async { self.alert_look(name).await.map_err(|e| e.context(name)) })).await;
+        let looks = stream::iter(names).map(|name| async move { self.alert_look(&name).await.map_err(|error| error.context(&name)) });
+        let looks: Vec<Result<Option<AlertLook>>> = looks.buffered(LOOKS_AT_ONCE).collect().await;
         let (mut alerts, mut errors) = (Vec::new(), Vec::new());
         for look in looks {
             match look {
@@ -364,14 +381,14 @@ impl Engine {
     ///
     /// # Errors
     /// `NoSuchAlert`.
-    pub async fn alert_test(&self, name: &str) -> Result<Occurrence> {
+    pub async fn alert_test(&self, id_or_name: &str) -> Result<Occurrence> {
         let ledger = self.ledger(&self.warm().await?);
-        let (record, _) = ledger.alert(name).await?.ok_or_else(|| no_such_alert(name))?;
+        let record = self.alert_find(id_or_name).await?.record;
         let now = whole_second(self.now());
         let about = hex::encode(engine::random());
         let test = Happened { kind: AlertKind::Test, about, fleet: None, run: None, message: test_message(&record) };
         let told = ledger.told_edit(&record.id, |told| told.note(&record, [test.clone()], now)).await?;
-        told.and_then(|told| told.occurrences.into_iter().next_back()).ok_or_else(|| no_such_alert(name))
+        told.and_then(|told| told.occurrences.into_iter().next_back()).ok_or_else(|| no_such_alert(id_or_name))
     }
 
     pub(crate) fn topic_arn(&self, record: &AlertRecord) -> String {

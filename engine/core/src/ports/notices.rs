@@ -10,7 +10,7 @@ use super::{Result, Tags};
 pub struct Subscription {
     /// The address.
     pub address: String,
-    /// Its ARN; nothing while nobody has confirmed it, and then nobody can end it: SNS forgets it after some days.
+    /// Its ARN; nothing while nobody has confirmed it, and then nobody can end it: SNS forgets it after 48 hours.
     pub arn: Option<String>,
 }
 

@@ -73,7 +73,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
         unseen: around.unseen,
         notes: ranks.notes(running),
         alive,
-        is_idle: false,
+        idle_members: 0,
         ended_at,
         record,
     })

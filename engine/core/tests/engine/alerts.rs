@@ -1,6 +1,6 @@
 //! Alerts: what is told, to whom, and that it is told once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use sandbox_cloud::model::Market;
@@ -15,6 +15,7 @@ use spawn_model::spec::{FleetKind, FleetSpec};
 use crate::markets::scarce;
 use crate::queues::queue;
 use crate::schedules::{made as made_schedule, start};
+use crate::services::{serve, service};
 use crate::simulated::agents::Work;
 use crate::simulated::door::Trouble;
 use crate::simulated::view::assert_same;
@@ -206,13 +207,22 @@ fn queues_services_and_schedules_are_watched_too() {
     });
     run(async {
         let world = warm().await;
+        alerted(&world, json!({ "on": ALL, "cost_above": 0.01, "longer_than": "5m" })).await;
+        serve(&world, &service(2, json!({}))).await;
+        let mut found = told(&world, 30).await;
+        found.sort();
+        assert_eq!(found, ["cost_above tiles", "expired tiles", "longer_than tiles", "ready tiles", "started tiles"]);
+    });
+    run(async {
+        let world = warm().await;
         alerted(&world, json!({ "on": ["missed", "failed"], "watch": { "fleets": ["tiles"] } })).await;
         let fleet = made_schedule(&world, json!({})).await;
         world.pass(3_600).await;
         assert_eq!(told(&world, 2).await, Vec::<String>::new());
         scarce(&world, Market::OnDemand, 0);
         start(&world.engine(), &fleet, 1).await.map(drop).unwrap_err();
-        assert_eq!(told(&world, 4).await, ["missed tiles"]);
+        assert_eq!(told(&world, 20).await, Vec::<String>::new(), "AWS may try it again");
+        assert_eq!(told(&world, 30).await, ["missed tiles"]);
         assert_eq!(told(&world, 10).await, ["missed tiles"]);
     });
 }
@@ -339,11 +349,12 @@ fn a_name_is_one_alerts_and_a_dead_maker_is_gone_on_for() {
         world.engine().alert_keep("money", &look.record.id).await.unwrap();
         let taken = world.engine().alert_create(&spec, &Operation::quiet()).await.map(drop).unwrap_err();
         assert_eq!((taken.code.as_str(), &taken.left), ("NameInUse", &Leftover::Clear), "{taken}");
-        let checked = world.engine().alert_check(&spec, None).await.unwrap_err();
+        let checked = world.engine().alert_check(&spec, &BTreeSet::new()).await.unwrap_err();
         assert_eq!(checked.code, "NameInUse");
-        world.engine().alert_check(&spec, Some(&look.record.id)).await.unwrap();
+        let own = BTreeSet::from([look.record.id.clone()]);
+        world.engine().alert_check(&spec, &own).await.unwrap();
         let elsewhere = alert(json!({ "notify": { "sns": ["arn:aws:sns:eu-central-1:123456789012:ops"] } }));
-        let refused = world.engine().alert_check(&elsewhere, Some(&look.record.id)).await.unwrap_err();
+        let refused = world.engine().alert_check(&elsewhere, &own).await.unwrap_err();
         assert_eq!((refused.code.as_str(), refused.path.to_string().as_str()), ("TopicElsewhere", "notify.sns[0]"));
     });
 }
@@ -361,5 +372,110 @@ fn two_who_look_at_once_tell_once() {
         let (one, other) = futures::join!(one.alerts_tell(&quiet), other.alerts_tell(&quiet));
         assert_eq!(one.unwrap().delivered.len() + other.unwrap().delivered.len(), 2, "mail and webhook");
         assert_eq!(told(&world, 10).await, ["failed tiles"]);
+    });
+}
+
+#[test]
+fn a_run_that_was_replaced_between_two_looks_is_told_all_the_same() {
+    run(async {
+        let world = warm().await;
+        alerted(&world, json!({ "on": ["failed", "lost", "expired"] })).await;
+        world.state().agents.work = Box::new(|_| Work::Ends { after_s: 150, exit: Exit::Code { code: 1 } });
+        let launched = launch(&world.process(), &array(2)).await.unwrap();
+        assert_eq!(told(&world, 2).await, Vec::<String>::new());
+        world.pass(60).await;
+        world.state().agents.work = Box::new(|_| Work::GoesOn);
+        let again = FleetSpec { triggers: [("version".to_owned(), "2".to_owned())].into(), ..array(2) };
+        let wanted = spawn_core::rerun::Wanted::ByTriggers;
+        world.engine().rerun(&launched.record.fleet, &again, wanted, &Operation::quiet()).await.unwrap();
+        assert_eq!(told(&world, 4).await, ["failed tiles"], "of the former run, and nothing else");
+        assert_eq!(told(&world, 4).await, ["failed tiles"]);
+    });
+}
+
+/// A fleet that has failed, watched for its cost as well.
+async fn failed_and_dear() -> World {
+    let world = warm().await;
+    alerted(&world, json!({ "on": ["failed"], "cost_above": 1000 })).await;
+    world.state().agents.work = Box::new(ends(1));
+    launch(&world.process(), &array(1)).await.unwrap();
+    world.pass(300).await;
+    world
+}
+
+#[test]
+fn what_cannot_be_read_or_priced_hides_nothing_else() {
+    run(async {
+        let world = failed_and_dear().await;
+        for bucket in world.state().buckets.values_mut() {
+            for key in ["names/damaged", "alerts/damaged.json"] {
+                bucket.insert(key.to_owned(), (b"{".to_vec(), "\"1\"".to_owned()));
+            }
+        }
+        let told = world.engine().alerts_tell(&Operation::quiet()).await.unwrap();
+        assert_eq!((told.errors.len(), told.delivered.len()), (2, 2), "{told:?}");
+    });
+    let priced = run(async {
+        let process = failed_and_dear().await.process();
+        process.engine().alerts_tell(&Operation::quiet()).await.unwrap();
+        process.calls().iter().position(|call| *call == "ec2:DescribeInstanceTypes").expect("what it costs is looked at")
+    });
+    run(async {
+        let world = failed_and_dear().await;
+        let process = world.process().with(priced, Trouble::Refused(Class::Transient));
+        let told = process.engine().alerts_tell(&Operation::quiet()).await.unwrap();
+        assert_eq!((told.errors.len(), told.delivered.len()), (1, 2), "{told:?}");
+        assert!(world.engine().alerts_tell(&Operation::quiet()).await.unwrap().errors.is_empty());
+    });
+}
+
+#[test]
+fn what_is_still_so_is_not_told_again_however_long_it_is() {
+    run(async {
+        let world = warm().await;
+        alerted(&world, json!({ "on": ["failed"] })).await;
+        world.state().agents.work = Box::new(ends(1));
+        let launched = launch(&world.process(), &array(1)).await.unwrap();
+        launched.claim.acknowledge(spawn_model::record::Keeper::State).await.unwrap();
+        drop(launched.kept_alive);
+        assert_eq!(told(&world, 6).await, ["failed tiles"]);
+        for _ in 0..100 {
+            world.pass(24 * 3600).await;
+            world.engine().alerts_tell(&Operation::quiet()).await.unwrap();
+        }
+        assert_eq!(told(&world, 2).await, ["failed tiles"]);
+        let look = world.engine().alert_find("money").await.unwrap();
+        assert_eq!((look.told.occurrences.len(), look.told.over.len()), (0, 1), "90 days are remembered");
+    });
+}
+
+#[test]
+fn who_ended_a_run_by_a_launch_that_failed_is_not_told_that_it_expired() {
+    run(async {
+        let world = warm().await;
+        alerted(&world, json!({ "on": ["expired", "lost"] })).await;
+        let launched = launch(&world.process(), &array(2)).await.unwrap();
+        assert_eq!(told(&world, 2).await, Vec::<String>::new());
+        scarce(&world, Market::OnDemand, 0);
+        let again = FleetSpec { triggers: [("version".to_owned(), "2".to_owned())].into(), ..array(2) };
+        let wanted = spawn_core::rerun::Wanted::ByTriggers;
+        world.engine().rerun(&launched.record.fleet, &again, wanted, &Operation::quiet()).await.map(drop).unwrap_err();
+        assert_eq!(told(&world, 30).await, Vec::<String>::new());
+    });
+}
+
+#[test]
+fn who_undoes_an_alert_leaves_what_somebody_else_has_gone_on_with() {
+    run(async {
+        let world = warm().await;
+        let spec = alert(json!({}));
+        // Its maker is refused the last write, after somebody has adopted it.
+        let slow = world.process();
+        let engine = slow.engine();
+        let made = engine.alert_create(&spec, &Operation::quiet()).await.unwrap();
+        world.pass(200).await;
+        let adopted = world.engine().alert_create(&spec, &Operation::quiet()).await.unwrap();
+        assert_eq!(adopted.record.id, made.record.id);
+        assert_ne!(adopted.record.maker, made.record.maker, "which is what undoing goes by");
     });
 }

@@ -448,7 +448,7 @@ fn object(key: &str, body: &[u8], ranks: &BTreeMap<String, String>, former: bool
         }
         if key.starts_with(layout::ALERTS_PREFIX) {
             // Versions are told apart from what was put.
-            for field in ["created_at", "touched_at", "secrets"] {
+            for field in ["created_at", "touched_at", "secrets", "maker"] {
                 fields.remove(field);
             }
         }

@@ -41,14 +41,16 @@ pub struct Sight<'a> {
     pub jobs: &'a BTreeMap<String, JobReport>,
     /// How many instances cost money.
     pub alive: usize,
-    /// Whether a member ended, or stopped, for being idle.
-    pub is_idle: bool,
+    /// How many members ended, or stopped, for being idle.
+    pub idle: usize,
     /// Whether every command has begun.
     pub is_ready: bool,
     /// Whether EC2 has said that it takes a machine back.
     pub is_noticed: bool,
     /// Whether somebody ended it before its time: then nobody need be told that it is gone.
     pub was_ended: bool,
+    /// When it was to stop, or to end.
+    pub deadline: Timestamp,
     /// What it may have cost.
     pub cost: Cost,
     /// Now.
@@ -84,30 +86,34 @@ impl WatchSpec {
 #[must_use]
 pub fn happened(alert: &AlertRecord, sight: &Sight<'_>) -> Vec<Happened> {
     let spec = &alert.spec;
-    let mut all: Vec<(AlertKind, String)> = Vec::new();
+    let run = &sight.record.run;
+    let mut all: Vec<(AlertKind, String, String)> = Vec::new();
     for on in &spec.on {
-        all.extend(sight.why(*on, alert.created_at).map(|why| (AlertKind::On(*on), why)));
+        all.extend(sight.why(*on, alert.created_at).map(|why| (AlertKind::On(*on), run.to_string(), why)));
     }
     match (spec.cost_above, sight.cost) {
         (Some(limit), Cost::AtMost(cost)) if cost > limit => {
-            all.push((AlertKind::CostAbove, format!("it may have cost ${cost:.2} by now, which is above ${limit}")));
+            // Another limit is another occurrence.
+            let why = format!("it may have cost ${cost:.2} by now, which is above ${limit}");
+            all.push((AlertKind::CostAbove, format!("{run} {limit}"), why));
         }
         (Some(limit), Cost::Unknown) => {
             let why = format!("nobody can tell whether it costs more than ${limit}: the Pricing API does not know all of its prices");
-            all.push((AlertKind::CostUnknown, why));
+            all.push((AlertKind::CostUnknown, run.to_string(), why));
         }
         _ => {}
     }
     if let Some(longer) = spec.longer_than
         && sight.alive > 0
+        && sight.status != Status::Stopped
         && sight.now >= sight.record.leased_from() + SignedDuration::from(longer)
     {
-        all.push((AlertKind::LongerThan, format!("it has gone on since {}, which is longer than {longer}", sight.record.leased_from())));
+        let why = format!("it has gone on since {}, which is longer than {longer}", sight.record.leased_from());
+        all.push((AlertKind::LongerThan, format!("{run} {longer}"), why));
     }
-    let run = &sight.record.run;
-    let tell = |(kind, why): (AlertKind, String)| Happened {
+    let tell = |(kind, about, why): (AlertKind, String, String)| Happened {
         kind,
-        about: run.to_string(),
+        about,
         fleet: Some(sight.record.fleet.clone()),
         run: Some(run.clone()),
         message: Message::of_run(kind, &why, sight),
@@ -115,15 +121,24 @@ pub fn happened(alert: &AlertRecord, sight: &Sight<'_>) -> Vec<Happened> {
     all.into_iter().map(tell).collect()
 }
 
+/// How long AWS may still try a start that has failed: twice more, each for as long as a function may take, and a pause before each.
+const TRIED_AGAIN: SignedDuration = SignedDuration::from_mins(35);
+
 /// What there is to tell of the starts of a schedule.
 #[must_use]
-pub fn starts_missed(alert: &AlertRecord, record: &FleetRecord, history: &schedule::History) -> Vec<Happened> {
+pub fn starts_missed(alert: &AlertRecord, record: &FleetRecord, history: &schedule::History, now: Timestamp) -> Vec<Happened> {
     use schedule::Outcome;
     if !alert.spec.on.contains(&On::Missed) {
         return Vec::new();
     }
-    let went_wrong =
-        |start: &&schedule::Occurrence| start.at >= alert.created_at && matches!(start.outcome, Outcome::Failed | Outcome::Missed);
+    let went_wrong = |start: &&schedule::Occurrence| {
+        let is_final = match start.outcome {
+            Outcome::Missed => true,
+            Outcome::Failed => now >= start.at + TRIED_AGAIN,
+            Outcome::Started | Outcome::Skipped => false,
+        };
+        is_final && start.at >= alert.created_at
+    };
     let tell = |start: &schedule::Occurrence| {
         let kind = AlertKind::On(On::Missed);
         Happened {
@@ -140,19 +155,24 @@ pub fn starts_missed(alert: &AlertRecord, record: &FleetRecord, history: &schedu
 impl Sight<'_> {
     /// Why something is to be told, if it is. What began before the alert was made has been seen to begin by somebody else.
     fn why(&self, on: On, since: Timestamp) -> Option<String> {
-        let is_new = self.record.asked_at >= since;
+        // What is older than anybody remembers has begun long ago.
+        let is_new = self.record.asked_at >= since && self.record.asked_at >= self.now - SignedDuration::from_hours(24);
         let is_own_end = !self.was_ended;
         match on {
             On::Started => (is_new && !self.members.is_empty()).then(|| format!("{} launched", count(self.members.len(), "instance"))),
             On::Ready => (is_new && self.is_ready).then(|| "every command has begun".to_owned()),
             On::Succeeded => self.has_succeeded().then(|| self.said(Status::Succeeded, "its command ended with exit code 0")),
             On::Failed => self.failure(),
-            On::Expired => (is_own_end && self.status == Status::Expired && !self.is_idle).then(|| self.reason.to_owned()),
+            On::Expired => {
+                let stopped = self.status == Status::Stopped && self.now >= self.deadline;
+                let others = self.idle == 0 || self.ranks(Status::Expired).len() > self.idle;
+                (is_own_end && (self.status == Status::Expired || stopped) && others).then(|| self.reason.to_owned())
+            }
             On::Interrupted => {
                 let is_taken = self.is_noticed || self.status == Status::Interrupted || !self.ranks(Status::Interrupted).is_empty();
                 is_taken.then(|| self.said(Status::Interrupted, "EC2 takes a machine back"))
             }
-            On::Idle => self.is_idle.then(|| self.reason.to_owned()),
+            On::Idle => (self.idle > 0).then(|| self.reason.to_owned()),
             On::Lost => {
                 let lost = self.ranks(Status::Lost);
                 (is_own_end && (self.status == Status::Lost || !lost.is_empty()))

@@ -1,6 +1,6 @@
 //! What is recorded of an alert, and what is told of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -16,8 +16,11 @@ use crate::words::words;
 /// How long what was told is remembered.
 pub const HISTORY_DAYS: i64 = 90;
 
-/// How many occurrences are remembered at most.
+/// How many occurrences are remembered, but for those that are still to be told.
 const HISTORY_MAX: usize = 1_000;
+
+/// How seldom it is written down that something is still so.
+const FOUND_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 
 /// An alert for its whole life. Its key is its name's claim: it is made with `If-None-Match: *` and changed with `If-Match`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,9 +41,11 @@ pub struct AlertRecord {
     pub created_at: Timestamp,
     /// When somebody last began to make or change it.
     pub touched_at: Timestamp,
-    /// Whether all of it is there.
-    #[serde(default)]
-    pub is_made: bool,
+    /// Who began that: nobody undoes what somebody else has gone on with.
+    pub maker: String,
+    /// Whether its end has begun: nobody may change it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ended: bool,
     /// Whether somebody keeps it, so that nobody may adopt it.
     #[serde(default)]
     pub is_kept: bool,
@@ -124,8 +129,11 @@ impl Delivery {
 
     /// Notes how a try ended: why the channel did not take it, if it did not.
     pub fn ended(&mut self, refusal: Option<String>, now: Timestamp) {
-        self.delivered_at = refusal.is_none().then_some(now);
-        self.refusal = refusal;
+        // Whoever was slower to be refused does not take back what another one has got through.
+        if self.delivered_at.is_none() {
+            self.delivered_at = refusal.is_none().then_some(now);
+            self.refusal = refusal;
+        }
     }
 }
 
@@ -175,6 +183,9 @@ pub struct Told {
     pub schema: u32,
     /// By time.
     pub occurrences: Vec<Occurrence>,
+    /// The ids of all that was told, and when it was last found to be so: what is still so is not told again, however long ago that was.
+    #[serde(default)]
+    pub ids: BTreeMap<String, Timestamp>,
     /// The runs that went on at the last look: they are looked at once more when nothing else leads to them.
     pub watching: BTreeMap<FleetId, RunId>,
     /// The runs that are over and told of, since when.
@@ -191,34 +202,38 @@ impl Told {
         Self { schema: SCHEMA, ..Self::default() }
     }
 
-    /// Whether something was told of a run, or is being told.
-    #[must_use]
-    pub fn knows(&self, id: &str) -> bool {
-        self.occurrences.iter().any(|known| known.id == id)
-    }
-
-    /// Notes what happened, each once; says whether anything is new.
+    /// Notes what happened, each once; says whether there is anything to be written.
     pub fn note(&mut self, alert: &AlertRecord, happened: impl IntoIterator<Item = Happened>, now: Timestamp) -> bool {
-        let before = self.occurrences.len();
+        let mut has_changed = false;
         for Happened { kind, about, fleet, run, message } in happened {
             let id = Occurrence::id_of(&alert.id, &about, kind);
-            if !self.knows(&id) {
+            let known = self.ids.get(&id).copied();
+            if known.is_none_or(|found| now >= found + FOUND_AGAIN) {
+                self.ids.insert(id.clone(), now);
+                has_changed = true;
+            }
+            if known.is_none() {
                 let deliveries = alert.spec.notify.channels().into_iter().map(|channel| (channel, Delivery::default())).collect();
                 let document = message.document(&id, alert, kind, now);
                 let (subject, text) = (message.subject, message.text);
                 self.occurrences.push(Occurrence { id, at: now, kind, fleet, run, subject, text, document, deliveries });
             }
         }
-        self.occurrences.len() > before
+        has_changed
     }
 
-    /// Forgets what is too old, and the oldest of too many.
-    pub fn forget(&mut self, now: Timestamp) {
+    /// Forgets what is too old, and the oldest of too many that need not be told any more. `met` are the runs that a look has come across.
+    pub fn forget(&mut self, met: &BTreeSet<RunId>, now: Timestamp) {
         let since = now - SignedDuration::from_hours(24 * HISTORY_DAYS);
         self.occurrences.retain(|known| known.at >= since);
-        let surplus = self.occurrences.len().saturating_sub(HISTORY_MAX);
-        self.occurrences.drain(..surplus);
-        self.over.retain(|_, at| *at >= since);
+        self.ids.retain(|_, found| *found >= since);
+        let mut surplus = self.occurrences.len().saturating_sub(HISTORY_MAX);
+        self.occurrences.retain(|known| {
+            let goes = surplus > 0 && known.deliveries.values().all(|delivery| delivery.is_settled(known.at, now));
+            surplus -= usize::from(goes);
+            !goes
+        });
+        self.over.retain(|run, at| *at >= since || met.contains(run));
         let lives = |run: &RunId| self.watching.values().any(|known| known == run);
         let rates = std::mem::take(&mut self.rates);
         self.rates = rates.into_iter().filter(|(run, _)| lives(run)).collect();
@@ -234,6 +249,8 @@ words! {
         PendingConfirmation = "pending_confirmation",
         /// A channel did not take what it was sent last.
         Refused = "refused",
+        /// Its end has begun, and was interrupted.
+        Ending = "ending",
     }
 }
 
@@ -244,7 +261,7 @@ fields! {
         id: String => Computed, InPlace;
         /// The region it lives in.
         region: String => Computed, InPlace;
-        /// `ok`; `pending_confirmation`, while an address of `email` has not been confirmed; or `refused`, if a channel did not take what it was sent last.
+        /// `ok`; `pending_confirmation`, while an address of `email` has not been confirmed; `refused`, if a channel did not take what it was sent last; or `ending`, if its end was interrupted.
         status: String => Computed, InPlace;
         /// Why the status is what it is, in a sentence.
         status_reason: String => Computed, InPlace;

@@ -29,7 +29,8 @@ const URL_MAX: usize = 2_048;
 const LONGER_MIN: Seconds = Seconds(60);
 
 /// Headers that say what a request is.
-const HEADERS_TAKEN: [&str; 6] = ["connection", "content-length", "content-type", "host", "transfer-encoding", "user-agent"];
+const HEADERS_TAKEN: [&str; 7] =
+    ["connection", "content-length", "content-type", "host", "transfer-encoding", "user-agent", "x-spawn-occurrence"];
 
 /// Reads an alert as it was written, secrets included, and says everything that is wrong with it.
 #[must_use]
@@ -116,10 +117,14 @@ fn check_notify(notify: &Value, path: &Path, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(&path.key(channel), format!("more than {ADDRESSES_MAX} are too many"), help));
         }
     }
-    for (address, path) in texts(notify.get(EMAIL), &path.key(EMAIL)) {
+    let addresses = texts(notify.get(EMAIL), &path.key(EMAIL));
+    for (at, (address, path)) in addresses.iter().enumerate() {
         if !is_address(address) {
             let help = "Write an address such as \"ops@example.com\"";
-            problems.push(Problem::new(&path, format!("{address:?} is no address of mail"), help));
+            problems.push(Problem::new(path, format!("{address:?} is no address of mail"), help));
+        }
+        if addresses[..at].iter().any(|(known, _)| known.eq_ignore_ascii_case(address)) {
+            problems.push(Problem::new(path, format!("{address:?} is there twice"), "Leave one of them out"));
         }
     }
     for (arn, path) in texts(notify.get("sns"), &path.key("sns")) {
@@ -185,8 +190,12 @@ fn is_topic(arn: &str) -> bool {
 
 fn is_url(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://") else { return false };
-    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    text.len() <= URL_MAX && text.chars().all(|c| c.is_ascii_graphic()) && !host.is_empty() && !host.contains('@') && !host.starts_with(':')
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let (host, port) = authority.rsplit_once(':').unwrap_or((authority, "443"));
+    let is_host = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
+    // What RFC 3986 lets stand in an address.
+    let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b));
+    text.len() <= URL_MAX && is_host && port.parse::<u16>().is_ok() && is_plain
 }
 
 impl NotifySpec {
@@ -236,6 +245,8 @@ mod tests {
             ("https:///a", false),
             ("https://user@example.com/", false),
             ("https://exa mple.com/", false),
+            ("https://example.com:99999/", false),
+            ("https://example.com/<a>", false),
             ("https://example.com/\u{fc}", false),
         ] {
             assert_eq!(is_url(text), expected, "{text:?}");

@@ -39,6 +39,9 @@ impl AlertResource {
         let mut response = PlanResponse::from(request.clone());
         let Some(planned) = &mut response.planned else { return response };
         if let Some(prior) = &request.prior {
+            if let Ok(id) = id_of(prior) {
+                self.session.alert_in_state(id);
+            }
             if response.requires_replace.is_empty() && prior.get("notify") != planned.get("notify") {
                 forget(planned);
             }
@@ -53,9 +56,8 @@ impl AlertResource {
             response.diagnostics.push(messages::error(&error));
             return response;
         }
-        let known = request.prior.as_ref().and_then(|prior| id_of(prior).ok());
         let checked = match self.session.engine() {
-            Ok(Some(engine)) => engine.alert_check(&spec, known.as_ref()).await,
+            Ok(Some(engine)) => engine.alert_check(&spec, &self.session.alerts_in_state()).await,
             Ok(None) => return response,
             Err(error) => Err(error),
         };
@@ -91,6 +93,7 @@ impl AlertResource {
     async fn try_refresh(&self, request: &ReadRequest) -> Result<ReadResponse, Error> {
         let engine = self.session.configured()?;
         let (name, id) = (name_of(&request.state), id_of(&request.state)?);
+        self.session.alert_in_state(id.clone());
         let Some(look) = engine.alert_look(&name).await?.filter(|look| look.record.id == id) else { return Ok(ReadResponse::default()) };
         let mut private = Private::read(&request.private);
         if !private.acknowledged {

@@ -291,7 +291,7 @@ fn moves_deadline(prior: &Value, planned: &Value) -> bool {
 }
 
 /// What was read of a block of which everything is known.
-pub(in crate::resources) fn whole<T>((spec, problems): (Option<T>, Vec<Problem>)) -> Result<T, Error> {
+pub(crate) fn whole<T>((spec, problems): (Option<T>, Vec<Problem>)) -> Result<T, Error> {
     spec.ok_or_else(|| match problems.into_iter().next() {
         Some(problem) => problem.into(),
         None => Error::new(Class::Bug, "UnknownAtApply", "a value is still unknown while applying", ""),

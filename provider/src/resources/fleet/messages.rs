@@ -7,7 +7,7 @@ use spawn_model::problem::{self, Problem};
 use crate::wire::{Diagnostic, Path, Severity, Step};
 
 /// A broken rule, at the attribute that breaks it.
-pub(in crate::resources) fn problem(problem: &Problem) -> Diagnostic {
+pub(crate) fn problem(problem: &Problem) -> Diagnostic {
     // "is empty": what is, is told beside it elsewhere, and a headline has to say it.
     let told_of_it = ["is ", "names ", "contains "].iter().any(|verb| problem.message.starts_with(verb));
     let message = if told_of_it { format!("`{}` {}", problem.path, problem.message) } else { problem.message.clone() };
@@ -15,7 +15,7 @@ pub(in crate::resources) fn problem(problem: &Problem) -> Diagnostic {
 }
 
 /// A failure, with what to do and what is left.
-pub(in crate::resources) fn error(error: &Error) -> Diagnostic {
+pub(crate) fn error(error: &Error) -> Diagnostic {
     let mut detail = Vec::new();
     if !error.help.is_empty() {
         detail.push(format!("{}.", error.help));

@@ -137,6 +137,6 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-pub(in crate::resources) fn json(record: &impl Serialize) -> Value {
+pub(crate) fn json(record: &impl Serialize) -> Value {
     serde_json::to_value(record).map(Value::from).unwrap_or_default()
 }

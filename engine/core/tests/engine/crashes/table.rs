@@ -1,7 +1,6 @@
 //! The tables of operations are complete: what the engine offers is enrolled, or proved to leave everything as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -11,7 +10,10 @@ use spawn_core::policies::Audience;
 use spawn_core::ports::Result;
 use spawn_core::queue::JobResult;
 use spawn_model::duration::Seconds;
+use spawn_model::problem::Path;
+use spawn_model::read::FieldType;
 use spawn_model::record::Keeper;
+use spawn_model::requirements::{Architecture, RequirementsSpec};
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::status::WaitFor;
 
@@ -23,19 +25,22 @@ use crate::simulated::view::assert_same;
 use crate::{array, launch, warm};
 
 /// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
-const READS: [&str; 28] = [
+const READS: [&str; 31] = [
     "alert_check",
     "alert_find",
     "alert_look",
     "alerts",
     "check",
     "connect",
+    "estimate",
     "examine",
     "exec",
     "files",
     "find",
     "identify",
+    "image",
     "inspect",
+    "instance_types",
     "job_output",
     "job_result",
     "job_results",
@@ -57,7 +62,7 @@ const READS: [&str; 28] = [
 /// The public operations of the engine: what its sources declare.
 fn declared() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut directories = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
@@ -104,7 +109,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
     let fleet = engine.find("tiles").await?;
     let record = &fleet.record;
     match operation {
-        "alert_check" => engine.alert_check(&alert(json!({})), None).await,
+        "alert_check" => engine.alert_check(&alert(json!({})), &BTreeSet::new()).await,
         "alert_find" => engine.alert_find("none").await.map_or(Ok(()), |_| panic!("there is an alert")),
         "alert_look" => engine.alert_look("none").await.map(drop),
         "alerts" => engine.alerts().await.map(drop),
@@ -114,6 +119,12 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "files" => engine.files(record).await.map(drop),
         "find" => Ok(()),
         "identify" => engine.identify("tiles").await.map(drop),
+        "estimate" => engine.estimate(FleetKind::JobArray, &array(1)).await.map(drop),
+        "image" => engine.image("al2023", Architecture::X86).await.map(drop),
+        "instance_types" => {
+            let requirements = RequirementsSpec::read(&json!({ "vcpu": "2" }).into(), &Path::default(), &mut Vec::new()).unwrap();
+            engine.instance_types(&requirements, true).await.map(drop)
+        }
         "examine" => engine.examine("tiles").await.map(drop),
         "inspect" => engine.inspect("tiles").await.map(drop),
         // An array has no jobs, which is said without a look at anything.
