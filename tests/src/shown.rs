@@ -15,6 +15,8 @@ const FILTERS: &[(&str, &str)] = &[
     (r"\b172\.31\.\d+\.\d+\b", "[address]"),
     (r"\b[0-9a-f]{64}\b", "[sha256]"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[request]"),
+    (r"at most \$[\d.]+ so far", "at most [cost] so far"),
+    (r#""cost_usd_max": [\d.]+"#, r#""cost_usd_max": [cost]"#),
     (r"\bafter \d+[ms]\d*s?\b", "after [elapsed]"),
     (r"\b\d\dm\d\ds elapsed\b", "[elapsed]"),
 ];

@@ -14,6 +14,7 @@
 //! | [`alert`] | what people are told of fleets, and how: its fields, what has happened, and what is recorded of it |
 //! | [`schedule`] | fleets that are launched by the clock: their times, and what is recorded of their starts |
 //! | [`data`] | what can be asked without making anything |
+//! | [`slurm`] | batch scripts of Slurm as job arrays |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
 //! | [`status`] | what has become of a fleet |
@@ -41,6 +42,7 @@ pub mod record;
 pub mod requirements;
 pub mod rules;
 pub mod schedule;
+pub mod slurm;
 pub mod spec;
 pub mod status;
 pub mod stopping;

@@ -17,7 +17,11 @@ fn there_are_no_others() {
     let mut found: Vec<String> =
         std::fs::read_dir(examples()).expect("examples").flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     found.sort();
-    assert_eq!(found, ["alert", "instance", "job-array", "queue", "schedule", "service", "yaml"], "a new example needs a test here");
+    assert_eq!(
+        found,
+        ["alert", "instance", "job-array", "queue", "schedule", "service", "slurm", "yaml"],
+        "a new example needs a test here"
+    );
 }
 
 #[test]
@@ -173,4 +177,25 @@ fn the_alert_tells_of_the_tile_that_fails() {
     assert_eq!((&posted.document["kind"], posted.header("x-spawn-secret")), (&serde_json::json!("failed"), Some("hunter2")));
     terraform.destroy().succeeded();
     assert_eq!(world.control().snapshot()["sns"], serde_json::json!({}));
+}
+
+#[test]
+fn the_batch_script_of_a_cluster_finds_primes() {
+    let world = World::start();
+    let terraform = Terraform::copy_of(&world, &examples().join("slurm"));
+    let applied = terraform.apply().succeeded();
+    assert!(applied.stdout.contains("status = \"succeeded\""), "{}", applied.text());
+    assert!(applied.stdout.contains("--partition is left out"), "{}", applied.text());
+    terraform.assert_settled();
+    let results = world.directory().join("results");
+    world.spawn(["results", "primes", "--to", results.to_str().expect("a plain path")]).succeeded();
+    let count = |rank: u32| {
+        let of_rank = [format!("{rank}/primes.txt"), format!("{rank:05}/primes.txt")];
+        let text = of_rank.iter().find_map(|path| std::fs::read_to_string(results.join(path)).ok()).expect("a rank's primes");
+        text.lines().count()
+    };
+    // How many primes there are in each of the first three thousands.
+    assert_eq!([0, 1, 2].map(count), [168, 135, 127]);
+    terraform.destroy().succeeded();
+    assert_same(&empty_but_for_the_set_up(), &holdings(&world));
 }

@@ -32,6 +32,8 @@ fn functions_are_worked_out_without_aws() {
         r#"cron_next("@daily", "Mars/Olympus", "2027-01-01T00:00:00Z", 1)"#,
         r#"cron_next("@daily", "UTC", "tomorrow", 1)"#,
         r#"cron_next("@daily", "UTC", "2027-01-01T00:00:00Z", 1001)"#,
+        r##"slurm_to_job_array("#!/bin/sh\n#SBATCH --nodes=4\n")"##,
+        r##"slurm_to_job_array("#!/bin/sh\n#SBATCH --tiem=4\n")"##,
     ]
     .map(|call| {
         terraform.configure(&outputs(&[("wrong", call)]));

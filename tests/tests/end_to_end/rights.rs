@@ -161,7 +161,7 @@ fn a_launcher_needs_its_policy_and_all_of_it() {
 #[test]
 fn an_observer_plans_and_looks_and_changes_nothing() {
     let mut world = World::start();
-    world.upload(&["spored", "spawn-starter"]);
+    world.upload(&["spored", "spawn-starter", "spawn-watcher"]);
     let network = Network::make(&world);
     network.with_endpoints(&world);
     import_key(&world, "ada");
@@ -221,7 +221,20 @@ fn an_observer_plans_and_looks_and_changes_nothing() {
     world.spawn(["schedule", "apply", "-f", &file]).succeeded();
     look(&["schedule", "show", "nightly"]);
     look(&["schedule", "apply", "--dry-run", "-f", &file]);
-    for arguments in [&["down", "tiles"][..], &["extend", "tiles", "--by", "5m"], &["setup"], &["schedule", "pause", "nightly"]] {
+    let alert = world.directory().join("alert.yaml");
+    let text = "name: money\nwatch: {everything: true}\non: [failed]\nnotify:\n  email: [ada@example.com]\n  slack: {webhook_url: https://example.com/hook}\n";
+    std::fs::write(&alert, text).expect("a file");
+    world.spawn(["alert", "apply", "-f", alert.to_str().expect("a plain path")]).succeeded();
+    assert!(look(&["alert", "ls"]).contains("money"));
+    look(&["alert", "history", "money"]);
+    for arguments in [
+        &["down", "tiles"][..],
+        &["extend", "tiles", "--by", "5m"],
+        &["setup"],
+        &["schedule", "pause", "nightly"],
+        &["alert", "down", "money"],
+        &["alert", "test", "money"],
+    ] {
         let refused = world.spawn_as(&observer, arguments).ended(3);
         assert!(refused.stderr.contains("is missing"), "{}", refused.stderr);
     }
