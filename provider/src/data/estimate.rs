@@ -57,7 +57,12 @@ pub(super) fn source(session: &Arc<Session>) -> Estimate {
 
 /// The one fleet that is meant.
 fn read(config: &Value) -> (Option<(FleetKind, FleetSpec)>, Vec<Problem>) {
-    let meant: Vec<FleetKind> = KINDS.into_iter().filter(|kind| !config.get(kind_word(*kind)).is_null()).collect();
+    let written: Vec<FleetKind> = KINDS.into_iter().filter(|kind| !config.get(kind_word(*kind)).is_null()).collect();
+    let (unknown, meant): (Vec<_>, Vec<_>) = written.into_iter().partition(|kind| *config.get(kind_word(*kind)) == Value::Unknown);
+    if !unknown.is_empty() && meant.len() < 2 {
+        // It may turn out to be nothing.
+        return (None, Vec::new());
+    }
     let [kind] = meant[..] else {
         let path = Path::field(kind_word(meant.last().copied().unwrap_or(FleetKind::JobArray)));
         let help = "Write one of \"instance\", \"job_array\", \"service\" and \"queue\"";

@@ -19,8 +19,9 @@ impl Function for SlurmToJobArray {
 
     fn doc(&self) -> &'static str {
         "Reads the `#SBATCH` lines of a batch script and gives `name`, `size`, `command`, `files`, `env`, `requirements` and `ttl` for a `spawn_job_array`, and \
-         `notes` about every line that was left out. The script runs as it was written, and finds `SLURM_ARRAY_TASK_ID` and what else Slurm sets for one task; `srun` and \
-         `sbatch` are not there. A script for several machines is refused."
+         `notes` about every line that was left out. The script runs as it was written, and finds in its environment what Slurm sets for a task on one node, such as \
+         `SLURM_ARRAY_TASK_ID`, `SLURM_JOB_ID`, `SLURM_CPUS_PER_TASK` and `SLURM_MEM_PER_NODE`; `srun` and `sbatch` are not there. `ttl` is null where the script \
+         has no `--time`. A script for several machines is refused."
     }
 
     fn parameters(&self) -> &'static [Parameter] {

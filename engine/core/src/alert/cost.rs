@@ -26,12 +26,19 @@ impl<'a> Rates<'a> {
 
     /// The most that the run may have cost so far. `remembered` is what an alert knows of its rate.
     pub(super) async fn cost(&mut self, remembered: Option<&Option<f64>>) -> Result<Cost> {
-        let known = self.known.or(remembered.copied()).or(self.fleet.record.rate_usd_per_hour.map(Some));
-        let rate = match known {
-            Some(rate) => rate,
-            None => self.engine.hourly(&self.fleet.record).await?,
+        let recorded = self.fleet.record.rate_usd_per_hour;
+        let rate = match self.known.flatten().or(recorded).or(remembered.copied().flatten()) {
+            Some(rate) => Some(rate),
+            // What was not known at the last look may be known at this one.
+            None if self.known.is_none() => self.engine.hourly(&self.fleet.record).await?,
+            None => None,
         };
+        // Once more, before anybody is told that nobody knows: a price that could not be asked for is not told from one that is unknown.
+        let is_first = self.known.is_none() && remembered.is_none() && rate.is_none();
         self.known = Some(rate);
+        if is_first {
+            return Ok(Cost::NotAsked);
+        }
         Ok(rate.map_or(Cost::Unknown, |rate| Cost::AtMost(rate * share(self.fleet, self.engine.now()))))
     }
 

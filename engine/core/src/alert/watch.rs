@@ -92,6 +92,8 @@ struct News {
     rates: BTreeMap<RunId, Option<f64>>,
     /// The runs that were come across.
     met: BTreeSet<RunId>,
+    /// Whether there was nothing that could not be looked at.
+    is_whole: bool,
 }
 
 impl News {
@@ -115,7 +117,7 @@ impl News {
             told.over.entry(run.clone()).or_insert(now);
         }
         told.rates.extend(self.rates.clone());
-        told.forget(&self.met, now);
+        told.forget(&self.met, self.is_whole, now);
         noted || *told != before
     }
 }
@@ -152,6 +154,7 @@ impl Engine {
             telling.add(looked.telling);
             looked.news.into_iter().for_each(|(alert, learnt)| news[alert].add(learnt));
         }
+        news.iter_mut().for_each(|news| news.is_whole = telling.errors.is_empty());
         let tells = stream::iter(alerts.iter().zip(&news)).map(|(alert, news)| async move {
             let mut told = Telling::default();
             if let Err(error) = self.tell(this, &alert.record, news, &mut told, operation).await {
@@ -177,9 +180,12 @@ impl Engine {
         }
         let met = || News { met: BTreeSet::from([record.run.clone()]), ..News::default() };
         looked.news.extend(meant().map(|(at, _)| (at, met())));
+        // Those whose watch, or whose tags, have changed since: it is none of theirs any more.
+        let others = alerts.iter().enumerate().filter(|(_, alert)| !alert.record.spec.watch.means(record));
+        looked.news.extend(others.map(|(at, _)| (at, News { seen: BTreeSet::from([record.fleet.clone()]), ..News::default() })));
         if let Err(error) = self.look_back(ledger, record, alerts, &mut looked).await {
+            // What has become of the former run is told of no more: one that cannot be read hides not the one there is.
             looked.failed(record, &error);
-            return looked;
         }
         if record.has_not_run() || !alerts.iter().any(|alert| alert.wants(record)) {
             let seen = || News { seen: BTreeSet::from([record.fleet.clone()]), ..News::default() };
@@ -380,6 +386,7 @@ async fn watched(ledger: &Ledger, alerts: &[Watching], telling: &mut Telling) ->
             Err(id) => drop(gone.insert(id)),
         }
     }
-    found.retain(|record| alerts.iter().any(|alert| alert.record.spec.watch.means(record)));
+    let knows = |alert: &Watching, record: &FleetRecord| alert.told.watching.contains_key(&record.fleet);
+    found.retain(|record| alerts.iter().any(|alert| alert.record.spec.watch.means(record) || knows(alert, record)));
     Ok(Watched { records: found, gone })
 }

@@ -222,8 +222,9 @@ impl Told {
         has_changed
     }
 
-    /// Forgets what is too old, and the oldest of too many that need not be told any more. `met` are the runs that a look has come across.
-    pub fn forget(&mut self, met: &BTreeSet<RunId>, now: Timestamp) {
+    /// Forgets what is too old, and the oldest of too many that need not be told any more. `met` are the runs that a look has come across, all of them if
+    /// it is whole.
+    pub fn forget(&mut self, met: &BTreeSet<RunId>, is_whole: bool, now: Timestamp) {
         let since = now - SignedDuration::from_hours(24 * HISTORY_DAYS);
         self.occurrences.retain(|known| known.at >= since);
         self.ids.retain(|_, found| *found >= since);
@@ -233,7 +234,7 @@ impl Told {
             surplus -= usize::from(goes);
             !goes
         });
-        self.over.retain(|run, at| *at >= since || met.contains(run));
+        self.over.retain(|run, at| *at >= since || !is_whole || met.contains(run));
         let lives = |run: &RunId| self.watching.values().any(|known| known == run);
         let rates = std::mem::take(&mut self.rates);
         self.rates = rates.into_iter().filter(|(run, _)| lives(run)).collect();

@@ -1,5 +1,8 @@
 //! Times, counts and sizes as sbatch writes them.
 
+/// The most memory that can be meant: more than any machine has.
+const MEMORY_MAX_MIB: u64 = 64 * 1024 * 1024;
+
 /// A count.
 pub(super) fn count(text: &str) -> Result<u64, String> {
     let number = text.parse::<u64>().ok().filter(|number| (1..=100_000).contains(number));
@@ -31,7 +34,7 @@ pub(super) fn time_s(text: &str) -> Result<Option<u64>, String> {
 /// Memory in MiB; nothing if it is all that a machine has.
 pub(super) fn memory_mib(text: &str) -> Result<Option<u64>, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number = digits.parse::<u64>().ok().filter(|number| *number <= 1 << 40);
+    let number = digits.parse::<u64>().ok().filter(|number| *number <= u64::from(u32::MAX));
     let mib = match (number, text[digits.len()..].to_uppercase().trim_end_matches('B')) {
         (Some(kib), "K") => Some(kib.div_ceil(1024)),
         (Some(mib), "" | "M") => Some(mib),
@@ -39,31 +42,64 @@ pub(super) fn memory_mib(text: &str) -> Result<Option<u64>, String> {
         (Some(tib), "T") => tib.checked_mul(1024 * 1024),
         _ => None,
     };
-    let mib = mib.ok_or_else(|| format!("{text:?} is no memory: write MiB, or one like 16G"))?;
+    let mib = mib.filter(|mib| *mib <= MEMORY_MAX_MIB).ok_or_else(|| format!("{text:?} is no memory: write MiB, or one like 16G"))?;
     Ok((mib > 0).then_some(mib))
 }
 
-/// Kinds and counts of generic resources, such as `gpu:a100:2,shard:4`.
-pub(super) fn generic(text: &str) -> Result<Vec<(String, u64)>, String> {
-    let one = |part: &str| {
-        let part = part.strip_prefix("gres:").or_else(|| part.strip_prefix("gres/")).unwrap_or(part);
-        let words: Vec<&str> = part.split(':').collect();
-        match words[..] {
-            ["none"] => Ok(None),
-            [kind] if !kind.is_empty() => Ok(Some((kind.to_owned(), 1))),
-            // A word after the kind is a model or the count.
-            [kind, last] if !last.is_empty() => Ok(Some((kind.to_owned(), last.parse().unwrap_or(1)))),
-            [kind, _, last] => Ok(Some((kind.to_owned(), count(last)?))),
-            _ => Err(format!("{text:?} is no resource: write one like gpu:2")),
-        }
-    };
-    let found: Result<Vec<Option<(String, u64)>>, String> = text.split(',').map(one).collect();
-    Ok(found?.into_iter().flatten().collect())
+/// So many of a generic resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Resource {
+    pub(super) kind: String,
+    pub(super) model: Option<String>,
+    pub(super) count: u64,
 }
 
-/// A count of GPUs, with their model before it or without.
-pub(super) fn gpus(text: &str) -> Result<u64, String> {
-    count(text.rsplit(':').next().unwrap_or_default())
+/// Generic resources, such as `gpu:a100:2,shard:4`.
+pub(super) fn generic(text: &str) -> Result<Vec<Resource>, String> {
+    let one = |part: &str| {
+        let part = part.strip_prefix("gres:").or_else(|| part.strip_prefix("gres/")).unwrap_or(part);
+        let (kind, rest) = part.split_once(':').unwrap_or((part, "1"));
+        if kind.is_empty() || rest.is_empty() {
+            return Err(format!("{text:?} is no resource: write one like gpu:2"));
+        }
+        let (model, count) = model_and_count(rest)?;
+        Ok(Resource { kind: kind.to_owned(), model, count })
+    };
+    text.split(',').filter(|part| *part != "none").map(one).collect()
+}
+
+/// GPUs, such as `2`, `a100:2` or `a100:2,v100:1`.
+pub(super) fn gpus(text: &str) -> Result<Vec<Resource>, String> {
+    let one = |part: &str| {
+        let (model, count) = model_and_count(part)?;
+        Ok(Resource { kind: "gpu".to_owned(), model, count })
+    };
+    text.split(',').map(one).collect()
+}
+
+/// `2`, `a100` or `a100:2`.
+fn model_and_count(text: &str) -> Result<(Option<String>, u64), String> {
+    match text.rsplit_once(':') {
+        Some((model, number)) => Ok((Some(model.to_owned()), count(number)?)),
+        None if text.bytes().all(|b| b.is_ascii_digit()) => Ok((None, count(text)?)),
+        None => Ok((Some(text.to_owned()), 1)),
+    }
+}
+
+/// What commas separate outside of quotes, without the quotes.
+pub(super) fn list(text: &str) -> Vec<String> {
+    let (mut parts, mut part, mut quote) = (Vec::new(), String::new(), None);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, ',') => parts.push(std::mem::take(&mut part)),
+            (_, c) => part.push(c),
+        }
+    }
+    parts.push(part);
+    parts.retain(|part| !part.is_empty());
+    parts
 }
 
 #[cfg(test)]
@@ -97,10 +133,17 @@ mod tests {
             assert_eq!(memory_mib(text), Ok(expected), "{text}");
         }
         assert!(memory_mib("12Q").is_err() && memory_mib("G").is_err());
-        let gpu = |count| vec![("gpu".to_owned(), count)];
-        for (text, expected) in [("gpu", gpu(1)), ("gpu:2", gpu(2)), ("gpu:a100", gpu(1)), ("gpu:a100:4", gpu(4)), ("none", Vec::new())] {
+        let gpu = |model: Option<&str>, count| vec![Resource { kind: "gpu".to_owned(), model: model.map(str::to_owned), count }];
+        for (text, expected) in [
+            ("gpu", gpu(None, 1)),
+            ("gpu:2", gpu(None, 2)),
+            ("gpu:a100", gpu(Some("a100"), 1)),
+            ("gpu:a100:4", gpu(Some("a100"), 4)),
+            ("none", Vec::new()),
+        ] {
             assert_eq!(generic(text), Ok(expected), "{text}");
         }
-        assert_eq!((gpus("2"), gpus("a100:4")), (Ok(2), Ok(4)));
+        assert_eq!((gpus("2"), gpus("a100:4")), (Ok(gpu(None, 2)), Ok(gpu(Some("a100"), 4))));
+        assert_eq!(list("ALL,A=1,B='x,y',"), ["ALL", "A=1", "B=x,y"]);
     }
 }

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use crate::duration::Seconds;
 use crate::read::fields;
+use crate::rules::TTL_MAX;
 use directives::{Directive, directives};
 use options::{Disposition, disposition};
 use tasks::Tasks;
@@ -67,7 +68,7 @@ fields! {
         env: BTreeMap<String, String> => Computed, InPlace;
         /// What each machine has to have.
         requirements: Wanted => Computed, InPlace;
-        /// The time limit, and five minutes to boot; null without one.
+        /// The time limit, and five minutes to boot; null without one, and then `lease.ttl` has to be written, or its default counts.
         ttl: Option<String> => Computed, InPlace;
         /// What was left out, with the line.
         notes: Vec<String> => Computed, InPlace;
@@ -83,11 +84,19 @@ struct Asked {
     ntasks: Option<u64>,
     per_task: Option<u64>,
     per_node: Option<u64>,
-    memory_mib: Option<u64>,
-    memory_per_cpu_mib: Option<u64>,
+    min_cpus: Option<u64>,
+    memory: Option<Memory>,
     gpus: Option<u64>,
+    gpus_per_task: Option<u64>,
     env: BTreeMap<String, String>,
     notes: Vec<String>,
+}
+
+/// How much memory is asked for, in MiB.
+#[derive(Clone, Copy)]
+pub(super) enum Memory {
+    PerNode(u64),
+    PerCpu(u64),
 }
 
 /// Converts a script.
@@ -95,8 +104,13 @@ struct Asked {
 /// # Errors
 /// The first line that cannot be read, or that asks for what a job array does not do.
 pub fn convert(script: &str) -> Result<Converted, Unconverted> {
-    if !script.starts_with("#!") {
+    let interpreter = script.lines().next().and_then(|line| line.strip_prefix("#!")).unwrap_or_default();
+    if !interpreter.trim_start().starts_with('/') {
         let message = "a batch script begins with its interpreter: write a first line such as #!/bin/bash".to_owned();
+        return Err(Unconverted { line: 1, column: 1, message });
+    }
+    if script.contains("\r\n") {
+        let message = "the script has the line breaks of DOS, which its interpreter would not take: convert them with dos2unix".to_owned();
         return Err(Unconverted { line: 1, column: 1, message });
     }
     let (directives, ignored) = directives(script)?;
@@ -104,9 +118,16 @@ pub fn convert(script: &str) -> Result<Converted, Unconverted> {
     for directive in &directives {
         asked.take(directive).map_err(|message| directive.refused(message))?;
     }
+    if let (Some(ntasks), Some(per_node)) = (asked.ntasks, asked.per_node)
+        && ntasks > per_node
+        && let Some(directive) = directives.iter().rev().find(|directive| directive.option.ends_with("tasks-per-node"))
+    {
+        return Err(directive.refused(several_machines(&format!("--ntasks={ntasks} with --ntasks-per-node={per_node}"))));
+    }
     for line in ignored {
         asked.notes.push(format!("line {line}: Slurm reads no #SBATCH after the first command"));
     }
+    asked.notes.extend(commands_of_slurm(script));
     Ok(asked.converted(script))
 }
 
@@ -115,27 +136,47 @@ impl Asked {
         let value = directive.value.as_str();
         match disposition(&directive.option)? {
             Disposition::Name => self.name = Some(value.to_owned()),
-            Disposition::Time => self.limit_s = amounts::time_s(value)?,
-            Disposition::Array => self.tasks = Some(Tasks::parse(value)?),
-            Disposition::Nodes => match amounts::count(value.split('-').next_back().unwrap_or_default())? {
-                1 => {}
-                _ => return Err(several_machines(&directive.option)),
-            },
+            Disposition::Time => {
+                self.limit_s = amounts::time_s(value)?;
+                if self.limit_s.is_some_and(|limit_s| limit_s + AROUND > TTL_MAX.0) {
+                    return Err(format!("{value} is longer than the longest lease, {TTL_MAX}: write less"));
+                }
+            }
+            Disposition::Array => {
+                self.tasks = Some(Tasks::parse(value)?);
+                if value.contains('%') {
+                    let why = "all tasks run at once, each on a machine of its own";
+                    self.notes.push(format!("line {}: the limit of {value} is left out: {why}", directive.line));
+                }
+            }
+            Disposition::Nodes => {
+                let (least, most) = value.split_once('-').unwrap_or((value, value));
+                if (amounts::count(least)?, amounts::count(most)?) != (1, 1) {
+                    return Err(several_machines(&directive.option));
+                }
+            }
             Disposition::Ntasks => self.ntasks = Some(amounts::count(value)?),
             Disposition::TasksPerNode => self.per_node = Some(amounts::count(value)?),
             Disposition::CpusPerTask => self.per_task = Some(amounts::count(value)?),
-            Disposition::Memory => self.memory_mib = amounts::memory_mib(value)?,
-            Disposition::MemoryPerCpu => self.memory_per_cpu_mib = amounts::memory_mib(value)?,
-            Disposition::Gres => {
-                for (kind, count) in amounts::generic(value)? {
-                    if kind == "gpu" {
-                        self.gpus = Some(count);
-                    } else {
-                        self.left_out(directive, "there is no such resource here");
-                    }
+            Disposition::MinCpus => self.min_cpus = Some(amounts::count(value)?),
+            Disposition::Memory => {
+                self.memory = amounts::memory_mib(value)?.map(Memory::PerNode);
+                if self.memory.is_none() {
+                    self.left_out(directive, "a machine here has what `requirements` say; write how much the job needs");
                 }
             }
-            Disposition::Gpus => self.gpus = Some(amounts::gpus(value)?),
+            Disposition::MemoryPerCpu => self.memory = amounts::memory_mib(value)?.map(Memory::PerCpu),
+            Disposition::Gres => {
+                let (gpus, others): (Vec<_>, Vec<_>) = amounts::generic(value)?.into_iter().partition(|found| found.kind == "gpu");
+                if !others.is_empty() {
+                    self.left_out(directive, "there is no such resource here");
+                }
+                if !gpus.is_empty() {
+                    self.gpus = Some(self.count_of(directive, &gpus));
+                }
+            }
+            Disposition::Gpus => self.gpus = Some(self.count_of(directive, &amounts::gpus(value)?)),
+            Disposition::GpusPerTask => self.gpus_per_task = Some(self.count_of(directive, &amounts::gpus(value)?)),
             Disposition::Export => self.export(directive),
             Disposition::LeftOut(why) => self.left_out(directive, why),
             Disposition::Refused(why) => return Err(format!("{} cannot be converted: {why}", directive.option)),
@@ -147,8 +188,19 @@ impl Asked {
         self.notes.push(format!("line {}: {} is left out: {why}", directive.line, directive.option));
     }
 
+    /// How many there are of all; which model they are is told, and not asked for.
+    fn count_of(&mut self, directive: &Directive, found: &[amounts::Resource]) -> u64 {
+        for model in found.iter().filter_map(|resource| resource.model.as_ref()) {
+            let why = "name types that have it with `instance_types`";
+            self.notes.push(format!("line {}: the model {model} of {} is left out: {why}", directive.line, directive.option));
+        }
+        found.iter().map(|resource| resource.count).sum()
+    }
+
     fn export(&mut self, directive: &Directive) {
-        for part in directive.value.split(',').filter(|part| !part.is_empty()) {
+        self.env.clear();
+        for part in amounts::list(&directive.value) {
+            let part = part.as_str();
             match part.split_once('=') {
                 Some((name, value)) => drop(self.env.insert(name.to_owned(), value.to_owned())),
                 // Whose environment it would be, there is nobody to ask.
@@ -160,12 +212,20 @@ impl Asked {
 
     fn converted(self, script: &str) -> Converted {
         let tasks_here = self.ntasks.or(self.per_node).unwrap_or(1);
-        let vcpus = tasks_here * self.per_task.unwrap_or(1);
-        let memory_mib = self.memory_mib.or(self.memory_per_cpu_mib.map(|mib| mib * vcpus));
+        let vcpus = (tasks_here * self.per_task.unwrap_or(1)).max(self.min_cpus.unwrap_or(1));
+        let memory_mib = self.memory.map(|memory| match memory {
+            Memory::PerNode(mib) => mib,
+            Memory::PerCpu(mib) => mib.saturating_mul(vcpus),
+        });
+        let gpus = self.gpus.or(self.gpus_per_task.map(|gpus| gpus * tasks_here));
+        let mut notes = self.notes;
+        if self.limit_s.is_none() {
+            notes.push("there is no --time: without a `ttl` of your own the lease ends each task after its default of an hour".to_owned());
+        }
         let at_least = |count: u64| format!("{count}..");
         let written = self.name.as_deref().unwrap_or("slurm");
         let name = name_of(written);
-        let runner = tasks::runner(written, self.tasks.as_ref(), tasks_here, self.per_task, memory_mib);
+        let runner = tasks::runner(written, self.tasks.as_ref(), tasks_here, self.per_task, self.memory);
         Converted {
             size: self.tasks.as_ref().map_or(1, Tasks::count),
             name,
@@ -175,12 +235,22 @@ impl Asked {
             requirements: Wanted {
                 vcpu: Some(at_least(vcpus)),
                 memory_gib: memory_mib.map(|mib| at_least(mib.div_ceil(1024))),
-                gpu: self.gpus.filter(|gpus| *gpus > 0).map(at_least),
+                gpu: gpus.filter(|gpus| *gpus > 0).map(at_least),
             },
             ttl: self.limit_s.map(|limit_s| Seconds(limit_s + AROUND).to_string()),
-            notes: self.notes,
+            notes,
         }
     }
+}
+
+/// What the script calls that is not there, once for each line.
+fn commands_of_slurm(script: &str) -> Vec<String> {
+    let calls = |line: &str| {
+        let words = line.split(|c: char| c.is_whitespace() || ";&|()`".contains(c));
+        words.map(str::to_owned).find(|word| ["srun", "sbatch", "scontrol", "squeue", "sacct", "scancel"].contains(&word.as_str()))
+    };
+    let found = script.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#'));
+    found.filter_map(|(at, line)| Some(format!("line {}: {} is not there: call the program itself", at + 1, calls(line)?))).collect()
 }
 
 fn several_machines(option: &str) -> String {
@@ -234,11 +304,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_asked_for_in_other_ways_is_understood() {
+        let script = "#!/bin/bash\n\
+                      #SBATCH -n 4 --gpus-per-task=1 --mem-per-cpu=2G --mincpus=2\n\
+                      #SBATCH --nice --exclusive -v\n\
+                      #SBATCH --export=\"A=1,B='x,y'\"\n\
+                      srun ./prog\n";
+        let converted = convert(script).expect("a job");
+        let Wanted { vcpu, memory_gib, gpu } = &converted.requirements;
+        assert_eq!((vcpu.as_deref(), memory_gib.as_deref(), gpu.as_deref()), (Some("4.."), Some("8.."), Some("4..")));
+        let env = [("A", "1"), ("B", "x,y")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(converted.env, BTreeMap::from(env));
+        assert!(converted.notes.contains(&"line 5: srun is not there: call the program itself".to_owned()), "{:?}", converted.notes);
+        let gpus = convert("#!/bin/sh\n#SBATCH --gres=gpu:a100:2,gpu:v100:1 -t 5\n").expect("a job");
+        assert_eq!((gpus.requirements.gpu.as_deref(), gpus.notes.len()), (Some("3.."), 2));
+    }
+
+    #[test]
     fn the_least_is_one_task() {
         let converted = convert("#!/bin/sh\necho hello\n").expect("a job");
         assert_eq!((converted.name.as_str(), converted.size, &converted.ttl), ("slurm", 1, &None));
         assert_eq!(converted.requirements.vcpu.as_deref(), Some("1.."));
-        assert_eq!(converted.notes, Vec::<String>::new());
+        assert_eq!(converted.notes.len(), 1, "{:?}", converted.notes);
     }
 
     #[test]
@@ -256,7 +343,13 @@ mod tests {
             "#SBATCH --job-name='open",
             "#SBATCH --gres=gpu:",
             "#SBATCH --het-group=1",
+            "#SBATCH --nodes=4-1",
+            "#SBATCH --ntasks=8 --ntasks-per-node=4",
+            "#SBATCH --time=31-0",
+            "#SBATCH --mem=99999T",
         ];
+        assert!(refused("#!/bin/sh\r\necho\r\n").starts_with("line 1, column 1: the script has the line breaks of DOS"));
+        assert!(refused("#!\necho\n").starts_with("line 1, column 1: a batch script begins with its interpreter"));
         let found: Vec<String> = lines.iter().map(|line| refused(&format!("#!/bin/sh\n{line}\n"))).collect();
         insta::assert_snapshot!("slurm_refused", found[1..].join("\n"));
         assert_eq!(

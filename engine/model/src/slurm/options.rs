@@ -10,10 +10,12 @@ pub(super) enum Disposition {
     Ntasks,
     TasksPerNode,
     CpusPerTask,
+    MinCpus,
     Memory,
     MemoryPerCpu,
     Gres,
     Gpus,
+    GpusPerTask,
     Export,
     /// It changes nothing that the job computes.
     LeftOut(&'static str),
@@ -22,11 +24,11 @@ pub(super) enum Disposition {
 }
 
 use Disposition::{
-    Array, CpusPerTask, Export, Gpus, Gres, LeftOut, Memory, MemoryPerCpu, Name, Nodes, Ntasks, Refused, TasksPerNode, Time,
+    Array, CpusPerTask, Export, Gpus, GpusPerTask, Gres, LeftOut, Memory, MemoryPerCpu, MinCpus, Name, Nodes, Ntasks, Refused, TasksPerNode, Time,
 };
 
 /// Options of one letter.
-pub(super) const SHORT: [(char, &str); 32] = [
+pub(super) const SHORT: [(char, &str); 33] = [
     ('A', "account"),
     ('B', "extra-node-info"),
     ('C', "constraint"),
@@ -57,6 +59,7 @@ pub(super) const SHORT: [(char, &str); 32] = [
     ('q', "qos"),
     ('s', "oversubscribe"),
     ('t', "time"),
+    ('v', "verbose"),
     ('w', "nodelist"),
     ('x', "exclude"),
 ];
@@ -75,6 +78,7 @@ const OPTIONS: &[(&str, Disposition)] = &[
     ("clusters", LeftOut(CLUSTER)),
     ("comment", LeftOut("tags say whose a fleet is")),
     ("constraint", LeftOut("`requirements` say what a machine has")),
+    ("contiguous", LeftOut(CLUSTER)),
     ("core-spec", LeftOut(LAYOUT)),
     ("cores-per-socket", LeftOut(LAYOUT)),
     ("cpus-per-gpu", Refused("write --cpus-per-task")),
@@ -86,12 +90,16 @@ const OPTIONS: &[(&str, Disposition)] = &[
     ("exclude", LeftOut(CLUSTER)),
     ("exclusive", LeftOut(LAYOUT)),
     ("export", Export),
+    ("export-file", Refused("write --export")),
     ("extra-node-info", LeftOut(LAYOUT)),
     ("get-user-env", LeftOut("the environment is what `env` says")),
+    ("gpu-bind", LeftOut(LAYOUT)),
+    ("gpu-freq", LeftOut(LAYOUT)),
     ("gpus", Gpus),
     ("gpus-per-node", Gpus),
-    ("gpus-per-task", Gpus),
+    ("gpus-per-task", GpusPerTask),
     ("gres", Gres),
+    ("gres-flags", LeftOut(LAYOUT)),
     ("het-group", Refused("a fleet has machines of one kind")),
     ("hint", LeftOut(LAYOUT)),
     ("hold", LeftOut("nothing is launched before it is applied")),
@@ -106,7 +114,7 @@ const OPTIONS: &[(&str, Disposition)] = &[
     ("mem-bind", LeftOut(LAYOUT)),
     ("mem-per-cpu", MemoryPerCpu),
     ("mem-per-gpu", Refused("write --mem")),
-    ("mincpus", LeftOut(LAYOUT)),
+    ("mincpus", MinCpus),
     ("nice", LeftOut(CLUSTER)),
     ("no-kill", LeftOut(LAYOUT)),
     ("no-requeue", LeftOut(CLUSTER)),
@@ -114,7 +122,9 @@ const OPTIONS: &[(&str, Disposition)] = &[
     ("nodelist", LeftOut(CLUSTER)),
     ("nodes", Nodes),
     ("ntasks", Ntasks),
+    ("ntasks-per-core", LeftOut(LAYOUT)),
     ("ntasks-per-node", TasksPerNode),
+    ("ntasks-per-socket", LeftOut(LAYOUT)),
     ("open-mode", LeftOut(OUTPUT)),
     ("output", LeftOut(OUTPUT)),
     ("overcommit", LeftOut(LAYOUT)),
@@ -125,10 +135,14 @@ const OPTIONS: &[(&str, Disposition)] = &[
     ("propagate", LeftOut(CLUSTER)),
     ("qos", LeftOut(CLUSTER)),
     ("quiet", LeftOut(CLUSTER)),
+    ("reboot", LeftOut(CLUSTER)),
     ("requeue", LeftOut("`triggers` run an array again")),
     ("reservation", LeftOut(CLUSTER)),
     ("signal", LeftOut("`pre_stop` runs before the end")),
     ("sockets-per-node", LeftOut(LAYOUT)),
+    ("spread-job", LeftOut(LAYOUT)),
+    ("switches", LeftOut(CLUSTER)),
+    ("tasks-per-node", TasksPerNode),
     ("threads-per-core", LeftOut(LAYOUT)),
     ("time", Time),
     ("time-min", LeftOut("--time is the limit")),
@@ -139,18 +153,23 @@ const OPTIONS: &[(&str, Disposition)] = &[
     ("wrap", Refused("it is the script itself")),
 ];
 
-/// Options that are alone.
-const FLAGS: [&str; 12] = [
+/// Options that are alone, or may be.
+const FLAGS: [&str; 17] = [
+    "contiguous",
     "exclusive",
     "get-user-env",
     "hold",
     "no-kill",
     "no-requeue",
+    "nice",
     "overcommit",
     "oversubscribe",
     "parsable",
+    "propagate",
     "quiet",
+    "reboot",
     "requeue",
+    "spread-job",
     "verbose",
     "wait",
 ];

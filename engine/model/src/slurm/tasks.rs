@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::Memory;
+
 /// The most tasks: what the largest array of a fleet has.
 const TASKS_MAX: usize = 10_000;
 
@@ -48,28 +50,41 @@ impl Tasks {
 }
 
 /// A script that sets what Slurm would set, and runs the one that it is given with its own interpreter.
-pub(super) fn runner(job_name: &str, tasks: Option<&Tasks>, ntasks: u64, per_task: Option<u64>, memory_mib: Option<u64>) -> String {
+pub(super) fn runner(job_name: &str, tasks: Option<&Tasks>, ntasks: u64, per_task: Option<u64>, memory: Option<Memory>) -> String {
     let mut script = String::from("#!/bin/sh\n# Sets what Slurm would set, and runs the script as it was written.\n");
     let mut set = |name: &str, value: String| {
         writeln!(script, "export {name}={value}").expect("text can be written to");
     };
     set("SLURM_JOB_NAME", format!("'{}'", job_name.replace('\'', r"'\''")));
-    set("SLURM_JOB_ID", "\"$JOB_ARRAY_ID\"".to_owned());
+    // A number of its own for each task, as Slurm gives one; rank 0 has that of the whole array.
+    set("SLURM_ARRAY_JOB_ID", "\"$(printf %s \"$SPAWN_RUN\" | cksum | cut -d ' ' -f 1)\"".to_owned());
+    set("SLURM_JOB_ID", "$((SLURM_ARRAY_JOB_ID + SPAWN_RANK))".to_owned());
+    set("SLURM_JOBID", "\"$SLURM_JOB_ID\"".to_owned());
+    set("SLURMD_NODENAME", "\"$(uname -n)\"".to_owned());
+    for name in ["SLURM_JOB_NODELIST", "SLURM_NODELIST"] {
+        set(name, "\"$SLURMD_NODENAME\"".to_owned());
+    }
+    for name in ["SLURM_CLUSTER_NAME", "SLURM_JOB_PARTITION"] {
+        set(name, "spawn".to_owned());
+    }
     set("SLURM_SUBMIT_DIR", "\"$PWD\"".to_owned());
     for (name, value) in [("SLURM_NNODES", 1), ("SLURM_JOB_NUM_NODES", 1), ("SLURM_NODEID", 0), ("SLURM_PROCID", 0), ("SLURM_LOCALID", 0)] {
         set(name, value.to_string());
     }
-    set("SLURM_NTASKS", ntasks.to_string());
+    for name in ["SLURM_NTASKS", "SLURM_NPROCS", "SLURM_NTASKS_PER_NODE"] {
+        set(name, ntasks.to_string());
+    }
     if let Some(per_task) = per_task {
         set("SLURM_CPUS_PER_TASK", per_task.to_string());
     }
-    if let Some(memory_mib) = memory_mib {
-        set("SLURM_MEM_PER_NODE", memory_mib.to_string());
+    match memory {
+        Some(Memory::PerNode(mib)) => set("SLURM_MEM_PER_NODE", mib.to_string()),
+        Some(Memory::PerCpu(mib)) => set("SLURM_MEM_PER_CPU", mib.to_string()),
+        None => {}
     }
-    set("SLURM_CPUS_ON_NODE", "\"$(nproc)\"".to_owned());
+    set("SLURM_CPUS_ON_NODE", "\"$(nproc --all)\"".to_owned());
     if let Some(tasks) = tasks {
         let (first, last) = (tasks.ids.first().copied().unwrap_or_default(), tasks.ids.last().copied().unwrap_or_default());
-        set("SLURM_ARRAY_JOB_ID", "\"$JOB_ARRAY_ID\"".to_owned());
         set("SLURM_ARRAY_TASK_COUNT", tasks.count().to_string());
         set("SLURM_ARRAY_TASK_MIN", first.to_string());
         set("SLURM_ARRAY_TASK_MAX", last.to_string());
