@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::field::Field;
 use crate::problem::{Path, Problem};
 use crate::read::{FieldType, fields};
-use crate::requirements::{Architecture, RequirementsSpec};
+use crate::requirements::{Architecture, RequirementsSpec, check_requirements};
 use crate::rules::check_ami;
 use crate::value::Value;
 use crate::words::refused;
@@ -197,6 +197,9 @@ impl TypesQuery {
     pub fn checked(value: &Value) -> (Option<Self>, Vec<Problem>) {
         let mut problems = Vec::new();
         let query = Self::read(&asked(value, Self::FIELDS), &Path::default(), &mut problems);
+        if !value.get("requirements").is_null() {
+            check_requirements(value, &Path::field("requirements"), &mut problems);
+        }
         (query.filter(|_| problems.is_empty()), problems)
     }
 }

@@ -24,7 +24,8 @@ pub(super) enum Disposition {
 }
 
 use Disposition::{
-    Array, CpusPerTask, Export, Gpus, GpusPerTask, Gres, LeftOut, Memory, MemoryPerCpu, MinCpus, Name, Nodes, Ntasks, Refused, TasksPerNode, Time,
+    Array, CpusPerTask, Export, Gpus, GpusPerTask, Gres, LeftOut, Memory, MemoryPerCpu, MinCpus, Name, Nodes, Ntasks, Refused,
+    TasksPerNode, Time,
 };
 
 /// Options of one letter.
