@@ -9,6 +9,7 @@ use spawn_tests::receivers::{Hook, Mailbox};
 use spawn_tests::{Terraform, World, assert_shown};
 
 use super::rights::allowed;
+use crate::lease::living;
 
 /// What the watcher's role allows that none of its calls here takes, and what each is for.
 const FOR_OTHERS: [&str; 10] = [
@@ -107,6 +108,7 @@ fn what_fails_is_told_by_mail_and_to_an_address() {
     let both = |command: &str| format!("{dear}{}", array(&[("command", command), ("wait_for", r#""completed""#)]));
     terraform.configure(&both(r#"["sh", "-c", "test $SPAWN_RANK = 0"]"#));
     terraform.apply().succeeded();
+    world.eventually("the machines are gone", || (living(world) == 0).then_some(()));
     told.two_minutes();
     let posted = world.eventually("a document", || hook.posted().first().cloned());
     assert_eq!((posted.path.as_str(), posted.header("x-spawn-secret")), ("/hook", Some("hunter2")));
