@@ -16,11 +16,7 @@ pub(crate) struct Form {
 impl Form {
     /// Reads a body.
     pub(crate) fn parse(body: &Bytes) -> Self {
-        let text = String::from_utf8_lossy(body);
-        let mut fields: BTreeMap<String, String> = parse_query(&text).into_iter().collect();
-        fields.remove("Action");
-        fields.remove("Version");
-        Self { fields }
+        Self::of(&parse_query(&String::from_utf8_lossy(body)))
     }
 
     /// The parameters of an address.

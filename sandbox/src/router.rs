@@ -308,20 +308,9 @@ fn follows_an_address(raw: &Raw) -> bool {
 fn followed(raw: Raw, now: jiff::Timestamp, id: String) -> Request {
     let query = parse_query(&raw.query);
     let topic = query.iter().find(|(name, _)| name == "TopicArn").map_or("", |(_, arn)| arn);
-    let region = topic.split(':').nth(3).unwrap_or_default().to_owned();
-    Request {
-        service: "sns".to_owned(),
-        region,
-        operation: String::new(),
-        method: raw.method,
-        path: raw.path,
-        query,
-        headers: raw.headers,
-        body: raw.body,
-        caller: Caller::Anonymous,
-        now,
-        id,
-    }
+    let region = topic.split(':').nth(3).unwrap_or_default();
+    let own = Request::own("sns", region, Caller::Anonymous, raw.body, None, now);
+    Request { method: raw.method, query, headers: raw.headers, id, ..own }
 }
 
 /// The body without framing; `None` when its hash is not the declared one.

@@ -9,7 +9,7 @@ use super::{DONE, Outcome};
 use crate::cli::Global;
 use crate::input::FleetArgs;
 use crate::output::table::{labelled, table};
-use crate::output::{Output, fleet, money, time};
+use crate::output::{Output, money, time};
 use crate::session::Session;
 
 /// Show what `up` would do, what it would cost, and who would end it; create nothing
@@ -57,7 +57,7 @@ fn text(plan: &FleetPlan) -> String {
         n => format!("{n} schedules"),
     };
     let mut rows = vec![
-        ("fleet", format!("{} ({} of {})", plan.name, fleet::kind(plan.kind), plan.size)),
+        ("fleet", format!("{} ({} of {})", plan.name, plan.kind.word(), plan.size)),
         ("image", plan.image.id.clone()),
         ("price", price + &spot),
         ("at most", at_most),

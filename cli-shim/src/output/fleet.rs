@@ -89,7 +89,7 @@ impl FleetView {
             false => format!("until {}{}", time::deadline(self.deadline, self.now), or_idle(self.idle.as_ref())),
         };
         let mut text = labelled(&[
-            ("fleet", format!("{} ({}, {} of {})", self.name, self.report.id, kind(self.kind), self.size)),
+            ("fleet", format!("{} ({}, {} of {})", self.name, self.report.id, self.kind.word(), self.size)),
             ("status", format!("{}: {}", self.status, self.report.status_reason)),
             ("lease", lease),
             ("cost", self.cost()),
@@ -221,7 +221,7 @@ pub(crate) fn list(rows: &[FleetRow], now: Timestamp) -> String {
             vec![
                 row.name.clone(),
                 row.id.clone(),
-                kind(row.kind).to_owned(),
+                row.kind.word().to_owned(),
                 row.size.to_string(),
                 row.status.clone(),
                 if row.ended { NOTHING.to_owned() } else { time::deadline(row.until, now) },
@@ -229,16 +229,6 @@ pub(crate) fn list(rows: &[FleetRow], now: Timestamp) -> String {
             ]
         }),
     )
-}
-
-/// A kind as it is written in YAML.
-pub(crate) fn kind(kind: FleetKind) -> &'static str {
-    match kind {
-        FleetKind::Instance => "instance",
-        FleetKind::JobArray => "job_array",
-        FleetKind::Service => "service",
-        FleetKind::Queue => "queue",
-    }
 }
 
 /// What the fleet has cost at the on-demand price of its preferred type: each member from the moment it was asked for to its

@@ -102,7 +102,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
         logs: Arc::new(CloudWatchLogs::new(&config)),
         prices: Arc::new(Pricing::new(&pricing_config)),
         topics: Arc::new(Sns::new(&config)),
-        webhooks: Arc::new(Https),
+        webhooks: Arc::new(Https::default()),
         clock: Arc::new(SystemClock),
         region,
     })

@@ -21,7 +21,7 @@ use crate::queue::JobResult;
 pub(crate) const READS_AT_ONCE: usize = 32;
 
 /// How often a change of a record is made anew because somebody else was faster.
-pub(crate) const EDITS_MAX: u32 = 5;
+const EDITS_MAX: u32 = 5;
 
 /// The code of what is said of a record that is no record of this version, or is damaged.
 const UNREADABLE: &str = "RecordUnreadable";
@@ -64,6 +64,32 @@ impl Ledger {
     pub(crate) async fn write<T: Serialize + Sync>(&self, key: &str, record: &T, condition: Condition) -> Result<Written> {
         let body = serde_json::to_vec(record).map_err(|e| Error::new(Class::Bug, "RecordJson", e.to_string(), ""))?;
         self.objects.put(&self.bucket, key, body, condition).await
+    }
+
+    /// Changes a record, whoever else changes it at the same time; as it is then. One that is not there is made of `absent`, and without that
+    /// nothing comes back. An edit that says it has changed nothing is not written.
+    pub(crate) async fn edit<T: Clone + DeserializeOwned + Serialize + Sync>(
+        &self,
+        key: &str,
+        what: &str,
+        absent: Option<T>,
+        mut edit: impl FnMut(&mut T) -> Result<bool>,
+    ) -> Result<Option<T>> {
+        for _ in 0..EDITS_MAX {
+            let (mut record, condition) = match (self.read(key).await?, &absent) {
+                (Some((record, etag)), _) => (record, Condition::Unchanged(etag)),
+                (None, Some(absent)) => (absent.clone(), Condition::Absent),
+                (None, None) => return Ok(None),
+            };
+            if !edit(&mut record)? {
+                return Ok(Some(record));
+            }
+            if let Written::Done(_) = self.write(key, &record, condition).await? {
+                return Ok(Some(record));
+            }
+        }
+        let message = format!("{what} was changed by somebody else, again and again");
+        Err(Error::new(Class::Conflict, "RecordChanged", message, "Try again"))
     }
 
     async fn all<T: DeserializeOwned + Send>(&self, prefix: &str) -> Result<Vec<T>> {
@@ -114,16 +140,8 @@ impl Ledger {
 
     /// Changes it, whoever else changes it at the same time; nothing if there is none. As it is then.
     pub async fn schedule_edit(&self, fleet: &FleetId, edit: impl Fn(&mut ScheduleRecord) -> Result<()>) -> Result<Option<ScheduleRecord>> {
-        for _ in 0..EDITS_MAX {
-            let found: Option<(ScheduleRecord, String)> = self.read(&layout::schedule_key(fleet)).await?;
-            let Some((mut record, etag)) = found else { return Ok(None) };
-            edit(&mut record)?;
-            if let Written::Done(_) = self.write(&layout::schedule_key(fleet), &record, Condition::Unchanged(etag)).await? {
-                return Ok(Some(record));
-            }
-        }
-        let message = format!("the schedule {fleet} was changed by somebody else, again and again");
-        Err(Error::new(Class::Conflict, "RecordChanged", message, "Try again"))
+        let edit = |record: &mut ScheduleRecord| edit(record).map(|()| true);
+        self.edit(&layout::schedule_key(fleet), &format!("the schedule {fleet}"), None, edit).await
     }
 
     /// The last starts of a schedule.
@@ -133,19 +151,12 @@ impl Ledger {
 
     /// Changes what is remembered of a schedule's starts, whoever else changes it at the same time.
     pub async fn history_edit(&self, fleet: &FleetId, edit: impl Fn(&mut History)) -> Result<()> {
-        for _ in 0..EDITS_MAX {
-            let found: Option<(History, String)> = self.read(&layout::history_key(fleet)).await?;
-            let (mut history, condition) = match found {
-                Some((history, etag)) => (history, Condition::Unchanged(etag)),
-                None => (History { schema: SCHEMA, ..History::default() }, Condition::Absent),
-            };
-            edit(&mut history);
-            if let Written::Done(_) = self.write(&layout::history_key(fleet), &history, condition).await? {
-                return Ok(());
-            }
-        }
-        let message = format!("the history of {fleet} was changed by somebody else, again and again");
-        Err(Error::new(Class::Conflict, "RecordChanged", message, "Try again"))
+        let absent = History { schema: SCHEMA, ..History::default() };
+        let edit = |history: &mut History| {
+            edit(history);
+            Ok(true)
+        };
+        self.edit(&layout::history_key(fleet), &format!("the history of {fleet}"), Some(absent), edit).await.map(drop)
     }
 
     /// Whether there is a record of a fleet.

@@ -15,15 +15,16 @@ pub(crate) fn of_fleet(fleet: &FleetId) -> Tags {
     Tags::from([(tag::FLEET.to_owned(), fleet.to_string())])
 }
 
+/// What everything carries that is ours, and no fleet's alone.
+pub(crate) fn ours() -> Tags {
+    Tags::from([(tag::MANAGED.to_owned(), "true".to_owned()), (tag::SCHEMA.to_owned(), SCHEMA.to_string())])
+}
+
 /// What everything carries that a launch makes for a fleet, the user's own tags among it.
 pub(crate) fn of_parts(record: &FleetRecord) -> Tags {
     let mut tags = record.spec.tags.clone();
-    tags.extend([
-        (tag::MANAGED.to_owned(), "true".to_owned()),
-        (tag::SCHEMA.to_owned(), SCHEMA.to_string()),
-        (tag::FLEET.to_owned(), record.fleet.to_string()),
-        (tag::NAME.to_owned(), record.spec.name.clone()),
-    ]);
+    tags.extend(ours());
+    tags.extend([(tag::FLEET.to_owned(), record.fleet.to_string()), (tag::NAME.to_owned(), record.spec.name.clone())]);
     tags
 }
 

@@ -229,6 +229,17 @@ pub enum FleetKind {
 }
 
 impl FleetKind {
+    /// As it is written and shown.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Instance => "instance",
+            Self::JobArray => "job_array",
+            Self::Service => "service",
+            Self::Queue => "queue",
+        }
+    }
+
     /// The fields a user may write for this kind.
     pub fn fields(self) -> impl Iterator<Item = Field> {
         FleetSpec::FIELDS.iter().copied().filter_map(move |field| match (self, field.name) {

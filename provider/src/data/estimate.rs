@@ -12,7 +12,7 @@ use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::value::Value;
 
-use super::{answered, kind_word, problems, told};
+use super::{answered, problems, told};
 use crate::provider::Session;
 use crate::resources::{error, whole};
 use crate::wire::{DataSource, Diagnostic};
@@ -38,7 +38,7 @@ static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
             FleetKind::Queue => "Or a queue, with the fields of `spawn_queue`.",
         };
         Field {
-            name: kind_word(kind),
+            name: kind.word(),
             doc,
             kind: Kind::Object(fields),
             presence: Presence::Optional,
@@ -57,23 +57,23 @@ pub(super) fn source(session: &Arc<Session>) -> Estimate {
 
 /// The one fleet that is meant.
 fn read(config: &Value) -> (Option<(FleetKind, FleetSpec)>, Vec<Problem>) {
-    let written: Vec<FleetKind> = KINDS.into_iter().filter(|kind| !config.get(kind_word(*kind)).is_null()).collect();
-    let (unknown, meant): (Vec<_>, Vec<_>) = written.into_iter().partition(|kind| *config.get(kind_word(*kind)) == Value::Unknown);
+    let written: Vec<FleetKind> = KINDS.into_iter().filter(|kind| !config.get(kind.word()).is_null()).collect();
+    let (unknown, meant): (Vec<_>, Vec<_>) = written.into_iter().partition(|kind| *config.get(kind.word()) == Value::Unknown);
     if !unknown.is_empty() && meant.len() < 2 {
         // It may turn out to be nothing.
         return (None, Vec::new());
     }
     let [kind] = meant[..] else {
-        let path = Path::field(kind_word(meant.last().copied().unwrap_or(FleetKind::JobArray)));
+        let path = Path::field(meant.last().copied().unwrap_or(FleetKind::JobArray).word());
         let help = "Write one of \"instance\", \"job_array\", \"service\" and \"queue\"";
         return (None, vec![Problem::new(&path, "one fleet is estimated", help)]);
     };
-    let Value::Map(fields) = config.get(kind_word(kind)) else { return (None, Vec::new()) };
+    let Value::Map(fields) = config.get(kind.word()) else { return (None, Vec::new()) };
     let mut fields = fields.clone();
     fields.insert("name".to_owned(), Value::from(NAME));
     let (spec, problems) = read_spec(kind, &Value::Map(fields));
     let within = |problem: Problem| {
-        let path = Path(Path::field(kind_word(kind)).0.into_iter().chain(problem.path.0).collect());
+        let path = Path(Path::field(kind.word()).0.into_iter().chain(problem.path.0).collect());
         Problem { path, ..problem }
     };
     (spec.map(|spec| (kind, spec)), problems.into_iter().map(within).collect())

@@ -11,7 +11,7 @@ use spawn_model::queue::QueueReport;
 use spawn_model::spec::FleetReport;
 use spawn_model::value::Value;
 
-use super::{answered, kind_word, problems, told};
+use super::{answered, problems, told};
 use crate::provider::Session;
 use crate::resources::{error, whole};
 use crate::wire::{DataSource, Diagnostic};
@@ -56,7 +56,7 @@ impl Fleet {
         let meant = query.id.or(query.name).unwrap_or_default();
         let fleet = self.0.configured()?.inspect(&meant).await?;
         let facts = FleetFacts {
-            kind: kind_word(fleet.record.kind).to_owned(),
+            kind: fleet.record.kind.word().to_owned(),
             size: fleet.size,
             tags: fleet.record.spec.tags.clone(),
             asked_at: fleet.record.asked_at.to_string(),

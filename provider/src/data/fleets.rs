@@ -9,7 +9,7 @@ use spawn_model::error::Error;
 use spawn_model::field::Field;
 use spawn_model::value::Value;
 
-use super::{answered, kind_word, problems, told};
+use super::{answered, problems, told};
 use crate::provider::Session;
 use crate::resources::{error, whole};
 use crate::wire::{DataSource, Diagnostic};
@@ -63,7 +63,7 @@ fn summary(fleet: &Fleet) -> FleetSummary {
     FleetSummary {
         id: fleet.record.fleet.to_string(),
         name: fleet.record.spec.name.clone(),
-        kind: kind_word(fleet.record.kind).to_owned(),
+        kind: fleet.record.kind.word().to_owned(),
         status: fleet.status.to_string(),
         status_reason: fleet.status_reason.clone(),
         size: fleet.size,

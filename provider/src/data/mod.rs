@@ -13,7 +13,6 @@ use serde::Serialize;
 use spawn_model::field::{Field, Presence};
 use spawn_model::problem::Problem;
 use spawn_model::read::default_value;
-use spawn_model::spec::FleetKind;
 use spawn_model::value::Value;
 
 use crate::provider::Session;
@@ -54,16 +53,6 @@ fn problems(found: &[Problem]) -> Vec<Diagnostic> {
 fn told(fields: &'static [Field], told: &impl Serialize) -> BTreeMap<String, Value> {
     let told = json(told);
     fields.iter().map(|field| (field.name.to_owned(), field.kind.written(told.get(field.name).clone()))).collect()
-}
-
-/// A kind of fleet in a word.
-fn kind_word(kind: FleetKind) -> &'static str {
-    match kind {
-        FleetKind::Instance => "instance",
-        FleetKind::JobArray => "job_array",
-        FleetKind::Service => "service",
-        FleetKind::Queue => "queue",
-    }
 }
 
 #[cfg(test)]

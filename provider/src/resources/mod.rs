@@ -5,6 +5,7 @@ mod fleet;
 mod instance;
 mod job_array;
 mod queue;
+mod remembered;
 mod schedule;
 mod service;
 

@@ -8,7 +8,7 @@ use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::receivers::{Hook, Mailbox};
 use spawn_tests::{Terraform, World, assert_shown};
 
-use super::rights::allowed;
+use super::rights::{allowed, assert_function_needs};
 use crate::lease::living;
 
 /// What the watcher's role allows that none of its calls here takes, and what each is for.
@@ -131,15 +131,7 @@ fn what_fails_is_told_by_mail_and_to_an_address() {
     told.two_minutes();
     world.eventually("another document", || (hook.posted().len() == 2).then_some(()));
 
-    let policy = world.python(
-        "role = client('iam').list_role_policies(RoleName='spawn-setup-watcher-us-east-1')['PolicyNames'][0]\n\
-         print(json.dumps(client('iam').get_role_policy(RoleName='spawn-setup-watcher-us-east-1', PolicyName=role)['PolicyDocument']))",
-    );
-    let policy: Value = serde_json::from_str(&policy).expect("JSON");
-    let calls = world.control().calls(0);
-    let mine = calls.iter().filter(|call| call.caller.starts_with("function"));
-    let rights: BTreeSet<String> = mine.flat_map(|call| call.rights.clone()).chain(FOR_OTHERS.map(str::to_owned)).collect();
-    assert_eq!(rights, allowed(&policy), "used, and allowed");
+    assert_function_needs(world, "spawn-setup-watcher-us-east-1", &FOR_OTHERS);
 
     terraform.destroy().succeeded();
     assert_same(&before, &silent(holdings(world)));

@@ -7,7 +7,7 @@ use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::process::Ran;
 use spawn_tests::{World, assert_shown};
 
-use super::rights::{allowed, used};
+use super::rights::{allowed, assert_function_needs, used};
 
 const ARTIFACTS: [&str; 2] = ["spored", "spawn-reaper"];
 
@@ -86,15 +86,7 @@ fn the_function_alone_ends_a_fleet_and_needs_no_more_than_its_role() {
     let (ends, own) = (by("TerminateInstances"), ["function", "autoscaling"].map(str::to_owned));
     assert!(ends.contains("function") && ends.is_subset(&BTreeSet::from(own)), "{ends:?}");
 
-    let policy = world.python(
-        "role = client('iam').list_role_policies(RoleName='spawn-setup-reaper-us-east-1')['PolicyNames'][0]\n\
-         print(json.dumps(client('iam').get_role_policy(RoleName='spawn-setup-reaper-us-east-1', PolicyName=role)['PolicyDocument']))",
-    );
-    let policy: Value = serde_json::from_str(&policy).expect("JSON");
-    let calls = world.control().calls(0);
-    let mine = calls.iter().filter(|call| call.caller.starts_with("function"));
-    let rights: BTreeSet<String> = mine.flat_map(|call| call.rights.clone()).chain(FOR_OTHERS.map(str::to_owned)).collect();
-    assert_eq!(rights, allowed(&policy), "used, and allowed");
+    assert_function_needs(&world, "spawn-setup-reaper-us-east-1", &FOR_OTHERS);
     world.eventually("they are gone", || world.instances().iter().all(|(_, state)| state == "terminated").then_some(()));
     assert_same(&silent(before), &silent(holdings(&world)));
     assert_eq!(world.control().gaps(), []);

@@ -40,6 +40,21 @@ pub(crate) fn allowed(policy: &Value) -> BTreeSet<String> {
     policy["Statement"].as_array().expect("statements").iter().flat_map(|statement| texts(&statement["Action"])).collect()
 }
 
+/// Asserts that the function with a role of the set-up has used all that it may do, but for what is said, and nothing else.
+#[track_caller]
+pub(crate) fn assert_function_needs(world: &World, role: &str, for_others: &[&str]) {
+    let policy = world.python(&format!(
+        "name = client('iam').list_role_policies(RoleName='{role}')['PolicyNames'][0]\n\
+         print(json.dumps(client('iam').get_role_policy(RoleName='{role}', PolicyName=name)['PolicyDocument']))",
+    ));
+    let policy: Value = serde_json::from_str(&policy).expect("JSON");
+    let calls = world.control().calls(0);
+    let mine = calls.iter().filter(|call| call.caller.starts_with("function"));
+    let rights: BTreeSet<String> =
+        mine.flat_map(|call| call.rights.clone()).chain(for_others.iter().map(|right| (*right).to_owned())).collect();
+    assert_eq!(rights, allowed(&policy), "used, and allowed");
+}
+
 /// The rights that somebody's calls took.
 pub(crate) fn used(world: &World, who: &Identity) -> BTreeSet<String> {
     world.control().calls(0).into_iter().filter(|call| who.made(call)).flat_map(|call| call.rights).collect()

@@ -1,14 +1,12 @@
 //! Schedules: EventBridge Scheduler invokes the starter, which launches; under Terraform and by the command.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 use spawn_sandbox::Fault;
 use spawn_tests::configuration::{SCHEDULE, SCHEDULED, schedule};
 use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::{Terraform, World, assert_shown, shown};
 
-use super::rights::allowed;
+use super::rights::assert_function_needs;
 use crate::lease::living;
 
 /// What the starter's role allows that none of its calls here takes, and what each is for.
@@ -98,15 +96,7 @@ fn the_clock_launches_what_terraform_has_described() {
     let started = |status: &str| (json!("started"), json!(status));
     assert_eq!(outcomes, [(json!("skipped"), Value::Null), started("running"), started("succeeded")]);
 
-    let policy = world.python(
-        "role = client('iam').list_role_policies(RoleName='spawn-setup-starter-us-east-1')['PolicyNames'][0]\n\
-         print(json.dumps(client('iam').get_role_policy(RoleName='spawn-setup-starter-us-east-1', PolicyName=role)['PolicyDocument']))",
-    );
-    let policy: Value = serde_json::from_str(&policy).expect("JSON");
-    let calls = world.control().calls(0);
-    let mine = calls.iter().filter(|call| call.caller.starts_with("function"));
-    let rights: BTreeSet<String> = mine.flat_map(|call| call.rights.clone()).chain(FOR_OTHERS.map(str::to_owned)).collect();
-    assert_eq!(rights, allowed(&policy), "used, and allowed");
+    assert_function_needs(&world, "spawn-setup-starter-us-east-1", &FOR_OTHERS);
 
     // Destroying it ends what runs, and nothing is started any more.
     terraform.destroy().succeeded();

@@ -8,7 +8,7 @@ use spawn_model::schedule::{Start, TimingSpec};
 
 use super::{DONE, Outcome};
 use crate::output::table::{NOTHING, labelled, table};
-use crate::output::{Output, fleet, time};
+use crate::output::{Output, time};
 use crate::session::Session;
 
 /// How many of its next starts are shown.
@@ -51,7 +51,7 @@ impl ScheduleView {
         Self {
             name: look.record.spec.name.clone(),
             id: report.id,
-            kind: fleet::kind(look.record.kind),
+            kind: look.record.kind.word(),
             region: report.region,
             status: report.status,
             timing: look.timing_seen.clone(),

@@ -1,5 +1,6 @@
 //! Addresses of other people's programs: HTTPS, to whom the certificates of this machine say it is.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,6 +11,7 @@ use hyper::body::Bytes;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use rustls::ClientConfig;
 use spawn_core::ports::{Result, Webhook, Webhooks};
 use spawn_model::error::{Class, Error};
 use tokio::time::timeout;
@@ -28,9 +30,11 @@ const SAID_MAX: usize = 200;
 /// Characters of what is no word by chance.
 const TELLING_MIN: usize = 4;
 
-/// The client.
-#[derive(Debug)]
-pub(crate) struct Https;
+/// The client. Whom it trusts is read once, by the first who posts.
+#[derive(Debug, Default)]
+pub(crate) struct Https {
+    config: OnceLock<Result<ClientConfig, String>>,
+}
 
 fn refused(class: Class, why: &str) -> Error {
     Error::new(class, "WebhookRefused", why, "Check the address, and whether it can be reached from AWS Lambda")
@@ -40,7 +44,8 @@ fn refused(class: Class, why: &str) -> Error {
 impl Webhooks for Https {
     async fn post(&self, webhook: &Webhook) -> Result<()> {
         let request = request(webhook).ok_or_else(|| refused(Class::Invalid, "its address or header cannot be sent"))?;
-        let config = tls().map_err(|cause| refused(Class::Invalid, &format!("TLS cannot be spoken: {cause}")))?;
+        let config =
+            self.config.get_or_init(tls).clone().map_err(|cause| refused(Class::Invalid, &format!("TLS cannot be spoken: {cause}")))?;
         let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1().build();
         let client = Client::builder(TokioExecutor::new()).build(connector);
         let answered = async {

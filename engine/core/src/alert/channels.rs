@@ -8,13 +8,12 @@ use spawn_model::alert::{AlertRecord, AlertSpec, SECRETS_OF};
 use spawn_model::error::{Class, Error};
 use spawn_model::layout;
 use spawn_model::problem::Path;
-use spawn_model::record::SCHEMA;
-use spawn_model::tag;
 
 use crate::engine::Engine;
 use crate::operation::Operation;
-use crate::ports::{Result, Subscription, Tags};
+use crate::ports::{Result, Subscription};
 use crate::retry::patiently;
+use crate::tags;
 
 /// How long a list of parameters may be behind what was put.
 const LISTED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
@@ -26,7 +25,7 @@ pub(super) struct Channels {
     /// The topic, if it is there.
     pub(super) topic_arn: Option<String>,
     /// Its subscriptions.
-    pub(super) subscriptions: Vec<Subscription>,
+    subscriptions: Vec<Subscription>,
     /// The versions of secrets, by channel.
     versions: BTreeMap<String, i64>,
 }
@@ -86,7 +85,7 @@ impl Engine {
             return patiently(aws, operation, || async { aws.topics.delete(&arn).await }).await;
         }
         operation.say("topic and subscriptions for mail");
-        let (name, tags) = (layout::topic_name(&record.id), tags());
+        let (name, tags) = (layout::topic_name(&record.id), tags::ours());
         patiently(aws, operation, || async { aws.topics.ensure(&name, &tags).await }).await.map_err(|e| e.context("making the topic"))?;
         let known = aws.topics.subscriptions(&arn).await?.unwrap_or_default();
         for address in &spec.notify.email {
@@ -176,8 +175,4 @@ impl Engine {
         let (subscriptions, versions) = (subscriptions?, versions?);
         Ok(Channels { topic_arn: subscriptions.as_ref().map(|_| arn), subscriptions: subscriptions.unwrap_or_default(), versions })
     }
-}
-
-fn tags() -> Tags {
-    Tags::from([(tag::MANAGED.to_owned(), "true".to_owned()), (tag::SCHEMA.to_owned(), SCHEMA.to_string())])
 }

@@ -59,7 +59,7 @@ impl Engine {
             Ok::<_, Error>(costs.rate.ok().map(|rate| rate.usd_per_hour()))
         };
         match rate.await {
-            // What it was launched from may be gone, or not for this role to read: then nobody knows, and asking again does not help.
+            // What it was launched from may be gone, or not for this role to read: then nobody knows, which is no failure of the look.
             Err(error) if matches!(error.class, Class::Invalid | Class::NotFound | Class::Denied) => Ok(None),
             told => told,
         }

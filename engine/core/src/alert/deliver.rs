@@ -31,7 +31,7 @@ impl Engine {
                     continue;
                 }
                 operation.go_on()?;
-                if !self.begin(ledger, alert, &occurrence.id, &channel).await? {
+                if !self.begin(ledger, alert, occurrence, &channel).await? {
                     continue;
                 }
                 let sent = self.send(alert, &channel, occurrence).await;
@@ -51,20 +51,16 @@ impl Engine {
     }
 
     /// Says that a channel is being told; not if somebody else does that at this moment.
-    async fn begin(&self, ledger: &Ledger, alert: &AlertRecord, occurrence: &str, channel: &str) -> Result<bool> {
+    async fn begin(&self, ledger: &Ledger, alert: &AlertRecord, occurrence: &Occurrence, channel: &str) -> Result<bool> {
         let now = whole_second(self.now());
         let mut is_mine = false;
         let edit = |told: &mut Told| {
-            let at = told.occurrences.iter().find(|known| known.id == occurrence).map(|known| known.at);
-            is_mine = at.is_some_and(|at| {
-                let mut is_due = false;
-                note(told, occurrence, channel, |delivery| {
-                    is_due = delivery.is_due(at, now);
-                    if is_due {
-                        delivery.begun(now);
-                    }
-                });
-                is_due
+            is_mine = false;
+            note(told, &occurrence.id, channel, |delivery| {
+                is_mine = delivery.is_due(occurrence.at, now);
+                if is_mine {
+                    delivery.begun(now);
+                }
             });
             is_mine
         };

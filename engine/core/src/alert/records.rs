@@ -1,11 +1,10 @@
 //! Alerts in the ledger.
 
 use spawn_model::alert::{AlertRecord, Told};
-use spawn_model::error::{Class, Error};
 use spawn_model::ids::AlertId;
 use spawn_model::layout;
 
-use crate::ledger::{EDITS_MAX, Ledger};
+use crate::ledger::Ledger;
 use crate::ports::{Condition, Result, Written};
 
 impl Ledger {
@@ -51,17 +50,6 @@ impl Ledger {
     /// Changes what an alert has told, whoever else changes it at the same time; nothing if it was ended. An edit that says it has changed
     /// nothing is not written.
     pub(super) async fn told_edit(&self, alert: &AlertId, mut edit: impl FnMut(&mut Told) -> bool + Send) -> Result<Option<Told>> {
-        for _ in 0..EDITS_MAX {
-            let found: Option<(Told, String)> = self.read(&layout::told_key(alert)).await?;
-            let Some((mut told, etag)) = found else { return Ok(None) };
-            if !edit(&mut told) {
-                return Ok(Some(told));
-            }
-            if let Written::Done(_) = self.write(&layout::told_key(alert), &told, Condition::Unchanged(etag)).await? {
-                return Ok(Some(told));
-            }
-        }
-        let message = format!("what {alert} has told was changed by somebody else, again and again");
-        Err(Error::new(Class::Conflict, "RecordChanged", message, "Try again"))
+        self.edit(&layout::told_key(alert), &format!("what {alert} has told"), None, |told| Ok(edit(told))).await
     }
 }

@@ -220,7 +220,7 @@ impl Engine {
         if let Some(setup) = self.found().await? {
             setup.starter()?;
         }
-        let field = Path::field(spawn_model::schedule::fleet_name(spec.kind));
+        let field = Path::field(spec.kind.word());
         self.check(spec.kind, &spec.fleet, own).await.map_err(|error| within(error, &field))
     }
 
@@ -268,7 +268,7 @@ impl Engine {
     }
 
     async fn schedule_plan(&self, spec: &ScheduleSpec, setup: &Setup) -> Result<Plan> {
-        let field = Path::field(spawn_model::schedule::fleet_name(spec.kind));
+        let field = Path::field(spec.kind.word());
         self.launchable(spec.kind, &spec.fleet, setup).await.map_err(|error| within(error, &field))
     }
 

@@ -4,12 +4,12 @@
 use super::names::function_log_group;
 use super::{
     FUNCTION, LOG_DAYS, Names, REAPER_SCHEDULE, SCHEDULE_GROUP, START_FUNCTION, WATCH_FUNCTION, WATCHER_SCHEDULE, ec2_architecture, role,
-    setup_tags,
 };
 use crate::artifacts::Handler;
 use crate::operation::Operation;
 use crate::ports::{Aws, FunctionRequest, Result, Schedule, Target, Times};
 use crate::retry::patiently;
+use crate::tags;
 
 /// How often it reaps.
 const REAPS_EVERY_MINUTES: u32 = 15;
@@ -49,7 +49,7 @@ async fn deploy(aws: &Aws, function: Function<'_>, operation: &Operation) -> Res
         architecture: ec2_architecture(&function.handler.machine),
         memory_mib: MEMORY_MIB,
         timeout_s: function.timeout_s,
-        tags: setup_tags(),
+        tags: tags::ours(),
     };
     let deployed = patiently(aws, operation, || async { aws.functions.ensure(&request).await }).await;
     deployed.map_err(|e| e.context(&format!("deploying {}", function.name)))

@@ -15,11 +15,11 @@ use serde_json::Value;
 use spawn_model::error::{Class, Error};
 use spawn_model::layout;
 use spawn_model::record::SCHEMA;
-use spawn_model::tag;
 
 use crate::artifacts::{Agent, Artifacts};
 use crate::operation::Operation;
-use crate::ports::{Aws, Caller, Condition, Result, RoleRequest, Tags};
+use crate::ports::{Aws, Caller, Condition, Result, RoleRequest};
+use crate::tags;
 
 pub use document::{end_document, group_document, hibernate_document, stop_document};
 pub(crate) use names::Names;
@@ -301,12 +301,8 @@ async fn upload(aws: &Aws, bucket: &str, agent: &Agent, operation: &Operation) -
 }
 
 async fn role(aws: &Aws, name: String, service: &str, policy: String) -> Result<String> {
-    let request = RoleRequest { name, service: service.to_owned(), policy, managed: Vec::new(), boundary: None, tags: setup_tags() };
+    let request = RoleRequest { name, service: service.to_owned(), policy, managed: Vec::new(), boundary: None, tags: tags::ours() };
     aws.identity.role_ensure(&request).await.map_err(|e| e.context("making a role"))
-}
-
-fn setup_tags() -> Tags {
-    Tags::from([(tag::MANAGED.to_owned(), "true".to_owned()), (tag::SCHEMA.to_owned(), SCHEMA.to_string())])
 }
 
 /// Removes the set-up: the parameter first, so that nothing is launched on what is going.

@@ -14,7 +14,7 @@ use crate::read::fields;
 use crate::words::words;
 
 pub use judge::{Cost, Happened, Sight, happened, starts_missed};
-pub use record::{AlertKind, AlertRecord, AlertReport, AlertStatus, Delivery, HISTORY_DAYS, Occurrence, Told};
+pub use record::{AlertKind, AlertRecord, AlertReport, AlertStatus, Delivery, Occurrence, Told};
 pub use rules::{SECRETS_OF, read_alert};
 pub use secret::Secret;
 pub use text::{Message, test_message};

@@ -14,7 +14,7 @@ use crate::record::SCHEMA;
 use crate::words::words;
 
 /// How long what was told is remembered.
-pub const HISTORY_DAYS: i64 = 90;
+const HISTORY_DAYS: i64 = 90;
 
 /// How many occurrences are remembered, but for those that are still to be told.
 const HISTORY_MAX: usize = 1_000;
@@ -167,12 +167,6 @@ impl Occurrence {
     #[must_use]
     pub fn id_of(alert: &AlertId, about: &str, kind: AlertKind) -> String {
         hex::encode(&Sha256::digest(format!("{alert} {about} {kind}"))[..8])
-    }
-
-    /// Whether it was told by every channel.
-    #[must_use]
-    pub fn is_delivered(&self) -> bool {
-        self.deliveries.values().all(|delivery| delivery.delivered_at.is_some())
     }
 }
 

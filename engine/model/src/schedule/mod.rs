@@ -15,7 +15,7 @@ use crate::words::words;
 
 pub use cron::{Cron, NoCron};
 pub use history::{HISTORY_MAX, History, Occurrence, Outcome, ScheduleRecord, ScheduleReport, ScheduleStatus, ScheduleTimeouts, Start};
-pub use rules::{START_SIZE_MAX, fleet_name, read_schedule};
+pub use rules::{START_SIZE_MAX, read_schedule};
 pub use timing::Timing;
 
 /// What a schedule can launch. What lives as long as its lease and is replaced needs nobody to launch it again.
@@ -152,6 +152,6 @@ impl ScheduleSpec {
             FleetKind::JobArray | FleetKind::Service => "Or a job array, with the fields of `spawn_job_array`.",
         };
         let fields = Kind::Object(Self::fleet_fields(kind));
-        Field { name: fleet_name(kind), doc, kind: fields, presence: Presence::Optional, change: Change::InPlace, sensitive: false }
+        Field { name: kind.word(), doc, kind: fields, presence: Presence::Optional, change: Change::InPlace, sensitive: false }
     }
 }

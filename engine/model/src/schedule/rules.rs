@@ -22,17 +22,6 @@ const RATE_MAX: Seconds = Seconds(365 * 86_400);
 const LATE_MIN: Seconds = Seconds(60);
 const LATE_MAX: Seconds = Seconds(86_400);
 
-/// The field that says what a schedule launches.
-#[must_use]
-pub const fn fleet_name(kind: FleetKind) -> &'static str {
-    match kind {
-        FleetKind::Instance => "instance",
-        FleetKind::JobArray => "job_array",
-        FleetKind::Service => "service",
-        FleetKind::Queue => "queue",
-    }
-}
-
 /// Reads and checks a schedule. What is unknown yet is not judged, and then there is no schedule.
 pub fn read_schedule(value: &Value) -> (Option<ScheduleSpec>, Vec<Problem>) {
     let mut problems = Vec::new();
@@ -50,23 +39,23 @@ pub fn read_schedule(value: &Value) -> (Option<ScheduleSpec>, Vec<Problem>) {
 
 /// The one fleet that is written.
 fn read_fleet(value: &Value, problems: &mut Vec<Problem>) -> Option<(FleetKind, FleetSpec)> {
-    if KINDS.into_iter().any(|kind| matches!(value.get(fleet_name(kind)), Value::Unknown)) {
+    if KINDS.into_iter().any(|kind| matches!(value.get(kind.word()), Value::Unknown)) {
         // It may turn out to be nothing.
         return None;
     }
-    let written: Vec<FleetKind> = KINDS.into_iter().filter(|kind| !value.get(fleet_name(*kind)).is_null()).collect();
+    let written: Vec<FleetKind> = KINDS.into_iter().filter(|kind| !value.get(kind.word()).is_null()).collect();
     let &[kind] = written.as_slice() else {
-        let names = KINDS.map(|kind| format!("{:?}", fleet_name(kind)));
+        let names = KINDS.map(|kind| format!("{:?}", kind.word()));
         let message = match written.len() {
             0 => "a schedule launches something, and nothing is written".to_owned(),
             count => format!("a schedule launches one thing, and {count} are written"),
         };
-        let path = Path::field(written.first().map_or("job_array", |kind| fleet_name(*kind)));
+        let path = Path::field(written.first().map_or("job_array", |kind| kind.word()));
         problems.push(Problem::new(&path, message, format!("Write one of {}", names.join(", "))));
         return None;
     };
-    let path = Path::field(fleet_name(kind));
-    let fleet = match value.get(fleet_name(kind)) {
+    let path = Path::field(kind.word());
+    let fleet = match value.get(kind.word()) {
         Value::Map(entries) => {
             for name in NOT_OF_SCHEDULES.into_iter().filter(|name| entries.get(*name).is_some_and(|value| !value.is_null())) {
                 let why = match name {

@@ -14,6 +14,7 @@ use spawn_model::value::Value;
 use super::super::fleet::lifecycle::{not_refreshed, whole};
 use super::super::fleet::{messages, state};
 use super::{AlertResource, OF_CHANNELS, spec_part};
+use crate::resources::remembered::Remembered;
 use crate::wire::{ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
 
 /// What the provider remembers of an alert beside its state.
@@ -23,15 +24,7 @@ struct Private {
     acknowledged: bool,
 }
 
-impl Private {
-    fn read(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes).unwrap_or_default()
-    }
-
-    fn write(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-}
+impl Remembered for Private {}
 
 impl AlertResource {
     /// An alert is checked against AWS as far as it can be before anything is made or changed.

@@ -19,6 +19,7 @@ use spawn_model::status::Status;
 use spawn_model::value::Value;
 
 use super::{FleetResource, messages, state, type_name};
+use crate::resources::remembered::Remembered;
 use crate::wire::{ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, ReadRequest, ReadResponse, forget_run};
 
 /// How long a deletion waits for instances to be gone if `timeouts.delete` does not say.
@@ -35,15 +36,7 @@ struct Private {
     has_lease_faults: bool,
 }
 
-impl Private {
-    fn read(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes).unwrap_or_default()
-    }
-
-    fn write(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-}
+impl Remembered for Private {}
 
 impl FleetResource {
     /// A creation is checked against AWS as far as it can be before anything is made.

@@ -7,12 +7,13 @@ use spawn_core::engine::Launch;
 use spawn_core::schedule::ScheduleLook;
 use spawn_model::error::{Class, Error};
 use spawn_model::record::Keeper;
-use spawn_model::schedule::{KINDS, Outcome, ScheduleSpec, Start, TimingSpec, fleet_name, read_schedule};
+use spawn_model::schedule::{KINDS, Outcome, ScheduleSpec, Start, TimingSpec, read_schedule};
 use spawn_model::value::Value;
 
 use super::super::fleet::lifecycle::{DELETE_TIMEOUT, fleet_id, found_warning, not_refreshed, timeout, told, whole};
 use super::super::fleet::{messages, state};
 use super::{ScheduleResource, spec_part};
+use crate::resources::remembered::Remembered;
 use crate::wire::{ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse};
 
 /// What the provider remembers of a schedule beside its state.
@@ -25,15 +26,7 @@ struct Private {
     has_faults: bool,
 }
 
-impl Private {
-    fn read(bytes: &[u8]) -> Self {
-        serde_json::from_slice(bytes).unwrap_or_default()
-    }
-
-    fn write(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-}
+impl Remembered for Private {}
 
 impl ScheduleResource {
     /// A schedule is checked against AWS as far as it can be before anything is made or changed.
@@ -176,7 +169,7 @@ fn of_schedule(look: &ScheduleLook, known: &Value) -> Value {
     let mut entries = state::written(TimingSpec::FIELDS.iter().copied(), &state::json(&look.timing_seen), known);
     entries.insert("name".to_owned(), Value::String(look.record.spec.name.clone()));
     for other in KINDS {
-        let name = fleet_name(other);
+        let name = other.word();
         let fleet = (other == kind).then(|| {
             let recorded = state::json(&look.record.spec);
             Value::Map(state::written(ScheduleSpec::fleet_fields(kind).iter().copied(), &recorded, known.get(name)))
