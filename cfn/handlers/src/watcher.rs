@@ -1,4 +1,4 @@
-//! Tells what alerts are for, as a function of AWS Lambda that a schedule of the set-up invokes.
+//! Tells what alerts are for, and keeps names in DNS right, as a function of AWS Lambda that a schedule of the set-up invokes.
 //!
 //! It succeeds if it could look at everything that is watched. Otherwise it has told what it could, and fails with what it could not, so that
 //! Lambda's count of errors is a reason to look. A channel that takes nothing is no failure of its: the alert says so.
@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use spawn_core::alert::Telling;
+use spawn_core::dns::NamesKept;
 
 use crate::invocation::Invocation;
 
@@ -26,17 +27,31 @@ struct Event {
     time: Option<Timestamp>,
 }
 
+/// What came of a look.
+#[derive(Debug, Serialize)]
+struct Looked {
+    #[serde(flatten)]
+    told: Telling,
+    names: NamesKept,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(handle)).await
 }
 
-async fn handle(event: LambdaEvent<Option<Event>>) -> Result<Telling, Error> {
+async fn handle(event: LambdaEvent<Option<Event>>) -> Result<Looked, Error> {
     let (asked, context) = event.into_parts();
     let invocation = Invocation::begin(&context, asked.unwrap_or_default().time, MARGIN).await?;
-    let told = invocation.engine.alerts_tell(&invocation.operation).await.map_err(|error| Error::from(error.to_string()))?;
-    if told.alerts > 0 {
-        println!("{}", serde_json::to_string(&told)?);
+    let Invocation { engine, operation, .. } = &invocation;
+    // Names first: they take seconds, and nobody finds a machine that has none.
+    let names = engine.names_keep(operation).await;
+    let told = engine.alerts_tell(operation).await.map_err(|error| Error::from(error.to_string()))?;
+    let names = names.map_err(|error| Error::from(error.to_string()))?;
+    let errors: Vec<String> = told.errors.iter().chain(&names.errors).cloned().collect();
+    let looked = Looked { told, names };
+    if looked.told.alerts > 0 || looked.names.fleets > 0 {
+        println!("{}", serde_json::to_string(&looked)?);
     }
-    if told.errors.is_empty() { Ok(told) } else { Err(told.errors.join("; ").into()) }
+    if errors.is_empty() { Ok(looked) } else { Err(errors.join("; ").into()) }
 }

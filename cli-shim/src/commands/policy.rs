@@ -29,6 +29,8 @@ enum Who {
     Administrator,
     /// Makes alerts, changes them, looks at them and ends them; what they name is told by a function that may publish to any topic of the account
     Alerter,
+    /// Gives fleets names in DNS: what that takes beside the rights to launch
+    Namer,
     /// Looks, and plans
     Observer,
     /// Comes onto instances as root, with whatever their fleets may do: runs commands there and opens terminals
@@ -44,6 +46,7 @@ impl Policy {
             Who::Launcher => Audience::Launcher,
             Who::Administrator => Audience::Administrator,
             Who::Alerter => Audience::Alerter,
+            Who::Namer => Audience::Namer,
             Who::Observer => Audience::Observer,
             Who::Operator => Audience::Operator,
             Who::Reaper => Audience::Reaper,

@@ -269,6 +269,7 @@ mod tests {
         ("subnet", "network.subnets"),
         ("security_group", "network.security_groups"),
         ("public_address", "network.public_address"),
+        ("dns_zone", "dns.zone"),
         ("ssh_key", "ssh_key"),
         ("root_gib", "root_volume.size_gib"),
         ("volume", "volumes"),

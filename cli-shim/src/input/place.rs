@@ -21,6 +21,8 @@ pub(super) struct PlaceArgs {
     security_group: Vec<String>,
     #[arg(long, help = first_sentence("network.public_address"), long_help = doc("network.public_address"), value_name = "true|false")]
     public_address: Option<bool>,
+    #[arg(long, help = first_sentence("dns.zone"), long_help = doc("dns.zone"), value_name = "ZONE")]
+    dns_zone: Option<String>,
     #[arg(long, help = first_sentence("ssh_key"), long_help = doc("ssh_key"), value_name = "NAME")]
     ssh_key: Option<String>,
     #[arg(long, help = first_sentence("root_volume.size_gib") + ": the root volume", long_help = "The root volume: ".to_owned() + &doc("root_volume.size_gib"), value_name = "GIB")]
@@ -45,6 +47,7 @@ impl PlaceArgs {
             ("public_address", self.public_address.map(Value::Bool)),
         ];
         add(fields, "network", network.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect());
+        add(fields, "dns", self.dns_zone.iter().map(|zone| ("zone".to_owned(), text(zone))).collect());
         add(fields, "root_volume", self.root_gib.map(|gib| ("size_gib".to_owned(), Value::Int(gib.into()))).into_iter().collect());
         let volumes = self.volume.iter().filter_map(|(device, what)| Some((device.clone(), volume(device, what, problems)?)));
         add(fields, "volumes", volumes.collect());

@@ -36,6 +36,7 @@ use crate::shells::Sessions;
 use crate::systems::Ssm;
 use crate::topics::Sns;
 use crate::webhooks::Https;
+use crate::zones::Route53;
 
 /// How long a connection may take. A host that is there answers within a round trip; three lost packets fit in.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -103,6 +104,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
         prices: Arc::new(Pricing::new(&pricing_config)),
         topics: Arc::new(Sns::new(&config)),
         webhooks: Arc::new(Https::default()),
+        zones: Arc::new(Route53::new(&config)),
         clock: Arc::new(SystemClock),
         region,
     })

@@ -27,5 +27,6 @@ mod shells;
 mod systems;
 mod topics;
 mod webhooks;
+mod zones;
 
 pub use config::{AccessKey, ConnectOptions, connect};

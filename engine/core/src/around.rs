@@ -7,6 +7,7 @@ use spawn_model::ids::InstanceId;
 use spawn_model::layout;
 use spawn_model::record::FleetRecord;
 
+use crate::dns;
 use crate::fleet::Look;
 use crate::lease;
 use crate::ports::{Aws, Result, Scheduled};
@@ -23,6 +24,8 @@ pub(crate) struct Around {
     rights: Option<Option<String>>,
     /// When its group is emptied, if it is one that Auto Scaling keeps, and if it is emptied at all.
     emptied_at: Option<Option<Timestamp>>,
+    /// Who has its name in DNS, if it is to have one and somebody else has it.
+    pub(crate) stranger: Option<String>,
     /// What could not be looked at, and why. A fleet is read, changed and ended all the same.
     pub(crate) unseen: Vec<String>,
 }
@@ -36,8 +39,13 @@ impl Around {
         }
         let (role, group) = (layout::role_name(&record.fleet), layout::scaling_name(&record.run));
         let emptied_at = OptionFuture::from(service::is_service(record).then(|| aws.scaling.emptied_at(&group)));
-        let (schedules, rights, emptied_at) =
-            join!(lease::schedules_of(&*aws.schedules, &record.run), aws.identity.role_policy(&role), emptied_at);
+        let (schedules, rights, emptied_at, stranger) = join!(
+            lease::schedules_of(&*aws.schedules, &record.run),
+            aws.identity.role_policy(&role),
+            emptied_at,
+            dns::stranger(aws, record)
+        );
+        around.stranger = around.unless_refused("its name in DNS", stranger).flatten();
         around.schedules = around.unless_refused("its schedules", schedules);
         around.rights = around.unless_refused("its role", rights);
         around.emptied_at = emptied_at.and_then(|at| around.unless_refused("what empties its Auto Scaling group", at));

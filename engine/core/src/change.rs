@@ -9,9 +9,12 @@ use spawn_model::spec::{FleetSpec, LeaseSpec};
 use spawn_model::status::Status;
 
 use crate::cost;
+use crate::dns::{self, Names};
 use crate::engine::Engine;
 use crate::fleet::Fleet;
 use crate::lease;
+use crate::ledger::Ledger;
+use crate::network;
 use crate::operation::Operation;
 use crate::plan::plan;
 use crate::ports::{Result, Tags};
@@ -69,10 +72,11 @@ impl Engine {
         Ok(plan.rate.map(|rate| rate.usd_per_hour()))
     }
 
-    /// Changes what may change in place besides the lease: tags, who may come onto the instances, and what destroy does with results.
+    /// Changes what may change in place besides the lease: tags, who may come onto the instances, names in DNS, and what destroy does with
+    /// results.
     ///
     /// # Errors
-    /// If a tag, the role or the record cannot be written; the same call again finishes it.
+    /// If a tag, the role, a name or the record cannot be written; the same call again finishes it.
     pub async fn update(&self, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
         let setup = self.warm().await?;
         let ledger = self.ledger(&setup);
@@ -107,7 +111,31 @@ impl Engine {
             record.spec.wait_for = spec.wait_for;
             record.spec.delete_results = spec.delete_results;
         };
-        ledger.fleet_edit(&fleet.record.fleet, edit).await
+        ledger.fleet_edit(&fleet.record.fleet, edit).await?;
+        self.rename(&ledger, fleet, spec).await
+    }
+
+    /// Gives a fleet the names that it is to have, and takes those away that it is to have no more. What it is to have is recorded first: whoever
+    /// ends it finds what this may have written.
+    async fn rename(&self, ledger: &Ledger, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
+        let record = &fleet.record;
+        if record.dns.is_empty() && spec.dns.is_none() {
+            return Ok(());
+        }
+        let mut named = record.clone();
+        if record.spec.dns != spec.dns {
+            let subnets = network::find(self.aws(), spec).await?;
+            named.spec.dns.clone_from(&spec.dns);
+            named.dns = dns::places(&record.dns, dns::planned(self.aws(), spec, &subnets).await?);
+            let edit = |edited: &mut FleetRecord| {
+                edited.spec.dns.clone_from(&named.spec.dns);
+                edited.dns.clone_from(&named.dns);
+            };
+            ledger.fleet_edit(&record.fleet, edit).await?;
+        }
+        let names = Names { aws: self.aws(), ledger, operation: &Operation::quiet() };
+        names.claim(&named).await?;
+        names.keep(&Fleet { record: named, ..fleet.clone() }).await
     }
 
     async fn alive(&self, record: &FleetRecord) -> Result<Vec<InstanceId>> {

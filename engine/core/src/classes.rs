@@ -70,6 +70,7 @@ const TABLE: &[(Class, &[&str])] = &[
             "NoSuchBucket",
             "NoSuchUpload",
             "NoSuchEntity",
+            "NoSuchHostedZone",
             "NotFoundException",
             "ResourceNotFoundException",
             "ParameterNotFound",
@@ -84,6 +85,8 @@ const TABLE: &[(Class, &[&str])] = &[
             "AlreadyExists",
             "EntityAlreadyExists",
             "DeleteConflict",
+            // What is there is not what was expected; or a name that cannot be, which is checked before.
+            "InvalidChangeBatch",
             "ConflictException",
             "DocumentAlreadyExists",
             "ParameterAlreadyExists",

@@ -10,6 +10,7 @@ use spawn_model::record::{Ended, FleetRecord, Rerun, SCHEMA};
 use spawn_model::schedule::ScheduleRecord;
 
 use crate::bucket::Bucket;
+use crate::dns::Names;
 use crate::lease;
 use crate::ledger::{Ledger, is_unreadable};
 use crate::operation::Operation;
@@ -117,6 +118,9 @@ pub(crate) async fn remove(
         aws.schedules.delete(&setup.schedule_group, &layout::start_schedule_name(fleet)).await?;
     }
     aws.identity.role_delete(&layout::role_name(fleet)).await?;
+    if let Some(record) = &record {
+        Names { aws, ledger, operation }.remove(record).await?;
+    }
     Ok(record)
 }
 

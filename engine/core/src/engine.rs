@@ -17,6 +17,7 @@ use spawn_model::status::WaitFor;
 use crate::artifacts::{self, Artifacts};
 use crate::claim::{self, Claim, Claimant, Claiming, KeptAlive, caller_identity};
 use crate::cost;
+use crate::dns::{self, Names};
 use crate::fleet::{self, Fleet, Look};
 use crate::full::Full;
 use crate::image;
@@ -162,6 +163,9 @@ impl Engine {
         let names = types::names(&self.aws, spec, by).await?;
         let observed = self.observe(spec, &names, architectures).await?;
         let mut plan = plan(kind, spec, &observed)?;
+        if let (Some(place), Some(own)) = (&plan.dns_name, own) {
+            dns::free(&self.aws, place, own).await?;
+        }
         if setup.is_none() {
             plan.notes.push(format!(
                 "the account set-up of {} in {} is not there yet; the first launch makes it",
@@ -200,7 +204,8 @@ impl Engine {
         let (types_and_image, subnets, spot_prices, key_pair) = join!(types_and_image, subnets, spot_prices, key_pair);
         let ((types, image), subnets, spot_prices) = (types_and_image?, subnets?, spot_prices?);
         key_pair?;
-        Ok(Observed { types, image, subnets, architectures, spot_prices })
+        let dns_name = dns::planned(&self.aws, spec, &subnets).await?;
+        Ok(Observed { types, image, subnets, architectures, spot_prices, dns_name })
     }
 
     /// On-demand price of an instance-hour of the preferred type. One that cannot be had is unknown; it never keeps a fleet from being
@@ -349,6 +354,7 @@ impl Engine {
             instance_types: plan.instance_types.clone(),
             image: plan.image.clone(),
             rights_sha256: None,
+            dns: plan.dns_name.iter().cloned().collect(),
             scheduled: None,
         };
         rights::noted(record)
@@ -367,13 +373,23 @@ impl Engine {
         }
     }
 
-    /// Waits for a launch to come as far as `goal`.
+    /// Waits for a launch to come as far as `goal`, and writes its names in DNS, if it is to have any. That they cannot be written is among the
+    /// fleet's notes: whoever keeps names right tries again.
     ///
     /// # Errors
     /// See [`wait::wait`].
     pub async fn wait(&self, fleet: &FleetId, goal: WaitFor, until: Timestamp, operation: &Operation) -> Result<Option<Waited>> {
         let ledger = self.ledger(&self.warm().await?);
-        wait::wait(&self.aws, &ledger, fleet, goal, until, operation).await
+        let Some(mut waited) = wait::wait(&self.aws, &ledger, fleet, goal, until, operation).await? else { return Ok(None) };
+        let fleet = waited.fleet_mut();
+        if fleet.record.dns_name().is_some() {
+            operation.say("writing its names in DNS");
+            let names = Names { aws: &self.aws, ledger: &ledger, operation: &Operation::quiet() };
+            if let Err(error) = names.keep(fleet).await {
+                fleet.notes.push(format!("{}; it is tried again every two minutes", error.message));
+            }
+        }
+        Ok(Some(waited))
     }
 
     /// Looks at a fleet; nothing if it is not there any more. Whoever is about to change it goes by this.

@@ -56,6 +56,8 @@ pub struct Fleet {
     /// What is wrong with what ends it from outside, a clause each. A change of its lease puts it right, if only to the one that it has. Not
     /// looked for by whoever waits for the fleet, or is about to change it.
     pub lease_faults: Vec<String>,
+    /// Who has its name in DNS, if it is to have one and has it no more. Not looked for by whoever waits for the fleet, or is about to change it.
+    pub stranger: Option<String>,
     /// What it hangs on that could not be looked at, and why.
     pub unseen: Vec<String>,
     /// Instances that still cost money.
@@ -77,6 +79,7 @@ impl Fleet {
             status: self.status.to_string(),
             status_reason: self.status_reason.clone(),
             deadline: self.deadline.to_string(),
+            dns_name: self.record.dns_name().map(|place| place.name.clone()),
             image_id: self.record.image.id.clone(),
             results_uri: self.results_uri.clone(),
             price_usd_per_hour: self.record.price_usd_per_hour,
@@ -212,6 +215,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         states.push(Standing { rank: *rank, status, seen, idle: completion.and_then(|c| c.idle.as_ref()) });
         members.push(member(*rank, launched, holder, status, completion));
     }
+    reached(&mut members, &record, &instances);
     for state in states.iter_mut().filter(|state| state.status == Status::Stopped) {
         state.idle = stopped.as_ref().and_then(|stop| stop.idle.as_ref());
     }
@@ -245,6 +249,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         results_uri: results_uri(ledger, &record),
         changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances, now)).collect(),
         lease_faults: around.lease_faults(&record, deadline, now),
+        stranger: around.stranger,
         unseen: around.unseen,
         notes: completions
             .iter()
@@ -273,6 +278,7 @@ fn waiting(ledger: &Ledger, record: FleetRecord, ended_at: Option<Timestamp>) ->
         notes: Vec::new(),
         changed: Vec::new(),
         lease_faults: Vec::new(),
+        stranger: None,
         unseen: Vec::new(),
         alive: Vec::new(),
         idle_members: 0,
@@ -361,6 +367,16 @@ pub(crate) fn users_tags(tags: &Tags) -> BTreeMap<String, String> {
     tags.iter().filter(|(key, _)| users(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
+/// Enters by what address and name those members are reached that live.
+pub(crate) fn reached(members: &mut [Member], record: &FleetRecord, instances: &[Instance]) {
+    let living: BTreeMap<&str, &Instance> = instances.iter().filter(|i| i.alive).map(|i| (i.launched.instance_id.0.as_str(), i)).collect();
+    for member in members {
+        let Some(instance) = living.get(member.instance_id.as_str()) else { continue };
+        member.public_ip.clone_from(&instance.public_ip);
+        member.dns_name = record.dns_name().map(|place| place.of_rank(record.kind, member.rank));
+    }
+}
+
 pub(crate) fn member(rank: u32, launched: &Launched, holder: &InstanceId, status: Status, completion: Option<&Completion>) -> Member {
     let exit_code = completion.and_then(|c| match c.exit {
         Exit::Code { code } => Some(i64::from(code)),
@@ -372,6 +388,8 @@ pub(crate) fn member(rank: u32, launched: &Launched, holder: &InstanceId, status
         rank,
         instance_id: holder.to_string(),
         private_ip: launched.private_ip.clone(),
+        public_ip: None,
+        dns_name: None,
         zone: launched.zone.clone(),
         instance_type: launched.instance_type.clone(),
         market: launched.market.word().to_owned(),

@@ -11,6 +11,7 @@ use spawn_model::problem::Path;
 use spawn_model::record::{Attempt, Batch, FleetRecord, Launched, Payload, SCHEMA, Settled};
 
 use crate::bucket::Bucket;
+use crate::dns::Names;
 use crate::full::Full;
 use crate::lease;
 use crate::ledger::Ledger;
@@ -58,7 +59,7 @@ impl Launcher<'_> {
         self.ledger.fleet_write(self.record).await?;
         self.operation.go_on()?;
         self.operation.say("making role, security group and the schedule that ends the fleet");
-        let ((), group_id) = try_join!(self.records(payload), self.surroundings())?;
+        let ((), group_id, ()) = try_join!(self.records(payload), self.surroundings(), self.named())?;
         self.instances(&group_id).await
     }
 
@@ -77,6 +78,11 @@ impl Launcher<'_> {
     pub(crate) async fn surroundings(&self) -> Result<String> {
         let ((), group_id) = try_join!(self.patiently(|| self.identity()), self.patiently(|| self.group()))?;
         Ok(group_id)
+    }
+
+    /// Claims the fleet's name in DNS.
+    pub(crate) async fn named(&self) -> Result<()> {
+        Names { aws: self.aws, ledger: self.ledger, operation: self.operation }.claim(self.record).await
     }
 
     /// Makes what is missing of that, and gives what is there its rights and tags; it has had `tags`.

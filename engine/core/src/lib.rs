@@ -16,6 +16,7 @@
 //! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
 //! | [`schedule`] | fleets whose runs the clock starts |
 //! | [`alert`] | what people are told of fleets |
+//! | [`dns`] | names in DNS |
 //! | [`shell`] | what people do on its instances |
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
@@ -38,6 +39,7 @@ mod change;
 pub mod claim;
 pub mod classes;
 pub mod cost;
+pub mod dns;
 mod drift;
 pub mod end;
 pub mod engine;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use spawn_model::dns::DnsName;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::RunId;
 use spawn_model::layout::SHARD_SIZE;
@@ -30,6 +31,8 @@ pub struct Observed {
     pub architectures: Vec<String>,
     /// What spot costs now, if spot is asked for.
     pub spot_prices: Vec<SpotPrice>,
+    /// Where the fleet is to have its name in DNS, if anywhere.
+    pub dns_name: Option<DnsName>,
 }
 
 /// What a launch will do.
@@ -71,6 +74,9 @@ pub struct Plan {
     pub cost_usd_max: Option<f64>,
     /// What was left out, and why.
     pub notes: Vec<String>,
+    /// Where it is to have its name in DNS, if anywhere.
+    #[serde(skip)]
+    pub dns_name: Option<DnsName>,
 }
 
 impl Plan {
@@ -123,6 +129,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         rate: None,
         cost_usd_max: None,
         notes,
+        dns_name: observed.dns_name.clone(),
     })
 }
 

@@ -6,6 +6,7 @@
 mod notices;
 mod scaling;
 mod shells;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use spawn_model::volume::{VolumeSpec, VolumeType};
 pub use notices::{Note, Subscription, Topics, Webhook, Webhooks};
 pub use scaling::{Group, GroupRequest, Launches, Scaling, Template};
 pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
+pub use zones::{Zone, Zones};
 
 /// What a port answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -64,6 +66,8 @@ pub struct Aws {
     pub topics: Arc<dyn Topics>,
     /// Addresses of other people's programs.
     pub webhooks: Arc<dyn Webhooks>,
+    /// Route 53.
+    pub zones: Arc<dyn Zones>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -156,6 +160,8 @@ pub struct Instance {
     pub gone: bool,
     /// When it was launched, or started again after a stop.
     pub launched_at: Timestamp,
+    /// Its public address, if it has one now.
+    pub public_ip: Option<String>,
     /// Its security groups.
     pub group_ids: Vec<String>,
     /// The volumes that are attached to it; while it is pending, some of them.

@@ -15,6 +15,7 @@ use spawn_model::record::{FleetRecord, Rerun, Scheduled};
 use spawn_model::spec::FleetSpec;
 
 use crate::cost;
+use crate::dns;
 use crate::end;
 use crate::engine::{self, Engine};
 use crate::fleet;
@@ -196,6 +197,7 @@ impl Stage<'_> {
             asked_at: engine::whole_second(self.aws.clock.now()),
             started_at: None,
             image: plan.image.clone(),
+            dns: dns::places(&record.dns, plan.dns_name.clone()),
             rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,
             scheduled: record.scheduled.map(|scheduled| Scheduled { by_hand: true, ..scheduled }),
@@ -247,6 +249,7 @@ impl Stage<'_> {
         let former = begun.former().await;
         self.end_former(&former).await?;
         launcher.records(&engine::payload(spec)).await?;
+        launcher.named().await?;
         let fleet_tags = tags::of_fleet(&begun.run.fleet);
         let groups = patiently(self.aws, self.operation, || self.aws.instances.groups(&fleet_tags)).await?;
         let group_id = match groups.first() {

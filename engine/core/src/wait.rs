@@ -26,6 +26,12 @@ pub enum Waited {
 }
 
 impl Waited {
+    pub(crate) fn fleet_mut(&mut self) -> &mut Fleet {
+        match self {
+            Self::Reached(fleet) | Self::Over(fleet) | Self::Interrupted(fleet) => fleet,
+        }
+    }
+
     /// The fleet at the end of the wait.
     #[must_use]
     pub fn fleet(self) -> Fleet {

@@ -50,6 +50,15 @@ pub fn history_key(fleet: &FleetId) -> String {
     format!("fleets/{fleet}/history.json")
 }
 
+/// The prefix of what says which fleets have names in DNS.
+pub const NAMED_PREFIX: &str = "dns/";
+
+/// The key that says that a fleet has, or may have, names in DNS. It is there before the first of them, and goes after the last.
+#[must_use]
+pub fn named_key(fleet: &FleetId) -> String {
+    format!("{NAMED_PREFIX}{fleet}")
+}
+
 /// The prefix of everything of alerts.
 pub const ALERTS_PREFIX: &str = "alerts/";
 

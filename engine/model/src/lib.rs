@@ -23,6 +23,7 @@
 pub mod alert;
 pub mod codes;
 pub mod data;
+pub mod dns;
 pub mod duration;
 pub mod error;
 pub mod field;

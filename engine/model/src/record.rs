@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::dns::DnsName;
 use crate::hook::HookSpec;
 use crate::idle::{IdleSpec, Idleness};
 use crate::ids::{FleetId, InstanceId, RunId};
@@ -105,6 +106,9 @@ pub struct FleetRecord {
     /// other rights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rights_sha256: Option<String>,
+    /// Where it has, or may have, names in DNS. The last one is where it is to have them, if its spec has `dns`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns: Vec<DnsName>,
     /// That a schedule starts its runs, and which of them this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled: Option<Scheduled>,
@@ -127,6 +131,12 @@ impl FleetRecord {
     #[must_use]
     pub fn started_for(&self) -> Option<Timestamp> {
         self.scheduled.filter(|scheduled| !scheduled.by_hand)?.occurrence
+    }
+
+    /// Where it is to have names in DNS.
+    #[must_use]
+    pub fn dns_name(&self) -> Option<&DnsName> {
+        self.dns.last().filter(|_| self.spec.dns.is_some())
     }
 
     /// Whether nothing has run yet: a schedule has been made, and its first start is still to come.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::dns::check_dns;
 use crate::duration::Seconds;
 use crate::hook::check_hooks;
 use crate::idle::check_idle;
@@ -118,6 +119,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     check_requirements(value, &root.key("requirements"), problems);
     check_placement(value, &root.key("placement"), problems);
     check_network(value.get("network"), &root.key("network"), problems);
+    check_dns(value.get("dns"), &root.key("dns"), problems);
     if let Some(name) = value.get("ssh_key").as_str() {
         check_ssh_key(name, &root.key("ssh_key"), problems);
     }
@@ -375,6 +377,7 @@ const LATER: &[(&[&str], &str)] = &[
     (&["workers"], "null"),
     (&["jobs"], "{}"),
     (&["on_failure"], "null"),
+    (&["dns"], "null"),
 ];
 
 impl FleetSpec {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::dns::DnsSpec;
 use crate::duration::Seconds;
 use crate::field::{Change, Field, Presence};
 use crate::hook::HookSpec;
@@ -72,6 +73,8 @@ fields! {
         placement: Option<Placement> => Optional, Replace;
         /// Where the instances are, and who reaches them.
         network: NetworkSpec => Default("{}"), Replace;
+        /// Names in DNS for the fleet and its members. It takes rights of its own: see `spawn policy namer`. Left out: none.
+        dns: Option<DnsSpec> => Optional, InPlace;
         /// The name of an EC2 key pair whose owner may log in. Left out: nobody can by SSH. Somebody has to be let in too: see
         /// `network.security_groups`.
         ssh_key: Option<String> => Optional, Replace;
@@ -160,6 +163,10 @@ fields! {
         instance_id: String => Computed, InPlace;
         /// The address by which the fleet's members reach it.
         private_ip: String => Computed, InPlace;
+        /// The public address that it has now, if it has one.
+        public_ip: Option<String> => Computed, InPlace;
+        /// Its name in DNS, if the fleet has `dns`.
+        dns_name: Option<String> => Computed, InPlace;
         /// The availability zone.
         zone: String => Computed, InPlace;
         /// The instance type it became.
@@ -192,6 +199,8 @@ fields! {
         status_reason: String => Computed, Rerun;
         /// When the lease ends (RFC 3339, UTC).
         deadline: String => Computed, Rerun;
+        /// Its name in DNS, if it has `dns`.
+        dns_name: Option<String> => Computed, Rerun;
         /// The image that its instances booted.
         image_id: String => Computed, Rerun;
         /// Where the results are: an S3 URI with a directory for each rank, and of a queue for each job and attempt.

@@ -70,6 +70,7 @@ fn instance(described: &types::Instance) -> Instance {
         gone: state == Some(&InstanceStateName::Terminated),
         // EC2 always tells it. Were it not told, an instance without a deadline would be long past one.
         launched_at: described.launch_time().and_then(|at| Timestamp::from_second(at.secs()).ok()).unwrap_or_default(),
+        public_ip: described.public_ip_address().filter(|address| !address.is_empty()).map(str::to_owned),
         group_ids: described.security_groups().iter().filter_map(|group| group.group_id()).map(str::to_owned).collect(),
         volumes: described.block_device_mappings().iter().filter_map(attached).collect(),
         tags: tags_of(described.tags()),

@@ -1,6 +1,6 @@
 //! The table of rights.
 
-use super::Audience::{self, Administrator, Alerter, Launcher, Observer, Operator, Reaper, Starter, Watcher};
+use super::Audience::{self, Administrator, Alerter, Launcher, Namer, Observer, Operator, Reaper, Starter, Watcher};
 
 /// Some actions that somebody may do to some resources, on some conditions.
 pub(super) struct Grant {
@@ -44,6 +44,8 @@ const BUCKET: &str = "s3:::{bucket}";
 const NAMES: &str = "s3:::{bucket}/names/*";
 const RECORDS: &str = "s3:::{bucket}/fleets/*";
 const ALERTS: &str = "s3:::{bucket}/alerts/*";
+const NAMED: &str = "s3:::{bucket}/dns/*";
+const ZONES: &str = "route53:::hostedzone/*";
 const TOLD: &str = "s3:::{bucket}/told/*";
 const TOPICS: &str = "sns:{region}:{account}:spawn-alert-*";
 const SECRETS: &str = "ssm:{region}:{account}:parameter/spawn/alerts/*";
@@ -148,6 +150,21 @@ pub(super) const GRANTS: &[Grant] = &[
     Grant { to: &[Alerter], actions: &["sns:Unsubscribe"], on: &["*"], when: &[] },
     // Topics of the user's own, too: an alert names them.
     Grant { to: &[Watcher], actions: &["sns:Publish"], on: &["sns:{region}:{account}:*"], when: &[] },
+    Grant { to: &[Namer, Observer], actions: &["route53:ListHostedZonesByName"], on: &["*"], when: &[] },
+    Grant { to: &[Namer, Observer], actions: &["route53:GetHostedZone"], on: &[ZONES], when: &[] },
+    Grant { to: &[Namer, Observer, Reaper, Watcher], actions: &["route53:ListResourceRecordSets"], on: &[ZONES], when: &[] },
+    // Names of this account's fleets alone, in whichever zone: a record that anybody else has made is out of reach.
+    Grant {
+        to: &[Namer, Reaper, Watcher],
+        actions: &["route53:ChangeResourceRecordSets"],
+        on: &[ZONES],
+        when: &[
+            ("ForAllValues:StringLike", "route53:ChangeResourceRecordSetsNormalizedRecordNames", "*.{account-label}.*"),
+            ("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A TXT"),
+        ],
+    },
+    Grant { to: &[Namer], actions: &["s3:DeleteObject", "s3:PutObject"], on: &[NAMED], when: &[] },
+    Grant { to: &[Reaper], actions: &["s3:DeleteObject"], on: &[NAMED], when: &[] },
     Grant { to: &[Launcher, Observer, Operator, Reaper, Starter, Watcher], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant { to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
     // Whoever may launch comes onto nobody's machine by that: it takes a policy of its own.

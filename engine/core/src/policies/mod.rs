@@ -6,7 +6,7 @@
 mod grants;
 
 use serde_json::{Map, Value, json};
-use spawn_model::{layout, tag};
+use spawn_model::{dns, layout, tag};
 
 use self::grants::{EVERY_REGION, GRANTS, Grant};
 use crate::setup::{
@@ -30,7 +30,9 @@ pub enum Audience {
     Starter,
     /// Whoever makes alerts, changes them, looks at them and ends them.
     Alerter,
-    /// What tells what alerts are for: a function, and nobody else.
+    /// Whoever launches fleets with names in DNS: what that takes beside the rights to launch.
+    Namer,
+    /// What tells what alerts are for, and keeps names in DNS right: a function, and nobody else.
     Watcher,
 }
 
@@ -43,8 +45,15 @@ enum Reach {
 
 impl Audience {
     /// Everybody who can be given a document.
-    pub const ALL: [Audience; 6] =
-        [Audience::Administrator, Audience::Alerter, Audience::Launcher, Audience::Observer, Audience::Operator, Audience::Reaper];
+    pub const ALL: [Audience; 7] = [
+        Audience::Administrator,
+        Audience::Alerter,
+        Audience::Launcher,
+        Audience::Namer,
+        Audience::Observer,
+        Audience::Operator,
+        Audience::Reaper,
+    ];
 }
 
 /// The policy document for somebody, in an account and region; the reaper's is for every region.
@@ -130,9 +139,11 @@ impl Filling<'_> {
         let everywhere = self.reach == Reach::Everywhere;
         let region = if everywhere { "*" } else { self.region };
         let bucket = if everywhere { Names::new(self.account, "*").bucket() } else { self.names.bucket() };
+        let label = dns::account_label(self.account);
         let fillings = [
             ("partition", self.names.partition()),
             ("account", self.account),
+            ("account-label", &label),
             ("region", region),
             ("bucket", &bucket),
             ("boundary", &self.names.boundary_arn()),

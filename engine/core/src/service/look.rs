@@ -57,7 +57,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
     let of_group = group.as_ref().filter(|_| !status.is_over()).and_then(|group| drift::group(&record, group));
     let of_instances = drift::changed(&record, &BTreeMap::new(), &instances, dates.now);
     let changed = around.changed(&record).chain(of_group).chain(of_instances).collect();
-    let ranks = Ranks { claims: &claims, instances: &instances, completions: &completions, status, dates };
+    let ranks = Ranks { record: &record, claims: &claims, instances: &instances, completions: &completions, status, dates };
     Ok(Fleet {
         deadline,
         status,
@@ -70,6 +70,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
         results_uri: fleet::results_uri(ledger, &record),
         changed,
         lease_faults: around.lease_faults(&record, deadline, dates.now),
+        stranger: around.stranger,
         unseen: around.unseen,
         notes: ranks.notes(running),
         alive,
@@ -91,6 +92,7 @@ fn tags_seen(record: &FleetRecord, group: Option<&Group>, instances: &[Instance]
 
 /// What is known of a service's ranks.
 struct Ranks<'a> {
+    record: &'a FleetRecord,
     claims: &'a [(u32, RankClaim)],
     instances: &'a [Instance],
     completions: &'a [Completion],
@@ -109,6 +111,7 @@ impl Ranks<'_> {
     fn members(&self) -> Vec<spawn_model::spec::Member> {
         let mut members: Vec<_> = self.held().filter_map(|(rank, claim)| self.member(rank, claim)).collect();
         members.sort_by_key(|member| member.rank);
+        fleet::reached(&mut members, self.record, self.instances);
         members
     }
 

@@ -22,6 +22,7 @@ mod laws;
 mod leases;
 mod limits;
 mod markets;
+mod names;
 mod places;
 mod ports;
 mod queues;

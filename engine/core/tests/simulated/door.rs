@@ -103,6 +103,7 @@ impl Process {
             prices: door.clone(),
             topics: door.clone(),
             webhooks: door.clone(),
+            zones: door.clone(),
             clock: door,
         }
     }

@@ -198,7 +198,8 @@ fn described(instance: &model::Instance) -> Instance {
         ends_with_it: volume.delete_on_termination,
     };
     let volumes = instance.volumes.iter().map(attached).collect();
-    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, group_ids, volumes, tags }
+    let public_ip = instance.interface.as_ref().and_then(|interface| interface.public_ip.clone());
+    Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, public_ip, group_ids, volumes, tags }
 }
 
 pub(super) fn profile_not_ready(error: Error, profile: &str) -> Error {

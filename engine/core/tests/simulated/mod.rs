@@ -22,6 +22,7 @@ pub(crate) mod shells;
 pub(crate) mod storm;
 mod systems;
 pub(crate) mod view;
+pub(crate) mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -75,6 +76,8 @@ pub(crate) struct State {
     pub(crate) secrets: BTreeMap<String, (String, i64)>,
     /// Topics of SNS.
     pub(crate) topics: BTreeMap<String, notices::Topic>,
+    /// Hosted zones by id.
+    pub(crate) zones: BTreeMap<String, zones::Hosted>,
     /// What was posted.
     pub(crate) posted: Vec<notices::Posted>,
     /// Why every address refuses what is posted, if it does.
@@ -142,6 +145,7 @@ impl World {
             parameters: BTreeMap::new(),
             secrets: BTreeMap::new(),
             topics: BTreeMap::new(),
+            zones: BTreeMap::new(),
             posted: Vec::new(),
             refuses_posts: None,
             documents: BTreeMap::new(),

@@ -301,8 +301,31 @@ impl State {
         for (record, is_as_put) in self.alert_records() {
             lines.push(format!("alert {} secrets of {:?} as put: {is_as_put}", record.id, record.secrets.keys().collect::<Vec<_>>()));
         }
+        for (id, hosted) in &self.zones {
+            let ranks = self.ranks_by_address();
+            for set in hosted.records.values() {
+                let mut values: Vec<&str> =
+                    set.values.iter().map(|value| ranks.get(value).map_or(value.as_str(), String::as_str)).collect();
+                values.sort_unstable();
+                lines.push(format!("record {id} {} {:?} {} s {values:?}", set.name, set.kind, set.ttl_s));
+            }
+        }
         lines.extend(self.documents.iter().map(|(name, content)| format!("document {name} {content}")));
         lines.extend(self.log_groups.iter().map(|(name, days)| format!("log group {name} {days} days")));
+    }
+
+    /// Of each address that an instance has, which rank of which fleet that is.
+    fn ranks_by_address(&self) -> BTreeMap<String, String> {
+        let batches = self.buckets.values().flatten().filter(|(key, _)| key.contains("/batches/"));
+        let batches = batches.filter_map(|(key, (body, _))| Some((key, serde_json::from_slice::<Batch>(body).ok()?)));
+        let of_batch = |(key, batch): (&String, Batch)| {
+            let run = key.split("/batches/").next().unwrap_or_default().to_owned();
+            let rank = move |launched: &spawn_model::record::Launched| {
+                (launched.private_ip.clone(), format!("rank {} of {run}", batch.base + launched.launch_index))
+            };
+            batch.instances.iter().map(rank).collect::<Vec<_>>()
+        };
+        batches.flat_map(of_batch).collect()
     }
 
     fn is_of_a_former_run(&self, key: &str) -> bool {

@@ -97,6 +97,27 @@ pub(super) const CODES: &[Code] = &[
         "Set `connect = true`. It can be changed while the fleet runs; the instances' agents notice within minutes.",
     ),
     code(
+        "DnsNameInUse",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The zone has records of the name that the fleet would have, and they are not its own: another fleet holds it (the TXT record says which, and in which region; another region may use the same zone), or somebody made them by hand.",
+        "Choose another name or another zone; or delete the records, if nothing that lives has the name.",
+    ),
+    code(
+        "DnsNameLost",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "The TXT record that says whose a name is has gone or says something else. Nothing is written under a name that is not the fleet's.",
+        "Apply again, which claims the name anew if it is free; or leave `dns` out.",
+    ),
+    code(
+        "DnsNameTooLong",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The name that the last rank would have has more than 253 characters, which DNS does not take (RFC 1035).",
+        "Choose a shorter name, or a zone with a shorter one.",
+    ),
+    code(
         "EndedMeanwhile",
         &[Class::Conflict],
         Left::Nothing,

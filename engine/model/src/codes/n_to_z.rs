@@ -117,6 +117,13 @@ pub(super) const CODES: &[Code] = &[
         "Name one that is there, which the message lists, or leave the setting out: the provider's `profile`, `--profile` or `AWS_PROFILE`.",
     ),
     code(
+        "NoPublicAddresses",
+        &[Class::Invalid],
+        Left::Nothing,
+        "`dns.zone` is public, and in one of the subnets instances would have private addresses alone, which nobody outside is told.",
+        "Set `network.public_address = true`, or name a private zone.",
+    ),
+    code(
         "NoQueue",
         &[Class::Invalid],
         Left::Unchanged,
@@ -200,6 +207,13 @@ pub(super) const CODES: &[Code] = &[
         Left::Unchanged,
         "There is no schedule with this name or id, or its end has begun.",
         "`spawn ls` lists what there is; `--region` chooses another region.",
+    ),
+    code(
+        "NoSuchZone",
+        &[Class::Invalid],
+        Left::Nothing,
+        "No hosted zone of this account has the name or id that `dns.zone` says.",
+        "`aws route53 list-hosted-zones` lists them. A zone of another account cannot be used.",
     ),
     code(
         "NoType",
@@ -437,6 +451,13 @@ pub(super) const CODES: &[Code] = &[
         "Name subnets and groups of one network.",
     ),
     code(
+        "SeveralZones",
+        &[Class::Invalid],
+        Left::Nothing,
+        "Several hosted zones have the name that `dns.zone` says, such as a public and a private one.",
+        "Write the id of the one that is meant.",
+    ),
+    code(
         "SpotPriceTooLow",
         &[Class::Invalid],
         Left::Nothing,
@@ -492,5 +513,12 @@ pub(super) const CODES: &[Code] = &[
         Left::Unchanged,
         "A fleet of another kind was imported: `spawn_instance` takes single instances, `spawn_job_array` arrays, `spawn_service` services.",
         "Import it into a resource of its own kind.",
+    ),
+    code(
+        "ZoneElsewhere",
+        &[Class::Invalid],
+        Left::Nothing,
+        "`dns.zone` is private, and not associated with the network that the instances will be in: they would not find each other by it.",
+        "Associate it, with the command that the help says, or choose other subnets or another zone.",
     ),
 ];

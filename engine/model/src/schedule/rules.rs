@@ -100,6 +100,10 @@ fn check_fleet(fleet: &Value, kind: FleetKind, path: &Path, problems: &mut Vec<P
         let path = path_of("network").key("security_groups");
         problems.push(Problem::new(&path, "what starts runs may use no security group but the fleet's own", help));
     }
+    if matches!(fleet.get("dns"), Value::Map(_)) {
+        let help = "Leave dns out; members find each other by their addresses";
+        problems.push(Problem::new(&path_of("dns"), "what starts runs may write no names", help));
+    }
     if fleet.get("ami").as_str().is_some_and(|ami| ami.starts_with("ssm:") && !ami.starts_with("ssm:/aws/service/")) {
         let help = "Name the image by its id, or by one of the names that are published, such as \"al2023\"";
         problems.push(Problem::new(&path_of("ami"), "what starts runs may read no parameter but Amazon's own", help));

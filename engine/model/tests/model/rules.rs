@@ -142,6 +142,8 @@ fn what_a_job_array_may_not_be() {
             but(json!({ "pre_stop": { "command": ["./save"], "timeout": "10m" }, "lease": { "ttl": "10m" } })),
         ),
         ("a checkpoint on demand", but(json!({ "checkpoint": { "command": ["./save"] } }))),
+        ("a zone that is none", but(json!({ "dns": { "zone": "https://example.com" } }))),
+        ("names without a zone", but(json!({ "dns": {} }))),
         ("a notice to peers on demand", but(json!({ "peer_notice": { "command": ["./save"] } }))),
         ("a notice to no peers", but(json!({ "size": 1, "market": { "type": "spot" }, "peer_notice": { "command": ["./save"] } }))),
         ("an array that stops", but(json!({ "lease": { "on_expiry": "stop", "on_idle": "stop", "idle": { "after": "15m" } } }))),

@@ -58,7 +58,7 @@ fn every_field_counts_in_the_hash() {
 
     let spec = from_yaml(TILES);
     let hash = spec.hash(FleetKind::JobArray);
-    let mut others: Vec<FleetSpec> = vec![spec.clone(); 30];
+    let mut others: Vec<FleetSpec> = vec![spec.clone(); 31];
     others[0].name = "other".into();
     others[1].size = 9;
     others[2].instance_types.reverse();
@@ -94,9 +94,10 @@ fn every_field_counts_in_the_hash() {
     others[26].workers = Some(2);
     others[27].jobs = from_yaml_jobs();
     others[28].on_failure = Some(spawn_model::queue::OnFailure::Continue);
+    others[29].dns = Some(spawn_model::dns::DnsSpec { zone: "example.com".into() });
     // The last one differs by its kind alone.
     for (place, other) in others.iter().enumerate() {
-        let kind = if place == 29 { FleetKind::Instance } else { FleetKind::JobArray };
+        let kind = if place == 30 { FleetKind::Instance } else { FleetKind::JobArray };
         assert_ne!(other.hash(kind), hash, "variant {place}");
     }
     assert_eq!(FleetSpec::FIELDS.len(), others.len() - 1, "a field was added: give it a variant here");

@@ -195,10 +195,14 @@ impl FleetResource {
         let (moves_deadline, is_resized) = (moves_deadline(prior, planned), self.is_resized(prior, planned));
         // What has stopped may be started by another deadline.
         let moves_members = is_resized || (moves_deadline && prior.get("status").as_str() == Some("stopped"));
+        let moves_names = prior.get("dns") != planned.get("dns");
         // The same money lasts another time for another size.
         let moves_deadline = moves_deadline || (is_resized && !planned.get("lease").get("budget").is_null());
         let deadline = (moves_deadline || has_lease_faults).then_some("deadline");
-        deadline.into_iter().chain(["status", "status_reason", "members"].into_iter().filter(|_| moves_members)).collect()
+        let of_members = ["status", "status_reason"].into_iter().filter(|_| moves_members);
+        let of_names = ["dns_name"].into_iter().filter(|_| moves_names);
+        let members = ["members"].into_iter().filter(|_| moves_members || moves_names);
+        deadline.into_iter().chain(of_members).chain(of_names).chain(members).collect()
     }
 
     /// Whether a change lets the fleet grow or shrink in place.
@@ -237,7 +241,8 @@ impl FleetResource {
             return Ok((state::where_unknown(planned, grown), diagnostics));
         }
         // What had stopped may have been started.
-        let fleet = if fleet.status == Status::Stopped { engine.look(&id).await?.unwrap_or(fleet) } else { fleet };
+        let is_other = fleet.status == Status::Stopped || prior.get("dns") != planned.get("dns");
+        let fleet = if is_other { engine.look(&id).await?.unwrap_or(fleet) } else { fleet };
         let mut reported = state::reported(&fleet);
         reported.insert("deadline".to_owned(), Value::String(deadline.to_string()));
         Ok((state::where_unknown(planned, Value::Map(reported)), Vec::new()))

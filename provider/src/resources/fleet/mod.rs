@@ -25,6 +25,7 @@ const STABLE: &[&str] = &[
     "status",
     "status_reason",
     "deadline",
+    "dns_name",
     "image_id",
     "results_uri",
     "price_usd_per_hour",

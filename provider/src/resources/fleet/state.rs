@@ -22,6 +22,9 @@ pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, S
     if let Some(tags) = &fleet.tags_seen {
         spec.tags.clone_from(tags);
     }
+    if fleet.stranger.is_some() {
+        spec.dns = None;
+    }
     // Not what was asked for, but what the machines go by.
     spec.lease.idle.clone_from(&fleet.idle);
     if kind == FleetKind::Service && !fleet.status.is_over() {
@@ -43,6 +46,7 @@ pub(super) fn of_record(record: &FleetRecord, deadline: String, planned: &Value)
         status: Status::Launching.to_string(),
         status_reason: "launched, and not looked at since".to_owned(),
         deadline,
+        dns_name: record.dns_name().map(|place| place.name.clone()),
         image_id: record.image.id.clone(),
         results_uri: String::new(),
         price_usd_per_hour: record.price_usd_per_hour,

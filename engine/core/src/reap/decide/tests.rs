@@ -23,7 +23,17 @@ fn instance(tags: &[(&str, &str)], launched_at: Timestamp) -> Instance {
         market: MarketType::OnDemand,
     };
     let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Instance { launched, seen: Seen::Running, alive: true, gone: false, launched_at, group_ids: Vec::new(), volumes: Vec::new(), tags }
+    Instance {
+        launched,
+        seen: Seen::Running,
+        alive: true,
+        gone: false,
+        launched_at,
+        public_ip: None,
+        group_ids: Vec::new(),
+        volumes: Vec::new(),
+        tags,
+    }
 }
 
 /// What a tag can say: nothing, nonsense, or a date.
@@ -98,6 +108,7 @@ fn record(ended: bool) -> FleetRecord {
         instance_types: Vec::new(),
         image: BootImage { id: "ami-0".into(), root_device: "/dev/xvda".into(), root_gib: None },
         rights_sha256: None,
+        dns: Vec::new(),
         scheduled: None,
         ended,
         next: None,

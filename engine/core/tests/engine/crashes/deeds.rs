@@ -18,6 +18,7 @@ use spawn_model::stopping::OnEnd;
 
 use crate::alerts::{alert, alerted};
 use crate::markets::{scarce, spot};
+use crate::names::{launched, named, zoned};
 use crate::places::with;
 use crate::queues::{drain, queue};
 use crate::rights::{BOUNDARY, bounded, entitled, entitling};
@@ -81,6 +82,8 @@ pub(super) enum Deed {
     Schedule(Scheduling),
     /// An alert that watches everything.
     Alert(Alerting),
+    /// An array with names in DNS.
+    Name(Naming),
     /// A service, on spot.
     Serve(u32),
     /// A service, changed, run again or ended while it runs.
@@ -119,6 +122,24 @@ pub(super) enum Scheduling {
     End,
     /// With its results.
     Erase,
+}
+
+/// What can be done with names in DNS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Naming {
+    Launch,
+    /// After a machine was lost.
+    Keep,
+    /// To what has none.
+    Give,
+    /// Into another zone.
+    Move,
+    Take,
+    /// In another zone.
+    Rerun,
+    End,
+    /// What no other hand has ended.
+    Reap,
 }
 
 /// What can be done with an alert.
@@ -164,6 +185,7 @@ impl Deed {
                 world
             }
             Self::Schedule(scheduling) => scheduling.prepare().await,
+            Self::Name(naming) => naming.prepare().await,
             Self::Alert(alerting) => alerting.prepare().await,
             Self::Entitled(_) => entitling().await,
             Self::Scatter(_) | Self::Gang(_) | Self::Cluster(_) => {
@@ -255,6 +277,7 @@ impl Deed {
             Self::Schedule(Scheduling::Start | Scheduling::StartAgain) => "schedule_start",
             Self::Schedule(Scheduling::End) => "end",
             Self::Schedule(Scheduling::Erase) => "erase",
+            Self::Name(naming) => naming.operation(),
             Self::Alert(Alerting::Make) => "alert_create",
             Self::Alert(Alerting::Change) => "alert_change",
             Self::Alert(Alerting::Keep) => "alert_keep",
@@ -321,6 +344,7 @@ impl Deed {
             Self::Drain(workers) => engine.launch(FleetKind::Queue, &queue(workers, json!({})), &quiet).await.map(drop),
             Self::CancelJob => engine.job_cancel(&engine.find("tiles").await?, "a").await.map(drop),
             Self::Schedule(scheduling) => scheduling.perform(engine).await,
+            Self::Name(naming) => naming.perform(engine).await,
             Self::Alert(alerting) => alerting.perform(engine).await,
             Self::Serve(size) => engine.launch(FleetKind::Service, &on_spot(size), &quiet).await.map(drop),
             Self::Service(change) => change.perform(engine).await,
@@ -371,6 +395,72 @@ impl Scheduling {
             }
             Self::Pause => engine.schedule_enable(&found.record.fleet, false).await,
             _ => start(engine, &found.record.fleet, if self == Self::Start { 1 } else { 2 }).await.map(drop),
+        }
+    }
+}
+
+impl Naming {
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Launch => "launch",
+            Self::Keep => "names_keep",
+            Self::Give | Self::Move | Self::Take => "update",
+            Self::Rerun => "rerun",
+            Self::End => "end",
+            Self::Reap => "reap",
+        }
+    }
+
+    /// What it is to be afterwards.
+    fn wanted(self) -> FleetSpec {
+        match self {
+            Self::Take => FleetSpec { dns: None, ..named(3, json!({})) },
+            Self::Move => named(3, json!({ "dns": { "zone": "Z2" } })),
+            Self::Rerun => named(3, json!({ "dns": { "zone": "Z2" }, "triggers": { "version": "2" } })),
+            _ => named(3, json!({})),
+        }
+    }
+
+    async fn prepare(self) -> World {
+        let world = zoned().await;
+        if self == Self::Launch {
+            return world;
+        }
+        if self == Self::Reap {
+            world.state().agents.work = Box::new(|_| Work::Absent);
+        }
+        let before = if self == Self::Give { Self::Take } else { Self::Launch };
+        launched(&world, &before.wanted()).await;
+        world.pass(60).await;
+        let fleet = world.engine().find("tiles").await.unwrap();
+        match self {
+            Self::Keep => {
+                let now = world.now();
+                world.state().machine_off(now, &fleet.members[1].instance_id, true);
+                world.pass(60).await;
+            }
+            Self::Reap => {
+                world.engine().acknowledge(&fleet.record, Keeper::Person).await.unwrap();
+                world.state().silence_schedules();
+                world.pass(25 * 60).await;
+            }
+            _ => {}
+        }
+        world
+    }
+
+    async fn perform(self, engine: &Engine) -> Result<()> {
+        let quiet = Operation::quiet();
+        match self {
+            Self::Launch => engine.launch(FleetKind::JobArray, &self.wanted(), &quiet).await.map(drop),
+            Self::Keep => {
+                let kept = engine.names_keep(&quiet).await?;
+                kept.errors.into_iter().next().map_or(Ok(()), |error| Err(Error::new(Class::Transient, "NotKept", error, "")))
+            }
+            Self::Give | Self::Move | Self::Take => engine.update(&engine.find("tiles").await?, &self.wanted()).await,
+            Self::Rerun => rerun(engine, &self.wanted()).await,
+            Self::End => end(engine).await,
+            Self::Reap => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::simulated::door::Trouble;
 use crate::simulated::run;
 use crate::simulated::view::{View, assert_same};
 use crate::warm;
-use deeds::{Alerting, Change, Deed, Scheduling, finish};
+use deeds::{Alerting, Change, Deed, Naming, Scheduling, finish};
 
 const TROUBLES: [Trouble; 5] =
     [Trouble::Refused(Class::Transient), Trouble::Refused(Class::Denied), Trouble::Lost, Trouble::DiesBefore, Trouble::DiesAfter];
@@ -68,6 +68,12 @@ enrol! {
     testing_an_alert: alert_test, Deed::Alert(Alerting::Test);
     telling_what_alerts_are_for: alerts_tell, Deed::Alert(Alerting::Tell);
     ending_an_alert: alert_end, Deed::Alert(Alerting::End);
+    launching_what_has_names: launch, Deed::Name(Naming::Launch);
+    keeping_names: names_keep, Deed::Name(Naming::Keep);
+    moving_names: update, Deed::Name(Naming::Give), Deed::Name(Naming::Move), Deed::Name(Naming::Take);
+    running_again_under_another_name: rerun, Deed::Name(Naming::Rerun);
+    ending_what_has_names: end, Deed::Name(Naming::End);
+    reaping_what_has_names: reap, Deed::Name(Naming::Reap);
     acknowledging: acknowledge, Deed::Acknowledge;
     extending: lease_change, Deed::Extend(3);
     shortening: lease_change, Deed::Shorten(3);
