@@ -6,6 +6,8 @@
 
 #[cfg(feature = "aws")]
 mod data;
+#[cfg(feature = "aws")]
+pub mod docs;
 mod functions;
 #[cfg(feature = "aws")]
 mod provider;

@@ -144,7 +144,7 @@ impl Provider for SpawnProvider {
     }
 
     fn doc(&self) -> &'static str {
-        "EC2 compute that ends by itself: every fleet has a lease, and four independent hands enforce it."
+        include_str!("doc.md")
     }
 
     fn resources(&self) -> &[Box<dyn Resource>] {

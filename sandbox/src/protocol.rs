@@ -10,7 +10,7 @@ use crate::xml::escape;
 /// How a service frames its requests and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// Form-encoded request, XML answer (IAM, STS).
+    /// Form-encoded request, XML answer (IAM, STS). Errors of Route 53 are framed the same, though it is asked by method and path.
     Query,
     /// The query protocol as EC2 speaks it.
     Ec2,
@@ -28,7 +28,7 @@ impl Protocol {
         match service {
             "ec2" => Self::Ec2,
             "s3" => Self::RestXml,
-            "iam" | "sts" | "autoscaling" | "sns" | "cloudformation" => Self::Query,
+            "iam" | "sts" | "autoscaling" | "sns" | "cloudformation" | "route53" => Self::Query,
             "scheduler" | "lambda" => Self::RestJson,
             _ => Self::Json,
         }

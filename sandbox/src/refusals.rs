@@ -161,6 +161,7 @@ fn resource(request: &Request, account: &str) -> String {
         }
         "lambda" => crate::backends::lambda::function_arn(request, account),
         "pricing" | "sts" => "*".to_owned(),
+        "route53" => crate::backends::route53::resource(request),
         service => format!("arn:aws:{service}:{region}:{account}:*"),
     }
 }

@@ -32,7 +32,7 @@ pub struct Options {
     pub boot_delay_ms: u64,
     /// The most that EC2's describe calls lag behind the truth.
     pub reads_lag_ms: u64,
-    /// Whether EC2's token buckets are enforced.
+    /// Whether the token buckets of EC2 and of Route 53 are enforced.
     pub throttle: bool,
     /// Whether instances really run, and functions with them. Without, instances run in name only, and functions cannot be invoked.
     pub boot_machines: bool,

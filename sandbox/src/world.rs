@@ -16,6 +16,7 @@ use crate::backends::iam::Iam;
 use crate::backends::lambda::{Lambda, Surroundings};
 use crate::backends::logs::Logs;
 use crate::backends::pricing::Pricing;
+use crate::backends::route53::Route53;
 use crate::backends::s3::S3;
 use crate::backends::scheduler::Scheduler;
 use crate::backends::sns::{Mail, Sns};
@@ -39,6 +40,7 @@ pub(crate) struct World {
     pub(crate) router: Arc<Router>,
     pub(crate) ec2: Arc<Ec2>,
     pub(crate) iam: Arc<Iam>,
+    pub(crate) route53: Arc<Route53>,
     pub(crate) s3: Arc<S3>,
     pub(crate) sns: Arc<Sns>,
     pub(crate) ssm: Arc<Ssm>,
@@ -63,6 +65,7 @@ impl World {
         let delay = SignedDuration::from_millis(i64::try_from(options.iam_delay_ms).unwrap_or(i64::MAX));
         let iam = Arc::new(Iam::new(&account, started, delay));
         let ec2 = Arc::new(Ec2::new(Cloud::new(cloud_config(&options)), started));
+        let route53 = Arc::new(Route53::new(Arc::clone(&ec2), options.throttle));
         let s3 = Arc::new(S3::new(&account));
         let scheduler = Arc::new(Scheduler::new(&account, Arc::clone(&iam)));
         let logs = Arc::new(Logs::new(&account));
@@ -102,6 +105,7 @@ impl World {
         router.register("lambda", lambda.clone());
         router.register("logs", logs.clone());
         router.register("pricing", Arc::new(Pricing));
+        router.register("route53", route53.clone());
         router.register("s3", s3.clone());
         router.register("scheduler", scheduler.clone());
         router.register("sns", sns.clone());
@@ -127,6 +131,7 @@ impl World {
             router,
             ec2,
             iam,
+            route53,
             s3,
             sns,
             ssm,
@@ -152,6 +157,7 @@ impl World {
             "ec2": self.ec2.with(now, |cloud, _| cloud.snapshot()),
             "s3": self.s3.snapshot(),
             "iam": self.iam.snapshot(),
+            "route53": self.route53.snapshot(),
             "sns": self.sns.snapshot(),
             "ssm": self.ssm.snapshot(),
             "schedules": self.scheduler.snapshot(),

@@ -5,6 +5,7 @@
 mod kit;
 
 use kit::Fixture;
+use serde_json::json;
 
 /// Runs a script of `tests/clients` against a sandbox of its own, and answers what it prints.
 async fn script(name: &str) -> String {
@@ -78,6 +79,52 @@ async fn pricing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn scheduler() {
     script("scheduler.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn route53() {
+    script("route53.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn route53_rights() {
+    script("route53_rights.py").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn route53_is_busy_at_times() {
+    let fixture = Fixture::start(|options| options.boot_machines = false).await;
+    let message = "The request was rejected because Route 53 was still processing a prior request.";
+    for (operation, action) in [
+        ("ChangeResourceRecordSets", json!({"error": {"code": "PriorRequestNotComplete", "status": 400, "message": message}})),
+        ("GetHostedZone", json!("deny")),
+        ("ListHostedZones", json!("throttle")),
+    ] {
+        let rule = json!({"service": "route53", "operation": operation, "times": 1, "do": action});
+        fixture.sandbox.control().add_fault(serde_json::from_value(rule).unwrap());
+    }
+    fixture
+        .lines(&format!(
+            "route53 = client('route53')\n\
+             zone = route53.create_hosted_zone(Name='a.b', CallerReference='r')['HostedZone']['Id']\n\
+             records = {{'Name': 'c.a.b', 'Type': 'A', 'TTL': 60, 'ResourceRecords': [{{'Value': '192.0.2.1'}}]}}\n\
+             batch = {{'Changes': [{{'Action': 'CREATE', 'ResourceRecordSet': records}}]}}\n\
+             change = lambda: route53.change_resource_record_sets(HostedZoneId=zone, ChangeBatch=batch)\n\
+             equal(refused('PriorRequestNotComplete', change)['Error']['Message'], '{message}')\n\
+             change()\n\
+             said = refused('AccessDenied', route53.get_hosted_zone, Id=zone)['Error']['Message']\n\
+             assert f'on resource: arn:aws:route53:::{{zone[1:]}} because' in said, said\n\
+             equal(refused('Throttling', route53.list_hosted_zones)['Error']['Message'], 'Rate exceeded')\n\
+             # The account asks more often than it may, until time has passed.\n\
+             def asked():\n\
+             \x20 try: return len(route53.list_hosted_zones()['HostedZones'])\n\
+             \x20 except botocore.exceptions.ClientError as error: return error.response['Error']['Code']\n\
+             assert 'Throttling' in [asked() for _ in range(100)]\n\
+             forward(1)\n\
+             equal([asked() for _ in range(5)], [1] * 5)"
+        ))
+        .await;
+    fixture.sandbox.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

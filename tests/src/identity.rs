@@ -44,6 +44,17 @@ impl World {
         )
     }
 
+    /// Gives a role a policy more.
+    #[track_caller]
+    pub fn attach(&self, role: &str, name: &str, policy: &Value) {
+        self.python(&format!(
+            "iam = client('iam')\n\
+             policy = iam.create_policy(PolicyName={name:?}, PolicyDocument={:?})['Policy']['Arn']\n\
+             iam.attach_role_policy(RoleName={role:?}, PolicyArn=policy)\n",
+            policy.to_string()
+        ));
+    }
+
     /// A session of a role that only services of AWS assume, once the account's administrator has changed that.
     #[track_caller]
     pub fn session(&self, role: &str) -> Identity {

@@ -4,10 +4,10 @@ use anyhow::Result;
 
 use crate::workspace::{Workspace, run, say};
 
-/// Writes `docs/errors` anew. The test that compares the pages with the declarations writes them when it is told to.
+/// Writes `docs` anew. The tests that compare the pages with the declarations write them when they are told to.
 pub(crate) fn docs() -> Result<()> {
-    say("Writing docs/errors");
+    say("Writing docs");
     let mut cargo = Workspace::find()?.cargo("test");
-    cargo.args(["--workspace", "--quiet", "--test", "errors"]).env("SPAWN_WRITE_DOCS", "1");
+    cargo.args(["--workspace", "--quiet", "--test", "errors", "--test", "docs"]).env("SPAWN_WRITE_DOCS", "1");
     run(&mut cargo)
 }

@@ -69,6 +69,9 @@ fn text(plan: &FleetPlan) -> String {
     if is_service {
         rows.push(("", "and its Auto Scaling group, which is to have no instance from that time on".to_owned()));
     }
+    if let Some(place) = &plan.dns_name {
+        rows.push(("dns", format!("{}, in the {} zone {}", place.name, if place.is_public { "public" } else { "private" }, place.zone_id)));
+    }
     let mut text = labelled(&rows);
     // A group asks by itself: for what is on demand in this order, for spot where it is cheap and there is much of it.
     text.push_str(if is_service { "\nWhere Auto Scaling may ask:\n\n" } else { "\nWhere to ask, in this order:\n\n" });
@@ -91,6 +94,7 @@ fn text(plan: &FleetPlan) -> String {
 mod tests {
     use spawn_core::cost::Rate;
     use spawn_core::pools::{Pool, Pools};
+    use spawn_model::dns::DnsName;
     use spawn_model::market::{Fallback, MarketSpec, MarketType};
     use spawn_model::record::BootImage;
 
@@ -124,7 +128,10 @@ mod tests {
             rate: Some(Rate { instances_usd_per_hour: 0.714, disks_usd_per_hour: 0.0071 }),
             cost_usd_max: Some(0.2404),
             notes: Vec::new(),
+            dns_name: None,
         };
+        let named =
+            DnsName { zone_id: "Z0123456789ABCDEFGHIJ".into(), is_public: false, name: "mandelbrot.1kpqzg2c.hpc.example.com".into() };
         let unknown = FleetPlan {
             size: 2500,
             idle_after_s: Some(900),
@@ -132,6 +139,7 @@ mod tests {
             price_usd_per_hour: None,
             rate: None,
             cost_usd_max: None,
+            dns_name: Some(named),
             notes: vec!["c7g.large is left out: it is arm64, and the image ami-0123456789abcdef0 is x86_64".into()],
             ..plan.clone()
         };

@@ -287,6 +287,8 @@ pub(crate) mod tests {
             rank,
             instance_id: format!("i-0000000000000000{rank}"),
             private_ip: format!("172.31.0.{}", 10 + rank),
+            public_ip: None,
+            dns_name: None,
             zone: "us-east-1a".into(),
             instance_type: "c7i.large".into(),
             market: "on_demand".into(),

@@ -71,7 +71,11 @@ impl Around {
     /// As far as it says something: nothing has to hold what is gone or is being ended, and what was just made may not be listed yet.
     pub(crate) fn of_what_lives(self, record: &FleetRecord, alive: &[InstanceId], now: Timestamp) -> Self {
         let says_something = !alive.is_empty() && !record.ended && now >= record.leased_from() + SETTLE;
-        if says_something { self } else { Self::default() }
+        if says_something {
+            return self;
+        }
+        // Route 53 shows at once what was changed.
+        Self { stranger: self.stranger.filter(|_| !alive.is_empty()), ..Self::default() }
     }
 
     /// What is wrong with what ends the fleet from outside.

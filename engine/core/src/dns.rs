@@ -52,7 +52,7 @@ pub(crate) async fn planned(aws: &Aws, spec: &FleetSpec, subnets: &[Subnet]) -> 
 /// The hosted zone that a fleet's names are to be in.
 async fn find(aws: &Aws, spec: &FleetSpec) -> Result<Option<Zone>> {
     let Some(wanted) = spec.dns.as_ref().map(|dns| dns.zone.as_str()) else { return Ok(None) };
-    let mut found = aws.zones.find(wanted).await.map_err(|e| e.context("looking for the hosted zone"))?;
+    let mut found = aws.zones.find(wanted).await.map_err(|e| entitled(e).context("looking for the hosted zone"))?;
     match (found.pop(), found.as_slice()) {
         (Some(zone), []) => Ok(Some(zone)),
         (None, _) => {
@@ -67,6 +67,11 @@ async fn find(aws: &Aws, spec: &FleetSpec) -> Result<Option<Zone>> {
             Err(Error::new(Class::Invalid, "SeveralZones", message, "Write the id of the one that is meant").at(at()))
         }
     }
+}
+
+/// Says whose policy has the right that is missing.
+fn entitled(error: Error) -> Error {
+    if error.class == Class::Denied { error.helped("`spawn policy namer` prints all that names in DNS take") } else { error }
 }
 
 fn at() -> Path {
@@ -116,7 +121,8 @@ pub(crate) fn places(known: &[DnsName], current: Option<DnsName>) -> Vec<DnsName
 /// # Errors
 /// `DnsNameInUse`.
 pub(crate) async fn free(aws: &Aws, place: &DnsName, own: &BTreeSet<FleetId>) -> Result<()> {
-    let there = aws.zones.records(&place.zone_id, &place.name).await.map_err(|e| e.context("looking whether the name in DNS is free"))?;
+    let there = aws.zones.records(&place.zone_id, &place.name).await;
+    let there = there.map_err(|e| entitled(e).context("looking whether the name in DNS is free"))?;
     if own.iter().any(|fleet| dns::holder(place, fleet, &aws.region, &there) == Holder::Own) {
         return Ok(());
     }
@@ -153,7 +159,7 @@ impl Names<'_> {
             Holder::Nobody => Ok(vec![vec![RecordChange::Create(claim_of(self.aws, place, record))]]),
             Holder::Other(who) => Err(in_use(place, &who)),
         });
-        claimed.await.map_err(|e| e.context("claiming the name in DNS"))
+        claimed.await.map_err(|e| entitled(e).context("claiming the name in DNS"))
     }
 
     /// Makes names what the fleet's members are, and takes away those where it has no names any more.
@@ -180,7 +186,7 @@ impl Names<'_> {
             Holder::Nobody => Err(lost(place, "nothing in the zone says whose it is")),
             Holder::Other(who) => Err(lost(place, &format!("it is taken: {who}"))),
         });
-        written.await.map_err(|e| e.context("writing names in DNS"))
+        written.await.map_err(|e| entitled(e).context("writing names in DNS"))
     }
 
     /// Takes all names of a fleet away, wherever they are.
@@ -208,7 +214,7 @@ impl Names<'_> {
         match released.await {
             // The zone is gone, and everything in it.
             Err(error) if error.class == Class::NotFound => Ok(()),
-            released => released.map_err(|e| e.context("removing names in DNS")),
+            released => released.map_err(|e| entitled(e).context("removing names in DNS")),
         }
     }
 

@@ -75,7 +75,7 @@ pub struct Plan {
     /// What was left out, and why.
     pub notes: Vec<String>,
     /// Where it is to have its name in DNS, if anywhere.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_name: Option<DnsName>,
 }
 

@@ -39,6 +39,11 @@ impl Cloud {
         subnets.filter(|subnet| zone.is_none_or(|zone| subnet.availability_zone == zone)).map(|subnet| subnet.id.clone()).collect()
     }
 
+    /// Whether a network is there.
+    pub fn has_vpc(&self, region: &str, id: &str) -> bool {
+        self.regions.get(region).is_some_and(|here| here.network.vpcs.contains_key(id))
+    }
+
     /// The default network.
     pub fn default_vpc_id(&self, region: &str) -> Option<String> {
         self.regions.get(region)?.network.default_vpc().map(|vpc| vpc.id.clone())

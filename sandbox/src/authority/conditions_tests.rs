@@ -17,6 +17,8 @@ fn context() -> Context {
         ("aws:principalarn", &["arn:aws:iam::123456789012:role/ci/build"]),
         ("aws:tagkeys", &["team", "cost"]),
         ("aws:userid", &["AROAX:me"]),
+        ("route53:changeresourcerecordsetsactions", &["CREATE", "UPSERT"]),
+        ("route53:changeresourcerecordsetsnormalizedrecordnames", &["a.run.example.com", "\\052.run.example.com"]),
     ]
     .into_iter()
     .map(|(key, values)| (key.to_owned(), values.iter().map(|value| (*value).to_owned()).collect()))
@@ -116,6 +118,26 @@ fn several_values_are_taken_together() {
         (json!({"ForAllValues:StringEquals": {"aws:RequestTag/a": ["a"]}}), true),
         (json!({"ForAnyValue:StringEquals": {"aws:RequestTag/a": ["a"]}}), false),
         (json!({"ForAnyValue:StringNotEquals": {"aws:RequestTag/a": ["a"]}}), false),
+    ]);
+}
+
+#[test]
+fn every_change_of_a_batch_counts() {
+    let names = "route53:ChangeResourceRecordSetsNormalizedRecordNames";
+    let types = "route53:ChangeResourceRecordSetsRecordTypes";
+    let actions = "route53:ChangeResourceRecordSetsActions";
+    table(vec![
+        (json!({"ForAllValues:StringLike": {names: ["*.run.example.com"]}}), true),
+        (json!({"ForAllValues:StringLike": {names: ["a.*"]}}), false),
+        (json!({"ForAllValues:StringEquals": {names: ["a.run.example.com", "\\052.run.example.com", "b.run.example.com"]}}), true),
+        (json!({"ForAllValues:StringEquals": {names: ["a.run.example.com", "*.run.example.com"]}}), false),
+        (json!({"ForAllValues:StringEquals": {actions: ["CREATE", "UPSERT"], names: ["a.run.example.com"]}}), false),
+        (json!({"ForAllValues:StringEquals": {actions: ["CREATE"]}}), false),
+        (json!({"ForAnyValue:StringEquals": {actions: ["CREATE"]}}), true),
+        (json!({"StringEquals": {actions: ["CREATE"]}}), true),
+        // A call that changes nothing has no types.
+        (json!({"ForAllValues:StringEquals": {types: ["A"]}}), true),
+        (json!({"ForAnyValue:StringEquals": {types: ["A"]}}), false),
     ]);
 }
 

@@ -101,6 +101,11 @@ const KNOWN: &[&str] = &[
     "iam:permissionsboundary",
     "iam:policyarn",
     "iam:resourcetag/",
+    // Route 53.
+    "route53:changeresourcerecordsetsactions",
+    "route53:changeresourcerecordsetsnormalizedrecordnames",
+    "route53:changeresourcerecordsetsrecordtypes",
+    "route53:vpcs",
     // S3.
     "s3:authtype",
     "s3:delimiter",

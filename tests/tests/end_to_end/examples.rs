@@ -19,7 +19,7 @@ fn there_are_no_others() {
     found.sort();
     assert_eq!(
         found,
-        ["alert", "instance", "job-array", "queue", "schedule", "service", "slurm", "yaml"],
+        ["alert", "data", "functions", "instance", "job-array", "queue", "schedule", "service", "slurm", "yaml"],
         "a new example needs a test here"
     );
 }
@@ -123,6 +123,41 @@ fn the_schedule_reports_every_night() {
     assert_eq!((&last["outcome"], &last["status"]), (&serde_json::json!("started"), &serde_json::json!("succeeded")));
     terraform.destroy().succeeded();
     assert_same(&before, &silent(holdings(&world)));
+}
+
+#[test]
+fn what_is_asked_and_worked_out_is_told() {
+    let world = World::with_setup();
+    world
+        .spawn([
+            "up",
+            "--name",
+            "tiles",
+            "--size",
+            "2",
+            "--type",
+            "c7i.large",
+            "--ttl",
+            "20m",
+            "--tag",
+            "team=maths",
+            "--wait",
+            "running",
+            "--",
+            "sleep",
+            "600",
+        ])
+        .succeeded();
+    let (before, at) = (holdings(&world), world.position());
+    for example in ["data", "functions"] {
+        let terraform = Terraform::copy_of(&world, &examples().join(example));
+        terraform.apply().succeeded();
+        terraform.assert_settled();
+        let outputs = terraform.run(["output", "-no-color"]).succeeded().stdout;
+        assert_shown!(format!("outputs-of-the-example-{example}"), outputs);
+    }
+    assert_eq!(world.changes(at), Vec::<String>::new(), "nothing is made");
+    assert_same(&before, &holdings(&world));
 }
 
 #[test]

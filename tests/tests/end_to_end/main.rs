@@ -19,6 +19,7 @@ mod kills;
 mod lease;
 mod lifecycle;
 mod markets;
+mod names;
 mod places;
 mod queues;
 mod reaper;

@@ -7,6 +7,7 @@ use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::process::Ran;
 use spawn_tests::{World, assert_shown};
 
+use super::names::zone;
 use super::rights::{allowed, assert_function_needs, used};
 
 const ARTIFACTS: [&str; 2] = ["spored", "spawn-reaper"];
@@ -56,9 +57,10 @@ fn quarter_of_an_hour(world: &World) -> Value {
 #[test]
 fn the_function_alone_ends_a_fleet_and_needs_no_more_than_its_role() {
     let world = with_reaper();
+    zone(&world, "hpc.example.com", true);
     let before = holdings(&world);
-    let up = ["up", "--name", "tiles", "--size", "2", "--type", "c7i.large", "--ttl", "20m", "--wait", "ready", "--", "sleep", "600"];
-    world.spawn(up).succeeded();
+    let up = ["up", "--name", "tiles", "--size", "2", "--type", "c7i.large", "--ttl", "20m", "--wait", "ready"];
+    world.spawn([&up[..], &["--dns-zone", "hpc.example.com", "--", "sleep", "600"]].concat()).succeeded();
     let service =
         ["up", "--kind", "service", "--name", "web", "--type", "c7i.large", "--ttl", "20m", "--wait", "ready", "--", "sleep", "600"];
     world.spawn(service).succeeded();

@@ -8,6 +8,7 @@ use spawn_tests::configuration::{ARRAY, SERVICE, array, schedule, service};
 use spawn_tests::leftovers::{assert_same, holdings};
 use spawn_tests::{Identity, World, assert_shown, shown};
 
+use crate::names::zone;
 use crate::places::{Network, import_key};
 
 /// Rights of a launcher that no life without trouble takes, and what each is for.
@@ -228,6 +229,8 @@ fn an_observer_plans_and_looks_and_changes_nothing() {
     world.eventually("the output", || look(&["logs", "tiles"]).contains("hello").then_some(()));
     look(&["results", "tiles", "--to", world.directory().to_str().expect("a plain path")]);
     look(&["plan", "--name", "other", "--type", "c7i.large", "--spot"]);
+    zone(&world, "hpc.example.com", true);
+    look(&["plan", "--name", "other", "--type", "c7i.large", "--dns-zone", "hpc.example.com"]);
     // Why a service is not of its size.
     world.control().add_fault(FaultScript::Cloud(sandbox_cloud::Fault::no_capacity("c7a.large")));
     world.spawn(["up", "--kind", "service", "--name", "web", "--type", "c7a.large", "--wait", "launched", "--", "serve"]).succeeded();

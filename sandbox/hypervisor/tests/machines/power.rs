@@ -241,9 +241,7 @@ async fn a_hypervisor_to_be_killed() {
     let bench = Bench::new().await;
     // Every process of the machine holds the pipe open: its end is their end.
     // Killed while it starts more of them, some of which only their descent gives away.
-    let script = format!(
-        "exec 9> {alive}\necho up >&9\nsetsid sleep 1000 &\nfor n in $(seq 200); do env -i sleep 1000 & done\nsleep 1000"
-    );
+    let script = format!("exec 9> {alive}\necho up >&9\nsetsid sleep 1000 &\nfor n in $(seq 200); do env -i sleep 1000 & done\nsleep 1000");
     bench.boot("i-victim", &script).await;
     std::future::pending::<()>().await;
 }

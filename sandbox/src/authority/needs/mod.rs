@@ -4,6 +4,7 @@ mod autoscaling;
 mod ec2;
 mod iam;
 mod logs;
+mod route53;
 mod s3;
 mod scheduler;
 mod sns;
@@ -106,6 +107,7 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
         "lambda" => Ok(lambda(facts)),
         "logs" => logs::needs(facts),
         "pricing" => Ok(vec![facts.need("*")]),
+        "route53" => route53::needs(facts),
         "s3" => s3::needs(facts),
         "scheduler" => scheduler::needs(facts),
         "sns" => sns::needs(facts),
