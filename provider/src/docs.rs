@@ -65,7 +65,11 @@ fn function(function: &dyn Function, example: &impl Fn(&str) -> String) -> Strin
     let arguments: String =
         function.parameters().iter().map(|it| format!("1. `{}` ({}) {}\n", it.name, type_name(&it.kind), flat(it.doc))).collect();
     let returns = match function.returns() {
-        Kind::Object(fields) => format!("\n## Return Type\n\nAn object:\n\n{}", lines(fields.iter(), "", false)),
+        Kind::Object(fields) => {
+            let mut text = format!("\n## Return Type\n\nAn object:\n\n{}", lines(fields.iter(), "", false));
+            Schema { fields, tells_changes: false }.nested(fields, "", &mut text);
+            text
+        }
         kind => format!("\n## Return Type\n\n{}\n", type_name(&kind)),
     };
     let title = format!("{name} (Function)");

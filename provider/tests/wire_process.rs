@@ -60,7 +60,7 @@ async fn it_ends_when_terraform_is_gone_and_leaves_no_socket() {
     let terraform = Identity::new();
     for client in [Some(&terraform), None] {
         let directory = tempfile::tempdir().unwrap();
-        let options = Options { client, socket_directory: Some(directory.path()) };
+        let options = Options { client, socket_directory: Some(directory.path()), ..Options::default() };
         let provider = Launched::new(&options);
         assert!(provider.socket.starts_with(directory.path()), "{:?}", provider.socket);
         let channel = provider.connect(client).await.unwrap();

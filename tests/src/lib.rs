@@ -8,6 +8,7 @@
 //! | [`process`] | programs that are run, bounded in time and never left behind |
 //! | [`mirror`] | where Terraform finds the provider under test |
 //! | [`programs`] | where the programs under test are |
+//! | [`release`] | what is released: xtask's |
 //! | [`receivers`] | who gets the mail and the documents that leave the sandbox |
 //! | [`shown`] | text as snapshots keep it: without ids, times, addresses and paths |
 //! | [`identity`] | somebody who may do what a policy says, and no more |
@@ -22,6 +23,8 @@ pub mod mirror;
 pub mod process;
 pub mod programs;
 pub mod receivers;
+#[path = "../../xtask/src/dist/release.rs"]
+pub mod release;
 pub mod shown;
 pub mod terraform;
 pub mod world;

@@ -27,6 +27,8 @@ pub struct Terraform<'w> {
     /// Who runs it, if not the account's administrator.
     identity: Mutex<Option<&'w Identity>>,
     directory: TempDir,
+    /// What tells Terraform where providers come from.
+    cli_config: PathBuf,
 }
 
 impl<'w> Terraform<'w> {
@@ -38,7 +40,15 @@ impl<'w> Terraform<'w> {
     pub(crate) fn new(world: &'w World, resources: &str) -> Self {
         let terraform = Self::empty(world);
         terraform.configure(resources);
-        terraform.init();
+        terraform.init().succeeded();
+        terraform
+    }
+
+    /// A configuration with these resources, whose provider comes from where a configuration of Terraform's says; not initialised.
+    #[track_caller]
+    pub fn installed_by(world: &'w World, cli_config: &Path, resources: &str) -> Self {
+        let terraform = Self { cli_config: cli_config.to_owned(), ..Self::empty(world) };
+        terraform.configure(resources);
         terraform
     }
 
@@ -51,17 +61,20 @@ impl<'w> Terraform<'w> {
                 std::fs::copy(entry.path(), terraform.path(entry.file_name().to_str().expect("a plain name"))).expect("a copy");
             }
         }
-        terraform.init();
+        terraform.init().succeeded();
         terraform
     }
 
+    #[track_caller]
     fn empty(world: &'w World) -> Self {
-        Self { world, identity: Mutex::default(), directory: TempDir::with_prefix("spawn-test-").expect("a directory can be made") }
+        let directory = TempDir::with_prefix("spawn-test-").expect("a directory can be made");
+        Self { world, identity: Mutex::default(), directory, cli_config: programs::terraform_rc() }
     }
 
+    /// Initialises: Terraform installs the provider.
     #[track_caller]
-    fn init(&self) {
-        self.run(["init", "-input=false", "-no-color"]).succeeded();
+    pub fn init(&self) -> Ran {
+        self.run(["init", "-input=false", "-no-color"])
     }
 
     /// Replaces the configuration's resources.
@@ -95,7 +108,7 @@ impl<'w> Terraform<'w> {
         if let Some(who) = *self.identity.lock().expect("nobody panicked") {
             command.envs(who.environment());
         }
-        command.env("TF_CLI_CONFIG_FILE", programs::terraform_rc()).env("CHECKPOINT_DISABLE", "1").env("TF_IN_AUTOMATION", "1");
+        command.env("TF_CLI_CONFIG_FILE", &self.cli_config).env("CHECKPOINT_DISABLE", "1").env("TF_IN_AUTOMATION", "1");
         command
     }
 

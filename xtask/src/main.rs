@@ -1,7 +1,8 @@
-//! The developer's commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask simulate`, `cargo xtask bench`.
+//! The developer's commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask simulate`, `cargo xtask bench`, `cargo xtask dist`.
 
 mod bench;
 mod demo;
+mod dist;
 mod docs;
 mod limits;
 mod picture;
@@ -12,9 +13,12 @@ mod test;
 mod tools;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use workspace::Profile;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The developer's commands", disable_help_subcommand = true)]
@@ -53,6 +57,22 @@ enum Command {
         #[arg(long)]
         built: bool,
     },
+    /// Make the archives of a release with their checksums and the registry's manifest, and a mirror to install the provider from.
+    ///
+    /// All of it is for the platform of this machine. The SHA256SUMS of several platforms, each line once, are the release's. Nothing is
+    /// signed here: the registry also asks for a signature of the provider's SHA256SUMS, SHA256SUMS.sig, which the release workflow makes,
+    /// because it alone has the key.
+    Dist {
+        /// Where all of it goes [default: target/dist].
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// Pack the programs as they are, without building them.
+        #[arg(long)]
+        built: bool,
+        /// How the programs are built.
+        #[arg(long, value_enum, default_value_t = Profile::Release)]
+        profile: Profile,
+    },
 }
 
 fn main() -> ExitCode {
@@ -62,6 +82,7 @@ fn main() -> ExitCode {
         Command::Test { filter } => test::test(filter.as_deref()),
         Command::Simulate { seeds, from } => simulate::simulate(seeds, from),
         Command::Bench { built } => bench::bench(built),
+        Command::Dist { out, built, profile } => dist::dist(out, built, profile),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

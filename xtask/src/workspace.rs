@@ -39,6 +39,14 @@ impl Workspace {
         run(self.cargo("build").args(["--release", "--workspace", "--bins"]))
     }
 
+    /// Builds every program in a profile.
+    pub(crate) fn build(&self, profile: Profile) -> Result<()> {
+        match profile {
+            Profile::Dev => self.build_programs(),
+            Profile::Release => self.build_release(),
+        }
+    }
+
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.arg(subcommand).current_dir(&self.root);
@@ -46,9 +54,11 @@ impl Workspace {
     }
 }
 
-#[derive(Clone, Copy, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq, clap::ValueEnum)]
 pub(crate) enum Profile {
+    /// As it is developed.
     Dev,
+    /// As it is released.
     Release,
 }
 

@@ -40,14 +40,16 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(handle)).await
 }
 
+fn failed(error: spawn_model::error::Error) -> Error {
+    Error::from(error.to_string())
+}
+
 async fn handle(event: LambdaEvent<Option<Event>>) -> Result<Looked, Error> {
     let (asked, context) = event.into_parts();
     let invocation = Invocation::begin(&context, asked.unwrap_or_default().time, MARGIN).await?;
     let Invocation { engine, operation, .. } = &invocation;
-    // Names first: they take seconds, and nobody finds a machine that has none.
-    let names = engine.names_keep(operation).await;
-    let told = engine.alerts_tell(operation).await.map_err(|error| Error::from(error.to_string()))?;
-    let names = names.map_err(|error| Error::from(error.to_string()))?;
+    let (told, names) = tokio::join!(engine.alerts_tell(operation), engine.names_keep(operation));
+    let (told, names) = (told.map_err(failed)?, names.map_err(failed)?);
     let errors: Vec<String> = told.errors.iter().chain(&names.errors).cloned().collect();
     let looked = Looked { told, names };
     if looked.told.alerts > 0 || looked.names.fleets > 0 {

@@ -7,7 +7,7 @@ use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::input::FleetArgs;
+use crate::input::{Asked, FleetArgs};
 use crate::output::table::{labelled, table};
 use crate::output::{Output, money, time};
 use crate::session::Session;
@@ -23,9 +23,10 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let (kind, spec) = self.fleet.read(super::up::random())?;
+        let Asked { kind, spec, notes } = self.fleet.read(super::up::random())?;
         let Session { engine } = Session::connect(global).await?;
-        let plan = engine.plan(kind, &spec).await?;
+        let mut plan = engine.plan(kind, &spec).await?;
+        plan.notes.splice(0..0, notes);
         output.result(&plan, text)?;
         Ok(DONE)
     }

@@ -13,7 +13,7 @@ use spawn_model::status::{Status, WaitFor};
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::input::FleetArgs;
+use crate::input::{Asked, FleetArgs};
 use crate::output::fleet::FleetView;
 use crate::output::{Failure, Output, time};
 use crate::session::{Session, operation};
@@ -57,7 +57,8 @@ struct Launched {
 
 impl Up {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
-        let (kind, spec) = self.fleet.read(random())?;
+        let Asked { kind, spec, notes } = self.fleet.read(random())?;
+        notes.iter().for_each(|note| output.note(note));
         let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
         let began = engine.now();

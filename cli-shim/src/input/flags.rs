@@ -22,7 +22,8 @@ pub(crate) struct FleetArgs {
     /// A YAML file with the fields of the Terraform resource
     ///
     /// And `kind: job_array`, `kind: instance`, `kind: service` or `kind: queue`. Where text is expected, `!file PATH` reads it from a file beside the YAML
-    /// file. Flags come before what the file says; --env, --file, --tag and --trigger add to it.
+    /// file. Flags come before what the file says; --env, --file, --tag and --trigger add to it. A JSON file of jobs as `spawn launch --batch-queue` took it
+    /// is read as a queue.
     #[arg(short = 'f', long = "fleet-file", value_name = "FLEET.YAML")]
     pub(super) fleet_file: Option<PathBuf>,
     /// What kind of fleet: left out, a queue if there are jobs, a job array if there is a size or a command, else an instance

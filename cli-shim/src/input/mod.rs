@@ -10,6 +10,7 @@ mod idle;
 mod part;
 mod place;
 mod program;
+mod queue_file;
 mod requirements;
 mod yaml;
 
@@ -18,6 +19,7 @@ use std::path::{Path as FilePath, PathBuf};
 
 use spawn_model::alert::AlertSpec;
 use spawn_model::problem::{Path, Problem};
+use spawn_model::queue::predecessor::Converted;
 use spawn_model::rules::read_spec;
 use spawn_model::schedule::ScheduleSpec;
 use spawn_model::spec::{FleetKind, FleetSpec};
@@ -32,14 +34,20 @@ use crate::output::Failure;
 /// The fields of a fleet as they were written, before they are checked.
 pub(crate) type Fields = BTreeMap<String, Value>;
 
+/// A fleet that somebody has asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) kind: FleetKind,
+    pub(crate) spec: FleetSpec,
+    /// What was left out of a file that was written for something else, and what means something else here.
+    pub(crate) notes: Vec<String>,
+}
+
 impl FleetArgs {
     /// Reads and checks the fleet. `random` makes a name where none was given.
-    pub(crate) fn read(&self, random: [u8; 2]) -> Result<(FleetKind, FleetSpec), Failure> {
+    pub(crate) fn read(&self, random: [u8; 2]) -> Result<Asked, Failure> {
         let mut problems = Vec::new();
-        let mut fields = match &self.fleet_file {
-            Some(path) => yaml::read(path, &mut problems)?,
-            None => Fields::new(),
-        };
+        let Converted { mut fields, notes } = self.written(&mut problems)?;
         if fields.get("kind").and_then(Value::as_str) == Some("schedule") {
             // Nothing else in it is what a fleet has.
             let help = "`spawn schedule apply -f FILE` makes it";
@@ -51,9 +59,17 @@ impl FleetArgs {
         let (spec, broken) = read_spec(kind, &Value::Map(fields));
         problems.extend(broken);
         match spec {
-            Some(spec) if problems.is_empty() => Ok((kind, spec)),
+            Some(spec) if problems.is_empty() => Ok(Asked { kind, spec, notes }),
             _ => Err(problems.into()),
         }
+    }
+
+    /// What the file says, if there is one.
+    fn written(&self, problems: &mut Vec<Problem>) -> Result<Converted, Failure> {
+        let Some(file) = &self.fleet_file else { return Ok(Converted { fields: Fields::new(), notes: Vec::new() }) };
+        let text = yaml::text(file)?;
+        queue_file::read(file, &text)
+            .unwrap_or_else(|| yaml::fields(file, &text, problems).map(|fields| Converted { fields, notes: Vec::new() }))
     }
 
     /// The kind that was asked for; else a queue if there are jobs, an array if there is a size or a command, and an instance if there is nothing of
@@ -203,7 +219,7 @@ mod tests {
         let shown = dir.path().display().to_string();
         let words = line.iter().map(|word| word.replace("{dir}", &shown));
         let line = Line::try_parse_from(std::iter::once("up".to_owned()).chain(words)).expect("a command line");
-        line.fleet.read([0xab, 0xcd]).map_err(|failure| failure.text().replace(&shown, "{dir}"))
+        line.fleet.read([0xab, 0xcd]).map(|asked| (asked.kind, asked.spec)).map_err(|failure| failure.text().replace(&shown, "{dir}"))
     }
 
     fn read_yaml(yaml: &str) -> Result<(FleetKind, FleetSpec), String> {

@@ -15,8 +15,12 @@ const BYTES_MAX: u64 = 4 * (spawn_model::rules::FILES_BYTES_MAX as u64);
 
 /// The fields in a file. What is wrong with a single field is a problem; a file that is no YAML is a failure.
 pub(super) fn read(file: &FilePath, problems: &mut Vec<Problem>) -> Result<Fields, Failure> {
+    fields(file, &text(file)?, problems)
+}
+
+/// The text of a file.
+pub(super) fn text(file: &FilePath) -> Result<String, Failure> {
     let shown = file.display();
-    let fail = |code: &str, message: String, help: &str| Failure::from(Error::new(Class::Invalid, code, message, help));
     let unreadable = |error: &std::io::Error| {
         fail("FileUnreadable", format!("{shown} cannot be read: {error}"), "Name a file that is there and readable")
     };
@@ -25,14 +29,23 @@ pub(super) fn read(file: &FilePath, problems: &mut Vec<Problem>) -> Result<Field
         let message = format!("{shown} has {bytes} bytes, more than the {BYTES_MAX} that are read");
         return Err(fail("FileTooLarge", message, "Put large inputs into S3 and let the command fetch them"));
     }
-    let text = std::fs::read_to_string(file).map_err(|error| unreadable(&error))?;
-    let yaml: Yaml = serde_yaml_ng::from_str(&text)
+    std::fs::read_to_string(file).map_err(|error| unreadable(&error))
+}
+
+/// The fields in the text of a file.
+pub(super) fn fields(file: &FilePath, text: &str, problems: &mut Vec<Problem>) -> Result<Fields, Failure> {
+    let shown = file.display();
+    let yaml: Yaml = serde_yaml_ng::from_str(text)
         .map_err(|error| fail("NotYaml", format!("{shown} is not YAML: {error}"), "Write one document of `field: value` lines"))?;
     let beside = file.parent().unwrap_or(FilePath::new("."));
     match value(yaml, beside, &Path::default(), problems) {
         Value::Map(fields) => Ok(fields),
         _ => Err(fail("NoFields", format!("{shown} holds no fields"), "Write `field: value` lines, such as `size: 8`")),
     }
+}
+
+fn fail(code: &str, message: String, help: &str) -> Failure {
+    Error::new(Class::Invalid, code, message, help).into()
 }
 
 /// Turns YAML into untyped user data. A problem leaves `Unknown`, about which the rules say nothing more.

@@ -57,7 +57,7 @@ pub(crate) struct FleetView {
 impl FleetView {
     /// The fleet at `now`.
     pub(crate) fn new(fleet: &Fleet, now: Timestamp) -> Self {
-        let stranger = fleet.stranger.iter().map(|who| format!("its name in DNS is not its own any more, but that of {who}"));
+        let stranger = fleet.stranger.iter().map(|who| format!("its name in DNS is not its own any more: {who}"));
         Self {
             name: fleet.record.spec.name.clone(),
             kind: fleet.record.kind,
@@ -69,7 +69,7 @@ impl FleetView {
             idle: fleet.idle.clone(),
             alive: fleet.alive.iter().map(ToString::to_string).collect(),
             ended_at: fleet.ended_at.map(|at| at.to_string()),
-            notes: fleet.notes.iter().chain(&fleet.unseen).cloned().chain(stranger).collect(),
+            notes: fleet.notes.iter().chain(&fleet.unseen).chain(&fleet.unnamed).cloned().chain(stranger).collect(),
             changed: fleet.changed.clone(),
             lease_faults: fleet.lease_faults.clone(),
             ttl: fleet.record.spec.lease.ttl,
@@ -316,7 +316,7 @@ pub(crate) mod tests {
                 instance_types: vec!["c7i.large".into()],
                 image: BootImage { id: "ami-0123456789abcdef0".into(), root_device: "/dev/xvda".into(), root_gib: None },
                 rights_sha256: None,
-                dns: Vec::new(),
+                dns: None,
                 scheduled: None,
             },
             deadline: at("12:20:00"),
@@ -334,6 +334,7 @@ pub(crate) mod tests {
             results_uri: "s3://spawn-123456789012-us-east-1/fleets/fleet-abababababababab/runs/run-cdcdcdcdcdcdcdcd/results/".into(),
             notes: vec!["rank 1: output was cut at 64 MiB".into()],
             changed: vec!["i-0123456789abcdef0 is not in its fleet's own security group any more".into()],
+            unnamed: None,
             stranger: None,
             lease_faults: vec!["the schedule spawn-run-cdcdcdcdcdcdcdcd-0 that ends it is not there".into()],
             unseen: Vec::new(),

@@ -86,6 +86,11 @@ impl Output {
         }
     }
 
+    /// Tells how what was written was understood, quiet or not.
+    pub(crate) fn note(&self, line: &str) {
+        say(&format!("note: {line}"));
+    }
+
     /// Tells what the user should know, quiet or not.
     pub(crate) fn warn(&self, line: &str) {
         say(&format!("warning: {line}"));

@@ -24,7 +24,7 @@ pub(crate) struct Around {
     rights: Option<Option<String>>,
     /// When its group is emptied, if it is one that Auto Scaling keeps, and if it is emptied at all.
     emptied_at: Option<Option<Timestamp>>,
-    /// Who has its name in DNS, if it is to have one and somebody else has it.
+    /// What has become of its name in DNS, if it is to have one and has it no more.
     pub(crate) stranger: Option<String>,
     /// What could not be looked at, and why. A fleet is read, changed and ended all the same.
     pub(crate) unseen: Vec<String>,
@@ -34,7 +34,7 @@ impl Around {
     /// Looks at all of it, unless nobody would be told.
     pub(crate) async fn look(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Self {
         let mut around = Self::default();
-        if matches!(look, Look::Members) || record.ended || record.next.is_some() {
+        if matches!(look, Look::Members | Look::Glance(_)) || record.ended || record.next.is_some() {
             return around;
         }
         let (role, group) = (layout::role_name(&record.fleet), layout::scaling_name(&record.run));

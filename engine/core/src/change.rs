@@ -13,7 +13,6 @@ use crate::dns::{self, Names};
 use crate::engine::Engine;
 use crate::fleet::Fleet;
 use crate::lease;
-use crate::ledger::Ledger;
 use crate::network;
 use crate::operation::Operation;
 use crate::plan::plan;
@@ -112,30 +111,42 @@ impl Engine {
             record.spec.delete_results = spec.delete_results;
         };
         ledger.fleet_edit(&fleet.record.fleet, edit).await?;
-        self.rename(&ledger, fleet, spec).await
+        self.rename(&setup, fleet, spec).await
     }
 
-    /// Gives a fleet the names that it is to have, and takes those away that it is to have no more. What it is to have is recorded first: whoever
-    /// ends it finds what this may have written.
-    async fn rename(&self, ledger: &Ledger, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
-        let record = &fleet.record;
-        if record.dns.is_empty() && spec.dns.is_none() {
+    /// Gives a fleet the names that it is to have, and takes those away that it is to have no more. Until the new name is claimed it has the old
+    /// one.
+    async fn rename(&self, setup: &Setup, fleet: &Fleet, spec: &FleetSpec) -> Result<()> {
+        let (record, ledger) = (&fleet.record, self.ledger(setup));
+        if record.dns.is_none() && spec.dns.is_none() {
             return Ok(());
         }
+        let names = Names { aws: self.aws(), ledger: &ledger, operation: &Operation::quiet() };
+        let subnets = if spec.dns.is_some() { network::find(self.aws(), spec).await? } else { Vec::new() };
+        // Also of what it has: its zone may be another one of the same name by now.
+        let place = dns::planned(self.aws(), Some(setup), spec, &subnets).await?;
+        if let Some(place) = &place {
+            names.claim_at(&record.fleet, place).await?;
+        }
         let mut named = record.clone();
-        if record.spec.dns != spec.dns {
-            let subnets = network::find(self.aws(), spec).await?;
-            named.spec.dns.clone_from(&spec.dns);
-            named.dns = dns::places(&record.dns, dns::planned(self.aws(), spec, &subnets).await?);
+        // What it gives up it remembers until it is gone: whoever repeats this goes on with it.
+        if record.spec.dns != spec.dns || place.as_ref().is_some_and(|place| record.dns.as_ref() != Some(place)) {
             let edit = |edited: &mut FleetRecord| {
-                edited.spec.dns.clone_from(&named.spec.dns);
-                edited.dns.clone_from(&named.dns);
+                edited.spec.dns.clone_from(&spec.dns);
+                edited.dns = place.clone().or(edited.dns.take());
             };
+            edit(&mut named);
             ledger.fleet_edit(&record.fleet, edit).await?;
         }
-        let names = Names { aws: self.aws(), ledger, operation: &Operation::quiet() };
-        names.claim(&named).await?;
-        names.keep(&Fleet { record: named, ..fleet.clone() }).await
+        if ledger.fleet(&record.fleet).await?.is_none_or(|now| now.ended) {
+            // Its end has not seen what this has claimed.
+            return names.remove(&record.fleet).await;
+        }
+        names.keep(&Fleet { record: named, ..fleet.clone() }).await?;
+        match place {
+            Some(_) => Ok(()),
+            None => ledger.fleet_edit(&record.fleet, |edited| edited.dns = None).await,
+        }
     }
 
     async fn alive(&self, record: &FleetRecord) -> Result<Vec<InstanceId>> {

@@ -2,14 +2,16 @@
 //! minutes, and taken away with the fleet.
 //!
 //! A claim is made by whoever launches or changes the fleet, and by nobody else: who only keeps names right never makes one, and changes
-//! nothing without it. So nothing is written any more once a fleet's end has taken the claim away.
+//! nothing without it. So nothing is written any more once a fleet's end has taken the claim away. Where a fleet has names, or had them and may still, is
+//! noted in an object of its own before it has any.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use serde::Serialize;
-use spawn_model::dns::{self, DnsName, Holder, RecordChange, RecordSet};
+use spawn_model::dns::{self, Claim, DnsName, Holder, Noted, RecordChange, RecordSet};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::FleetId;
 use spawn_model::layout;
@@ -21,8 +23,10 @@ use crate::engine::Engine;
 use crate::fleet::{self, Fleet, Look};
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::ports::{Aws, Condition, Result, Subnet, Zone};
+use crate::ports::{Aws, Result, Subnet, Zone};
 use crate::retry::patiently;
+use crate::setup::Setup;
+use tokio::sync::Mutex;
 
 /// How often it is looked anew what is there, because somebody else has changed it.
 const TRIES: u32 = 5;
@@ -42,9 +46,12 @@ pub struct NamesKept {
 /// Where a fleet is to have its name, if anywhere, seen before anything is made.
 ///
 /// # Errors
-/// `NoSuchZone`, `SeveralZones`, `ZoneElsewhere` or `NoPublicAddresses`, as its help says.
-pub(crate) async fn planned(aws: &Aws, spec: &FleetSpec, subnets: &[Subnet]) -> Result<Option<DnsName>> {
+/// `NoSuchZone`, `SeveralZones`, `ZoneElsewhere` or `NoPublicAddresses`, as its help says; `SetupOld` if nothing would keep the name right.
+pub(crate) async fn planned(aws: &Aws, setup: Option<&Setup>, spec: &FleetSpec, subnets: &[Subnet]) -> Result<Option<DnsName>> {
     let Some(zone) = find(aws, spec).await? else { return Ok(None) };
+    if let Some(setup) = setup {
+        setup.watcher("keeps names in DNS right")?;
+    }
     check(&zone, spec, &aws.region, subnets)?;
     place(&zone, spec, &aws.identity.caller().await?.account).map(Some)
 }
@@ -110,12 +117,6 @@ fn place(zone: &Zone, spec: &FleetSpec, account: &str) -> Result<DnsName> {
     Ok(place)
 }
 
-/// Places where a fleet may have names, with the one where it is to have them last.
-pub(crate) fn places(known: &[DnsName], current: Option<DnsName>) -> Vec<DnsName> {
-    let former = known.iter().filter(|place| Some(*place) != current.as_ref()).cloned();
-    former.chain(current.clone()).collect()
-}
-
 /// Whether a name is free, or that of one of `own`.
 ///
 /// # Errors
@@ -123,13 +124,13 @@ pub(crate) fn places(known: &[DnsName], current: Option<DnsName>) -> Vec<DnsName
 pub(crate) async fn free(aws: &Aws, place: &DnsName, own: &BTreeSet<FleetId>) -> Result<()> {
     let there = aws.zones.records(&place.zone_id, &place.name).await;
     let there = there.map_err(|e| entitled(e).context("looking whether the name in DNS is free"))?;
-    if own.iter().any(|fleet| dns::holder(place, fleet, &aws.region, &there) == Holder::Own) {
+    if own.iter().any(|fleet| matches!(dns::holder(place, fleet, &aws.region, &there), Holder::Own(_))) {
         return Ok(());
     }
-    // Of an id that nobody has it is told who holds it.
+    // An id that nobody has: then it is told who holds it.
     match dns::holder(place, &FleetId::from_random([0; 8]), &aws.region, &there) {
-        Holder::Other(who) => Err(in_use(place, &who)),
-        Holder::Nobody | Holder::Own => Ok(()),
+        Holder::Other(who) | Holder::Unclaimed(who) => Err(in_use(place, &who)),
+        Holder::Nobody | Holder::Own(_) => Ok(()),
     }
 }
 
@@ -152,64 +153,97 @@ impl Names<'_> {
     /// # Errors
     /// `DnsNameInUse`; else why it could not be claimed.
     pub(crate) async fn claim(&self, record: &FleetRecord) -> Result<()> {
-        let Some(place) = record.dns_name() else { return Ok(()) };
-        patiently(self.aws, self.operation, || self.ledger.named_write(&record.fleet)).await?;
-        let claimed = self.settled(place, |there| match dns::holder(place, &record.fleet, &self.aws.region, there) {
-            Holder::Own => Ok(Vec::new()),
-            Holder::Nobody => Ok(vec![vec![RecordChange::Create(claim_of(self.aws, place, record))]]),
-            Holder::Other(who) => Err(in_use(place, &who)),
-        });
-        claimed.await.map_err(|e| entitled(e).context("claiming the name in DNS"))
+        match record.dns_name() {
+            Some(place) => self.claim_at(&record.fleet, place).await,
+            None => Ok(()),
+        }
     }
 
-    /// Makes names what the fleet's members are, and takes away those where it has no names any more.
+    /// Claims a name for a fleet, wherever else it has one.
+    pub(crate) async fn claim_at(&self, fleet: &FleetId, place: &DnsName) -> Result<()> {
+        let was_noted = patiently(self.aws, self.operation, || self.ledger.place_note(fleet, place)).await?;
+        let claimed = self.settled(place, None, |there| match self.holder(fleet, place, there) {
+            Holder::Own(_) => Ok(Vec::new()),
+            // What it has written there, and somebody has taken the claim away.
+            Holder::Unclaimed(_) if was_noted => Ok(vec![vec![Claim::first(place, fleet, &self.aws.region).creation()]]),
+            Holder::Nobody => Ok(vec![vec![Claim::first(place, fleet, &self.aws.region).creation()]]),
+            Holder::Other(who) | Holder::Unclaimed(who) => Err(in_use(place, &who)),
+        });
+        let claimed = claimed.await;
+        if !was_noted && claimed.as_ref().is_err_and(|error| error.code == "DnsNameInUse") {
+            // Nothing of it is there, and what is there is not its own the next time either.
+            patiently(self.aws, self.operation, || self.ledger.place_forget(fleet, place)).await?;
+        }
+        claimed.map_err(|e| entitled(e).context("claiming the name in DNS"))
+    }
+
+    /// Makes names what the fleet's members are, and takes them away where it has no names any more.
     ///
     /// # Errors
     /// `DnsNameLost` if the name is not the fleet's any more; else why it could not be written.
     pub(crate) async fn keep(&self, fleet: &Fleet) -> Result<()> {
+        self.keep_by(fleet, None).await
+    }
+
+    /// The same by what is there, which somebody else has looked at.
+    async fn keep_by(&self, fleet: &Fleet, there: Option<&[RecordSet]>) -> Result<()> {
         let record = &fleet.record;
-        for place in &record.dns {
-            if record.dns_name() == Some(place) {
-                self.write(fleet, place).await?;
-            } else {
-                self.release(record, place).await?;
-            }
+        if let Some(place) = record.dns_name() {
+            self.write(record, place, &members(fleet, place), there).await?;
+        }
+        let Some(noted) = self.ledger.places(&record.fleet).await? else { return Ok(()) };
+        if noted.is_empty() {
+            return self.ledger.places_tidy(&record.fleet).await;
+        }
+        if noted.iter().all(|place| record.dns_name() == Some(place)) {
+            return Ok(());
+        }
+        // It may have been given another name since: that one is not a former one.
+        let now = self.ledger.fleet(&record.fleet).await?;
+        let current: Vec<&DnsName> =
+            now.iter().flat_map(|now| now.next.iter().map(|next| &*next.record).chain([now])).filter_map(FleetRecord::dns_name).collect();
+        for place in noted.iter().filter(|place| !current.contains(place)) {
+            self.release(&record.fleet, place).await?;
+            self.ledger.place_forget(&record.fleet, place).await?;
         }
         Ok(())
     }
 
-    async fn write(&self, fleet: &Fleet, place: &DnsName) -> Result<()> {
-        let record = &fleet.record;
-        let wanted = dns::wanted(place, record.kind, &members(fleet, place));
-        let written = self.settled(place, |there| match dns::holder(place, &record.fleet, &self.aws.region, there) {
-            Holder::Own => Ok(dns::held_batches(&claim_of(self.aws, place, record), dns::changes(place, &wanted, there))),
-            Holder::Nobody => Err(lost(place, "nothing in the zone says whose it is")),
+    /// Takes all addresses away, and keeps the name: its members end, and others are launched in their place.
+    pub(crate) async fn empty(&self, record: &FleetRecord) -> Result<()> {
+        match record.dns_name() {
+            Some(place) => self.write(record, place, &[], None).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn write(&self, record: &FleetRecord, place: &DnsName, members: &[(u32, Ipv4Addr)], there: Option<&[RecordSet]>) -> Result<()> {
+        let wanted = dns::wanted(place, record.kind, members);
+        let written = self.settled(place, there, |there| match self.holder(&record.fleet, place, there) {
+            Holder::Own(claim) => Ok(dns::held_batches(&claim, dns::changes(place, &wanted, there))),
+            Holder::Nobody | Holder::Unclaimed(_) => Err(lost(place, "nothing in the zone says whose it is")),
             Holder::Other(who) => Err(lost(place, &format!("it is taken: {who}"))),
         });
         written.await.map_err(|e| entitled(e).context("writing names in DNS"))
     }
 
-    /// Takes all names of a fleet away, wherever they are.
+    /// Takes all names of a fleet away, wherever they are and whatever is recorded of it.
     ///
     /// # Errors
     /// Why they could not be.
-    pub(crate) async fn remove(&self, record: &FleetRecord) -> Result<()> {
-        let next = record.next.iter().flat_map(|next| &next.record.dns);
-        let places: BTreeSet<&DnsName> = record.dns.iter().chain(next).collect();
-        if places.is_empty() {
-            return Ok(());
-        }
+    pub(crate) async fn remove(&self, fleet: &FleetId) -> Result<()> {
+        let Some(places) = self.ledger.places(fleet).await? else { return Ok(()) };
         self.operation.say("removing its names in DNS");
-        for place in places {
-            self.release(record, place).await?;
+        for place in &places {
+            self.release(fleet, place).await?;
         }
-        self.ledger.named_delete(&record.fleet).await
+        self.ledger.places_forget(fleet).await
     }
 
-    async fn release(&self, record: &FleetRecord, place: &DnsName) -> Result<()> {
-        let released = self.settled(place, |there| match dns::holder(place, &record.fleet, &self.aws.region, there) {
-            Holder::Own => Ok(dns::removal_batches(&claim_of(self.aws, place, record), dns::changes(place, &[], there))),
-            Holder::Nobody | Holder::Other(_) => Ok(Vec::new()),
+    async fn release(&self, fleet: &FleetId, place: &DnsName) -> Result<()> {
+        let released = self.settled(place, None, |there| match self.holder(fleet, place, there) {
+            Holder::Own(claim) => Ok(dns::removal_batches(&claim, dns::changes(place, &[], there))),
+            Holder::Nobody | Holder::Other(_) | Holder::Unclaimed(_) => Ok(Vec::new()),
         });
         match released.await {
             // The zone is gone, and everything in it.
@@ -218,40 +252,43 @@ impl Names<'_> {
         }
     }
 
+    fn holder(&self, fleet: &FleetId, place: &DnsName, there: &[RecordSet]) -> Holder {
+        dns::holder(place, fleet, &self.aws.region, there)
+    }
+
     /// Makes what is there what it should be by `batches`, which says what is to be changed of it, until that is nothing.
-    async fn settled(&self, place: &DnsName, batches: impl Fn(&[RecordSet]) -> Result<Vec<Vec<RecordChange>>>) -> Result<()> {
-        let mut tries = 0;
-        loop {
-            let there = patiently(self.aws, self.operation, || async { self.aws.zones.records(&place.zone_id, &place.name).await }).await?;
-            let batches = batches(&there)?;
-            if batches.is_empty() {
-                return Ok(());
-            }
-            tries += 1;
-            let mut changed = Ok(());
-            for batch in &batches {
-                changed = patiently(self.aws, self.operation, || async { self.aws.zones.change(&place.zone_id, batch).await }).await;
-                if changed.is_err() {
-                    break;
-                }
-            }
-            match changed {
-                Ok(()) => return Ok(()),
+    async fn settled(
+        &self,
+        place: &DnsName,
+        known: Option<&[RecordSet]>,
+        batches: impl Fn(&[RecordSet]) -> Result<Vec<Vec<RecordChange>>>,
+    ) -> Result<()> {
+        let mut known = known.map(<[RecordSet]>::to_vec);
+        for tries in 1.. {
+            let there = match known.take() {
+                Some(known) => known,
+                None => patiently(self.aws, self.operation, || async { self.aws.zones.records(&place.zone_id, &place.name).await }).await?,
+            };
+            match self.change(place, &batches(&there)?).await {
                 // Somebody was faster; or it was this, and the answer was lost.
                 Err(error) if tries < TRIES && matches!(error.class, Class::Conflict | Class::Ambiguous) => {}
-                Err(error) => return Err(error),
+                changed => return changed,
             }
         }
+        Ok(())
     }
-}
 
-fn claim_of(aws: &Aws, place: &DnsName, record: &FleetRecord) -> RecordSet {
-    dns::claim(place, &record.fleet, &aws.region)
+    async fn change(&self, place: &DnsName, batches: &[Vec<RecordChange>]) -> Result<()> {
+        for batch in batches {
+            patiently(self.aws, self.operation, || async { self.aws.zones.change(&place.zone_id, batch).await }).await?;
+        }
+        Ok(())
+    }
 }
 
 fn lost(place: &DnsName, why: &str) -> Error {
     let message = format!("the name {} in the zone {} is not this fleet's any more: {why}", place.name, place.zone_id);
-    let help = "Apply again to claim it anew, or leave dns out";
+    let help = "Apply again, which claims it anew if it is free, or leave dns out";
     Error::new(Class::Conflict, "DnsNameLost", message, help)
 }
 
@@ -266,7 +303,7 @@ fn members(fleet: &Fleet, place: &DnsName) -> Vec<(u32, Ipv4Addr)> {
     living.filter_map(address).collect()
 }
 
-/// Who holds a fleet's name, if it is not the fleet.
+/// What has become of a fleet's name, if it is not its own any more.
 ///
 /// # Errors
 /// If the zone cannot be looked at.
@@ -277,9 +314,9 @@ pub(crate) async fn stranger(aws: &Aws, record: &FleetRecord) -> Result<Option<S
         there => there?,
     };
     Ok(match dns::holder(place, &record.fleet, &aws.region, &there) {
-        Holder::Own => None,
-        Holder::Nobody => Some("nobody".to_owned()),
-        Holder::Other(who) => Some(who),
+        Holder::Own(_) => None,
+        Holder::Nobody | Holder::Unclaimed(_) => Some("nothing in the zone says whose it is".to_owned()),
+        Holder::Other(who) => Some(format!("it is taken: {who}")),
     })
 }
 
@@ -294,29 +331,92 @@ impl Engine {
         let named = ledger.named().await?;
         let mut kept = NamesKept { fleets: named.len(), ..NamesKept::default() };
         let names = Names { aws: self.aws(), ledger: &ledger, operation };
-        let keeps = named.iter().map(|id| self.keep_one(&names, id));
+        let zones = Mutex::new(BTreeMap::new());
+        let keeps = named.iter().map(|id| self.keep_one(&names, id, &zones));
         for (id, done) in named.iter().zip(stream::iter(keeps).buffered(FLEETS_AT_ONCE).collect::<Vec<_>>().await) {
             kept.errors.extend(done.err().map(|error| format!("{id}: {error}")));
         }
         Ok(kept)
     }
 
-    async fn keep_one(&self, names: &Names<'_>, id: &FleetId) -> Result<()> {
+    async fn keep_one(&self, names: &Names<'_>, id: &FleetId, zones: &Mutex<Listings>) -> Result<()> {
         names.operation.go_on()?;
-        // One that is being ended loses its names by that.
-        let Some(fleet) = fleet::inspect(self.aws(), names.ledger, Look::Shared(self.snapshots()), id).await? else { return Ok(()) };
-        if fleet.record.ended || fleet.record.next.is_some() { Ok(()) } else { names.keep(&fleet).await }
+        let Some(fleet) = fleet::inspect(self.aws(), names.ledger, Look::Glance(self.snapshots()), id).await? else {
+            // Whoever has ended it, or lost its records, has left them.
+            return names.remove(id).await;
+        };
+        if fleet.ended_at.is_some() {
+            return names.remove(id).await;
+        }
+        // One that is being ended loses its names by that, and one that is launched anew gets them by that.
+        if fleet.record.ended || fleet.record.next.is_some() {
+            return Ok(());
+        }
+        let Some(place) = fleet.record.dns_name() else { return names.keep(&fleet).await };
+        let listed = names.listed(place, zones).await?;
+        names.keep_by(&fleet, Some(&listed)).await
+    }
+}
+
+/// What is in a zone below the label of the account, by zone and label: one look for all fleets.
+type Listings = BTreeMap<(String, String), Arc<Vec<RecordSet>>>;
+
+impl Names<'_> {
+    async fn listed(&self, place: &DnsName, zones: &Mutex<Listings>) -> Result<Vec<RecordSet>> {
+        let (_, label) = place.name.split_once('.').unwrap_or(("", &place.name));
+        let mut zones = zones.lock().await;
+        let key = (place.zone_id.clone(), label.to_owned());
+        let all = match zones.get(&key) {
+            Some(all) => Arc::clone(all),
+            None => {
+                let all = patiently(self.aws, self.operation, || async { self.aws.zones.records(&key.0, &key.1).await }).await?;
+                let all = Arc::new(all);
+                zones.insert(key, Arc::clone(&all));
+                all
+            }
+        };
+        let below = format!(".{}", place.name);
+        Ok(all.iter().filter(|set| set.name == place.name || set.name.ends_with(&below)).cloned().collect())
     }
 }
 
 impl Ledger {
-    /// Says that a fleet has, or may have, names.
-    async fn named_write(&self, fleet: &FleetId) -> Result<()> {
-        self.write(&layout::named_key(fleet), &serde_json::json!({}), Condition::Always).await.map(drop)
+    /// Notes that a fleet has, or may have, names somewhere; says whether that was known.
+    async fn place_note(&self, fleet: &FleetId, place: &DnsName) -> Result<bool> {
+        let mut was_noted = false;
+        let add = |noted: &mut Noted| {
+            was_noted = !noted.places.insert(place.clone());
+            Ok(!was_noted)
+        };
+        self.edit(&layout::named_key(fleet), &format!("where {fleet} has names"), Some(Noted::default()), add).await?;
+        Ok(was_noted)
     }
 
-    async fn named_delete(&self, fleet: &FleetId) -> Result<()> {
+    /// Forgets that it has names there.
+    async fn place_forget(&self, fleet: &FleetId, place: &DnsName) -> Result<()> {
+        let remove = |noted: &mut Noted| Ok(noted.places.remove(place));
+        self.edit(&layout::named_key(fleet), &format!("where {fleet} has names"), None, remove).await?;
+        self.places_tidy(fleet).await
+    }
+
+    /// Leaves nothing where nothing is noted.
+    async fn places_tidy(&self, fleet: &FleetId) -> Result<()> {
+        let key = layout::named_key(fleet);
+        match self.read::<Noted>(&key).await? {
+            // Unless somebody has noted another place meanwhile.
+            Some((noted, etag)) if noted.places.is_empty() => self.objects.delete_unchanged(self.bucket(), &key, &etag).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    async fn places_forget(&self, fleet: &FleetId) -> Result<()> {
         self.objects.delete(self.bucket(), &[layout::named_key(fleet)]).await
+    }
+
+    /// Where a fleet has, or may have, names.
+    async fn places(&self, fleet: &FleetId) -> Result<Option<BTreeSet<DnsName>>> {
+        let noted: Option<(Noted, String)> = self.read(&layout::named_key(fleet)).await?;
+        Ok(noted.map(|(noted, _)| noted.places))
     }
 
     /// The fleets that have, or may have, names.

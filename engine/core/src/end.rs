@@ -118,9 +118,7 @@ pub(crate) async fn remove(
         aws.schedules.delete(&setup.schedule_group, &layout::start_schedule_name(fleet)).await?;
     }
     aws.identity.role_delete(&layout::role_name(fleet)).await?;
-    if let Some(record) = &record {
-        Names { aws, ledger, operation }.remove(record).await?;
-    }
+    Names { aws, ledger, operation }.remove(fleet).await?;
     Ok(record)
 }
 

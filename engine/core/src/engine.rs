@@ -155,17 +155,19 @@ impl Engine {
             Some(setup) => setup.architectures(),
             None => artifacts::machines(self.artifacts.as_deref())?.iter().map(|machine| setup::ec2_architecture(machine)).collect(),
         };
-        if let (Some(setup), Some(own)) = (&setup, own) {
-            self.name_free(setup, &caller, spec, own).await?;
+        let mut own = own.cloned();
+        if let (Some(setup), Some(own)) = (&setup, &mut own) {
+            own.extend(self.name_free(setup, &caller, spec, own).await?);
         }
         lease::check(setup.as_ref(), kind, &spec.lease)?;
         rights::check(&self.aws, setup.as_ref(), spec).await?;
         let names = types::names(&self.aws, spec, by).await?;
         let observed = self.observe(spec, &names, architectures).await?;
-        let mut plan = plan(kind, spec, &observed)?;
-        if let (Some(place), Some(own)) = (&plan.dns_name, own) {
+        let dns_name = dns::planned(&self.aws, setup.as_ref(), spec, &observed.subnets).await?;
+        if let (Some(place), Some(own)) = (&dns_name, &own) {
             dns::free(&self.aws, place, own).await?;
         }
+        let mut plan = plan(kind, spec, &observed)?.named(dns_name);
         if setup.is_none() {
             plan.notes.push(format!(
                 "the account set-up of {} in {} is not there yet; the first launch makes it",
@@ -175,12 +177,13 @@ impl Engine {
         cost::budgeted(&self.aws, spec, plan).await
     }
 
-    async fn name_free(&self, setup: &Setup, caller: &Caller, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<()> {
+    /// Whether a name is free, or that of one of `own`; or whose it is, if the caller may go on with that or undo it.
+    async fn name_free(&self, setup: &Setup, caller: &Caller, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Option<FleetId>> {
         let ledger = self.ledger(setup);
         match ledger.claim(&spec.name).await? {
-            Some((claim, _)) if own.contains(&claim.fleet) => Ok(()),
-            Some((claim, _)) => claim::never_adoptable(&spec.name, &claim, &caller_identity(caller)),
-            None => Ok(()),
+            Some((claim, _)) if own.contains(&claim.fleet) => Ok(None),
+            Some((claim, _)) => claim::never_adoptable(&spec.name, &claim, &caller_identity(caller)).map(|()| Some(claim.fleet)),
+            None => Ok(None),
         }
     }
 
@@ -204,8 +207,7 @@ impl Engine {
         let (types_and_image, subnets, spot_prices, key_pair) = join!(types_and_image, subnets, spot_prices, key_pair);
         let ((types, image), subnets, spot_prices) = (types_and_image?, subnets?, spot_prices?);
         key_pair?;
-        let dns_name = dns::planned(&self.aws, spec, &subnets).await?;
-        Ok(Observed { types, image, subnets, architectures, spot_prices, dns_name })
+        Ok(Observed { types, image, subnets, architectures, spot_prices })
     }
 
     /// On-demand price of an instance-hour of the preferred type. One that cannot be had is unknown; it never keeps a fleet from being
@@ -290,7 +292,9 @@ impl Engine {
     pub(crate) async fn priced(&self, kind: FleetKind, spec: &FleetSpec, setup: &Setup) -> Result<Plan> {
         let names = types::names(&self.aws, spec, By::Price).await?;
         let (price, observed) = join!(self.price(&names), self.observe(spec, &names, setup.architectures()));
-        cost::budgeted(&self.aws, spec, plan(kind, spec, &observed?)?.priced(price)).await
+        let observed = observed?;
+        let dns_name = dns::planned(&self.aws, Some(setup), spec, &observed.subnets).await?;
+        cost::budgeted(&self.aws, spec, plan(kind, spec, &observed)?.named(dns_name).priced(price)).await
     }
 
     /// Claims a name, and says whether it was free; nothing if it was that of a dead launch, which is undone.
@@ -354,7 +358,7 @@ impl Engine {
             instance_types: plan.instance_types.clone(),
             image: plan.image.clone(),
             rights_sha256: None,
-            dns: plan.dns_name.iter().cloned().collect(),
+            dns: plan.dns_name.clone(),
             scheduled: None,
         };
         rights::noted(record)
@@ -373,8 +377,8 @@ impl Engine {
         }
     }
 
-    /// Waits for a launch to come as far as `goal`, and writes its names in DNS, if it is to have any. That they cannot be written is among the
-    /// fleet's notes: whoever keeps names right tries again.
+    /// Waits for a launch to come as far as `goal`, and writes its names in DNS, if it is to have any. Why they could not be written is
+    /// [`Fleet::unnamed`]: whoever keeps names right tries again.
     ///
     /// # Errors
     /// See [`wait::wait`].
@@ -382,12 +386,10 @@ impl Engine {
         let ledger = self.ledger(&self.warm().await?);
         let Some(mut waited) = wait::wait(&self.aws, &ledger, fleet, goal, until, operation).await? else { return Ok(None) };
         let fleet = waited.fleet_mut();
-        if fleet.record.dns_name().is_some() {
+        if fleet.record.dns_name().is_some() && !fleet.record.ended && !operation.cancel.is_cancelled() {
             operation.say("writing its names in DNS");
-            let names = Names { aws: &self.aws, ledger: &ledger, operation: &Operation::quiet() };
-            if let Err(error) = names.keep(fleet).await {
-                fleet.notes.push(format!("{}; it is tried again every two minutes", error.message));
-            }
+            let kept = Names { aws: &self.aws, ledger: &ledger, operation }.keep(fleet).await;
+            fleet.unnamed = kept.err().map(|error| error.message);
         }
         Ok(Some(waited))
     }

@@ -56,7 +56,9 @@ pub struct Fleet {
     /// What is wrong with what ends it from outside, a clause each. A change of its lease puts it right, if only to the one that it has. Not
     /// looked for by whoever waits for the fleet, or is about to change it.
     pub lease_faults: Vec<String>,
-    /// Who has its name in DNS, if it is to have one and has it no more. Not looked for by whoever waits for the fleet, or is about to change it.
+    /// Why its names in DNS could not be written by whoever has waited for it.
+    pub unnamed: Option<String>,
+    /// What has become of its name in DNS, if it is to have one and has it no more. Not looked for by whoever waits for the fleet, or is about to change it.
     pub stranger: Option<String>,
     /// What it hangs on that could not be looked at, and why.
     pub unseen: Vec<String>,
@@ -93,6 +95,8 @@ impl Fleet {
 pub(crate) enum Look<'a> {
     /// For its members and its lease: by whoever waits for it, or is about to change it.
     Members,
+    /// For its members, as one of many that share what AWS says of instances.
+    Glance(&'a Snapshots),
     /// For everything.
     Everything,
     /// As one of many, which share what AWS says of them.
@@ -249,6 +253,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         results_uri: results_uri(ledger, &record),
         changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances, now)).collect(),
         lease_faults: around.lease_faults(&record, deadline, now),
+        unnamed: None,
         stranger: around.stranger,
         unseen: around.unseen,
         notes: completions
@@ -278,6 +283,7 @@ fn waiting(ledger: &Ledger, record: FleetRecord, ended_at: Option<Timestamp>) ->
         notes: Vec::new(),
         changed: Vec::new(),
         lease_faults: Vec::new(),
+        unnamed: None,
         stranger: None,
         unseen: Vec::new(),
         alive: Vec::new(),
@@ -316,7 +322,7 @@ async fn told(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Result<Told> {
         return Ok(Told::Itself(instances, Around::default()));
     }
     let snapshot = match look {
-        Look::Shared(snapshots) => snapshots.current().await?,
+        Look::Shared(snapshots) | Look::Glance(snapshots) => snapshots.current().await?,
         Look::Members | Look::Everything => None,
     };
     if let Some(snapshot) = snapshot {

@@ -59,7 +59,8 @@ impl Launcher<'_> {
         self.ledger.fleet_write(self.record).await?;
         self.operation.go_on()?;
         self.operation.say("making role, security group and the schedule that ends the fleet");
-        let ((), group_id, ()) = try_join!(self.records(payload), self.surroundings(), self.named())?;
+        self.named().await?;
+        let ((), group_id) = try_join!(self.records(payload), self.surroundings())?;
         self.instances(&group_id).await
     }
 

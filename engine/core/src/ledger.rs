@@ -120,7 +120,12 @@ impl Ledger {
     /// The names of all fleets.
     pub async fn names(&self) -> Result<Vec<String>> {
         let keys = self.objects.list(&self.bucket, layout::NAMES_PREFIX).await?;
-        Ok(keys.iter().filter_map(|key| key.strip_prefix(layout::NAMES_PREFIX)).map(str::to_owned).collect())
+        Ok(keys
+            .iter()
+            .filter(|key| !key.starts_with(layout::NAMED_PREFIX))
+            .filter_map(|key| key.strip_prefix(layout::NAMES_PREFIX))
+            .map(str::to_owned)
+            .collect())
     }
 
     /// A fleet's record.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use spawn_model::dns::DnsName;
+use spawn_model::duration::Seconds;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::RunId;
 use spawn_model::layout::SHARD_SIZE;
@@ -17,6 +18,12 @@ use crate::bucket::launching_s;
 use crate::cost::Rate;
 use crate::pools::{Pool, Pools, pools};
 use crate::ports::{Image, InstanceType, Result, SpotPrice, Subnet};
+
+/// A lease that is longer is likely to be forgotten.
+const LONG: Seconds = Seconds(86_400);
+
+/// What a public IPv4 address costs, whoever has it (Amazon VPC pricing, since February 2024).
+const PUBLIC_ADDRESS_USD_PER_HOUR: f64 = 0.005;
 
 /// What was seen before planning.
 #[derive(Clone, Debug)]
@@ -31,8 +38,6 @@ pub struct Observed {
     pub architectures: Vec<String>,
     /// What spot costs now, if spot is asked for.
     pub spot_prices: Vec<SpotPrice>,
-    /// Where the fleet is to have its name in DNS, if anywhere.
-    pub dns_name: Option<DnsName>,
 }
 
 /// What a launch will do.
@@ -86,6 +91,12 @@ impl Plan {
         Self { image: image.clone(), ..self }
     }
 
+    /// The same plan, with a name in DNS.
+    #[must_use]
+    pub fn named(self, dns_name: Option<DnsName>) -> Self {
+        Self { dns_name, ..self }
+    }
+
     /// The same plan, with the price of its preferred type.
     #[must_use]
     pub fn priced(self, price_usd_per_hour: Option<f64>) -> Self {
@@ -107,6 +118,8 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
     spread(spec, &pools)?;
     let root_gib = root_gib(spec, observed, &pools)?;
     in_time(spec)?;
+    notes.extend(advice(spec));
+    notes.extend(uncounted(spec, observed));
     Ok(Plan {
         name: spec.name.clone(),
         kind,
@@ -129,7 +142,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         rate: None,
         cost_usd_max: None,
         notes,
-        dns_name: observed.dns_name.clone(),
+        dns_name: None,
     })
 }
 
@@ -150,6 +163,28 @@ fn root_gib(spec: &FleetSpec, observed: &Observed, pools: &Pools) -> Result<Opti
         }
         _ => Ok(memory_gib.and(least)),
     }
+}
+
+/// What a user may not have thought of in a lease: a long one, which nothing ends earlier.
+#[must_use]
+pub fn advice(spec: &FleetSpec) -> Option<String> {
+    let lease = &spec.lease;
+    let is_bounded = lease.budget.is_some() || lease.idle.is_some();
+    (lease.ttl > LONG && !is_bounded).then(|| {
+        format!(
+            "nothing ends {} before its lease of {} is over: lease.budget or lease.idle would, when it has cost enough or is done",
+            spec.name, lease.ttl
+        )
+    })
+}
+
+/// What a budget does not count, and is paid.
+fn uncounted(spec: &FleetSpec, observed: &Observed) -> Option<String> {
+    spec.lease.budget?;
+    let is_public = |subnet: &Subnet| spec.network.public_address.unwrap_or(subnet.public_addresses);
+    observed.subnets.iter().any(is_public).then(|| {
+        format!("the budget does not count public addresses, which cost ${PUBLIC_ADDRESS_USD_PER_HOUR} an hour each; network.public_address = false does without")
+    })
 }
 
 /// What is spread needs zones enough.

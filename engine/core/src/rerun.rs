@@ -15,7 +15,7 @@ use spawn_model::record::{FleetRecord, Rerun, Scheduled};
 use spawn_model::spec::FleetSpec;
 
 use crate::cost;
-use crate::dns;
+use crate::dns::{self, Names};
 use crate::end;
 use crate::engine::{self, Engine};
 use crate::fleet;
@@ -98,7 +98,8 @@ impl Engine {
                 lease::check(Some(&stage.setup), record.kind, &spec.lease)?;
                 rights::check(self.aws(), Some(&stage.setup), spec).await?;
                 let observed = self.observe(spec, &record.instance_types, stage.setup.architectures()).await?;
-                let plan = plan(record.kind, spec, &observed)?.priced(record.price_usd_per_hour);
+                let dns_name = dns::planned(self.aws(), Some(&stage.setup), spec, &observed.subnets).await?;
+                let plan = plan(record.kind, spec, &observed)?.named(dns_name).priced(record.price_usd_per_hour);
                 cost::budgeted(self.aws(), spec, plan).await?
             }
         };
@@ -197,7 +198,7 @@ impl Stage<'_> {
             asked_at: engine::whole_second(self.aws.clock.now()),
             started_at: None,
             image: plan.image.clone(),
-            dns: dns::places(&record.dns, plan.dns_name.clone()),
+            dns: plan.dns_name.clone(),
             rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,
             scheduled: record.scheduled.map(|scheduled| Scheduled { by_hand: true, ..scheduled }),
@@ -247,9 +248,15 @@ impl Stage<'_> {
     /// Ends what runs of the former run, launches the new one, and makes it the fleet's.
     async fn launch(&self, begun: &Begun, launcher: &Launcher<'_>, spec: &FleetSpec) -> Result<Option<String>> {
         let former = begun.former().await;
-        self.end_former(&former).await?;
-        launcher.records(&engine::payload(spec)).await?;
+        // Before anything ends: somebody else may have the name.
         launcher.named().await?;
+        self.end_former(&former).await?;
+        let names = Names { aws: self.aws, ledger: &self.ledger, operation: self.operation };
+        // A name that is lost, or a zone that is gone, keeps nothing from running again.
+        if let Err(error) = names.empty(&former).await {
+            self.operation.say(&error.message);
+        }
+        launcher.records(&engine::payload(spec)).await?;
         let fleet_tags = tags::of_fleet(&begun.run.fleet);
         let groups = patiently(self.aws, self.operation, || self.aws.instances.groups(&fleet_tags)).await?;
         let group_id = match groups.first() {

@@ -1,8 +1,8 @@
 //! Names in DNS: what a fleet and its members are called in a hosted zone of Route 53, and what has to be changed for that.
 //!
 //! A fleet is called `<name>.<account>.<zone>`, where the account is eight characters; a member of several `<rank>.<name>.<account>.<zone>`.
-//! Beside the fleet's name stands a TXT record that says whose it is. It is part of every batch of changes, which Route 53 makes as a whole
-//! or not at all: who does not hold a name any more changes nothing of it.
+//! Beside the fleet's name stands a TXT record that says whose it is, and counts. It is part of every batch of changes, which Route 53 makes as
+//! a whole or not at all: who does not hold a name any more, or goes by what was there before, changes nothing of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -34,9 +34,9 @@ fields! {
     /// Names in DNS.
     pub struct DnsSpec {
         /// The hosted zone of Route 53 that the names are in: its name, such as `"hpc.example.com"`, or its id. The fleet is
-        /// `<name>.<account>.<zone>` there, with the addresses of its first 400 ranks, and of several a rank is
+        /// `<name>.<account>.<zone>` there, with the addresses of the first 400 ranks that live, and of several a rank is
         /// `<rank>.<name>.<account>.<zone>`; the account is its number in base 36. In a private zone, which has to be associated with the
-        /// fleet's network, these are private addresses, in a public one public addresses. They are written when the wait that
+        /// fleet's network, these are private addresses, in a public one public addresses. They are there when the wait that
         /// `wait_for` says is over, follow the instances within two minutes, may be remembered for a minute, and go with the fleet.
         zone: String => Required, InPlace;
     }
@@ -73,6 +73,21 @@ pub fn fleet_name(fleet: &str, account: &str, zone: &str) -> String {
     format!("{fleet}.{}.{}", account_label(account), zone.trim_end_matches('.'))
 }
 
+/// Where a fleet has, or may have, names: noted before it has any there, and forgotten when it has none any more.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Noted {
+    /// [`crate::record::SCHEMA`].
+    pub schema: u32,
+    /// The places.
+    pub places: BTreeSet<DnsName>,
+}
+
+impl Default for Noted {
+    fn default() -> Self {
+        Self { schema: crate::record::SCHEMA, places: BTreeSet::new() }
+    }
+}
+
 /// What stands for an account.
 #[must_use]
 pub fn account_label(account: &str) -> String {
@@ -92,13 +107,15 @@ pub fn is_zone_id(zone: &str) -> bool {
     zone.len() > 1 && zone.starts_with('Z') && zone.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
-/// The kinds of records that are written.
+/// The kinds of records.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum RecordKind {
     /// Addresses.
     A,
     /// Whose a name is.
     Txt,
+    /// What is never written, and taken for somebody's: other types, aliases, and addresses that are given out by weight or place.
+    Other,
 }
 
 /// A record set of Route 53: everything of one kind that a name has.
@@ -134,33 +151,87 @@ impl RecordChange {
     }
 }
 
+/// What says that a name is a fleet's: a value of a TXT record, with a number that every batch of changes raises. So whoever goes by what was
+/// there before another one's batch is refused.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Claim {
+    /// The record set that has it, with whatever else somebody has put there.
+    set: RecordSet,
+    /// Which of its values it is.
+    at: usize,
+    /// What it says before the number.
+    words: String,
+    number: u64,
+}
+
 /// Who holds a name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Holder {
     /// This fleet.
-    Own,
+    Own(Claim),
     /// Something else, as it says there.
     Other(String),
+    /// Nobody says so, but something is there.
+    Unclaimed(String),
     /// Nobody.
     Nobody,
 }
 
-/// What says that a name is a fleet's.
-#[must_use]
-pub fn claim(place: &DnsName, fleet: &FleetId, region: &str) -> RecordSet {
-    let values = vec![format!("\"spawn {fleet} {region}\"")];
-    RecordSet { name: place.name.clone(), kind: RecordKind::Txt, ttl_s: TTL_S, values }
+impl Claim {
+    /// A claim where there is none yet.
+    #[must_use]
+    pub fn first(place: &DnsName, fleet: &FleetId, region: &str) -> Self {
+        let words = words(fleet, region);
+        let values = vec![value(&words, 1)];
+        Self { set: RecordSet { name: place.name.clone(), kind: RecordKind::Txt, ttl_s: TTL_S, values }, at: 0, words, number: 1 }
+    }
+
+    /// The change that makes it.
+    #[must_use]
+    pub fn creation(&self) -> RecordChange {
+        RecordChange::Create(self.set.clone())
+    }
+
+    /// The same one, a batch later.
+    fn next(&self) -> Self {
+        let mut next = Self { number: self.number + 1, ..self.clone() };
+        next.set.values[self.at] = value(&self.words, next.number);
+        next
+    }
+
+    /// What leaves what else there is, if anything is.
+    fn without(&self) -> Option<RecordSet> {
+        let mut set = self.set.clone();
+        set.values.remove(self.at);
+        (!set.values.is_empty()).then_some(set)
+    }
 }
 
-/// Who holds a name by the record sets that are there. Addresses that nobody has claimed are somebody's.
+fn words(fleet: &FleetId, region: &str) -> String {
+    format!("spawn {fleet} {region}")
+}
+
+fn value(words: &str, number: u64) -> String {
+    format!("\"{words} {number}\"")
+}
+
+/// Who holds a name by the record sets that are there.
 #[must_use]
 pub fn holder(place: &DnsName, fleet: &FleetId, region: &str, there: &[RecordSet]) -> Holder {
-    let own = claim(place, fleet, region);
+    let words = words(fleet, region);
     let mut at_name = there.iter().filter(|set| set.name == place.name);
-    match at_name.clone().find(|set| set.kind == RecordKind::Txt) {
-        Some(set) if *set == own => Holder::Own,
-        Some(set) => Holder::Other(set.values.join(" ")),
-        None => at_name.next().map_or(Holder::Nobody, |set| Holder::Other(set.values.join(" "))),
+    let own = at_name.clone().filter(|set| set.kind == RecordKind::Txt).find_map(|set| {
+        let number = |value: &String| value.strip_prefix('"')?.strip_suffix('"')?.strip_prefix(&words)?.strip_prefix(' ')?.parse().ok();
+        let (at, number) = set.values.iter().enumerate().find_map(|(at, value)| Some((at, number(value)?)))?;
+        Some(Claim { set: set.clone(), at, words: words.clone(), number })
+    });
+    let text = at_name.clone().find(|set| set.kind == RecordKind::Txt);
+    match (own, text, at_name.next()) {
+        (Some(claim), _, _) => Holder::Own(claim),
+        (None, Some(text), _) => Holder::Other(text.values.join(" ")),
+        (None, None, Some(set)) if set.values.is_empty() => Holder::Unclaimed("a record of another type".to_owned()),
+        (None, None, Some(set)) => Holder::Unclaimed(set.values.join(" ")),
+        (None, None, None) => Holder::Nobody,
     }
 }
 
@@ -196,38 +267,38 @@ fn is_same(one: &RecordSet, other: &RecordSet) -> bool {
     one.ttl_s == other.ttl_s && values(one) == values(other)
 }
 
-/// Changes in batches that Route 53 takes, each with the claim, and so refused for whoever has lost it.
+/// Changes in batches that Route 53 takes, each of which raises the claim's number, and so is refused for whoever has lost it.
 #[must_use]
-pub fn held_batches(claim: &RecordSet, changes: Vec<RecordChange>) -> Vec<Vec<RecordChange>> {
-    let held = || vec![RecordChange::Delete(claim.clone()), RecordChange::Create(claim.clone())];
-    in_batches(changes, held)
-}
-
-/// Changes that take a fleet's names away, the claim last: until then it says that there is something left.
-#[must_use]
-pub fn removal_batches(claim: &RecordSet, changes: Vec<RecordChange>) -> Vec<Vec<RecordChange>> {
-    let mut batches = held_batches(claim, changes);
-    match batches.last_mut() {
-        // Where the claim is made again it goes.
-        Some(last) => last.retain(|change| !matches!(change, RecordChange::Create(_))),
-        None => batches.push(vec![RecordChange::Delete(claim.clone())]),
-    }
-    batches
-}
-
-fn in_batches(changes: Vec<RecordChange>, begin: impl Fn() -> Vec<RecordChange>) -> Vec<Vec<RecordChange>> {
-    let mut batches: Vec<Vec<RecordChange>> = Vec::new();
+pub fn held_batches(claim: &Claim, changes: Vec<RecordChange>) -> Vec<Vec<RecordChange>> {
+    let (mut batches, mut claim): (Vec<Vec<RecordChange>>, _) = (Vec::new(), claim.clone());
     let mut room = 0;
     for change in changes {
         if batches.is_empty() || change.values() > room {
-            let batch = begin();
-            room = BATCH_VALUES_MAX - batch.iter().map(RecordChange::values).sum::<usize>();
+            let next = claim.next();
+            let batch = vec![RecordChange::Delete(claim.set), RecordChange::Create(next.set.clone())];
+            claim = next;
+            room = BATCH_VALUES_MAX.saturating_sub(batch.iter().map(RecordChange::values).sum::<usize>());
             batches.push(batch);
         }
         room = room.saturating_sub(change.values());
         if let Some(batch) = batches.last_mut() {
             batch.push(change);
         }
+    }
+    batches
+}
+
+/// Changes that take a fleet's names away, the claim with the last of them: until then it says that there is something left.
+#[must_use]
+pub fn removal_batches(claim: &Claim, changes: Vec<RecordChange>) -> Vec<Vec<RecordChange>> {
+    let mut batches = held_batches(claim, changes);
+    let left = claim.without().map(RecordChange::Create);
+    match batches.last_mut() {
+        Some(last) => {
+            last.remove(1);
+            last.extend(left);
+        }
+        None => batches.push([RecordChange::Delete(claim.set.clone())].into_iter().chain(left).collect()),
     }
     batches
 }
@@ -274,8 +345,8 @@ mod tests {
         (0..count).map(|rank| (rank, Ipv4Addr::from(0x0a00_0000 + rank))).collect()
     }
 
-    fn claimed() -> RecordSet {
-        claim(&place(), &FleetId::from_random([7; 8]), "us-east-1")
+    fn claimed() -> Claim {
+        Claim::first(&place(), &FleetId::from_random([7; 8]), "us-east-1")
     }
 
     #[test]
@@ -334,25 +405,42 @@ mod tests {
         assert_eq!(changes(&place, &one, &two), expected);
         let other = RecordSet { name: format!("www.{}", place.name), ..two[0].clone() };
         let longer = RecordSet { name: format!("1.2.{}", place.name), ..two[0].clone() };
-        assert_eq!(changes(&place, &[], &[other, longer, claimed()]), [], "what nothing here has made");
+        assert_eq!(changes(&place, &[], &[other, longer, claimed().set]), [], "what nothing here has made");
     }
 
     #[test]
     fn whoever_holds_a_name_is_told_by_what_is_there() {
         let (place, fleet) = (place(), FleetId::from_random([7; 8]));
-        let strange = RecordSet { values: vec!["\"v=spf1\"".to_owned()], ..claimed() };
+        let text = |values: &[&str]| RecordSet { values: values.iter().map(|value| (*value).to_owned()).collect(), ..claimed().set };
         let address = wanted(&place, FleetKind::Instance, &members(1)).remove(0);
         let below = RecordSet { name: format!("0.{}", place.name), ..address.clone() };
+        let alias = RecordSet { kind: RecordKind::Other, values: Vec::new(), ..address.clone() };
+        let other = |told: &str| Some(told.to_owned());
         for (there, expected) in [
-            (vec![], Holder::Nobody),
-            (vec![below], Holder::Nobody),
-            (vec![address.clone(), claimed()], Holder::Own),
-            (vec![strange], Holder::Other("\"v=spf1\"".to_owned())),
-            (vec![address], Holder::Other("10.0.0.0".to_owned())),
+            (vec![], None),
+            (vec![below], None),
+            (vec![text(&["\"v=spf1\""])], other("\"v=spf1\"")),
+            (vec![address.clone()], other("10.0.0.0")),
+            (vec![alias], other("a record of another type")),
+            // Of another region, of another fleet, and of no number.
+            (vec![text(&[&value(&words(&fleet, "eu-west-1"), 1)])], other(&value(&words(&fleet, "eu-west-1"), 1))),
+            (vec![text(&["\"spawn me us-east-1 x\""])], other("\"spawn me us-east-1 x\"")),
         ] {
-            assert_eq!(holder(&place, &fleet, "us-east-1", &there), expected, "{there:?}");
+            let told = match holder(&place, &fleet, "us-east-1", &there) {
+                Holder::Own(_) => panic!("{there:?}"),
+                Holder::Other(told) | Holder::Unclaimed(told) => Some(told),
+                Holder::Nobody => None,
+            };
+            assert_eq!(told, expected, "{there:?}");
         }
-        assert!(matches!(holder(&place, &fleet, "eu-west-1", &[claimed()]), Holder::Other(_)), "the same id is another fleet there");
+        assert_eq!(holder(&place, &fleet, "us-east-1", &[address, claimed().set]), Holder::Own(claimed()));
+        // Somebody has put something beside it, and another time to remember it for: it stays, and the claim counts on.
+        let slower = RecordSet { ttl_s: 300, ..text(&["\"v=spf1\"", &claimed().set.values[0]]) };
+        let Holder::Own(claim) = holder(&place, &fleet, "us-east-1", std::slice::from_ref(&slower)) else { panic!("it is its own") };
+        let removal = removal_batches(&claim, Vec::new());
+        let left = RecordSet { values: vec!["\"v=spf1\"".to_owned()], ..slower.clone() };
+        assert_eq!(removal, [[RecordChange::Delete(slower), RecordChange::Create(left)]]);
+        assert_eq!(claim.next().set.values[1], "\"".to_owned() + &words(&fleet, "us-east-1") + " 2\"");
     }
 
     /// What a batch comes to, as Route 53 counts.
@@ -361,21 +449,24 @@ mod tests {
     }
 
     #[test]
-    fn no_batch_is_larger_than_route_53_takes_and_each_holds_the_claim() {
+    fn no_batch_is_larger_than_route_53_takes_and_each_raises_the_claim() {
         for count in [1, 2, 99, 400, 401, 1_000, 10_000] {
             let all = wanted(&place(), FleetKind::JobArray, &members(count));
             let put = changes(&place(), &all, &[]);
-            let batches = held_batches(&claimed(), put.clone());
-            let held = [RecordChange::Delete(claimed()), RecordChange::Create(claimed())];
-            assert!(batches.iter().all(|batch| counted(batch) <= BATCH_VALUES_MAX && batch.starts_with(&held) && batch.len() > 2));
-            let in_order: Vec<RecordChange> = batches.iter().flat_map(|batch| batch[2..].to_vec()).collect();
+            let mut claim = claimed();
+            for batch in held_batches(&claimed(), put.clone()) {
+                assert!(counted(&batch) <= BATCH_VALUES_MAX && batch.len() > 2);
+                assert_eq!(batch[..2], [RecordChange::Delete(claim.set.clone()), RecordChange::Create(claim.next().set)]);
+                claim = claim.next();
+            }
+            let in_order: Vec<RecordChange> = held_batches(&claimed(), put.clone()).iter().flat_map(|batch| batch[2..].to_vec()).collect();
             assert_eq!(in_order, put);
             let removal = removal_batches(&claimed(), changes(&place(), &[], &all));
             let (last, others) = removal.split_last().unwrap();
-            assert!(others.iter().all(|batch| batch.starts_with(&held)));
-            assert!(last[0] == held[0] && !last.contains(&held[1]), "the claim goes last");
+            assert!(others.iter().all(|batch| matches!(&batch[1], RecordChange::Create(set) if set.kind == RecordKind::Txt)));
+            assert!(last.iter().all(|change| matches!(change, RecordChange::Delete(_))), "the claim goes last");
         }
-        assert_eq!(removal_batches(&claimed(), Vec::new()), [[RecordChange::Delete(claimed())]]);
+        assert_eq!(removal_batches(&claimed(), Vec::new()), [[RecordChange::Delete(claimed().set)]]);
         assert_eq!(held_batches(&claimed(), Vec::new()), Vec::<Vec<RecordChange>>::new());
     }
 }

@@ -34,7 +34,7 @@ impl HookSpec {
     /// How long before the deadline it has to begin.
     #[must_use]
     pub fn lead(&self) -> Seconds {
-        Seconds(self.timeout.0 + AFTER_HOOK.0)
+        Seconds(self.timeout.0.saturating_add(AFTER_HOOK.0))
     }
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn check_hooks(fleet: &Value, root: &Path, problems: &mut Vec<Problem
     }
     check_lead(fleet.get("pre_stop"), fleet.get("lease").get("ttl"), &root.key("pre_stop"), problems);
     let on_demand = match fleet.get("market").get("type") {
-        Value::Null => true,
+        Value::Null => *fleet.get("market") != Value::Unknown,
         other => other.as_str() == Some(MarketType::OnDemand.word()),
     };
     for name in OF_SPOT.into_iter().filter(|name| on_demand && matches!(fleet.get(name), Value::Map(_))) {
@@ -77,7 +77,7 @@ fn check_lead(hook: &Value, ttl: &Value, path: &Path, problems: &mut Vec<Problem
         Value::Null => LeaseSpec::read(&Value::Map([].into()), path, &mut Vec::new()).map(|lease| lease.ttl),
         ttl => ttl.as_str().and_then(Seconds::parse),
     };
-    let least = Seconds(hook.lead().0 + TTL_MIN.0);
+    let least = Seconds(hook.lead().0.saturating_add(TTL_MIN.0));
     if let Some(ttl) = ttl.filter(|ttl| *ttl < least && hook.timeout <= TIMEOUT_MAX) {
         let message =
             format!("it begins {} before the deadline, which leaves the command less than {TTL_MIN} of a lease of {ttl}", hook.lead());

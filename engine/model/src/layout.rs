@@ -50,10 +50,10 @@ pub fn history_key(fleet: &FleetId) -> String {
     format!("fleets/{fleet}/history.json")
 }
 
-/// The prefix of what says which fleets have names in DNS.
-pub const NAMED_PREFIX: &str = "dns/";
+/// The prefix of what says where fleets have names in DNS. No name of a fleet begins with a dot, and whoever may claim names may write here.
+pub const NAMED_PREFIX: &str = "names/.dns/";
 
-/// The key that says that a fleet has, or may have, names in DNS. It is there before the first of them, and goes after the last.
+/// The key that says where a fleet has, or may have, names in DNS. It is there before the first of them, and goes after the last.
 #[must_use]
 pub fn named_key(fleet: &FleetId) -> String {
     format!("{NAMED_PREFIX}{fleet}")

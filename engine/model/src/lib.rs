@@ -10,7 +10,7 @@
 //! | [`idle`], [`hook`], [`stopping`] | when an instance does nothing, what it runs before it ends, and whether it only stops |
 //! | [`network`], [`placement`], [`volume`] | where the instances are, how they lie to each other, and their disks |
 //! | [`policies`] | what its commands may do in AWS |
-//! | [`queue`] | jobs that depend on each other: their fields, what can run when, and what is recorded of them |
+//! | [`queue`] | jobs that depend on each other: their fields, what can run when, and what is recorded of them; and the queue files of the predecessor |
 //! | [`alert`] | what people are told of fleets, and how: its fields, what has happened, and what is recorded of it |
 //! | [`schedule`] | fleets that are launched by the clock: their times, and what is recorded of their starts |
 //! | [`data`] | what can be asked without making anything |

@@ -106,9 +106,9 @@ pub struct FleetRecord {
     /// other rights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rights_sha256: Option<String>,
-    /// Where it has, or may have, names in DNS. The last one is where it is to have them, if its spec has `dns`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dns: Vec<DnsName>,
+    /// Where it is to have its name in DNS, if its spec says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns: Option<DnsName>,
     /// That a schedule starts its runs, and which of them this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled: Option<Scheduled>,
@@ -136,7 +136,7 @@ impl FleetRecord {
     /// Where it is to have names in DNS.
     #[must_use]
     pub fn dns_name(&self) -> Option<&DnsName> {
-        self.dns.last().filter(|_| self.spec.dns.is_some())
+        self.dns.as_ref().filter(|_| self.spec.dns.is_some())
     }
 
     /// Whether nothing has run yet: a schedule has been made, and its first start is still to come.

@@ -117,16 +117,19 @@ pub(crate) fn check_stopping(kind: FleetKind, fleet: &Value, root: &Path, proble
         let help = "Write idle = { after = \"15m\" }, or leave on_idle out";
         problems.push(Problem::new(&path.key("on_idle"), "nothing says when the instance is idle", help));
     }
-    if keeps("on_expiry") && !lease.get("idle").is_null() && !keeps("on_idle") {
+    // What is not known yet may turn out to be nothing.
+    let is_written = |value: &Value| !matches!(value, Value::Null | Value::Unknown);
+    if keeps("on_expiry") && is_written(lease.get("idle")) && !keeps("on_idle") && *lease.get("on_idle") != Value::Unknown {
         let help = "Write on_idle = \"stop\" or \"hibernate\", or leave idle out";
         problems.push(Problem::new(&path.key("on_idle"), "powering off stops this instance, so it cannot end for being idle", help));
     }
-    if (keeps("on_expiry") || keeps("on_idle")) && !lease.get("budget").is_null() {
+    if (keeps("on_expiry") || keeps("on_idle")) && is_written(lease.get("budget")) {
         let help = "Leave budget out, or let the instance end";
         problems.push(Problem::new(&path.key("budget"), "what is kept and started again has no cost that could be promised", help));
     }
-    check_retain(lease.get("retain"), keeps("on_expiry"), &path.key("retain"), problems);
-    if is("on_expiry", OnEnd::Hibernate) && !fleet.get("pre_stop").is_null() {
+    let may_keep = keeps("on_expiry") || *lease.get("on_expiry") == Value::Unknown;
+    check_retain(lease.get("retain"), may_keep, &path.key("retain"), problems);
+    if is("on_expiry", OnEnd::Hibernate) && is_written(fleet.get("pre_stop")) {
         let message = "nothing runs before this instance hibernates, which keeps what runs on it";
         problems.push(Problem::new(&root.key("pre_stop"), message, "Leave it out, or write on_expiry = \"stop\""));
     }
@@ -156,7 +159,7 @@ fn check_retain(retain: &Value, is_kept: bool, path: &Path, problems: &mut Vec<P
 fn check_hibernated(lease: &Value, is_kept: bool, path: &Path, problems: &mut Vec<Problem>) {
     let ttl = written(lease.get("ttl")).map_or(0, |(_, ttl)| ttl.0);
     let retain = written(lease.get("retain")).map_or(RETAIN_DEFAULT, |(_, retain)| retain);
-    let longest = Seconds(ttl + if is_kept { retain.0 } else { 0 });
+    let longest = Seconds(ttl.saturating_add(if is_kept { retain.0 } else { 0 }));
     if longest > HIBERNATED_MAX && retain <= RETAIN_MAX {
         let message = format!("an instance could be hibernated for {longest}, and EC2 keeps one so for at most {HIBERNATED_MAX}");
         problems.push(Problem::new(&path.key("retain"), message, "Shorten it, or let the instance stop"));

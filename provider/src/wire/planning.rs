@@ -132,7 +132,7 @@ fn forget_computed(fields: &[Field], stable: &[&str], prior: Option<&Value>, pla
         let before = prior.map(|prior| prior.get(field.name));
         let entry = entries.entry(field.name.to_owned()).or_default();
         if field.presence == Presence::Computed {
-            let kept = before.filter(|before| stable.contains(&field.name) && !before.is_null());
+            let kept = before.filter(|_| stable.contains(&field.name));
             *entry = kept.cloned().unwrap_or(Value::Unknown);
         } else {
             forget_within(&field.kind, &below(stable, field.name), before, entry);

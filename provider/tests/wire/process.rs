@@ -49,11 +49,13 @@ pub(crate) struct Options<'a> {
     /// The one client to admit; none: in plain text.
     pub(crate) client: Option<&'a Identity>,
     pub(crate) socket_directory: Option<&'a Path>,
+    /// What is started; none: the toy provider.
+    pub(crate) program: Option<PathBuf>,
 }
 
 /// The provider's command line and environment.
 pub(crate) fn command(options: &Options<'_>) -> Command {
-    let mut command = Command::new(toy_provider());
+    let mut command = Command::new(options.program.clone().unwrap_or_else(toy_provider));
     command
         .env_clear()
         .env("TF_PLUGIN_MAGIC_COOKIE", "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2")

@@ -9,6 +9,7 @@ mod bad_input;
 mod clients;
 mod data;
 mod denials;
+mod dist;
 mod drift;
 mod examples;
 mod functions;

@@ -248,3 +248,54 @@ fn the_command_drains_a_queue_and_cancels_its_jobs() {
     world.spawn(["down", "etl"]).succeeded();
     assert_same(&before, &holdings(&world));
 }
+
+/// Three jobs in a row as the predecessor's queue files have them, which hand files on through `stage`.
+fn queue_file(stage: &str) -> String {
+    let fetch = json!({
+        "job_id": "fetch", "command": format!("mkdir -p raw {stage}; echo one | tee raw/a.csv >{stage}/a.csv"), "timeout": "1m",
+        "result_paths": ["./raw/*.csv"],
+    });
+    let clean = json!({
+        "job_id": "clean", "command": format!("[[ $JOB_ATTEMPT == 1 ]] && exit 75; tr a-z A-Z <{stage}/a.csv >{stage}/clean.csv"),
+        "timeout": "1.5m", "depends_on": ["fetch"], "result_paths": [format!("{stage}/clean*")],
+        "retry": { "max_attempts": 3, "backoff": "fixed", "base_delay": "1s", "retry_on_codes": [75] },
+    });
+    let stats = json!({
+        "job_id": "stats", "command": format!("echo $UNIT of $JOB_ID; wc -l <{stage}/clean.csv >lines"), "timeout": "60s",
+        "depends_on": ["clean"], "env": { "UNIT": "lines" }, "result_paths": ["lines"],
+    });
+    let file = json!({
+        "queue_id": "etl", "queue_name": "Nightly ETL", "jobs": [fetch, clean, stats], "global_timeout": "2h", "on_failure": "stop",
+        "result_s3_bucket": "a-bucket-of-theirs", "result_s3_prefix": "queues/etl",
+    });
+    file.to_string()
+}
+
+#[test]
+fn a_queue_file_of_the_predecessor_is_run_as_it_is() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let file = world.directory().join("queue.json");
+    let stage = world.directory().join("stage");
+    std::fs::write(&file, queue_file(stage.to_str().expect("a plain path"))).expect("a file");
+    let flags = ["-f", file.to_str().expect("a path"), "--type", "c7i.large", "--ttl", "20m", "--wait", "completed"];
+    let plan = world.spawn(["plan", "-o", "json"].iter().chain(&flags)).succeeded().json();
+    assert_eq!((&plan["name"], &plan["kind"], &plan["size"], &plan["ttl_s"]), (&json!("etl"), &json!("queue"), &json!(1), &json!(1200)));
+    let note = "queue_name is left out: a fleet has one name, and that is queue_id";
+    assert!(plan["notes"].as_array().expect("notes").contains(&json!(note)), "{plan}");
+
+    let up = world.spawn(["up"].iter().chain(&flags)).succeeded();
+    assert!(up.stderr.contains(&format!("note: {note}\n")), "{}", up.stderr);
+    let told = world.spawn(["queue", "status", "etl"]).succeeded().stdout;
+    assert!(told.starts_with("succeeded: all 3 jobs ended with exit code 0\n"), "{told}");
+    let expected = json!({ "fetch": ["succeeded", 1, 0], "clean": ["succeeded", 2, 0], "stats": ["succeeded", 1, 0] });
+    assert_eq!(outcomes(&world.spawn(["queue", "status", "etl", "-o", "json"]).succeeded().json()), expected);
+    assert_eq!(
+        results(&world, "etl").iter().map(|(path, text)| format!("{path}: {text}")).collect::<String>(),
+        "clean/clean.csv: ONE\nfetch/raw/a.csv: one\nstats/lines: 1\n"
+    );
+    assert_eq!(world.spawn(["queue", "logs", "etl", "stats"]).succeeded().stdout, "spawn: job stats, attempt 1\nlines of stats\n");
+    world.spawn(["down", "etl"]).succeeded();
+    assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), []);
+}

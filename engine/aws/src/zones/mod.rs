@@ -51,7 +51,7 @@ impl Route53 {
     /// The ids of the zones with a name.
     async fn ids(&self, name: &str) -> Result<Vec<String>> {
         let wanted = undotted(name).to_ascii_lowercase();
-        let list = self.client.list_hosted_zones_by_name().dns_name(name);
+        let list = self.client.list_hosted_zones_by_name().dns_name(&wanted);
         // Those of one name come first, and there are not more of them than a page has.
         let page = self.endpoint.call(LIST_ZONES, || list.clone().send()).await?;
         let named = page.hosted_zones.into_iter().filter(|zone| undotted(&zone.name) == wanted);
@@ -84,7 +84,7 @@ impl Zones for Route53 {
                 if its_name != name && !its_name.ends_with(&below) {
                     return Ok(found);
                 }
-                found.extend(record_set(its_name, &set));
+                found.push(record_set(its_name, &set));
             }
             from = page.next_record_name.filter(|_| page.is_truncated).map(|next| (next, page.next_record_type));
         }
@@ -119,15 +119,15 @@ fn zone(found: GetHostedZoneOutput) -> Option<Zone> {
     })
 }
 
-/// A record set of the kinds that are written; nothing for another one.
-fn record_set(name: String, set: &ResourceRecordSet) -> Option<RecordSet> {
+fn record_set(name: String, set: &ResourceRecordSet) -> RecordSet {
+    let is_plain = set.set_identifier.is_none() && set.alias_target.is_none();
     let kind = match set.r#type {
-        RrType::A => RecordKind::A,
-        RrType::Txt => RecordKind::Txt,
-        _ => return None,
+        RrType::A if is_plain => RecordKind::A,
+        RrType::Txt if is_plain => RecordKind::Txt,
+        _ => RecordKind::Other,
     };
     let values = set.resource_records().iter().map(|record| record.value.clone()).collect();
-    Some(RecordSet { name, kind, ttl_s: set.ttl.unwrap_or_default(), values })
+    RecordSet { name, kind, ttl_s: set.ttl.unwrap_or_default(), values }
 }
 
 fn change(change: &RecordChange) -> Result<Change> {
@@ -139,6 +139,7 @@ fn change(change: &RecordChange) -> Result<Change> {
     let kind = match set.kind {
         RecordKind::A => RrType::A,
         RecordKind::Txt => RrType::Txt,
+        RecordKind::Other => return Err(incomplete("its type")),
     };
     let records: std::result::Result<Vec<_>, _> = set.values.iter().map(|value| ResourceRecord::builder().value(value).build()).collect();
     let built = ResourceRecordSet::builder().name(&set.name).r#type(kind).ttl(set.ttl_s);

@@ -143,7 +143,7 @@ impl Engine {
         let (caller, setup) = (caller?, setup?);
         topics_reached(spec, &caller.account, self.region())?;
         let Some(setup) = setup else { return Ok(()) };
-        setup.watcher()?;
+        setup.watcher("tells what alerts are for")?;
         match self.ledger(&setup).alert(&spec.name).await? {
             Some((record, _)) if !own.contains(&record.id) => self.adoptable(&record, &caller_identity(&caller)),
             _ => Ok(()),
@@ -167,7 +167,7 @@ impl Engine {
         let caller = caller?;
         topics_reached(spec, &caller.account, self.region())?;
         let setup = self.set_up(&caller, setup?, &mut Vec::new(), operation).await?;
-        setup.watcher()?;
+        setup.watcher("tells what alerts are for")?;
         let ledger = self.ledger(&setup);
         let (record, etag) = self.alert_begin(&ledger, spec, &caller, operation).await?;
         let made = async {
@@ -398,13 +398,13 @@ impl Engine {
 }
 
 impl Setup {
-    /// The function that tells what alerts are for.
+    /// The function that looks every two minutes, for whoever needs that it does `what`.
     ///
     /// # Errors
     /// `SetupOld` if the set-up was made before there was one, or without its program.
-    pub(crate) fn watcher(&self) -> Result<&str> {
+    pub(crate) fn watcher(&self, what: &str) -> Result<&str> {
         self.watcher_arn.as_deref().ok_or_else(|| {
-            let message = "the set-up has no function that tells what alerts are for";
+            let message = format!("the set-up has no function that {what}");
             let help = "Run `spawn setup` again with spawn-watcher beside the agents (see SPAWN_ARTIFACTS): it adds what is missing";
             Error::new(Class::Invalid, "SetupOld", message, help)
         })

@@ -44,7 +44,7 @@ const BUCKET: &str = "s3:::{bucket}";
 const NAMES: &str = "s3:::{bucket}/names/*";
 const RECORDS: &str = "s3:::{bucket}/fleets/*";
 const ALERTS: &str = "s3:::{bucket}/alerts/*";
-const NAMED: &str = "s3:::{bucket}/dns/*";
+const NAMED: &str = "s3:::{bucket}/names/.dns/*";
 const ZONES: &str = "route53:::hostedzone/*";
 const TOLD: &str = "s3:::{bucket}/told/*";
 const TOPICS: &str = "sns:{region}:{account}:spawn-alert-*";
@@ -163,8 +163,7 @@ pub(super) const GRANTS: &[Grant] = &[
             ("ForAllValues:StringEquals", "route53:ChangeResourceRecordSetsRecordTypes", "A TXT"),
         ],
     },
-    Grant { to: &[Namer], actions: &["s3:DeleteObject", "s3:PutObject"], on: &[NAMED], when: &[] },
-    Grant { to: &[Reaper], actions: &["s3:DeleteObject"], on: &[NAMED], when: &[] },
+    Grant { to: &[Watcher], actions: &["s3:DeleteObject", "s3:PutObject"], on: &[NAMED], when: &[] },
     Grant { to: &[Launcher, Observer, Operator, Reaper, Starter, Watcher], actions: &["s3:GetObject"], on: &[NAMES, RECORDS], when: &[] },
     Grant { to: &[Launcher, Observer], actions: &["logs:FilterLogEvents"], on: &[LOGS, LOG_STREAMS], when: &[] },
     // Whoever may launch comes onto nobody's machine by that: it takes a policy of its own.

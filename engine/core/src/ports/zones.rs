@@ -23,7 +23,7 @@ pub struct Zone {
 pub trait Zones: Send + Sync {
     /// `GetHostedZone` of the zone with an id, or of each that `ListHostedZonesByName` says has a name: there may be several. None is none.
     async fn find(&self, id_or_name: &str) -> Result<Vec<Zone>>;
-    /// `ListResourceRecordSets`: addresses and texts of a name and of what is below it, one call a page of 300. A zone that is not there is
+    /// `ListResourceRecordSets`: what a name has and what is below it, one call a page of 300. A zone that is not there is
     /// [`spawn_model::error::Class::NotFound`].
     async fn records(&self, zone_id: &str, name: &str) -> Result<Vec<RecordSet>>;
     /// `ChangeResourceRecordSets`: all of it or nothing. That what is there is not what was expected is

@@ -44,9 +44,7 @@ impl Begun {
         withdrawn: bool,
     ) -> Result<Arc<Self>> {
         let heartbeat = Some(process::heartbeat(aws.clock.now()));
-        // Where the run is to have a name, the fleet may have one from now on, whatever becomes of the run.
-        let dns = run.dns.iter().filter(|place| !record.dns.contains(place)).chain(&record.dns).cloned().collect();
-        let intent = FleetRecord { next: Some(Rerun { record: Box::new(run.clone()), heartbeat, withdrawn }), dns, ..record.clone() };
+        let intent = FleetRecord { next: Some(Rerun { record: Box::new(run.clone()), heartbeat, withdrawn }), ..record.clone() };
         let held = Mutex::new((record.clone(), etag.to_owned()));
         let begun = Self { ledger: ledger.clone(), clock: aws.clock.clone(), run, held };
         begun.replace(|_| intent.clone()).await?;

@@ -70,6 +70,7 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
         results_uri: fleet::results_uri(ledger, &record),
         changed,
         lease_faults: around.lease_faults(&record, deadline, dates.now),
+        unnamed: None,
         stranger: around.stranger,
         unseen: around.unseen,
         notes: ranks.notes(running),

@@ -313,7 +313,8 @@ pub async fn remove(aws: &Aws, caller: &Caller, operation: &Operation) -> Result
     let names = Names::new(&caller.account, &aws.region);
     let bucket = names.bucket();
     if let Some(setup) = find(aws).await? {
-        let living = aws.objects.list(&setup.bucket, layout::NAMES_PREFIX).await?;
+        let mut living = aws.objects.list(&setup.bucket, layout::NAMES_PREFIX).await?;
+        living.retain(|key| !key.starts_with(layout::NAMED_PREFIX));
         if !living.is_empty() {
             let fleets: Vec<&str> = living.iter().filter_map(|key| key.strip_prefix(layout::NAMES_PREFIX)).collect();
             let help = "End them first, with `spawn down NAME` or `terraform destroy`";

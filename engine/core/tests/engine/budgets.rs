@@ -51,6 +51,25 @@ fn a_plan_tells_what_the_whole_fleet_costs_at_most() {
 }
 
 #[test]
+fn a_plan_tells_what_may_not_have_been_thought_of() {
+    run(async {
+        let world = warm().await;
+        let mut told = Vec::new();
+        for fields in [
+            json!({ "lease": { "ttl": "24h" } }),
+            json!({ "lease": { "ttl": "25h" } }),
+            json!({ "lease": { "ttl": "3d", "idle": { "after": "1h" } } }),
+            json!({ "lease": { "ttl": "3d", "budget": 500 }, "network": { "public_address": false } }),
+            json!({ "lease": { "ttl": "3d", "budget": 500 }, "network": { "public_address": true } }),
+        ] {
+            let plan = world.engine().plan(FleetKind::JobArray, &with(2, fields.clone())).await.unwrap();
+            told.push(format!("{fields}: {:?}", plan.notes));
+        }
+        insta::assert_snapshot!("advice", told.join("\n"));
+    });
+}
+
+#[test]
 fn a_fleet_ends_when_its_budget_could_be_spent() {
     run(async {
         let world = warm().await;

@@ -76,7 +76,7 @@ impl State {
     /// Changes every claim of a name behind everybody's back.
     pub(crate) fn edit_claims(&mut self, edit: impl Fn(&mut NameClaim)) {
         for objects in self.buckets.values_mut() {
-            for (_, (body, _)) in objects.iter_mut().filter(|(key, _)| key.starts_with("names/")) {
+            for (_, (body, _)) in objects.iter_mut().filter(|(key, _)| key.starts_with("names/") && !key.starts_with("names/.")) {
                 let mut claim: NameClaim = serde_json::from_slice(body).unwrap();
                 edit(&mut claim);
                 *body = serde_json::to_vec(&claim).unwrap();

@@ -17,6 +17,7 @@ const ONCE: &[&str] = &[
     "iam:CreateRole",
     "logs:CreateLogGroup",
     "s3:CreateBucket",
+    "route53:ChangeResourceRecordSets",
     "s3:PutObject conditional",
     "scheduler:CreateSchedule",
     "scheduler:CreateScheduleGroup",

@@ -2,6 +2,7 @@
 
 mod claim;
 mod graph;
+pub mod predecessor;
 mod rules;
 mod status;
 

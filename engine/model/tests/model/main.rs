@@ -4,6 +4,7 @@
 
 mod declarations;
 mod layout;
+mod predecessor;
 mod queue;
 mod rules;
 mod spec;

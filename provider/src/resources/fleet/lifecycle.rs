@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use spawn_core::engine::{Engine, Launch};
 use spawn_core::fleet::Fleet;
 use spawn_core::operation::Operation;
+use spawn_core::plan::advice;
 use spawn_core::rerun::{RunAgain, Wanted};
 use spawn_core::wait::Waited;
 use spawn_model::duration::Seconds;
@@ -34,6 +35,9 @@ struct Private {
     /// whatever the configuration says of it or has Terraform ignore.
     #[serde(default)]
     has_lease_faults: bool,
+    /// The same of its name in DNS, if it had it no more.
+    #[serde(default)]
+    has_lost_name: bool,
 }
 
 impl Remembered for Private {}
@@ -52,6 +56,11 @@ impl FleetResource {
                 response.diagnostics.extend(ends_first_warning(prior));
                 return response;
             }
+            if prior.get("lease") != planned.get("lease")
+                && let (Some(spec), _) = read_spec(self.kind, &self.spec_part(planned))
+            {
+                response.diagnostics.extend(advice(&spec).map(|note| Diagnostic::warning(messages::sentence(&note), "")));
+            }
             let is_lost = self.is_kept() && prior.get("status").as_str() == Some("lost");
             if is_lost {
                 // Not taken out of the state: only who ends it for good removes what else was made of it.
@@ -59,7 +68,7 @@ impl FleetResource {
             }
             let unknown = match (is_lost, response.requires_replace.is_empty()) {
                 (true, _) => vec!["status"],
-                (false, true) => self.unknown_until_applied(prior, planned, Private::read(&request.private).has_lease_faults),
+                (false, true) => self.unknown_until_applied(prior, planned, &Private::read(&request.private)),
                 (false, false) => Vec::new(),
             };
             if let Value::Map(entries) = planned {
@@ -135,6 +144,7 @@ impl FleetResource {
             }
         };
         diagnostics.extend(outcome_warning(&fleet));
+        diagnostics.extend(unnamed_warning(&fleet));
         Ok((state::of_fleet(self.kind, &fleet, spec.files, planned), diagnostics))
     }
 
@@ -161,6 +171,8 @@ impl FleetResource {
             diagnostics.extend(ended_warning(&fleet));
         }
         private.has_lease_faults = !fleet.lease_faults.is_empty();
+        private.has_lost_name = fleet.stranger.is_some();
+        diagnostics.extend(name_warning(&fleet));
         diagnostics.extend(lease_warning(&fleet));
         diagnostics.extend(unseen_warning(&fleet));
         diagnostics.extend(changed_warning(&fleet));
@@ -172,7 +184,7 @@ impl FleetResource {
         let remembered = Private::read(&private);
         match self.try_update(prior, planned, remembered.has_lease_faults).await {
             Ok((state, diagnostics)) => {
-                let private = Private { has_lease_faults: false, ..remembered }.write();
+                let private = Private { has_lease_faults: false, has_lost_name: false, ..remembered }.write();
                 ApplyResponse { state: Some(state), private, diagnostics }
             }
             // The prior state stays, so that the next plan shows what is still to be done.
@@ -191,17 +203,17 @@ impl FleetResource {
     }
 
     /// What a change in place moves that no plan can tell.
-    fn unknown_until_applied(&self, prior: &Value, planned: &Value, has_lease_faults: bool) -> Vec<&'static str> {
+    fn unknown_until_applied(&self, prior: &Value, planned: &Value, remembered: &Private) -> Vec<&'static str> {
         let (moves_deadline, is_resized) = (moves_deadline(prior, planned), self.is_resized(prior, planned));
         // What has stopped may be started by another deadline.
         let moves_members = is_resized || (moves_deadline && prior.get("status").as_str() == Some("stopped"));
-        let moves_names = prior.get("dns") != planned.get("dns");
+        let moves_names = prior.get("dns") != planned.get("dns") || remembered.has_lost_name;
         // The same money lasts another time for another size.
         let moves_deadline = moves_deadline || (is_resized && !planned.get("lease").get("budget").is_null());
-        let deadline = (moves_deadline || has_lease_faults).then_some("deadline");
+        let deadline = (moves_deadline || remembered.has_lease_faults).then_some("deadline");
         let of_members = ["status", "status_reason"].into_iter().filter(|_| moves_members);
         let of_names = ["dns_name"].into_iter().filter(|_| moves_names);
-        let members = ["members"].into_iter().filter(|_| moves_members || moves_names);
+        let members = ["members"].into_iter().filter(|_| moves_members || prior.get("dns") != planned.get("dns"));
         deadline.into_iter().chain(of_members).chain(of_names).chain(members).collect()
     }
 
@@ -342,6 +354,19 @@ fn lease_warning(fleet: &Fleet) -> Option<Diagnostic> {
     let summary = format!("The lease of {} is not held from outside as it should be", fleet.record.spec.name);
     let outlook = "Until the lease is applied again, which is planned, fewer hands end the fleet at its deadline.";
     found_warning(summary, &fleet.lease_faults, Some(outlook))
+}
+
+/// That somebody has taken its name in DNS. It is planned to be claimed again then.
+fn name_warning(fleet: &Fleet) -> Option<Diagnostic> {
+    let summary = format!("The name of {} in DNS is not its own any more", fleet.record.spec.name);
+    let outlook = "Nothing is written under it until it is claimed again, which is planned; without `dns` it is given up.";
+    found_warning(summary, fleet.stranger.as_slice(), Some(outlook))
+}
+
+/// That its names in DNS are not what they should be yet.
+fn unnamed_warning(fleet: &Fleet) -> Option<Diagnostic> {
+    let summary = format!("The names of {} in DNS could not be written", fleet.record.spec.name);
+    found_warning(summary, fleet.unnamed.as_slice(), Some("The fleet goes on, and a function of the set-up tries again every two minutes."))
 }
 
 /// What could not be looked at: what is wrong there, nobody is told.

@@ -60,7 +60,10 @@ fn path(path: &problem::Path) -> Path {
     let mut in_map = false;
     for step in &path.0 {
         match step {
-            problem::Step::Key(key) if in_map => found = found.with(Step::Key(key.clone())),
+            problem::Step::Key(key) if in_map => {
+                found = found.with(Step::Key(key.clone()));
+                in_map = false;
+            }
             problem::Step::Key(_) if !found.is_root() => break,
             problem::Step::Key(key) => {
                 in_map = matches!(key.as_str(), "files" | "env" | "tags" | "triggers" | "volumes");

@@ -22,9 +22,6 @@ pub(super) fn of_fleet(kind: FleetKind, fleet: &Fleet, files: BTreeMap<String, S
     if let Some(tags) = &fleet.tags_seen {
         spec.tags.clone_from(tags);
     }
-    if fleet.stranger.is_some() {
-        spec.dns = None;
-    }
     // Not what was asked for, but what the machines go by.
     spec.lease.idle.clone_from(&fleet.idle);
     if kind == FleetKind::Service && !fleet.status.is_over() {

@@ -52,7 +52,7 @@ impl<'a> Reader<'a> {
     fn known(&mut self, kind: &Kind) -> Result<Value, CodecError> {
         match kind {
             Kind::Bool => decode::read_bool(&mut self.rest).map(Value::Bool).map_err(|_| wrong(kind)),
-            Kind::Int | Kind::Float => self.number(),
+            Kind::Int | Kind::Float => self.number(kind),
             Kind::String | Kind::Duration => self.text(kind).map(|text| Value::String(text.to_owned())),
             Kind::List(inner) => self.list(kind, inner),
             Kind::Map(inner) => self.map(kind, inner),
@@ -60,17 +60,24 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn number(&mut self) -> Result<Value, CodecError> {
+    fn number(&mut self, kind: &Kind) -> Result<Value, CodecError> {
         let short = |_| truncated();
         match self.peek()? {
             Marker::F32 => decode::read_f32(&mut self.rest).map_err(short).and_then(|n| number_from_f64(f64::from(n))),
-            Marker::F64 => decode::read_f64(&mut self.rest).map_err(short).and_then(number_from_f64),
+            Marker::F64 => {
+                let number = decode::read_f64(&mut self.rest).map_err(short)?;
+                // A double has no more digits than this behind the point.
+                kept(kind, number_from_f64(number)?, &format!("{number:.1074}"))
+            }
             Marker::U64 => {
                 let number = decode::read_u64(&mut self.rest).map_err(short)?;
                 #[expect(clippy::cast_precision_loss, reason = "beyond i64, Value has only floats")]
                 Ok(i64::try_from(number).map_or(Value::Float(number as f64), Value::Int))
             }
-            Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => self.text(&Kind::String).and_then(number_from_text),
+            Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
+                let text = self.text(&Kind::String)?;
+                kept(kind, number_from_text(text)?, text)
+            }
             _ => decode::read_int(&mut self.rest).map(Value::Int).map_err(|_| wrong(&Kind::Float)),
         }
     }
@@ -124,6 +131,22 @@ impl<'a> Reader<'a> {
         self.rest = rest;
         Ok(taken)
     }
+}
+
+/// A number, unless it is not what was written: Terraform has more digits than a double, such as those of `10 / 3`, and refuses a plan that
+/// has others. What is not whole and should be is told where fields are checked.
+fn kept(kind: &Kind, number: Value, written: &str) -> Result<Value, CodecError> {
+    let again = match &number {
+        Value::Int(number) => number.to_string(),
+        Value::Float(number) if *kind == Kind::Float => number.to_string(),
+        _ => return Ok(number),
+    };
+    let is_plain = written.bytes().all(|byte| byte.is_ascii_digit() || b"-.".contains(&byte));
+    let digits = if written.contains('.') { written.trim_end_matches('0').trim_end_matches('.') } else { written };
+    if is_plain && digits != again {
+        return Err(CodecError::new("a number of so many digits cannot be kept; round it, such as by `format(\"%.2f\", 10 / 3)`"));
+    }
+    Ok(number)
 }
 
 fn truncated() -> CodecError {

@@ -120,6 +120,29 @@ fn values_have_golden_bytes() {
     }
 }
 
+/// (a number as Terraform writes it, what is read; nothing where a plan could not have all of its digits)
+#[test]
+fn a_number_is_kept_to_its_last_digit_or_refused() {
+    let text = |text: &str| [&[0xd9, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+    let double = |number: f64| [&[0xcb][..], &number.to_be_bytes()].concat();
+    for (number, float, int) in [
+        (text("0.1"), Some(Value::Float(0.1)), Some(Value::Float(0.1))),
+        (text("0.30000000000000004"), Some(Value::Float(0.300_000_000_000_000_04)), Some(Value::Float(0.300_000_000_000_000_04))),
+        (text("3.33333333333333333333"), None, Some(Value::Float(3.333_333_333_333_333_5))),
+        (text("22.00000000000000000001"), None, None),
+        (text("18446744073709551615"), None, Some(Value::Float(18_446_744_073_709_551_615.0))),
+        (double(0.5), Some(Value::Float(0.5)), Some(Value::Float(0.5))),
+        (double(1e21), Some(Value::Float(1e21)), Some(Value::Float(1e21))),
+        (double(0.1), None, Some(Value::Float(0.1))),
+        (double(-4.0), Some(Value::Int(-4)), Some(Value::Int(-4))),
+    ] {
+        for (kind, expected) in [(Kind::Float, float), (Kind::Int, int)] {
+            let read = decode_kind(&kind, &DynamicValue { msgpack: number.clone(), json: vec![] });
+            assert_eq!(read.ok(), expected, "{number:02x?} as {kind:?}");
+        }
+    }
+}
+
 #[test]
 fn an_object_has_every_attribute() {
     let object = Value::Map([("b".to_owned(), Value::Bool(true))].into());

@@ -108,7 +108,7 @@ fn record(ended: bool) -> FleetRecord {
         instance_types: Vec::new(),
         image: BootImage { id: "ami-0".into(), root_device: "/dev/xvda".into(), root_gib: None },
         rights_sha256: None,
-        dns: Vec::new(),
+        dns: None,
         scheduled: None,
         ended,
         next: None,

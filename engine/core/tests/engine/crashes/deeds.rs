@@ -14,6 +14,7 @@ use spawn_model::error::{Class, Error};
 use spawn_model::market::Fallback;
 use spawn_model::record::{Exit, Keeper};
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
+use spawn_model::status::WaitFor;
 use spawn_model::stopping::OnEnd;
 
 use crate::alerts::{alert, alerted};
@@ -128,6 +129,8 @@ pub(super) enum Scheduling {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Naming {
     Launch,
+    /// Until it runs, and then has names.
+    Wait,
     /// After a machine was lost.
     Keep,
     /// To what has none.
@@ -403,6 +406,7 @@ impl Naming {
     fn operation(self) -> &'static str {
         match self {
             Self::Launch => "launch",
+            Self::Wait => "wait",
             Self::Keep => "names_keep",
             Self::Give | Self::Move | Self::Take => "update",
             Self::Rerun => "rerun",
@@ -430,6 +434,11 @@ impl Naming {
             world.state().agents.work = Box::new(|_| Work::Absent);
         }
         let before = if self == Self::Give { Self::Take } else { Self::Launch };
+        if self == Self::Wait {
+            drop(launch(&world.process(), &self.wanted()).await.unwrap());
+            world.pass(60).await;
+            return world;
+        }
         launched(&world, &before.wanted()).await;
         world.pass(60).await;
         let fleet = world.engine().find("tiles").await.unwrap();
@@ -453,12 +462,23 @@ impl Naming {
         let quiet = Operation::quiet();
         match self {
             Self::Launch => engine.launch(FleetKind::JobArray, &self.wanted(), &quiet).await.map(drop),
+            Self::Wait => {
+                let fleet = engine.find("tiles").await?.record.fleet;
+                let until = engine.now() + SignedDuration::from_mins(5);
+                let waited = engine.wait(&fleet, WaitFor::Running, until, &quiet).await?.unwrap().fleet();
+                waited.unnamed.map_or(Ok(()), |why| Err(Error::new(Class::Transient, "Unnamed", why, "")))
+            }
             Self::Keep => {
                 let kept = engine.names_keep(&quiet).await?;
                 kept.errors.into_iter().next().map_or(Ok(()), |error| Err(Error::new(Class::Transient, "NotKept", error, "")))
             }
             Self::Give | Self::Move | Self::Take => engine.update(&engine.find("tiles").await?, &self.wanted()).await,
-            Self::Rerun => rerun(engine, &self.wanted()).await,
+            Self::Rerun => {
+                rerun(engine, &self.wanted()).await?;
+                // What could not be taken away of the former run is, as soon as somebody looks.
+                let kept = engine.names_keep(&quiet).await?;
+                kept.errors.into_iter().next().map_or(Ok(()), |error| Err(Error::new(Class::Transient, "NotKept", error, "")))
+            }
             Self::End => end(engine).await,
             Self::Reap => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
         }

@@ -69,6 +69,7 @@ enrol! {
     telling_what_alerts_are_for: alerts_tell, Deed::Alert(Alerting::Tell);
     ending_an_alert: alert_end, Deed::Alert(Alerting::End);
     launching_what_has_names: launch, Deed::Name(Naming::Launch);
+    waiting_for_what_has_names: wait, Deed::Name(Naming::Wait);
     keeping_names: names_keep, Deed::Name(Naming::Keep);
     moving_names: update, Deed::Name(Naming::Give), Deed::Name(Naming::Move), Deed::Name(Naming::Take);
     running_again_under_another_name: rerun, Deed::Name(Naming::Rerun);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::json;
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
@@ -15,7 +15,6 @@ use spawn_model::read::FieldType;
 use spawn_model::record::Keeper;
 use spawn_model::requirements::{Architecture, RequirementsSpec};
 use spawn_model::spec::{FleetKind, FleetSpec};
-use spawn_model::status::WaitFor;
 
 use super::ENROLLED;
 use crate::alerts::alert;
@@ -25,7 +24,7 @@ use crate::simulated::view::assert_same;
 use crate::{array, launch, warm};
 
 /// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
-const READS: [&str; 31] = [
+const READS: [&str; 30] = [
     "alert_check",
     "alert_find",
     "alert_look",
@@ -56,7 +55,6 @@ const READS: [&str; 31] = [
     "schedule_check",
     "schedule_find",
     "schedule_look",
-    "wait",
 ];
 
 /// The public operations of the engine: what its sources declare.
@@ -147,7 +145,6 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         // It is none, which is found after all has been read that would be.
         "schedule_find" => engine.schedule_find("tiles").await.map_or(Ok(()), |_| panic!("an array is a schedule")),
         "schedule_look" => engine.schedule_look(&record.fleet).await.map(drop),
-        "wait" => engine.wait(&record.fleet, WaitFor::Running, engine.now() + SignedDuration::from_mins(1), &quiet).await.map(drop),
         other => panic!("nobody has said how to {other}"),
     }
 }
