@@ -60,7 +60,8 @@ pub(crate) fn check_market(market: &Value, size: Option<i64>, path: &Path, probl
     };
     if !spot {
         let written = |field: &str| match market.get(field) {
-            Value::Null | Value::Int(0) | Value::Bool(false) => false,
+            // What is not known yet may turn out to be nothing.
+            Value::Null | Value::Unknown | Value::Int(0) | Value::Bool(false) => false,
             Value::String(text) => text != Fallback::None.word(),
             _ => true,
         };

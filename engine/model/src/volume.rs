@@ -70,7 +70,7 @@ fields! {
 /// The rules of `root_volume`.
 pub(crate) fn check_root_volume(volume: &Value, path: &Path, problems: &mut Vec<Problem>) {
     check_volume(volume, path, problems);
-    if !volume.get("snapshot").is_null() {
+    if is_written(volume.get("snapshot")) {
         let help = "Leave it out: the image says what is on the root volume. A snapshot is for `volumes`";
         problems.push(Problem::new(&path.key("snapshot"), "has no meaning for the root volume", help));
     }
@@ -91,7 +91,7 @@ pub(crate) fn check_volumes(volumes: &BTreeMap<String, Value>, path: &Path, prob
             problems.push(Problem::new(&path, format!("{device:?} is not a device for a further volume"), help));
         }
         check_volume(volume, &path, problems);
-        if volume.get("size_gib").is_null() && volume.get("snapshot").is_null() {
+        if *volume != Value::Unknown && volume.get("size_gib").is_null() && volume.get("snapshot").is_null() {
             let help = "Write how many GiB it has, or the snapshot that it begins as";
             problems.push(Problem::new(&path.key("size_gib"), "is required without a snapshot", help));
         }
@@ -135,9 +135,14 @@ fn check_volume(volume: &Value, path: &Path, problems: &mut Vec<Problem>) {
         let help = "Write an id like \"snap-0123456789abcdef0\"";
         problems.push(Problem::new(&path.key("snapshot"), format!("{snapshot:?} is not the id of a snapshot"), help));
     }
-    if !volume.get("kms_key").is_null() && matches!(volume.get("encrypted"), Value::Bool(false)) {
+    if is_written(volume.get("kms_key")) && matches!(volume.get("encrypted"), Value::Bool(false)) {
         problems.push(Problem::new(&path.key("kms_key"), "has no meaning for a volume that is not encrypted", "Leave one of the two out"));
     }
+}
+
+/// What is not known yet may turn out to be nothing.
+fn is_written(value: &Value) -> bool {
+    !matches!(value, Value::Null | Value::Unknown)
 }
 
 /// Whether everything of a volume is known: what is missing may otherwise be about to be.

@@ -25,6 +25,10 @@ pub(crate) fn blocks(name: &str) -> Vec<Json> {
             {"name": "desk", "requirements": {"vcpu": "2..8"}, "lease": {"idle": {"after": "15m", "ports": [22]}}},
             {"name": "desk", "instance_types": ["m7i.large"], "lease": {"ttl": "6h", "on_expiry": "stop", "retain": "2d"}},
             {"name": "desk", "instance_types": ["m7i.large"], "lease": {"idle": {"after": "15m"}, "on_idle": "hibernate"}},
+            {
+                "name": "desk", "instance_types": ["m7i.large"], "market": {}, "network": {}, "pre_stop": {"command": ["./save"]},
+                "root_volume": {"size_gib": 20, "encrypted": false}, "volumes": {"/dev/sdf": {"size_gib": 10, "encrypted": false}},
+            },
             {"name": "desk", "instance_types": ["m7i.large"], "market": {"type": "spot"}, "checkpoint": {"command": ["./save"]}},
         ]),
         "spawn_job_array" => json!([
