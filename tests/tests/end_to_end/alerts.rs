@@ -12,13 +12,14 @@ use super::rights::{allowed, assert_function_needs};
 use crate::lease::living;
 
 /// What the watcher's role allows that none of its calls here takes, and what each is for.
-const FOR_OTHERS: [&str; 12] = [
+const FOR_OTHERS: [&str; 13] = [
     // Lambda writes with them what it says; that it is read here proves them.
     "logs:CreateLogStream",
     "logs:PutLogEvents",
     // Names in DNS.
     "route53:ChangeResourceRecordSets",
     "route53:ListResourceRecordSets",
+    "s3:DeleteObject",
     // Services.
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",

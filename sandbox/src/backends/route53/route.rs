@@ -117,14 +117,15 @@ mod tests {
 
     #[test]
     fn what_is_not_looked_at_is_a_gap() {
-        let asked = |change: fn(&mut Request)| {
+        type Change = fn(&mut Request);
+        let asked = |change: Change| {
             let mut request = request(Method::GET, "/2013-04-01/hostedzone");
             request.operation = operation(&request);
             change(&mut request);
             refuse_unknown(&request).err().and_then(|failure| failure.gap)
         };
         assert_eq!(asked(|request| request.query.push(("maxitems".to_owned(), "1".to_owned()))), None);
-        let cases: [(fn(&mut Request), &str); 3] = [
+        let cases: [(Change, &str); 3] = [
             (
                 |request| request.query.push(("hostedzonetype".to_owned(), String::new())),
                 "query parameter hostedzonetype of route53 ListHostedZones",

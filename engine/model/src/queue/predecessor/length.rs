@@ -41,7 +41,7 @@ pub(super) fn parse(text: &str) -> Option<Length> {
         rest = after;
     }
     let seconds = u64::try_from(total_ns.div_ceil(SECOND_NS)).ok()?;
-    Some(Length { seconds: Seconds(seconds), is_rounded: total_ns % SECOND_NS != 0 })
+    Some(Length { seconds: Seconds(seconds), is_rounded: !total_ns.is_multiple_of(SECOND_NS) })
 }
 
 fn is_of_number(c: char) -> bool {
