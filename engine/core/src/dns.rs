@@ -17,7 +17,7 @@ use spawn_model::ids::FleetId;
 use spawn_model::layout;
 use spawn_model::problem::Path;
 use spawn_model::record::FleetRecord;
-use spawn_model::spec::FleetSpec;
+use spawn_model::spec::{FleetSpec, Member};
 
 use crate::engine::Engine;
 use crate::fleet::{self, Fleet, Look};
@@ -292,15 +292,16 @@ fn lost(place: &DnsName, why: &str) -> Error {
     Error::new(Class::Conflict, "DnsNameLost", message, help)
 }
 
-/// The members that live, and the addresses that are told of them.
+/// The members that live and have something to do, and the addresses that are told of them.
 fn members(fleet: &Fleet, place: &DnsName) -> Vec<(u32, Ipv4Addr)> {
     let alive: BTreeSet<&str> = fleet.alive.iter().map(|id| id.0.as_str()).collect();
-    let living = fleet.members.iter().filter(|member| alive.contains(member.instance_id.as_str()));
-    let address = |member: &spawn_model::spec::Member| {
+    let is_done = |member: &Member| fleet.record.kind.ends_with_command() && member.ended_at.is_some();
+    let reached = fleet.members.iter().filter(|member| alive.contains(member.instance_id.as_str()) && !is_done(member));
+    let address = |member: &Member| {
         let address = if place.is_public { member.public_ip.as_deref()? } else { &member.private_ip };
         Some((member.rank, address.parse().ok()?))
     };
-    living.filter_map(address).collect()
+    reached.filter_map(address).collect()
 }
 
 /// What has become of a fleet's name, if it is not its own any more.

@@ -373,11 +373,12 @@ pub(crate) fn users_tags(tags: &Tags) -> BTreeMap<String, String> {
     tags.iter().filter(|(key, _)| users(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Enters by what address and name those members are reached that live.
+/// Enters by what address and name those members are reached that live. One that has done its part is about to go: what is told of it stays so.
 pub(crate) fn reached(members: &mut [Member], record: &FleetRecord, instances: &[Instance]) {
     let living: BTreeMap<&str, &Instance> = instances.iter().filter(|i| i.alive).map(|i| (i.launched.instance_id.0.as_str(), i)).collect();
     for member in members {
-        let Some(instance) = living.get(member.instance_id.as_str()) else { continue };
+        let is_done = record.kind.ends_with_command() && member.ended_at.is_some();
+        let Some(instance) = living.get(member.instance_id.as_str()).filter(|_| !is_done) else { continue };
         member.public_ip.clone_from(&instance.public_ip);
         member.dns_name = record.dns_name().map(|place| place.of_rank(record.kind, member.rank));
     }
