@@ -30,7 +30,7 @@ fn index(provider: &SpawnProvider, example: &impl Fn(&str) -> String) -> String 
     let text = example("job-array");
     let used = blocks(&text).into_iter().skip(1).take(3).collect::<Vec<_>>().join("\n\n");
     let schema = Schema { fields: provider.schema(), tells_changes: false }.text();
-    format!("{}# spawn Provider\n\n{}\n\n{}{schema}", head("spawn Provider", provider.doc()), provider.doc().trim(), usage(&used))
+    page("spawn Provider", provider.doc(), &used, &schema)
 }
 
 fn resource(resource: &dyn Resource, example: &impl Fn(&str) -> String) -> String {
@@ -42,8 +42,7 @@ fn resource(resource: &dyn Resource, example: &impl Fn(&str) -> String) -> Strin
         "\n## Import\n\nBy name, or by id:\n\n```terraform\nimport {{\n  to = {name}.it\n  id = \"NAME\"\n}}\n```\n\n```shell\nterraform import \
          {name}.it NAME\n```\n"
     );
-    let title = format!("{name} (Resource)");
-    format!("{}# {title}\n\n{}\n\n{}{schema}{import}", head(&title, resource.doc()), resource.doc().trim(), usage(&used))
+    page(&format!("{name} (Resource)"), resource.doc(), &used, &(schema + &import))
 }
 
 fn source(source: &dyn DataSource, example: &impl Fn(&str) -> String) -> String {
@@ -51,8 +50,7 @@ fn source(source: &dyn DataSource, example: &impl Fn(&str) -> String) -> String 
     let (text, declared, read) = (example("data"), format!("data \"{name}\""), format!("data.{name}."));
     let used = of(&text, |block| block.contains(&declared) || block.contains(&read));
     let schema = Schema { fields: source.fields(), tells_changes: false }.text();
-    let title = format!("{name} (Data Source)");
-    format!("{}# {title}\n\n{}\n\n{}{schema}", head(&title, source.doc()), source.doc().trim(), usage(&used))
+    page(&format!("{name} (Data Source)"), source.doc(), &used, &schema)
 }
 
 fn function(function: &dyn Function, example: &impl Fn(&str) -> String) -> String {
@@ -81,6 +79,10 @@ fn function(function: &dyn Function, example: &impl Fn(&str) -> String) -> Strin
         parameters.join(", "),
         type_name(&function.returns()).to_lowercase()
     )
+}
+
+fn page(title: &str, doc: &str, used: &str, rest: &str) -> String {
+    format!("{}# {title}\n\n{}\n\n{}{rest}", head(title, doc), doc.trim(), usage(used))
 }
 
 /// What a registry reads of a page.

@@ -90,7 +90,7 @@ fn check(zone: &Zone, spec: &FleetSpec, region: &str, subnets: &[Subnet]) -> Res
     let Zone { id, name, is_private, networks } = zone;
     if *is_private {
         let Some(vpc) = subnets.first().map(|subnet| &subnet.vpc_id) else { return Ok(()) };
-        if networks.iter().any(|(_, network)| network == vpc) {
+        if networks.contains(vpc) {
             return Ok(());
         }
         let message = format!("the private zone {name} ({id}) is not associated with {vpc}, where the instances will be");
@@ -100,8 +100,7 @@ fn check(zone: &Zone, spec: &FleetSpec, region: &str, subnets: &[Subnet]) -> Res
         );
         return Err(Error::new(Class::Invalid, "ZoneElsewhere", message, help).at(at()));
     }
-    let is_public = |subnet: &&Subnet| spec.network.public_address.unwrap_or(subnet.public_addresses);
-    let Some(private) = subnets.iter().find(|subnet| !is_public(subnet)) else { return Ok(()) };
+    let Some(private) = subnets.iter().find(|subnet| !subnet.is_public(&spec.network)) else { return Ok(()) };
     let message = format!("the zone {name} ({id}) is public, and instances in {} have no public addresses", private.id);
     let help = "Set network.public_address = true, or choose a private zone: nobody outside is told private addresses";
     Err(Error::new(Class::Invalid, "NoPublicAddresses", message, help).at(at()))
@@ -164,10 +163,10 @@ impl Names<'_> {
         let was_noted = patiently(self.aws, self.operation, || self.ledger.place_note(fleet, place)).await?;
         let claimed = self.settled(place, None, |there| match self.holder(fleet, place, there) {
             Holder::Own(_) => Ok(Vec::new()),
-            // What it has written there, and somebody has taken the claim away.
-            Holder::Unclaimed(_) if was_noted => Ok(vec![vec![Claim::first(place, fleet, &self.aws.region).creation()]]),
-            Holder::Nobody => Ok(vec![vec![Claim::first(place, fleet, &self.aws.region).creation()]]),
-            Holder::Other(who) | Holder::Unclaimed(who) => Err(in_use(place, &who)),
+            // But for what it has written there itself, and somebody has taken the claim away.
+            Holder::Unclaimed(who) if !was_noted => Err(in_use(place, &who)),
+            Holder::Other(who) => Err(in_use(place, &who)),
+            Holder::Nobody | Holder::Unclaimed(_) => Ok(vec![vec![Claim::first(place, fleet, &self.aws.region).creation()]]),
         });
         let claimed = claimed.await;
         if !was_noted && claimed.as_ref().is_err_and(|error| error.code == "DnsNameInUse") {
@@ -263,19 +262,24 @@ impl Names<'_> {
         known: Option<&[RecordSet]>,
         batches: impl Fn(&[RecordSet]) -> Result<Vec<Vec<RecordChange>>>,
     ) -> Result<()> {
-        let mut known = known.map(<[RecordSet]>::to_vec);
-        for tries in 1.. {
-            let there = match known.take() {
-                Some(known) => known,
-                None => patiently(self.aws, self.operation, || async { self.aws.zones.records(&place.zone_id, &place.name).await }).await?,
-            };
+        let mut there = match known {
+            Some(known) => known.to_vec(),
+            None => self.records(&place.zone_id, &place.name).await?,
+        };
+        let mut tries = 1;
+        loop {
             match self.change(place, &batches(&there)?).await {
                 // Somebody was faster; or it was this, and the answer was lost.
                 Err(error) if tries < TRIES && matches!(error.class, Class::Conflict | Class::Ambiguous) => {}
                 changed => return changed,
             }
+            tries += 1;
+            there = self.records(&place.zone_id, &place.name).await?;
         }
-        Ok(())
+    }
+
+    async fn records(&self, zone_id: &str, name: &str) -> Result<Vec<RecordSet>> {
+        patiently(self.aws, self.operation, || async { self.aws.zones.records(zone_id, name).await }).await
     }
 
     async fn change(&self, place: &DnsName, batches: &[Vec<RecordChange>]) -> Result<()> {
@@ -295,7 +299,7 @@ fn lost(place: &DnsName, why: &str) -> Error {
 /// The members that live and have something to do, and the addresses that are told of them.
 fn members(fleet: &Fleet, place: &DnsName) -> Vec<(u32, Ipv4Addr)> {
     let alive: BTreeSet<&str> = fleet.alive.iter().map(|id| id.0.as_str()).collect();
-    let is_done = |member: &Member| fleet.record.kind.ends_with_command() && member.ended_at.is_some();
+    let is_done = |member: &Member| fleet::has_done_its_part(&fleet.record, member);
     let reached = fleet.members.iter().filter(|member| alive.contains(member.instance_id.as_str()) && !is_done(member));
     let address = |member: &Member| {
         let address = if place.is_public { member.public_ip.as_deref()? } else { &member.private_ip };
@@ -370,14 +374,12 @@ impl Names<'_> {
         let all = match zones.get(&key) {
             Some(all) => Arc::clone(all),
             None => {
-                let all = patiently(self.aws, self.operation, || async { self.aws.zones.records(&key.0, &key.1).await }).await?;
-                let all = Arc::new(all);
+                let all = Arc::new(self.records(&key.0, &key.1).await?);
                 zones.insert(key, Arc::clone(&all));
                 all
             }
         };
-        let below = format!(".{}", place.name);
-        Ok(all.iter().filter(|set| set.name == place.name || set.name.ends_with(&below)).cloned().collect())
+        Ok(all.iter().filter(|set| set.is_within(&place.name)).cloned().collect())
     }
 }
 

@@ -377,11 +377,16 @@ pub(crate) fn users_tags(tags: &Tags) -> BTreeMap<String, String> {
 pub(crate) fn reached(members: &mut [Member], record: &FleetRecord, instances: &[Instance]) {
     let living: BTreeMap<&str, &Instance> = instances.iter().filter(|i| i.alive).map(|i| (i.launched.instance_id.0.as_str(), i)).collect();
     for member in members {
-        let is_done = record.kind.ends_with_command() && member.ended_at.is_some();
-        let Some(instance) = living.get(member.instance_id.as_str()).filter(|_| !is_done) else { continue };
+        let instance = living.get(member.instance_id.as_str()).filter(|_| !has_done_its_part(record, member));
+        let Some(instance) = instance else { continue };
         member.public_ip.clone_from(&instance.public_ip);
         member.dns_name = record.dns_name().map(|place| place.of_rank(record.kind, member.rank));
     }
+}
+
+/// Whether nothing is left for a member to do, and its machine is about to end.
+pub(crate) fn has_done_its_part(record: &FleetRecord, member: &Member) -> bool {
+    record.kind.ends_with_command() && member.ended_at.is_some()
 }
 
 pub(crate) fn member(rank: u32, launched: &Launched, holder: &InstanceId, status: Status, completion: Option<&Completion>) -> Member {

@@ -181,8 +181,7 @@ pub fn advice(spec: &FleetSpec) -> Option<String> {
 /// What a budget does not count, and is paid.
 fn uncounted(spec: &FleetSpec, observed: &Observed) -> Option<String> {
     spec.lease.budget?;
-    let is_public = |subnet: &Subnet| spec.network.public_address.unwrap_or(subnet.public_addresses);
-    observed.subnets.iter().any(is_public).then(|| {
+    observed.subnets.iter().any(|subnet| subnet.is_public(&spec.network)).then(|| {
         format!("the budget does not count public addresses, which cost ${PUBLIC_ADDRESS_USD_PER_HOUR} an hour each; network.public_address = false does without")
     })
 }

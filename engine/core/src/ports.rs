@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use spawn_model::error::Error;
 use spawn_model::ids::InstanceId;
 use spawn_model::image::Distribution;
-use spawn_model::network::{DefaultRoute, EndpointKind};
+use spawn_model::network::{DefaultRoute, EndpointKind, NetworkSpec};
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
 use spawn_model::requirements::Architecture;
@@ -240,6 +240,14 @@ pub struct Subnet {
     pub zone: String,
     /// Whether instances get public addresses unless told otherwise.
     pub public_addresses: bool,
+}
+
+impl Subnet {
+    /// Whether instances of a fleet get public addresses there.
+    #[must_use]
+    pub fn is_public(&self, network: &NetworkSpec) -> bool {
+        network.public_address.unwrap_or(self.public_addresses)
+    }
 }
 
 /// A security group that somebody else made.

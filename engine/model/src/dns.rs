@@ -131,6 +131,14 @@ pub struct RecordSet {
     pub values: Vec<String>,
 }
 
+impl RecordSet {
+    /// Whether it is that of a name, or of one below it.
+    #[must_use]
+    pub fn is_within(&self, name: &str) -> bool {
+        self.name.strip_suffix(name).is_some_and(|below| below.is_empty() || below.ends_with('.'))
+    }
+}
+
 /// A change of a record set.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RecordChange {

@@ -146,9 +146,7 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
     check_hooks(value, &root, problems);
     check_idle(value.get("lease"), &root.key("lease"), problems);
     check_stopping(kind, value, &root, problems);
-    if matches!(value.get("market").get("rebalance"), Value::Bool(true))
-        && !matches!(value.get("lease").get("budget"), Value::Null | Value::Unknown)
-    {
+    if matches!(value.get("market").get("rebalance"), Value::Bool(true)) && value.get("lease").get("budget").is_written() {
         let path = root.key("market").key("rebalance");
         let why = "a service that replaces before it ends has more instances for a while, which no budget has counted";
         problems.push(Problem::new(&path, why, "Leave rebalance or lease.budget out"));
@@ -161,17 +159,17 @@ fn check_known(kind: FleetKind, value: &Value, problems: &mut Vec<Problem>) {
 
 /// What other fleets have, and one that replaces what it loses cannot.
 fn check_service(value: &Value, root: &Path, problems: &mut Vec<Problem>) {
-    let is_written = |value: &Value| !matches!(value, Value::Null | Value::Unknown | Value::Bool(false));
+    let is_asked_for = |value: &Value| value.is_written() && *value != Value::Bool(false);
     for (field, why, help) in [
         ("min_size", "a service comes as close to its size as there is room, and goes on trying", "Leave min_size out"),
         ("gang", "a service is launched one by one, and replaced so", "Leave gang out, or make a job array"),
         ("placement", "a service is spread over the zones, and goes on where there is room", "Leave placement out, or make a job array"),
     ] {
-        if is_written(value.get(field)) {
+        if is_asked_for(value.get(field)) {
             problems.push(Problem::new(&root.key(field), why, help));
         }
     }
-    if is_written(value.get("lease").get("idle")) {
+    if value.get("lease").get("idle").is_written() {
         let help = "Leave idle out, and let the lease end it, or make it smaller; or make an instance or a job array";
         let path = root.key("lease").key("idle");
         problems.push(Problem::new(&path, "an instance that ended for being idle would be replaced at once", help));

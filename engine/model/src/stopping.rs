@@ -117,19 +117,17 @@ pub(crate) fn check_stopping(kind: FleetKind, fleet: &Value, root: &Path, proble
         let help = "Write idle = { after = \"15m\" }, or leave on_idle out";
         problems.push(Problem::new(&path.key("on_idle"), "nothing says when the instance is idle", help));
     }
-    // What is not known yet may turn out to be nothing.
-    let is_written = |value: &Value| !matches!(value, Value::Null | Value::Unknown);
-    if keeps("on_expiry") && is_written(lease.get("idle")) && !keeps("on_idle") && *lease.get("on_idle") != Value::Unknown {
+    if keeps("on_expiry") && lease.get("idle").is_written() && !keeps("on_idle") && *lease.get("on_idle") != Value::Unknown {
         let help = "Write on_idle = \"stop\" or \"hibernate\", or leave idle out";
         problems.push(Problem::new(&path.key("on_idle"), "powering off stops this instance, so it cannot end for being idle", help));
     }
-    if (keeps("on_expiry") || keeps("on_idle")) && is_written(lease.get("budget")) {
+    if (keeps("on_expiry") || keeps("on_idle")) && lease.get("budget").is_written() {
         let help = "Leave budget out, or let the instance end";
         problems.push(Problem::new(&path.key("budget"), "what is kept and started again has no cost that could be promised", help));
     }
     let may_keep = keeps("on_expiry") || *lease.get("on_expiry") == Value::Unknown;
     check_retain(lease.get("retain"), may_keep, &path.key("retain"), problems);
-    if is("on_expiry", OnEnd::Hibernate) && is_written(fleet.get("pre_stop")) {
+    if is("on_expiry", OnEnd::Hibernate) && fleet.get("pre_stop").is_written() {
         let message = "nothing runs before this instance hibernates, which keeps what runs on it";
         problems.push(Problem::new(&root.key("pre_stop"), message, "Leave it out, or write on_expiry = \"stop\""));
     }

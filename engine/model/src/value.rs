@@ -31,6 +31,12 @@ impl Value {
         matches!(self, Self::Null)
     }
 
+    /// Whether somebody has written something here, as far as that is known: what is not known yet may turn out to be nothing.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        !matches!(self, Self::Null | Self::Unknown)
+    }
+
     /// True if this value, or anything inside it, is unknown.
     #[must_use]
     pub fn has_unknown(&self) -> bool {

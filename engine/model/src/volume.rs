@@ -70,7 +70,7 @@ fields! {
 /// The rules of `root_volume`.
 pub(crate) fn check_root_volume(volume: &Value, path: &Path, problems: &mut Vec<Problem>) {
     check_volume(volume, path, problems);
-    if is_written(volume.get("snapshot")) {
+    if volume.get("snapshot").is_written() {
         let help = "Leave it out: the image says what is on the root volume. A snapshot is for `volumes`";
         problems.push(Problem::new(&path.key("snapshot"), "has no meaning for the root volume", help));
     }
@@ -135,14 +135,9 @@ fn check_volume(volume: &Value, path: &Path, problems: &mut Vec<Problem>) {
         let help = "Write an id like \"snap-0123456789abcdef0\"";
         problems.push(Problem::new(&path.key("snapshot"), format!("{snapshot:?} is not the id of a snapshot"), help));
     }
-    if is_written(volume.get("kms_key")) && matches!(volume.get("encrypted"), Value::Bool(false)) {
+    if volume.get("kms_key").is_written() && matches!(volume.get("encrypted"), Value::Bool(false)) {
         problems.push(Problem::new(&path.key("kms_key"), "has no meaning for a volume that is not encrypted", "Leave one of the two out"));
     }
-}
-
-/// What is not known yet may turn out to be nothing.
-fn is_written(value: &Value) -> bool {
-    !matches!(value, Value::Null | Value::Unknown)
 }
 
 /// Whether everything of a volume is known: what is missing may otherwise be about to be.

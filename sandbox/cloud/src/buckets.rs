@@ -9,9 +9,11 @@ use crate::request::Request;
 
 /// How much a bucket holds and how fast it fills.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Limit {
-    pub(crate) burst: f64,
-    pub(crate) refill_per_s: f64,
+pub struct Limit {
+    /// What it holds.
+    pub burst: f64,
+    /// What comes into it in a second.
+    pub refill_per_s: f64,
 }
 
 const fn limit(burst: f64, refill_per_s: f64) -> Limit {
@@ -48,25 +50,38 @@ pub(crate) fn resource_limit(operation: &str) -> Option<Limit> {
     }
 }
 
+/// What somebody may still ask for.
 #[derive(Clone, Debug)]
-struct Bucket {
+pub struct TokenBucket {
     limit: Limit,
     level: f64,
     at: Timestamp,
 }
 
-impl Bucket {
-    fn fill(&mut self, now: Timestamp) {
+impl TokenBucket {
+    /// One that is full at a moment.
+    #[must_use]
+    pub fn full(limit: Limit, at: Timestamp) -> Self {
+        Self { limit, level: limit.burst, at }
+    }
+
+    /// Takes what is asked for, if it is there. A clock that steps back gives nothing away.
+    pub fn draw(&mut self, now: Timestamp, cost: f64) -> bool {
         let seconds = now.duration_since(self.at).as_secs_f64().max(0.0);
         self.level = (self.level + seconds * self.limit.refill_per_s).min(self.limit.burst);
         self.at = self.at.max(now);
+        if self.level < cost {
+            return false;
+        }
+        self.level -= cost;
+        true
     }
 }
 
 /// The buckets of one region.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Buckets {
-    buckets: BTreeMap<(&'static str, &'static str), Bucket>,
+    buckets: BTreeMap<(&'static str, &'static str), TokenBucket>,
 }
 
 impl Buckets {
@@ -87,13 +102,7 @@ impl Buckets {
     }
 
     fn draw(&mut self, now: Timestamp, key: (&'static str, &'static str), limit: Limit, cost: f64) -> bool {
-        let bucket = self.buckets.entry(key).or_insert(Bucket { limit, level: limit.burst, at: now });
-        bucket.fill(now);
-        if bucket.level < cost {
-            return false;
-        }
-        bucket.level -= cost;
-        true
+        self.buckets.entry(key).or_insert_with(|| TokenBucket::full(limit, now)).draw(now, cost)
     }
 }
 

@@ -63,6 +63,7 @@ mod templates;
 mod transition;
 mod volumes;
 
+pub use buckets::{Limit, TokenBucket};
 pub use cloud::Cloud;
 pub use config::Config;
 pub use error::ApiError;

@@ -71,7 +71,6 @@ impl Zones for Route53 {
     }
 
     async fn records(&self, zone_id: &str, name: &str) -> Result<Vec<RecordSet>> {
-        let below = format!(".{name}");
         let mut found = Vec::new();
         let mut from = Some((name.to_owned(), None));
         while let Some((start, kind)) = from {
@@ -80,11 +79,11 @@ impl Zones for Route53 {
             let page = self.endpoint.call(LIST, || list.clone().send()).await?;
             for set in page.resource_record_sets {
                 // By their labels from the last to the first: what is below a name follows on it.
-                let its_name = undotted(&set.name).to_owned();
-                if its_name != name && !its_name.ends_with(&below) {
+                let set = record_set(&set);
+                if !set.is_within(name) {
                     return Ok(found);
                 }
-                found.push(record_set(its_name, &set));
+                found.push(set);
             }
             from = page.next_record_name.filter(|_| page.is_truncated).map(|next| (next, page.next_record_type));
         }
@@ -115,11 +114,11 @@ fn zone(found: GetHostedZoneOutput) -> Option<Zone> {
         id: bare(&zone.id).to_owned(),
         name: undotted(&zone.name).to_owned(),
         is_private: zone.config.is_some_and(|config| config.private_zone),
-        networks: networks.filter_map(|vpc| Some((vpc.vpc_region?.as_str().to_owned(), vpc.vpc_id?))).collect(),
+        networks: networks.filter_map(|vpc| vpc.vpc_id).collect(),
     })
 }
 
-fn record_set(name: String, set: &ResourceRecordSet) -> RecordSet {
+fn record_set(set: &ResourceRecordSet) -> RecordSet {
     let is_plain = set.set_identifier.is_none() && set.alias_target.is_none();
     let kind = match set.r#type {
         RrType::A if is_plain => RecordKind::A,
@@ -127,7 +126,7 @@ fn record_set(name: String, set: &ResourceRecordSet) -> RecordSet {
         _ => RecordKind::Other,
     };
     let values = set.resource_records().iter().map(|record| record.value.clone()).collect();
-    RecordSet { name, kind, ttl_s: set.ttl.unwrap_or_default(), values }
+    RecordSet { name: undotted(&set.name).to_owned(), kind, ttl_s: set.ttl.unwrap_or_default(), values }
 }
 
 fn change(change: &RecordChange) -> Result<Change> {

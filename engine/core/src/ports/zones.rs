@@ -14,8 +14,8 @@ pub struct Zone {
     pub name: String,
     /// Whether only the networks see it that it is associated with.
     pub is_private: bool,
-    /// Those networks: region and id.
-    pub networks: Vec<(String, String)>,
+    /// The ids of those networks, whichever region they are in.
+    pub networks: Vec<String>,
 }
 
 /// Route 53.

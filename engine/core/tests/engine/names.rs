@@ -33,7 +33,7 @@ pub(crate) fn named(size: u32, fields: Json) -> FleetSpec {
 /// Makes a zone, which the default network sees if it is private.
 pub(crate) async fn zone(world: &World, id: &str, name: &str, is_private: bool) {
     let vpc = world.process().aws().networks.default_subnets().await.unwrap()[0].vpc_id.clone();
-    let networks = if is_private { vec![(REGION.to_owned(), vpc)] } else { Vec::new() };
+    let networks = if is_private { vec![vpc] } else { Vec::new() };
     let zone = Zone { id: id.to_owned(), name: name.to_owned(), is_private, networks };
     world.state().zones.insert(id.to_owned(), Hosted { zone, records: BTreeMap::new() });
 }
@@ -81,6 +81,14 @@ async fn kept(world: &World) -> Vec<String> {
     world.engine().names_keep(&Operation::quiet()).await.unwrap().errors
 }
 
+/// The machine of rank 1 is lost.
+async fn lose_one(world: &World) {
+    let fleet = world.engine().find("tiles").await.unwrap();
+    let now = world.now();
+    world.state().machine_off(now, &fleet.members[1].instance_id, true);
+    world.pass(120).await;
+}
+
 async fn end(world: &World, record: &FleetRecord) {
     world.engine().end(&record.fleet, SignedDuration::from_mins(5), &Operation::quiet()).await.unwrap();
 }
@@ -102,9 +110,7 @@ fn names_follow_the_members_and_go_with_the_fleet() {
         let of_rank = |world: &World, name: String| world.state().zones["Z1"].records[&(name, RecordKind::A)].values.clone();
         assert_eq!(of_rank(&world, format!("1.{TILES}.example.com")), [fleet.members[1].private_ip.clone()]);
 
-        let now = world.now();
-        world.state().machine_off(now, &fleet.members[1].instance_id, true);
-        world.pass(120).await;
+        lose_one(&world).await;
         assert_eq!(kept(&world).await, [""; 0]);
         assert_eq!(names(&world, "Z1"), of(&[("", 2), ("0.", 1), ("2.", 1)], "example.com"));
 
@@ -174,7 +180,7 @@ fn zones_that_cannot_be_used() {
         zone(&world, "Z3", "example.com", false).await;
         zone(&world, "Z4", "example.net", false).await;
         zone(&world, "Z5", "example.info", true).await;
-        world.state().zones.get_mut("Z5").unwrap().zone.networks = vec![(REGION.to_owned(), "vpc-0".to_owned())];
+        world.state().zones.get_mut("Z5").unwrap().zone.networks = vec!["vpc-0".to_owned()];
         let long = format!("{}.com", ["a".repeat(60).as_str(); 4].join("."));
         zone(&world, "Z6", &long, true).await;
         let before = world.view();
@@ -183,7 +189,7 @@ fn zones_that_cannot_be_used() {
             let spec = named(2, json!({ "dns": { "zone": zone }, "network": { "public_address": false } }));
             let error = world.engine().plan(FleetKind::JobArray, &spec).await.unwrap_err();
             assert_eq!((error.class, error.path.to_string().as_str()), (Class::Invalid, "dns.zone"), "{error}");
-            let vpc = world.state().zones["Z1"].zone.networks[0].1.clone();
+            let vpc = world.state().zones["Z1"].zone.networks[0].clone();
             refusals.push(format!("{}: {error}", error.code).replace(&vpc, "VPC").replace(&long, "LONG"));
         }
         assert_same("refused", &world.view(), &before);
@@ -226,10 +232,7 @@ fn who_has_lost_a_name_writes_nothing_there_until_it_is_claimed_again() {
         world.pass(400).await;
         let key = (format!("{TILES}.example.com"), RecordKind::Txt);
         let own = world.state().zones.get_mut("Z1").unwrap().records.remove(&key).unwrap();
-        let fleet = world.engine().find("tiles").await.unwrap();
-        let now = world.now();
-        world.state().machine_off(now, &fleet.members[1].instance_id, true);
-        world.pass(120).await;
+        lose_one(&world).await;
         for other in [None, Some("\"somebody else's\"")] {
             if let Some(other) = other {
                 let set = RecordSet { values: vec![other.to_owned()], ..own.clone() };
@@ -370,10 +373,7 @@ fn what_somebody_puts_beside_a_claim_is_no_harm_and_stays() {
             set.ttl_s = 300;
             set.values.push("\"v=spf1 -all\"".to_owned());
         }
-        let fleet = world.engine().find("tiles").await.unwrap();
-        let now = world.now();
-        world.state().machine_off(now, &fleet.members[1].instance_id, true);
-        world.pass(120).await;
+        lose_one(&world).await;
         assert_eq!(kept(&world).await, [""; 0]);
         assert_eq!(names(&world, "Z1"), of(&[("", 1), ("0.", 1)], "example.com"));
         end(&world, &record).await;

@@ -80,9 +80,7 @@ impl Zones for Door {
     async fn records(&self, zone_id: &str, name: &str) -> Result<Vec<RecordSet>> {
         self.call("route53:ListResourceRecordSets", |s, _| {
             let hosted = s.zones.get(zone_id).ok_or_else(|| gone(zone_id))?;
-            let below = format!(".{name}");
-            let meant = |set: &&RecordSet| set.name == name || set.name.ends_with(&below);
-            Ok(hosted.records.values().filter(meant).cloned().collect())
+            Ok(hosted.records.values().filter(|set| set.is_within(name)).cloned().collect())
         })
         .await
     }

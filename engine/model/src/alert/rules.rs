@@ -70,8 +70,7 @@ fn check_watch(watch: &Value, path: &Path, problems: &mut Vec<Problem>) {
         let help = "Name fleets, or tags that they have, or write everything = true";
         problems.push(Problem::new(path, "an alert that watches nothing tells nothing", help));
     }
-    // What is not known yet may turn out to be nothing.
-    let is_named = |value: &Value| !is_empty(value) && *value != Value::Unknown;
+    let is_named = |value: &Value| value.is_written() && !is_empty(value);
     if *everything == Value::Bool(true) && (is_named(fleets) || is_named(tags)) {
         let help = "Leave fleets and tags out, or everything";
         problems.push(Problem::new(&path.key("everything"), "everything is watched, whatever else is named", help));

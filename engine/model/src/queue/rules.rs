@@ -36,15 +36,15 @@ const NOT_OF_QUEUES: [(&str, &str); 8] = [
 
 /// The rules of what only queues have, and of what they have not.
 pub(crate) fn check_queue(is_queue: bool, fleet: &Value, root: &Path, problems: &mut Vec<Problem>) {
-    let is_written = |name: &str| !matches!(fleet.get(name), Value::Null | Value::Unknown | Value::Bool(false));
+    let is_asked_for = |name: &str| fleet.get(name).is_written() && *fleet.get(name) != Value::Bool(false);
     if !is_queue {
-        for name in ["workers", "jobs", "on_failure"].into_iter().filter(|name| is_written(name)) {
+        for name in ["workers", "jobs", "on_failure"].into_iter().filter(|name| is_asked_for(name)) {
             let help = format!("Make a queue, or leave {name} out");
             problems.push(Problem::new(&root.key(name), "only a queue has jobs and workers", help));
         }
         return;
     }
-    for (name, why) in NOT_OF_QUEUES.into_iter().filter(|(name, _)| is_written(name)) {
+    for (name, why) in NOT_OF_QUEUES.into_iter().filter(|(name, _)| is_asked_for(name)) {
         problems.push(Problem::new(&root.key(name), why, format!("Leave {name} out")));
     }
     if let Value::Int(workers) = fleet.get("workers")

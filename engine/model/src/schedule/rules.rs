@@ -158,7 +158,7 @@ fn check_timing(value: &Value, root: &Path, problems: &mut Vec<Problem>) {
         problems.push(Problem::new(&root.key("end"), "is before start", "Write a later one, or leave it out"));
     }
     if value.get("at").as_str().is_some() {
-        for name in ["start", "end", "max_runs"].into_iter().filter(|name| !matches!(value.get(name), Value::Null | Value::Unknown)) {
+        for name in ["start", "end", "max_runs"].into_iter().filter(|name| value.get(name).is_written()) {
             problems.push(Problem::new(&root.key(name), "what starts once needs no bounds", format!("Leave {name} or at out")));
         }
     }

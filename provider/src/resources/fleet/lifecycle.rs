@@ -207,13 +207,13 @@ impl FleetResource {
         let (moves_deadline, is_resized) = (moves_deadline(prior, planned), self.is_resized(prior, planned));
         // What has stopped may be started by another deadline.
         let moves_members = is_resized || (moves_deadline && prior.get("status").as_str() == Some("stopped"));
-        let moves_names = prior.get("dns") != planned.get("dns") || remembered.has_lost_name;
+        let is_renamed = is_renamed(prior, planned);
         // The same money lasts another time for another size.
         let moves_deadline = moves_deadline || (is_resized && !planned.get("lease").get("budget").is_null());
         let deadline = (moves_deadline || remembered.has_lease_faults).then_some("deadline");
         let of_members = ["status", "status_reason"].into_iter().filter(|_| moves_members);
-        let of_names = ["dns_name"].into_iter().filter(|_| moves_names);
-        let members = ["members"].into_iter().filter(|_| moves_members || prior.get("dns") != planned.get("dns"));
+        let of_names = ["dns_name"].into_iter().filter(|_| is_renamed || remembered.has_lost_name);
+        let members = ["members"].into_iter().filter(|_| moves_members || is_renamed);
         deadline.into_iter().chain(of_members).chain(of_names).chain(members).collect()
     }
 
@@ -253,7 +253,7 @@ impl FleetResource {
             return Ok((state::where_unknown(planned, grown), diagnostics));
         }
         // What had stopped may have been started.
-        let is_other = fleet.status == Status::Stopped || prior.get("dns") != planned.get("dns");
+        let is_other = fleet.status == Status::Stopped || is_renamed(prior, planned);
         let fleet = if is_other { engine.look(&id).await?.unwrap_or(fleet) } else { fleet };
         let mut reported = state::reported(&fleet);
         reported.insert("deadline".to_owned(), Value::String(deadline.to_string()));
@@ -292,6 +292,11 @@ impl FleetResource {
     fn spec(&self, block: &Value) -> Result<FleetSpec, Error> {
         whole(read_spec(self.kind, &self.spec_part(block)))
     }
+}
+
+/// Whether a change gives it other names, or none.
+fn is_renamed(prior: &Value, planned: &Value) -> bool {
+    prior.get("dns") != planned.get("dns")
 }
 
 /// Whether a change of the lease may move the deadline: all of it may, but when the fleet is idle.

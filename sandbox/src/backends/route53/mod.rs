@@ -28,6 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sandbox_cloud::TokenBucket;
 use serde_json::Value;
 
 use crate::backends::ec2::Ec2;
@@ -38,7 +39,6 @@ use crate::router::Backend;
 pub(crate) use names::normalized;
 pub(crate) use route::resource;
 use state::State;
-use throttle::Bucket;
 
 /// The zones of an account.
 pub(crate) struct Route53 {
@@ -46,7 +46,7 @@ pub(crate) struct Route53 {
     ec2: Arc<Ec2>,
     state: Mutex<State>,
     /// Without one everybody may ask as often as they like.
-    bucket: Option<Mutex<Bucket>>,
+    bucket: Option<Mutex<TokenBucket>>,
 }
 
 fn invalid_input(message: impl Into<String>) -> Failure {
@@ -56,7 +56,7 @@ fn invalid_input(message: impl Into<String>) -> Failure {
 impl Route53 {
     /// A Route 53 without zones.
     pub(crate) fn new(ec2: Arc<Ec2>, throttle: bool) -> Self {
-        Self { ec2, state: Mutex::default(), bucket: throttle.then(Mutex::default) }
+        Self { ec2, state: Mutex::default(), bucket: throttle.then(|| Mutex::new(throttle::bucket())) }
     }
 
     /// Zones by id, without the records that every zone has.
@@ -71,7 +71,7 @@ impl Route53 {
     /// Refuses who asks too often.
     fn draw(&self, now: Timestamp) -> Result<(), Failure> {
         let Some(bucket) = &self.bucket else { return Ok(()) };
-        let passes = bucket.lock().unwrap_or_else(PoisonError::into_inner).draw(now);
+        let passes = bucket.lock().unwrap_or_else(PoisonError::into_inner).draw(now, 1.0);
         if passes { Ok(()) } else { Err(refusals::throttled(Protocol::of("route53"), "route53")) }
     }
 }
