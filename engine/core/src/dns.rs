@@ -60,6 +60,8 @@ pub(crate) async fn planned(aws: &Aws, setup: Option<&Setup>, spec: &FleetSpec, 
 async fn find(aws: &Aws, spec: &FleetSpec) -> Result<Option<Zone>> {
     let Some(wanted) = spec.dns.as_ref().map(|dns| dns.zone.as_str()) else { return Ok(None) };
     let mut found = aws.zones.find(wanted).await.map_err(|e| entitled(e).context("looking for the hosted zone"))?;
+    // The same is told each time, whatever order Route 53 lists them in: of one name that is the order of their ids.
+    found.sort_by(|one, other| (!one.is_private, &one.id).cmp(&(!other.is_private, &other.id)));
     match (found.pop(), found.as_slice()) {
         (Some(zone), []) => Ok(Some(zone)),
         (None, _) => {
