@@ -1,0 +1,3 @@
+//! The Action's program.
+
+fn main() {}
