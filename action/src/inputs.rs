@@ -27,6 +27,8 @@ struct Own {
 
 /// The input that says what to do.
 pub const MODE: &str = "mode";
+/// The input by which the job's status reaches the post step: the runner evaluates defaults anew for it.
+pub const JOB_STATUS: &str = "job-status";
 
 /// The inputs that are no fields of a fleet, those first that a new user meets first.
 const OWN: &[Own] = &[
@@ -95,6 +97,11 @@ const OWN: &[Own] = &[
         doc: "Where `sweep` looks. Separated by commas or lines. Left out: in every region of the account.",
     },
     Own { name: "dry-run", default: Some("false"), doc: "Whether `sweep` only says what it would end." },
+    Own {
+        name: JOB_STATUS,
+        default: Some("${{ job.status }}"),
+        doc: "How the job stands, which nothing else tells what runs at its end. Not to be written.",
+    },
     Own {
         name: "engine-path",
         default: None,
@@ -228,8 +235,10 @@ pub fn of_field(path: &str) -> Option<&'static str> {
 
 /// The declaration's own words, in one line, and how it is written here.
 fn documented(path: &str) -> String {
-    let words: Vec<&str> = field(path).doc.split_whitespace().collect();
-    words.join(" ") + Form::of(path).hint()
+    let words = |path: &str| field(path).doc.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What it is the size of is said above it.
+    let above = if path.starts_with("root_volume.") { words("root_volume") + " " } else { String::new() };
+    above + &words(path) + Form::of(path).hint()
 }
 
 /// The declaration of a field such as `size` or `lease.ttl`.

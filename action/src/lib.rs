@@ -1,3 +1,4 @@
 //! The Action's program.
 
 pub mod inputs;
+pub mod outputs;
