@@ -12,11 +12,10 @@ mod place;
 mod program;
 mod queue_file;
 mod requirements;
-mod yaml;
 
-use std::collections::BTreeMap;
-use std::path::{Path as FilePath, PathBuf};
+use std::path::Path as FilePath;
 
+use spawn_core::written;
 use spawn_model::alert::AlertSpec;
 use spawn_model::problem::{Path, Problem};
 use spawn_model::queue::predecessor::Converted;
@@ -28,11 +27,10 @@ use spawn_model::value::Value;
 pub(crate) use flags::FleetArgs;
 pub(crate) use idle::IdleArgs;
 pub(crate) use part::judged;
+pub(crate) use spawn_core::written::Fields;
+use spawn_core::written::{name_of, read_text};
 
 use crate::output::Failure;
-
-/// The fields of a fleet as they were written, before they are checked.
-pub(crate) type Fields = BTreeMap<String, Value>;
 
 /// A fleet that somebody has asked for.
 #[derive(Debug)]
@@ -67,9 +65,9 @@ impl FleetArgs {
     /// What the file says, if there is one.
     fn written(&self, problems: &mut Vec<Problem>) -> Result<Converted, Failure> {
         let Some(file) = &self.fleet_file else { return Ok(Converted { fields: Fields::new(), notes: Vec::new() }) };
-        let text = yaml::text(file)?;
+        let text = written::text(file)?;
         queue_file::read(file, &text)
-            .unwrap_or_else(|| yaml::fields(file, &text, problems).map(|fields| Converted { fields, notes: Vec::new() }))
+            .unwrap_or_else(|| Ok(Converted { fields: written::fields(file, &text, problems)?, notes: Vec::new() }))
     }
 
     /// The kind that was asked for; else a queue if there are jobs, an array if there is a size or a command, and an instance if there is nothing of
@@ -108,7 +106,7 @@ impl FleetArgs {
 /// Reads and checks the schedule in a YAML file.
 pub(crate) fn read_schedule(file: &FilePath) -> Result<ScheduleSpec, Failure> {
     let mut problems = Vec::new();
-    let mut fields = yaml::read(file, &mut problems)?;
+    let mut fields = written::read(file, &mut problems)?;
     if fields.get("kind").and_then(Value::as_str) == Some("schedule") {
         fields.remove("kind");
     }
@@ -123,7 +121,7 @@ pub(crate) fn read_schedule(file: &FilePath) -> Result<ScheduleSpec, Failure> {
 /// Reads and checks the alert in a YAML file.
 pub(crate) fn read_alert(file: &FilePath) -> Result<AlertSpec, Failure> {
     let mut problems = Vec::new();
-    let mut fields = yaml::read(file, &mut problems)?;
+    let mut fields = written::read(file, &mut problems)?;
     if fields.get("kind").and_then(Value::as_str) == Some("alert") {
         fields.remove("kind");
     }
@@ -159,43 +157,6 @@ fn derived_name(program: &str, random: [u8; 2]) -> String {
     let begins = plain.starts_with(|c: char| c.is_ascii_lowercase());
     let base = if begins { plain.to_owned() } else { format!("job-{plain}").trim_end_matches('-').chars().take(58).collect() };
     format!("{base}-{:02x}{:02x}", random[0], random[1])
-}
-
-/// Reads a file that becomes part of the fleet. Nothing, and a problem at `path`, if it cannot.
-fn read_text(file: &FilePath, path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
-    let shown = file.display();
-    let bytes = match std::fs::read(file) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            problems.push(Problem::new(path, format!("{shown} cannot be read: {error}"), "Name a file that is there and readable"));
-            return None;
-        }
-    };
-    match String::from_utf8(bytes) {
-        Ok(text) if !text.contains('\0') => Some(text),
-        _ => {
-            let message = format!("{shown} is binary, and a fleet carries its files as UTF-8 text");
-            let help = "Put it into S3 and let a script fetch it, or build it into an image (--ami)";
-            problems.push(Problem::new(path, message, help));
-            None
-        }
-    }
-}
-
-/// The name under which a local file goes along: a relative path below this directory keeps its path, any other gives its
-/// file name.
-fn name_of(file: &FilePath) -> Option<String> {
-    use std::path::Component;
-    let below: Option<PathBuf> = file
-        .components()
-        .filter(|component| !matches!(component, Component::CurDir))
-        .map(|component| match component {
-            Component::Normal(part) => Some(part),
-            _ => None,
-        })
-        .collect();
-    let name = below.as_deref().map_or_else(|| file.file_name().map(FilePath::new), Some)?;
-    name.to_str().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

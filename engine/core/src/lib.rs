@@ -26,6 +26,7 @@
 //! | `rights` | what the command of a fleet may do |
 //! | [`policies`] | what whoever uses spawn may do |
 //! | [`ledger`] | the bucket as a ledger |
+//! | [`written`] | what somebody has written into files of his own |
 //! | [`classes`] | what AWS's error codes mean |
 //!
 //! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
@@ -73,3 +74,4 @@ mod tags;
 mod types;
 pub mod user_data;
 pub mod wait;
+pub mod written;

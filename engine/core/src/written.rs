@@ -1,25 +1,35 @@
-//! A fleet from YAML.
+//! What somebody has written into files of his own: the fields of a fleet as YAML, and the files that go along.
 
-use std::path::Path as FilePath;
+use std::collections::BTreeMap;
+use std::path::{Component, Path as FilePath, PathBuf};
 
 use serde_yaml_ng::Value as Yaml;
 use spawn_model::error::{Class, Error};
 use spawn_model::problem::{Path, Problem};
+use spawn_model::rules::FILES_BYTES_MAX;
 use spawn_model::value::Value;
 
-use super::{Fields, read_text};
-use crate::output::Failure;
+use crate::ports::Result;
+
+/// The fields of a fleet as they were written, before they are checked.
+pub type Fields = BTreeMap<String, Value>;
 
 /// The largest file that is read: what a fleet can carry, four times over for quotes and comments.
-const BYTES_MAX: u64 = 4 * (spawn_model::rules::FILES_BYTES_MAX as u64);
+const BYTES_MAX: u64 = 4 * (FILES_BYTES_MAX as u64);
 
-/// The fields in a file. What is wrong with a single field is a problem; a file that is no YAML is a failure.
-pub(super) fn read(file: &FilePath, problems: &mut Vec<Problem>) -> Result<Fields, Failure> {
+/// The fields in a file. What is wrong with a single field is a problem.
+///
+/// # Errors
+/// If the file cannot be read, or is no YAML.
+pub fn read(file: &FilePath, problems: &mut Vec<Problem>) -> Result<Fields> {
     fields(file, &text(file)?, problems)
 }
 
 /// The text of a file.
-pub(super) fn text(file: &FilePath) -> Result<String, Failure> {
+///
+/// # Errors
+/// `FileUnreadable`, or `FileTooLarge`.
+pub fn text(file: &FilePath) -> Result<String> {
     let shown = file.display();
     let unreadable = |error: &std::io::Error| {
         fail("FileUnreadable", format!("{shown} cannot be read: {error}"), "Name a file that is there and readable")
@@ -32,8 +42,11 @@ pub(super) fn text(file: &FilePath) -> Result<String, Failure> {
     std::fs::read_to_string(file).map_err(|error| unreadable(&error))
 }
 
-/// The fields in the text of a file.
-pub(super) fn fields(file: &FilePath, text: &str, problems: &mut Vec<Problem>) -> Result<Fields, Failure> {
+/// The fields in the text of a file. Files that it names lie beside it.
+///
+/// # Errors
+/// `NotYaml`, or `NoFields`.
+pub fn fields(file: &FilePath, text: &str, problems: &mut Vec<Problem>) -> Result<Fields> {
     let shown = file.display();
     let yaml: Yaml = serde_yaml_ng::from_str(text)
         .map_err(|error| fail("NotYaml", format!("{shown} is not YAML: {error}"), "Write one document of `field: value` lines"))?;
@@ -44,8 +57,8 @@ pub(super) fn fields(file: &FilePath, text: &str, problems: &mut Vec<Problem>) -
     }
 }
 
-fn fail(code: &str, message: String, help: &str) -> Failure {
-    Error::new(Class::Invalid, code, message, help).into()
+fn fail(code: &str, message: String, help: &str) -> Error {
+    Error::new(Class::Invalid, code, message, help)
 }
 
 /// Turns YAML into untyped user data. A problem leaves `Unknown`, about which the rules say nothing more.
@@ -93,4 +106,41 @@ fn value(yaml: Yaml, beside: &FilePath, path: &Path, problems: &mut Vec<Problem>
             })
         }
     }
+}
+
+/// Reads a file that becomes part of the fleet. Nothing, and a problem at `path`, if it cannot.
+pub fn read_text(file: &FilePath, path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
+    let shown = file.display();
+    let bytes = match std::fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            problems.push(Problem::new(path, format!("{shown} cannot be read: {error}"), "Name a file that is there and readable"));
+            return None;
+        }
+    };
+    match String::from_utf8(bytes) {
+        Ok(text) if !text.contains('\0') => Some(text),
+        _ => {
+            let message = format!("{shown} is binary, and a fleet carries its files as UTF-8 text");
+            let help = "Put it into S3 and let a script fetch it, or build it into an image (--ami)";
+            problems.push(Problem::new(path, message, help));
+            None
+        }
+    }
+}
+
+/// The name under which a local file goes along: a relative path below this directory keeps its path, any other gives its
+/// file name.
+#[must_use]
+pub fn name_of(file: &FilePath) -> Option<String> {
+    let below: Option<PathBuf> = file
+        .components()
+        .filter(|component| !matches!(component, Component::CurDir))
+        .map(|component| match component {
+            Component::Normal(part) => Some(part),
+            _ => None,
+        })
+        .collect();
+    let name = below.as_deref().map_or_else(|| file.file_name().map(FilePath::new), Some)?;
+    name.to_str().filter(|name| !name.is_empty()).map(str::to_owned)
 }
