@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
+use spawn_core::engine::Engine;
 use spawn_core::fleet::Fleet;
 use spawn_core::log::Reader;
 use spawn_core::operation::Operation;
@@ -57,9 +58,7 @@ impl Logs {
         let mut is_over = fleet.status.goes_no_further();
         let mut reads = 0;
         loop {
-            for event in reader.fresh(engine.output(&fleet.record, reader.from()).await?) {
-                self.show(&event, &fleet, output)?;
-            }
+            self.read(&engine, &fleet, &mut reader, output).await?;
             if !self.follow || is_over {
                 return Ok(DONE);
             }
@@ -70,6 +69,22 @@ impl Logs {
             if reads % READS_PER_LOOK == 0 {
                 // Looked at before the last read, so that nothing written before the end is missed.
                 is_over = engine.look(&fleet.record.fleet).await?.is_none_or(|now| now.status.goes_no_further());
+            }
+        }
+    }
+
+    /// Shows what is new, page by page: there may be more than memory holds.
+    async fn read(&self, engine: &Engine, fleet: &Fleet, reader: &mut Reader, output: &Output) -> Result<(), Failure> {
+        let from = reader.from();
+        let mut next = None;
+        loop {
+            let page = engine.output(&fleet.record, from, next.as_deref()).await?;
+            for event in reader.fresh(page.events) {
+                self.show(&event, fleet, output)?;
+            }
+            next = page.next;
+            if next.is_none() {
+                return Ok(());
             }
         }
     }

@@ -1,8 +1,8 @@
 //! A fleet as people and programs read it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use spawn_core::fleet::Fleet;
 use spawn_model::duration::Seconds;
@@ -64,7 +64,7 @@ impl FleetView {
             size: fleet.size,
             report: fleet.report(),
             outcomes: fleet.jobs.clone(),
-            cost_usd_so_far: cost_usd_so_far(fleet, now),
+            cost_usd_so_far: fleet.cost_usd_so_far(now),
             idle_after_s: fleet.idle.as_ref().map(|idle| idle.after.0),
             idle: fleet.idle.clone(),
             alive: fleet.alive.iter().map(ToString::to_string).collect(),
@@ -234,31 +234,6 @@ pub(crate) fn list(rows: &[FleetRow], now: Timestamp) -> String {
     )
 }
 
-/// What the fleet has cost at the on-demand price of its preferred type: each member from the moment it was asked for to its
-/// end. Nothing if that price is unknown or not every member's, or if it has stopped or is a service: for how long, or what was there
-/// before its members, nobody has written down.
-fn cost_usd_so_far(fleet: &Fleet, now: Timestamp) -> Option<f64> {
-    if fleet.status == Status::Stopped || fleet.record.started_at.is_some() || fleet.record.kind == FleetKind::Service {
-        return None;
-    }
-    let price = fleet.record.price_usd_per_hour?;
-    let preferred = fleet.record.instance_types.first()?;
-    let alive: BTreeSet<&str> = fleet.alive.iter().map(|id| id.0.as_str()).collect();
-    let mut total = SignedDuration::ZERO;
-    for member in &fleet.members {
-        if member.instance_type != *preferred {
-            return None;
-        }
-        let end = match parsed(member.ended_at.as_ref()) {
-            _ if alive.contains(member.instance_id.as_str()) => now,
-            Some(ended) => ended,
-            None => now.min(fleet.deadline),
-        };
-        total += fleet.record.asked_at.duration_until(end).max(SignedDuration::ZERO);
-    }
-    Some(price * total.as_secs_f64() / 3600.0)
-}
-
 fn parsed(at: Option<&String>) -> Option<Timestamp> {
     at?.parse().ok()
 }
@@ -402,11 +377,11 @@ pub(crate) mod tests {
         // 123 s, 24.9 s and 300 s at $0.36 an hour, which is $0.0001 a second.
         let mut fleet = array();
         fleet.record.price_usd_per_hour = Some(0.36);
-        let cost = cost_usd_so_far(&fleet, at("12:05:00")).expect("a known cost");
+        let cost = fleet.cost_usd_so_far(at("12:05:00")).expect("a known cost");
         assert!((cost - 0.04479).abs() < 1e-9, "{cost}");
         fleet.members[2].instance_type = "c7a.large".into();
-        assert_eq!(cost_usd_so_far(&fleet, at("12:05:00")), None);
+        assert_eq!(fleet.cost_usd_so_far(at("12:05:00")), None);
         fleet.record.price_usd_per_hour = None;
-        assert_eq!(cost_usd_so_far(&fleet, at("12:05:00")), None);
+        assert_eq!(fleet.cost_usd_so_far(at("12:05:00")), None);
     }
 }

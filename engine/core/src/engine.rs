@@ -28,7 +28,7 @@ use crate::network;
 use crate::operation::Operation;
 use crate::plan::{Observed, Plan, plan};
 use crate::policies::{self, Audience};
-use crate::ports::{Aws, Caller, LogEvent, Result};
+use crate::ports::{Aws, Caller, LogPage, Result};
 use crate::rights;
 use crate::setup::{self, Choices, Setup};
 use crate::snapshot::{Snapshots, WriteInvalidate};
@@ -524,14 +524,14 @@ impl Engine {
         claim::acknowledge_seen(&ledger, &record.spec.name, &record.fleet, keeper).await
     }
 
-    /// The output of a fleet's ranks from a time on, in order.
+    /// The output of a fleet's ranks from a time on, in order: one page, which follows on the one that told of `next`.
     ///
     /// # Errors
     /// If CloudWatch Logs cannot be read.
-    pub async fn output(&self, record: &FleetRecord, from: Timestamp) -> Result<Vec<LogEvent>> {
+    pub async fn output(&self, record: &FleetRecord, from: Timestamp, next: Option<&str>) -> Result<LogPage> {
         let setup = self.warm().await?;
         let prefix = spawn_model::layout::log_stream_prefix(&record.fleet, &record.run);
-        self.aws.logs.read(&setup.log_group, &prefix, from).await
+        self.aws.logs.page(&setup.log_group, &prefix, from, next).await
     }
 
     /// The set-up, if it is there.

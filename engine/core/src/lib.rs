@@ -21,7 +21,7 @@
 //! | [`reap`] | ends what is past its lease, and removes what nobody keeps |
 //! | [`claim`] | names and adoption |
 //! | [`lease`], [`cost`] | when a run ends, the schedules that see to it, and the budget that may end it sooner |
-//! | [`fleet`], `drift`, `snapshot` | a fleet as it is now, what somebody changed of its instances, and what the looks of one refresh share |
+//! | [`fleet`], `drift`, `spent`, `snapshot` | a fleet as it is now, what somebody changed of its instances, what it has cost, and what the looks of one refresh share |
 //! | [`setup`], [`artifacts`] | what every fleet of an account shares |
 //! | `rights` | what the command of a fleet may do |
 //! | [`policies`] | what whoever uses spawn may do |
@@ -70,6 +70,7 @@ mod service;
 pub mod setup;
 pub mod shell;
 mod snapshot;
+mod spent;
 mod tags;
 mod types;
 pub mod user_data;

@@ -615,11 +615,35 @@ pub struct LogEvent {
     pub message: String,
 }
 
+/// Lines of output, as many as one answer holds.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct LogPage {
+    /// The lines, in the order of time.
+    pub events: Vec<LogEvent>,
+    /// What asks for those that follow; nothing if there are none yet.
+    pub next: Option<String>,
+}
+
 /// CloudWatch Logs.
 #[async_trait]
 pub trait Logs: Send + Sync {
-    /// `FilterLogEvents`: the events of all streams with a prefix, from a time on, in order; all pages.
-    async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>>;
+    /// `FilterLogEvents`: the events of all streams with a prefix, from a time on, in order; one page, which follows on the one that told of `next`.
+    async fn page(&self, group: &str, stream_prefix: &str, from: Timestamp, next: Option<&str>) -> Result<LogPage>;
+    /// The same, all pages.
+    async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>> {
+        let mut all = Vec::new();
+        let mut next = None;
+        loop {
+            let page = self.page(group, stream_prefix, from, next.as_deref()).await?;
+            all.extend(page.events);
+            next = page.next;
+            if next.is_none() {
+                // Stable, so that what was written in the same millisecond stays in the order in which it was told.
+                all.sort_by_key(|event| event.at);
+                return Ok(all);
+            }
+        }
+    }
     /// Makes a log group that keeps events so many days: `CreateLogGroup`, `PutRetentionPolicy`. It exists counts as done.
     async fn group_ensure(&self, group: &str, days: u32) -> Result<()>;
     /// `DeleteLogGroup`. Gone is gone.

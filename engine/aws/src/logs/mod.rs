@@ -8,7 +8,7 @@ use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::config::Builder;
 use aws_sdk_cloudwatchlogs::types::FilteredLogEvent;
 use jiff::Timestamp;
-use spawn_core::ports::{LogEvent, Logs, Result};
+use spawn_core::ports::{LogEvent, LogPage, Logs, Result};
 use spawn_model::error::{Class, Error};
 
 use crate::endpoint::{Call, Endpoint};
@@ -36,26 +36,16 @@ impl CloudWatchLogs {
 
 #[async_trait]
 impl Logs for CloudWatchLogs {
-    async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>> {
+    async fn page(&self, group: &str, stream_prefix: &str, from: Timestamp, next: Option<&str>) -> Result<LogPage> {
         let filter = self.client.filter_log_events().log_group_name(group).start_time(from.as_millisecond());
         let filter = if stream_prefix.is_empty() { filter } else { filter.log_stream_name_prefix(stream_prefix) };
-        let mut events = Vec::new();
-        let mut next: Option<String> = None;
-        loop {
-            let request = filter.clone().set_next_token(next.clone());
-            let page = self.endpoint.call(FILTER, || request.clone().send()).await?;
-            for event in page.events.unwrap_or_default() {
-                events.push(log_event(event)?);
-            }
-            // A token that does not change leads nowhere.
-            if page.next_token.is_none() || page.next_token == next {
-                break;
-            }
-            next = page.next_token;
-        }
+        let filter = filter.set_next_token(next.map(str::to_owned));
+        let page = self.endpoint.call(FILTER, || filter.clone().send()).await?;
+        let mut events = page.events.unwrap_or_default().into_iter().map(log_event).collect::<Result<Vec<LogEvent>>>()?;
         // Stable, so that what was written in the same millisecond stays in the order in which it was told.
         events.sort_by_key(|event| event.at);
-        Ok(events)
+        // A token that does not change leads nowhere.
+        Ok(LogPage { events, next: page.next_token.filter(|token| Some(token.as_str()) != next) })
     }
 
     async fn group_ensure(&self, group: &str, days: u32) -> Result<()> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sandbox_cloud::catalogue;
-use spawn_core::ports::{LogEvent, Logs, Prices, Result, Systems};
+use spawn_core::ports::{LogPage, Logs, Prices, Result, Systems};
 use spawn_model::volume::VolumeType;
 
 use super::door::Door;
@@ -74,7 +74,7 @@ impl Systems for Door {
 
 #[async_trait]
 impl Logs for Door {
-    async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>> {
+    async fn page(&self, group: &str, stream_prefix: &str, from: Timestamp, _: Option<&str>) -> Result<LogPage> {
         self.call("logs:FilterLogEvents", |s, now| {
             if s.is_log_throttled {
                 return Err(refusal("ThrottlingException", 400, "Rate exceeded"));
@@ -83,7 +83,8 @@ impl Logs for Door {
                 return Err(refusal("ResourceNotFoundException", 400, "The specified log group does not exist."));
             }
             let events = s.log.iter().cloned().chain(s.shell_log(group, now));
-            Ok(events.filter(|event| event.stream.starts_with(stream_prefix) && event.at >= from).collect())
+            let events = events.filter(|event| event.stream.starts_with(stream_prefix) && event.at >= from).collect();
+            Ok(LogPage { events, next: None })
         })
         .await
     }

@@ -134,7 +134,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "job_results" => engine.job_results(record, None).await.map(drop),
         "list" => engine.list().await.map(drop),
         "look" => engine.look(&record.fleet).await.map(drop),
-        "output" => engine.output(record, Timestamp::UNIX_EPOCH).await.map(drop),
+        "output" => engine.output(record, Timestamp::UNIX_EPOCH, None).await.map(drop),
         "plan" => engine.plan(FleetKind::JobArray, &FleetSpec { name: "other".to_owned(), ..array(1) }).await.map(drop),
         "policy" => engine.policy(Audience::Launcher).await.map(drop),
         "refresh" => engine.refresh(&record.fleet).await.map(drop),
