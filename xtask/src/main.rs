@@ -57,7 +57,8 @@ enum Command {
         #[arg(long)]
         built: bool,
     },
-    /// Make the archives of a release with their checksums and the registry's manifest, and a mirror to install the provider from.
+    /// Make the archives of a release and the Action's program, with their checksums and the registry's manifest, and a mirror to install the
+    /// provider from.
     ///
     /// All of it is for the platform of this machine. The SHA256SUMS of several platforms, each line once, are the release's. Nothing is
     /// signed here: the registry also asks for a signature of the provider's SHA256SUMS, SHA256SUMS.sig, which the release workflow makes,
@@ -72,6 +73,14 @@ enum Command {
         /// How the programs are built.
         #[arg(long, value_enum, default_value_t = Profile::Release)]
         profile: Profile,
+        /// The Action's program, where it is built apart: one that is linked statically runs in any job's container.
+        #[arg(long, value_name = "FILE")]
+        action: Option<PathBuf>,
+    },
+    /// Write the table by which the Action's shim knows the programs of a release.
+    Hashes {
+        /// Where those of all platforms are.
+        directory: PathBuf,
     },
 }
 
@@ -82,7 +91,8 @@ fn main() -> ExitCode {
         Command::Test { filter } => test::test(filter.as_deref()),
         Command::Simulate { seeds, from } => simulate::simulate(seeds, from),
         Command::Bench { built } => bench::bench(built),
-        Command::Dist { out, built, profile } => dist::dist(out, built, profile),
+        Command::Dist { out, built, profile, action } => dist::dist(out, built, profile, action),
+        Command::Hashes { directory } => dist::hashes(&directory),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@
 //! The rules: <https://developer.hashicorp.com/terraform/registry/providers/publishing>, and of mirrors
 //! <https://developer.hashicorp.com/terraform/cli/config/config-file> ("packed layout").
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Error, ErrorKind, Read as _, Result, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,6 +21,9 @@ pub const COMMAND: &str = "spawn";
 
 /// The command, and what set-up uploads, which it looks for beside itself.
 pub const COMMAND_PROGRAMS: [&str; 5] = ["spawn", "spored", "spawn-reaper", "spawn-starter", "spawn-watcher"];
+
+/// The Action's program, and what the names of its files begin with.
+pub const ACTION: &str = "spawn-action";
 
 /// Which protocol the provider speaks. A registry that is not told takes it for 5.0.
 pub const MANIFEST: &str = r#"{
@@ -56,6 +60,11 @@ impl Release {
     /// The name of an archive, of [`PROVIDER`] or of [`COMMAND`].
     pub fn archive(&self, product: &str) -> String {
         format!("{product}_{}_{}.zip", self.version, self.platform)
+    }
+
+    /// The name of the Action's program, by which its shim asks for it.
+    pub fn action(&self) -> String {
+        format!("{ACTION}_{}_{}", self.version, self.platform)
     }
 
     /// The name of a product's sums.
@@ -141,6 +150,25 @@ pub fn sums(directory: &Path, names: &[String]) -> Result<String> {
     let mut names = names.to_vec();
     names.sort();
     names.iter().map(|name| Ok(format!("{}  {name}\n", sha256(&directory.join(name))?))).collect()
+}
+
+/// The table by which the Action's shim knows the programs of a version, of which this directory holds those of all platforms.
+///
+/// # Errors
+/// If it cannot be read, or holds none.
+pub fn hashes(directory: &Path, version: &str) -> Result<String> {
+    let mut known = BTreeMap::new();
+    for entry in std::fs::read_dir(directory)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&format!("{ACTION}_{version}_linux_")) {
+            known.insert(name.clone(), sha256(&directory.join(name))?);
+        }
+    }
+    if known.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, format!("no {ACTION}_{version}_… is in {}", directory.display())));
+    }
+    let table = serde_json::json!({ "sha256": known, "version": version });
+    Ok(format!("{table:#}\n"))
 }
 
 /// A file's SHA-256 in hex, without the whole file in memory.

@@ -5,11 +5,12 @@ use std::io::Read as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use zip::{CompressionMethod, DateTime, ZipArchive};
 
-use super::release::{COMMAND_PROGRAMS, PROVIDER, Release};
-use super::{make, require};
+use super::release::{ACTION, COMMAND_PROGRAMS, PROVIDER, Release, hashes};
+use super::{Built, make, require};
 
 /// Directories of a repository: its root, what was built in it, and what is made of that.
 struct Repository {
@@ -19,7 +20,7 @@ struct Repository {
 impl Repository {
     fn new() -> Self {
         let repository = Self { root: tempfile::tempdir().expect("a directory") };
-        for name in [PROVIDER].iter().chain(&COMMAND_PROGRAMS) {
+        for name in [PROVIDER, ACTION].iter().chain(&COMMAND_PROGRAMS) {
             repository.write(&format!("built/{name}"), &format!("the program {name}"));
         }
         repository.write("LICENSE", "the licence");
@@ -38,8 +39,14 @@ impl Repository {
     }
 
     fn make(&self) -> String {
-        let (root, release) = (self.root.path(), Release { version: "1.2.3".to_owned(), platform: "linux_amd64".to_owned() });
-        make(&release, &root.join("built"), root, CompressionMethod::Deflated, &root.join("dist")).expect("a release")
+        self.make_for("linux_amd64")
+    }
+
+    fn make_for(&self, platform: &str) -> String {
+        let (root, release) = (self.root.path(), Release { version: "1.2.3".to_owned(), platform: platform.to_owned() });
+        let built = root.join("built");
+        let built = Built { programs: &built, action: &built.join(ACTION), root };
+        make(&release, &built, CompressionMethod::Deflated, &root.join("dist")).expect("a release")
     }
 }
 
@@ -66,8 +73,11 @@ fn files_have_the_names_that_the_registry_and_terraform_look_for() {
         std::fs::read_dir(&dist).expect("it").map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     let wanted = [
+        "hashes.json",
         "mirror",
         "mirror.tfrc",
+        "spawn-action_1.2.3_SHA256SUMS",
+        "spawn-action_1.2.3_linux_amd64",
         "spawn_1.2.3_SHA256SUMS",
         "spawn_1.2.3_linux_amd64.zip",
         "terraform-provider-spawn_1.2.3_SHA256SUMS",
@@ -129,7 +139,7 @@ fn sums_are_as_sha256sum_writes_them_and_name_the_manifest() {
     let repository = Repository::new();
     let sums = repository.make();
     let of = |product: &str| String::from_utf8(repository.read(&format!("{product}_1.2.3_SHA256SUMS"))).expect("text");
-    assert_eq!(sums, of(PROVIDER) + &of("spawn"));
+    assert_eq!(sums, of(PROVIDER) + &of("spawn") + &of(ACTION));
     let provider = of(PROVIDER);
     let names: Vec<&str> = provider.lines().filter_map(|line| line.split_once("  ")).map(|(_, name)| name).collect();
     assert_eq!(names, ["terraform-provider-spawn_1.2.3_linux_amd64.zip", "terraform-provider-spawn_1.2.3_manifest.json"]);
@@ -142,11 +152,46 @@ fn sums_are_as_sha256sum_writes_them_and_name_the_manifest() {
 #[test]
 fn what_was_not_built_is_told_with_the_way_out() {
     let repository = Repository::new();
-    let built = repository.root.path().join("built");
+    let programs = repository.root.path().join("built");
+    let built = Built { programs: &programs, action: &programs.join(ACTION), root: repository.root.path() };
     require(&built).expect("everything is there");
-    for name in ["spored", PROVIDER] {
-        std::fs::remove_file(built.join(name)).expect("it was there");
+    for name in ["spored", PROVIDER, ACTION] {
+        std::fs::remove_file(programs.join(name)).expect("it was there");
     }
-    let told = require(&built).expect_err("two are missing").to_string();
-    assert!(told.contains(": terraform-provider-spawn, spored\n") && told.contains("--built"), "{told}");
+    let told = require(&built).expect_err("three are missing").to_string();
+    let missing: Vec<&str> = told.lines().filter_map(|line| Some(line.trim_start().rsplit_once('/')?.1)).collect();
+    assert_eq!(missing, [PROVIDER, "spored", ACTION]);
+    assert!(told.contains("--built"), "{told}");
+}
+
+#[test]
+fn the_table_of_the_shim_has_the_programs_of_every_platform_that_was_made() {
+    let repository = Repository::new();
+    let dist = repository.root.path().join("dist");
+    for platform in ["linux_amd64", "linux_arm64"] {
+        repository.write(&format!("built/{ACTION}"), platform);
+        repository.make_for(platform);
+    }
+    let table: serde_json::Value = serde_json::from_slice(&repository.read("hashes.json")).expect("JSON");
+    let of = |platform: &str| hex::encode(Sha256::digest(platform));
+    let sha256 = serde_json::json!({
+        "spawn-action_1.2.3_linux_amd64": of("linux_amd64"), "spawn-action_1.2.3_linux_arm64": of("linux_arm64"),
+    });
+    assert_eq!(table, serde_json::json!({ "sha256": sha256, "version": "1.2.3" }));
+    // What lies there of another version is none of this one.
+    let none = hashes(&dist, "1.2.4").expect_err("there is none").to_string();
+    assert!(none.contains("spawn-action_1.2.4_"), "{none}");
+}
+
+/// It is as `hashes` writes it, so that a release changes nothing but hashes. Between two releases no program is known.
+#[test]
+fn the_committed_table_is_of_this_version() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../action/shim/hashes.json");
+    let text = std::fs::read_to_string(path).expect("the table");
+    let table: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(text, format!("{table:#}\n"));
+    assert_eq!(table["version"], env!("CARGO_PKG_VERSION"));
+    let known: Vec<&String> = table["sha256"].as_object().expect("a table").keys().collect();
+    let released = ["amd64", "arm64"].map(|architecture| format!("{ACTION}_{}_linux_{architecture}", env!("CARGO_PKG_VERSION")));
+    assert!(known.is_empty() || known == released.iter().collect::<Vec<_>>(), "{known:?}");
 }
