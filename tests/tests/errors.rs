@@ -8,7 +8,7 @@ use spawn_core::classes;
 use spawn_model::codes;
 
 /// What makes errors.
-const SOURCES: &[&str] = &["engine/model/src", "engine/core/src", "engine/aws/src", "provider/src", "cli-shim/src"];
+const SOURCES: &[&str] = &["engine/model/src", "engine/core/src", "engine/aws/src", "provider/src", "cli-shim/src", "action/src"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_owned()

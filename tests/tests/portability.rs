@@ -18,7 +18,7 @@ fn wanted(name: &str) -> u32 {
 
 #[test]
 fn what_is_built_here_runs_on_amazon_linux_2023() {
-    for name in ["spored", "spawn-reaper", "spawn-starter", "spawn-watcher", "terraform-provider-spawn", "spawn"] {
+    for name in ["spored", "spawn-reaper", "spawn-starter", "spawn-watcher", "terraform-provider-spawn", "spawn", "spawn-action"] {
         let minor = wanted(name);
         assert!(
             minor <= GLIBC_MINOR,

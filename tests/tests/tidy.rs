@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("terraform-provider-spawn", &["spawn-aws", "spawn-core", "spawn-model"]),
     // `spawn sandbox` is the one command that knows the sandbox.
     ("spawn-cli", &["spawn-aws", "spawn-core", "spawn-model", "spawn-sandbox"]),
+    ("spawn-action", &["spawn-aws", "spawn-core", "spawn-model"]),
     ("spawn-handlers", &["spawn-aws", "spawn-core", "spawn-model"]),
     ("spored", &["spawn-model"]),
     ("sandbox-cloud", &[]),

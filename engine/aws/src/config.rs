@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::region::EnvironmentVariableRegionProvider;
+use aws_config::identity::IdentityCache;
 use aws_config::imds;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
@@ -23,7 +24,7 @@ use spawn_model::problem::Path;
 use crate::clock::SystemClock;
 use crate::functions::Lambda;
 use crate::http;
-use crate::identity::{Account, Iam};
+use crate::identity::{Account, Assumed, Iam, WebIdentity};
 use crate::instances::Ec2;
 use crate::logs::CloudWatchLogs;
 use crate::objects::S3;
@@ -42,6 +43,8 @@ use crate::zones::Route53;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a call may take from end to end.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long assuming a role may take: a token is asked for, and then STS, which may have to be asked again.
+const ASSUMED_WITHIN: Duration = Duration::from_secs(90);
 /// How long the instance metadata service may take to connect and to answer: it is on the same host, or it is not there.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -56,6 +59,8 @@ pub struct ConnectOptions {
     pub endpoint_url: Option<String>,
     /// An access key. Given here, nothing else is asked for credentials.
     pub access_key: Option<AccessKey>,
+    /// A role that is assumed with a token. Given here, it is the only source of credentials.
+    pub web_identity: Option<WebIdentity>,
 }
 
 /// An access key.
@@ -132,15 +137,22 @@ async fn sdk_config(options: &ConnectOptions, region: &str, http: SharedHttpClie
         .http_client(http.clone())
         // The engine repeats by class, and knows what must never be made twice.
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build())
-        .credentials_provider(credentials(options, region, &http).await);
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(OPERATION_TIMEOUT).build());
+    loader = match options.web_identity {
+        Some(_) => loader.no_credentials(),
+        None => loader.credentials_provider(credentials(options, region, &http).await),
+    };
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
     if let Some(url) = &options.endpoint_url {
         loader = loader.endpoint_url(url);
     }
-    loader.load().await
+    let config = loader.load().await;
+    let Some(identity) = &options.web_identity else { return config };
+    let assumed = SharedCredentialsProvider::new(Assumed::new(&config, identity.clone()));
+    let cache = IdentityCache::lazy().load_timeout(ASSUMED_WITHIN).build();
+    config.into_builder().credentials_provider(assumed).identity_cache(cache).build()
 }
 
 /// Where credentials come from. Whoever is not given a client here makes one of its own, which reads every certificate of the machine: that takes

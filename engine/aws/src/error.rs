@@ -44,6 +44,10 @@ pub(crate) fn translate<E>(call: Call, host: &str, error: &SdkError<E, HttpRespo
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
+    // What our own source of credentials says of itself.
+    if let Some(own) = find::<Error>(error) {
+        return own.clone();
+    }
     if let Some(cause) = find::<CredentialsError>(error) {
         return no_credentials(cause);
     }

@@ -68,8 +68,11 @@ fn bundle() -> Result<Option<Vec<u8>>> {
     Ok(BUNDLES.iter().find_map(|path| std::fs::read(path).ok()))
 }
 
-/// TLS for what is no call of an SDK: trusts whom every service of AWS is trusted by. An error is said in words.
-pub(crate) fn tls() -> Result<ClientConfig, String> {
+/// TLS for what is no call of an SDK: trusts whom every service of AWS is trusted by.
+///
+/// # Errors
+/// In words, if the certificates cannot be read.
+pub fn tls() -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(|error| error.to_string())?;
     let Some(pem) = bundle().map_err(|error| error.message)? else {

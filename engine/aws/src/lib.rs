@@ -30,3 +30,5 @@ mod webhooks;
 mod zones;
 
 pub use config::{AccessKey, ConnectOptions, connect};
+pub use http::tls;
+pub use identity::{Tokens, WebIdentity};

@@ -45,8 +45,12 @@ async fn moto_with_size() -> Option<Aws> {
 
 async fn ports(endpoint: String) -> Aws {
     let access_key = AccessKey { id: KEY.0.to_owned(), secret: KEY.1.to_owned(), session_token: None };
-    let options =
-        ConnectOptions { region: Some(REGION.to_owned()), profile: None, endpoint_url: Some(endpoint), access_key: Some(access_key) };
+    let options = ConnectOptions {
+        region: Some(REGION.to_owned()),
+        endpoint_url: Some(endpoint),
+        access_key: Some(access_key),
+        ..ConnectOptions::default()
+    };
     connect(&options).await.expect("ports")
 }
 

@@ -38,9 +38,9 @@ impl Place {
         let keys = sandbox.credentials();
         let options = ConnectOptions {
             region: Some(REGION.to_owned()),
-            profile: None,
             endpoint_url: Some(sandbox.endpoint()),
             access_key: Some(AccessKey { id: keys.access_key_id, secret: keys.secret_access_key, session_token: None }),
+            ..ConnectOptions::default()
         };
         let aws = connect(&options).await.expect("ports");
         Self { sandbox, aws, _directory: directory }

@@ -19,9 +19,9 @@ async fn ports(endpoint: &str) -> Aws {
     let access_key = AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), secret: "secret".to_owned(), session_token: None };
     let options = ConnectOptions {
         region: Some("us-east-1".to_owned()),
-        profile: None,
         endpoint_url: Some(endpoint.to_owned()),
         access_key: Some(access_key),
+        ..ConnectOptions::default()
     };
     connect(&options).await.expect("ports")
 }

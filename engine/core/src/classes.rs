@@ -105,6 +105,8 @@ const TABLE: &[(Class, &[&str])] = &[
     (
         Class::Transient,
         &[
+            // STS could not ask who gives out tokens for his keys.
+            "IDPCommunicationError",
             "InternalError",
             "InternalFailure",
             "InternalServerError",

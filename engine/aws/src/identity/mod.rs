@@ -1,6 +1,7 @@
 //! IAM and STS.
 
 mod account;
+mod assumed;
 mod policies;
 mod roles;
 mod trust;
@@ -16,6 +17,8 @@ use spawn_core::ports::{Caller, Identity, Result, RoleRequest, Tags};
 use spawn_model::error::{Class, Error};
 
 pub(crate) use account::Account;
+pub(crate) use assumed::Assumed;
+pub use assumed::{Tokens, WebIdentity};
 
 use crate::endpoint::{Call, Endpoint};
 

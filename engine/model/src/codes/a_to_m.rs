@@ -160,6 +160,13 @@ pub(super) const CODES: &[Code] = &[
         "Run `spawn setup` again.",
     ),
     code(
+        "IdTokenRefused",
+        &[Class::Denied, Class::Transient],
+        Left::Unchanged,
+        "GitHub did not give out the ID token with which the Action assumes its role.",
+        "If it passes, run the job again; `mode: doctor` tells what GitHub answers.",
+    ),
+    code(
         "InvalidAnswer",
         &[Class::Bug, Class::Transient],
         Left::Unchanged,

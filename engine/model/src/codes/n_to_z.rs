@@ -68,6 +68,13 @@ pub(super) const CODES: &[Code] = &[
         "Say where with `--dir` or `SPAWN_SANDBOX_DIR`.",
     ),
     code(
+        "NoIdToken",
+        &[Class::Denied],
+        Left::Nothing,
+        "The Action is to assume a role, and its job may not ask for an ID token: it has no `id-token: write` permission, or runs for a pull request of a fork, which never has it.",
+        "Write `permissions:` with `id-token: write` and `contents: read` into the job; without `role-to-assume` the credentials of the environment are used.",
+    ),
+    code(
         "NoImage",
         &[Class::Invalid],
         Left::Nothing,
@@ -143,6 +150,13 @@ pub(super) const CODES: &[Code] = &[
         Left::Nothing,
         "Instances in a subnet that `network.subnets` names would not reach S3 or CloudWatch Logs, or EC2 where they hibernate: they have no public address with a route to an internet gateway, no NAT gateway, and no endpoint.",
         "Add the endpoints that the message names, or a NAT gateway, or set `network.public_address` in a subnet that leads to an internet gateway.",
+    ),
+    code(
+        "NoRunner",
+        &[Class::Invalid],
+        Left::Nothing,
+        "The Action's program runs where no runner of GitHub's has started it: the environment lacks what every runner says.",
+        "Use it as a step of a workflow.",
     ),
     code(
         "NoRuntime",
@@ -338,11 +352,25 @@ pub(super) const CODES: &[Code] = &[
         "Fetch that one with the aws command, if it is wanted; the machine that wrote it is not to be trusted.",
     ),
     code(
+        "ResultsTooLarge",
+        &[Class::Invalid],
+        Left::Unchanged,
+        "What the ranks have left is more than the Action fetches into a workspace.",
+        "It stays where the output `results-uri` says: fetch what is wanted with the aws command or `spawn results`.",
+    ),
+    code(
         "RoleNotReady",
         &[Class::Transient],
         Left::Undone,
         "Scheduler cannot assume its role two minutes after IAM made it.",
         "Try again; `spawn setup` makes the role anew if somebody deleted it.",
+    ),
+    code(
+        "RoleNotTrusting",
+        &[Class::Denied],
+        Left::Nothing,
+        "STS did not let a role be assumed with the token that was shown: there is no such role, or its trust policy asks for something that the token does not say. STS does not tell which.",
+        "The message shows what the token says. Compare `aud`, `sub` and whatever else the trust policy asks for; repositories that were made or renamed since July 2026 have their ids in `sub`, as in `repo:OWNER@1/REPOSITORY@2:…`.",
     ),
     code(
         "RootTooSmall",
@@ -492,6 +520,13 @@ pub(super) const CODES: &[Code] = &[
         Left::Unchanged,
         "No connection to a service of AWS could be made.",
         "Check the region, the network and `AWS_ENDPOINT_URL`.",
+    ),
+    code(
+        "UntrustedEvent",
+        &[Class::Denied],
+        Left::Nothing,
+        "The Action was to launch machines for an event that may run a stranger's code with the rights of the repository: `pull_request_target`, or a pull request or workflow run of a fork.",
+        "Launch for trusted events, or behind a label or an environment that somebody approves; then write `allow-untrusted-events: true`.",
     ),
     code(
         "WebhookRefused",
