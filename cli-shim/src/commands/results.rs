@@ -1,17 +1,18 @@
 //! `spawn results`.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
 use spawn_core::engine::Engine;
+use spawn_core::fetched;
 use spawn_model::error::{Class, Error};
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::output::{Failure, Output};
+use crate::output::Output;
 use crate::session::Session;
 
 /// List or fetch what a fleet's commands left
@@ -57,8 +58,8 @@ impl Results {
                 let content = engine.result(&fleet.record, rank, &result.path).await?;
                 // Listed, and gone since: somebody deletes results while we read.
                 let Some(content) = content else { continue };
-                let file = directory.join(format!("{rank:05}")).join(below(&result.path)?);
-                write(&file, &content)?;
+                let file = fetched::of_rank(directory, rank, &result.path)?;
+                fetched::write(&file, &content)?;
                 result.file = Some(file);
             }
             let place = result.file.as_ref().map_or_else(|| result.path.clone(), |file| file.display().to_string());
@@ -85,43 +86,12 @@ pub(super) async fn job_results(engine: &Engine, record: &FleetRecord, to: Optio
         if let Some(directory) = to {
             // Recorded, and gone since: somebody deletes results while we read.
             let Some(content) = engine.job_result(record, result).await? else { continue };
-            let file = directory.join(&result.job).join(below(&result.path)?);
-            write(&file, &content)?;
+            let file = directory.join(&result.job).join(fetched::below(&result.path)?);
+            fetched::write(&file, &content)?;
             line.file = Some(file);
         }
         let place = line.file.as_ref().map_or_else(|| result.path.clone(), |file| file.display().to_string());
         output.line(&line, &format!("{}  {place}", result.job))?;
     }
     Ok(DONE)
-}
-
-/// The path of a result, which a machine chose: one that would leave the directory is refused.
-fn below(path: &str) -> Result<&Path, Failure> {
-    let path = Path::new(path);
-    if path.components().all(|component| matches!(component, Component::Normal(_))) {
-        return Ok(path);
-    }
-    let message = format!("a rank left a result named {:?}, which would lie outside the directory", path.display().to_string());
-    Err(Error::new(Class::Invalid, "ResultOutside", message, "Fetch it with the aws command, if you want it").into())
-}
-
-fn write(file: &Path, content: &[u8]) -> Result<(), Failure> {
-    let directory = file.parent().unwrap_or(file);
-    std::fs::create_dir_all(directory).and_then(|()| std::fs::write(file, content)).map_err(|error| {
-        let message = format!("{} cannot be written: {error}", file.display());
-        Error::new(Class::Invalid, "NotWritten", message, "Name a directory that you may write to").into()
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_result_stays_below_the_directory() {
-        assert!(below("tile.png").is_ok() && below("a/b/tile.png").is_ok());
-        for path in ["../tile.png", "a/../../tile.png", "/etc/passwd"] {
-            assert!(below(path).is_err(), "{path}");
-        }
-    }
 }

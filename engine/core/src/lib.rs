@@ -26,7 +26,7 @@
 //! | `rights` | what the command of a fleet may do |
 //! | [`policies`] | what whoever uses spawn may do |
 //! | [`ledger`] | the bucket as a ledger |
-//! | [`written`] | what somebody has written into files of his own |
+//! | [`written`], [`fetched`] | what somebody has written into files of his own, and results that go into his directory |
 //! | [`classes`] | what AWS's error codes mean |
 //!
 //! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
@@ -44,6 +44,7 @@ pub mod dns;
 mod drift;
 pub mod end;
 pub mod engine;
+pub mod fetched;
 pub mod fleet;
 mod full;
 mod image;
