@@ -8,6 +8,8 @@ use crate::workspace::{Workspace, run, say};
 pub(crate) fn docs() -> Result<()> {
     say("Writing docs");
     let mut cargo = Workspace::find()?.cargo("test");
-    cargo.args(["--workspace", "--quiet", "--test", "errors", "--test", "docs", "--test", "action_yml"]).env("SPAWN_WRITE_DOCS", "1");
+    cargo
+        .args(["--workspace", "--quiet", "--test", "errors", "--test", "docs", "--test", "action_yml", "--test", "action_page"])
+        .env("SPAWN_WRITE_DOCS", "1");
     run(&mut cargo)
 }
