@@ -8,6 +8,7 @@
 //! | [`process`] | programs that are run, bounded in time and never left behind |
 //! | [`mirror`] | where Terraform finds the provider under test |
 //! | [`programs`] | where the programs under test are |
+//! | [`act`] | a repository with workflows, and act, which runs them with the Action |
 //! | [`release`] | what is released: xtask's |
 //! | [`receivers`] | who gets the mail and the documents that leave the sandbox |
 //! | [`shown`] | text as snapshots keep it: without ids, times, addresses and paths |
@@ -16,6 +17,7 @@
 //!
 //! A test waits for events. Timeouts are guards against hanging, never part of what is tested.
 
+pub mod act;
 pub mod configuration;
 pub mod identity;
 pub mod leftovers;

@@ -6,6 +6,7 @@
 mod adoption;
 mod alerts;
 mod bad_input;
+mod ci_role;
 mod clients;
 mod data;
 mod denials;
@@ -31,5 +32,6 @@ mod schedules;
 mod services;
 mod shells;
 mod stopping;
+mod workflows;
 mod workload;
 mod workload_rights;
