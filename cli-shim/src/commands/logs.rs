@@ -76,7 +76,7 @@ impl Logs {
     /// Shows what is new, page by page: there may be more than memory holds.
     async fn read(&self, engine: &Engine, fleet: &Fleet, reader: &mut Reader, output: &Output) -> Result<(), Failure> {
         let from = reader.from();
-        let mut next = None;
+        let mut next: Option<String> = None;
         loop {
             let page = engine.output(&fleet.record, from, next.as_deref()).await?;
             for event in reader.fresh(page.events) {

@@ -632,7 +632,7 @@ pub trait Logs: Send + Sync {
     /// The same, all pages.
     async fn read(&self, group: &str, stream_prefix: &str, from: Timestamp) -> Result<Vec<LogEvent>> {
         let mut all = Vec::new();
-        let mut next = None;
+        let mut next: Option<String> = None;
         loop {
             let page = self.page(group, stream_prefix, from, next.as_deref()).await?;
             all.extend(page.events);
