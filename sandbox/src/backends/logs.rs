@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -314,6 +316,8 @@ impl Logs {
                 let id = stream.events.len() as u64;
                 stream.events.push(Event { timestamp: event.timestamp, ingested: now, message: event.message, id });
             }
+            // Readers want them by time; of one time, as they came.
+            stream.events.sort_by_key(|event| event.timestamp);
             stream.last_ingestion = Some(now);
             let mut answer = json!({"nextSequenceToken": "sequence tokens are ignored"});
             if old > 0 {
@@ -331,8 +335,7 @@ impl Logs {
         let most = limit(asked.limit, 10_000, 10_000)?;
         self.with(request, &asked.log_group_name, |group| {
             let stream = group.streams.get(&asked.log_stream_name).ok_or_else(|| not_found("The specified log stream does not exist."))?;
-            let mut events: Vec<&Event> = stream.events.iter().filter(|event| event.within(asked.start_time, asked.end_time)).collect();
-            events.sort_by_key(|event| event.timestamp);
+            let events: Vec<&Event> = stream.events.iter().filter(|event| event.within(asked.start_time, asked.end_time)).collect();
             let (start, end) = match asked.next_token.as_deref() {
                 Some(token) => window(token, events.len(), most)?,
                 None if asked.start_from_head => (0, most.min(events.len())),
@@ -357,25 +360,63 @@ impl Logs {
             return Err(invalid("logStreamNamePrefix and logStreamNames are mutually exclusive".to_owned()));
         }
         let terms = simple_pattern(asked.filter_pattern.as_deref().unwrap_or_default())?;
+        let bad = || invalid("The specified nextToken is invalid.".to_owned());
+        let after = asked.next_token.as_deref().map(|token| Place::read(token).ok_or_else(bad)).transpose()?;
         self.with(request, &asked.log_group_name, |group| {
-            let mut found: Vec<(String, Value)> = Vec::new();
+            let mut found: Vec<(Place, &Event)> = Vec::new();
             for (name, stream) in &group.streams {
                 let named = asked.log_stream_names.as_ref().is_none_or(|names| names.contains(name));
                 if !named || !asked.log_stream_name_prefix.as_ref().is_none_or(|prefix| name.starts_with(prefix)) {
                     continue;
                 }
-                for event in stream.events.iter().filter(|event| event.within(asked.start_time, asked.end_time)) {
-                    if terms.iter().all(|term| event.message.contains(term)) {
-                        // Sorted by time; the rest makes the key unique, so that a page never splits or repeats.
-                        found.push((format!("{:020} {name} {:012}", event.timestamp, event.id), event.filtered(name)));
-                    }
-                }
+                let matches = |event: &&Event| {
+                    event.within(asked.start_time, asked.end_time) && terms.iter().all(|term| event.message.contains(term))
+                };
+                let follows = |event: &&Event| after.as_ref().is_none_or(|after| after.is_before(event, name));
+                // No page shows more of one stream; one event more says that another page follows.
+                let next = stream.events.iter().filter(follows).filter(matches).take(most + 1);
+                found.extend(next.map(|event| (Place::of(event, name), event)));
             }
             found.sort_by(|a, b| a.0.cmp(&b.0));
-            let mut answer = paged("events", &found, asked.next_token.as_deref(), most)?;
-            answer["searchedLogStreams"] = json!([]);
+            let has_more = found.len() > most;
+            found.truncate(most);
+            let events: Vec<Value> = found.iter().map(|(place, event)| event.filtered(&place.stream)).collect();
+            let mut answer = json!({"events": events, "searchedLogStreams": []});
+            if let Some((last, _)) = found.last().filter(|_| has_more) {
+                answer["nextToken"] = last.token().into();
+            }
             Ok(answer)
         })
+    }
+}
+
+/// Where an event stands among those of a group: by time; the rest tells it from every other, so that a page never splits or repeats.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    timestamp: i64,
+    stream: String,
+    id: u64,
+}
+
+impl Place {
+    fn of(event: &Event, stream: &str) -> Self {
+        Self { timestamp: event.timestamp, stream: stream.to_owned(), id: event.id }
+    }
+
+    /// Whether an event of a stream comes after this one.
+    fn is_before(&self, event: &Event, stream: &str) -> bool {
+        (self.timestamp, self.stream.as_str(), self.id) < (event.timestamp, stream, event.id)
+    }
+
+    fn token(&self) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{} {} {}", self.timestamp, self.id, self.stream))
+    }
+
+    fn read(token: &str) -> Option<Self> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
+        let (timestamp, rest) = text.split_once(' ')?;
+        let (id, stream) = rest.split_once(' ')?;
+        Some(Self { timestamp: timestamp.parse().ok()?, stream: stream.to_owned(), id: id.parse().ok()? })
     }
 }
 
