@@ -70,6 +70,8 @@ impl Outcome {
 
 /// How long the end of a fleet may take to be begun: the runner kills what does not end within ten seconds.
 const BEGUN_WITHIN: Duration = Duration::from_secs(5);
+/// How long a launch is let undo itself.
+const UNDONE_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long instances may take to go away, if anybody waited.
 const GONE_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
@@ -124,21 +126,23 @@ impl Launching<'_> {
     async fn until_told(&self, signals: &mut Signals) -> Ended {
         let mut work = Box::pin(self.work());
         let signal = tokio::select! {
-            ended = &mut work => return ended,
+            // Who was told before has launched nothing yet.
+            biased;
             signal = signals.next() => signal,
+            ended = &mut work => return ended,
         };
         self.step.console.obey_commands();
         self.step.console.line(&format!("told to stop by {}: ending what was launched", signal.name));
         self.operation.cancel.cancel();
         let ending = async {
             if self.fleet.get().is_none() {
-                // Told to stop, a launch undoes itself.
-                drop(work.await);
+                // Told to stop, a launch undoes itself, unless it waits for an answer that does not come.
+                tokio::select! {
+                    ended = work => drop(ended),
+                    () = sleep(UNDONE_WITHIN) => {}
+                }
             }
-            if let Some(fleet) = self.fleet.get() {
-                let quiet = Operation::quiet();
-                drop(self.engine.end(fleet, GONE_WITHIN, &quiet).await);
-            }
+            self.end().await;
         };
         tokio::select! {
             () = ending => {}
@@ -147,6 +151,18 @@ impl Launching<'_> {
             _ = signals.next() => {}
         }
         Ok(signal.code)
+    }
+
+    /// Ends whatever there is of it, as far as there is time.
+    async fn end(&self) {
+        let fleet = match self.fleet.get() {
+            Some(fleet) => Some(fleet.clone()),
+            // A launch that was given up has said no more than its name.
+            None => self.engine.identify(&self.asked.spec.name).await.ok(),
+        };
+        if let Some(fleet) = fleet {
+            drop(self.engine.end(&fleet, GONE_WITHIN, &Operation::quiet()).await);
+        }
     }
 
     async fn work(&self) -> Ended {

@@ -3,6 +3,8 @@
 //! One program, because most of these tests wait most of the time: together they wait once. `RUST_TEST_THREADS` may well be
 //! twice the number of processors.
 
+mod action;
+mod action_role;
 mod adoption;
 mod alerts;
 mod bad_input;
