@@ -217,7 +217,7 @@ impl Form {
 #[must_use]
 pub fn all() -> Vec<Input> {
     let own = |own: &Own| Input { name: own.name, doc: own.doc.to_owned(), default: own.default, required: own.name == MODE };
-    let of_field = |(name, path): &(&'static str, &'static str)| Input { name, doc: documented(path), default: None, required: false };
+    let of_field = |&(name, path): &(&'static str, &'static str)| Input { name, doc: documented(path), default: None, required: false };
     OWN.iter().map(own).chain(FIELDS.iter().map(of_field)).collect()
 }
 

@@ -30,5 +30,7 @@ mod webhooks;
 mod zones;
 
 pub use config::{AccessKey, ConnectOptions, connect};
-pub use http::tls;
 pub use identity::{Tokens, WebIdentity};
+
+// There is a crate of that name, too.
+pub use self::http::tls;
