@@ -265,6 +265,13 @@ pub(super) const CODES: &[Code] = &[
         "Choose a directory that can be written with `--to`.",
     ),
     code(
+        "NothingToRetry",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "Every job of the queue has succeeded, so there is none to be run again.",
+        "`spawn queue retry NAME JOB` runs a job again with all that depend on it, and `spawn rerun NAME` the whole queue.",
+    ),
+    code(
         "OutputFailed",
         &[Class::Transient],
         Left::Unchanged,
@@ -305,6 +312,13 @@ pub(super) const CODES: &[Code] = &[
         Left::Unchanged,
         "A job was to be cancelled of a queue of which nothing runs any more.",
         "There is nothing to do; `spawn queue status NAME` shows how each job went.",
+    ),
+    code(
+        "QueueRuns",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "What failed of a queue was to be run again, and the queue is not over: workers may still begin its jobs.",
+        "Wait until it is over, or end what runs with `spawn queue cancel NAME JOB`.",
     ),
     code(
         "RankOver",

@@ -128,7 +128,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         // An array has no jobs, which is said without a look at anything.
         "job_output" => engine.job_output(record, "a", None).await.map_or(Ok(()), |_| panic!("an array has a job")),
         "job_result" => {
-            let none = JobResult { job: "a".to_owned(), attempt: 1, path: "none".to_owned() };
+            let none = JobResult { job: "a".to_owned(), run: record.run.clone(), attempt: 1, path: "none".to_owned() };
             engine.job_result(record, &none).await.map(drop)
         }
         "job_results" => engine.job_results(record, None).await.map(drop),
