@@ -9,12 +9,14 @@ use spawn_aws::ConnectOptions;
 use spawn_core::claim::{Claim, KeptAlive};
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
+use spawn_core::ports;
 use spawn_model::error::{Class, Error};
 use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::ids::{AlertId, FleetId};
 use spawn_model::problem::Path;
 use spawn_model::record::Keeper;
 use spawn_model::value::Value;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::{DataSource, Diagnostic, Function, Provider, Resource};
@@ -43,6 +45,9 @@ const FIELDS: &[Field] = &[
 #[derive(Default)]
 pub(crate) struct Session {
     engine: OnceLock<Result<Option<Engine>, Error>>,
+    /// Who knows whose credentials these are.
+    identity: OnceLock<Arc<dyn ports::Identity>>,
+    account: OnceCell<String>,
     cancel: CancellationToken,
     launched: Mutex<Vec<(Arc<Claim>, KeptAlive)>>,
     alerts: Mutex<Vec<(String, AlertId)>>,
@@ -59,10 +64,28 @@ impl Session {
 
     /// The engine, for what cannot wait until the provider's configuration is known.
     pub(crate) fn configured(&self) -> Result<Engine, Error> {
-        self.engine()?.ok_or_else(|| {
-            let help = "Set region and profile to values that are known when planning";
-            Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
-        })
+        self.engine()?.ok_or_else(not_configured)
+    }
+
+    /// Remembers whose account this is, as something tells that lives in it: all that a process meets lives in one.
+    pub(crate) fn lives_in(&self, account: &str) {
+        // Set already, it was set by something else in it.
+        drop(self.account.set(account.to_owned()));
+    }
+
+    /// The account's id, if anything has told it yet.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.get().map(String::as_str)
+    }
+
+    /// The account's id, asked for if nothing has told it yet.
+    pub(crate) async fn account_asked(&self) -> Result<&str, Error> {
+        self.account.get_or_try_init(|| self.ask_account()).await.map(String::as_str)
+    }
+
+    async fn ask_account(&self) -> Result<String, Error> {
+        let identity = self.identity.get().ok_or_else(not_configured)?;
+        Ok(identity.caller().await?.account)
     }
 
     /// An operation that Ctrl-C stops and that tells its progress to the log.
@@ -121,6 +144,11 @@ impl Session {
     }
 }
 
+fn not_configured() -> Error {
+    let help = "Set region and profile to values that are known when planning";
+    Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
+}
+
 /// The provider.
 pub struct SpawnProvider {
     session: Arc<Session>,
@@ -169,7 +197,10 @@ impl Provider for SpawnProvider {
         } else {
             let text = |name: &str| config.get(name).as_str().map(str::to_owned);
             let options = ConnectOptions { region: text("region"), profile: text("profile"), ..ConnectOptions::default() };
-            spawn_aws::connect(&options).await.map(|aws| Some(Engine::new(aws, None)))
+            spawn_aws::connect(&options).await.map(|aws| {
+                drop(self.session.identity.set(aws.identity.clone()));
+                Some(Engine::new(aws, None))
+            })
         };
         // Terraform configures a process once; one that is attached to, again for each walk over the resources.
         drop(self.session.engine.set(engine));

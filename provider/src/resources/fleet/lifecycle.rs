@@ -122,6 +122,7 @@ impl FleetResource {
         mut diagnostics: Vec<Diagnostic>,
         operation: &Operation,
     ) -> Result<(Value, Vec<Diagnostic>), Error> {
+        self.session.lives_in(&record.account);
         let deadline = spawn_core::lease::deadline_of(record);
         let until = match timeout(planned, "create") {
             Some(limit) => engine.now() + limit,
@@ -160,6 +161,7 @@ impl FleetResource {
         let id = fleet_id(&request.state)?;
         self.session.seen_in_state(id.clone());
         let Some(fleet) = engine.refresh(&id).await? else { return Ok(ReadResponse::default()) };
+        self.session.lives_in(&fleet.record.account);
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
@@ -237,6 +239,7 @@ impl FleetResource {
             let help = "Plan again: the next plan launches another one";
             Error::new(Class::Conflict, "FleetEnded", format!("{id} is not there any more"), help)
         })?;
+        self.session.lives_in(&fleet.record.account);
         // What has ended by itself since it was planned needs none.
         let applied_again = has_lease_faults && !fleet.status.is_over();
         let is_changed = prior.get("lease") != planned.get("lease");
@@ -285,8 +288,10 @@ impl FleetResource {
             Ok(fleet)
         };
         let fleet = found.await.map_err(|error| vec![messages::error(&error)])?;
-        let state = Value::Map([("id".to_owned(), Value::String(fleet.record.fleet.to_string()))].into());
-        Ok(vec![Imported { state, private: Vec::new() }])
+        let record = fleet.record;
+        self.session.lives_in(&record.account);
+        let state = [("id".to_owned(), Value::String(record.fleet.to_string())), ("region".to_owned(), Value::String(record.region))];
+        Ok(vec![Imported { state: Value::Map(state.into()), private: Vec::new() }])
     }
 
     fn spec(&self, block: &Value) -> Result<FleetSpec, Error> {
