@@ -1,4 +1,5 @@
-//! What the looks of one refresh share: every instance of spawn's and every schedule of its runs, as they were at one moment.
+//! What the looks of one refresh share: every instance of spawn's and every schedule of its runs, as they were at one moment, and every
+//! volume, if somebody asks for one.
 //!
 //! Terraform reads each resource by itself, and does not say how many there are. A thousand that ask for their own instances are a
 //! thousand calls of `DescribeInstances`, on rates that the whole account shares. So all but the first few of a process share a

@@ -1,6 +1,6 @@
 //! Disks.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Tags;
@@ -143,9 +143,8 @@ impl VolumeModification {
         let told = if now < self.effective_at {
             Progress::NONE
         } else if now < self.complete_at {
-            let share = |length: SignedDuration| length.as_millis();
-            let (done, whole) = (share(now.duration_since(self.effective_at)), share(self.complete_at.duration_since(self.effective_at)));
-            let percent = i64::try_from(done * 100 / whole.max(1)).unwrap_or(0);
+            let since = |at: Timestamp| at.duration_since(self.effective_at).as_millis();
+            let percent = i64::try_from(since(now) * 100 / since(self.complete_at).max(1)).unwrap_or(0);
             Progress { state: ModificationState::Optimizing, percent, end_time: None }
         } else {
             Progress { state: ModificationState::Completed, percent: 100, end_time: Some(self.complete_at) }
