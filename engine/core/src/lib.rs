@@ -12,7 +12,7 @@
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | `service` | runs that an Auto Scaling group keeps at their size |
-//! | `machine`, [`user_data`] | what an instance is, and what it boots with |
+//! | `machine`, `disks`, [`user_data`] | what an instance is, its disks, and what it boots with |
 //! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
 //! | [`schedule`] | fleets whose runs the clock starts |
 //! | [`alert`] | what people are told of fleets |
@@ -39,6 +39,7 @@ mod change;
 pub mod claim;
 pub mod classes;
 pub mod cost;
+mod disks;
 pub mod dns;
 mod drift;
 pub mod end;

@@ -3,8 +3,8 @@
 use spawn_model::layout;
 use spawn_model::record::{AgentConfig, FleetRecord, SCHEMA};
 use spawn_model::tag;
-use spawn_model::volume::VolumeSpec;
 
+use crate::disks;
 use crate::lease;
 use crate::ports::{Disk, Tags};
 use crate::setup::Setup;
@@ -20,12 +20,7 @@ pub(crate) struct Machine<'a> {
 impl Machine<'_> {
     /// The root volume as the image names it, and the others.
     pub(crate) fn disks(&self) -> Vec<Disk> {
-        let spec = &self.record.spec;
-        let (image, asked) = (&self.record.image, &spec.root_volume);
-        let volume = VolumeSpec { size_gib: asked.size_gib.or(image.root_gib), ..asked.clone() };
-        let root = Disk { device: image.root_device.clone(), volume };
-        let others = spec.volumes.iter().map(|(device, volume)| Disk { device: device.clone(), volume: volume.clone() });
-        std::iter::once(root).chain(others).collect()
+        disks::asked(self.record)
     }
 
     /// The fleet's own security group, and those of the user's.

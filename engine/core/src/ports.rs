@@ -25,7 +25,7 @@ use spawn_model::stopping::Ends;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 
 pub use notices::{Note, Subscription, Topics, Webhook, Webhooks};
-pub use scaling::{Group, GroupRequest, Launches, Scaling, Template};
+pub use scaling::{Group, GroupRequest, Launches, Scaling, Template, ZONE_REBALANCE};
 pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
 pub use zones::{Zone, Zones};
 
@@ -181,6 +181,21 @@ pub struct Attached {
     pub ends_with_it: bool,
 }
 
+/// A volume as EC2 describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Volume {
+    /// `vol-…`.
+    pub id: String,
+    /// How many GiB it has.
+    pub size_gib: u32,
+    /// What kind of disk it is, such as `gp3`.
+    pub kind: String,
+    /// Operations a second, if EC2 tells them.
+    pub iops: Option<u32>,
+    /// MiB a second, if EC2 tells them.
+    pub throughput_mib_s: Option<u32>,
+}
+
 /// What EC2 says of an instance type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstanceType {
@@ -330,8 +345,8 @@ pub trait Instances: Send + Sync {
     async fn tag(&self, ids: &[String], tags: &Tags) -> Result<()>;
     /// `DeleteTags`.
     async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()>;
-    /// `DescribeVolumes` by tag: ids of those that still exist.
-    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>>;
+    /// `DescribeVolumes` by tag: those that still exist; one call a page of 1,000. `*` in a value stands for any text.
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<Volume>>;
     /// `DescribeRegions`: the names of those that the account has enabled.
     async fn regions(&self) -> Result<Vec<String>>;
     /// `DescribeSpotPriceHistory`: what Linux instances of these types cost now, in each zone that sells them; one call a page.
@@ -418,6 +433,19 @@ pub struct RoleRequest {
     pub tags: Tags,
 }
 
+/// A role as IAM has it, but for what its policies say.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Role {
+    /// The service that alone may assume it; nothing if its trust policy says anything else than ours do.
+    pub service: Option<String>,
+    /// The ARN of its permissions boundary, if it has one.
+    pub boundary: Option<String>,
+    /// The ARNs of its managed policies.
+    pub managed: Vec<String>,
+    /// The names of the inline policies that it has beside the one that [`RoleRequest::policy`] is.
+    pub others: Vec<String>,
+}
+
 /// IAM and STS.
 #[async_trait]
 pub trait Identity: Send + Sync {
@@ -429,6 +457,8 @@ pub trait Identity: Send + Sync {
     /// `GetRolePolicy`: what the inline policy of a role says (JSON), as [`Identity::role_ensure`] puts it; nothing if there is no such role
     /// or no policy in it.
     async fn role_policy(&self, name: &str) -> Result<Option<String>>;
+    /// `GetRole`, `ListAttachedRolePolicies` and `ListRolePolicies`, at once: a role, or nothing if there is none.
+    async fn role(&self, name: &str) -> Result<Option<Role>>;
     /// `PutRolePolicy`: what a role that is there may do from now on. `NoSuchEntity` if it is not.
     async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()>;
     /// Makes an instance profile with the role of the same name: `CreateInstanceProfile`, `AddRoleToInstanceProfile`.

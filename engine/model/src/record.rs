@@ -178,8 +178,8 @@ pub struct BootImage {
     pub id: String,
     /// Its root device's name, such as `/dev/xvda`.
     pub root_device: String,
-    /// How many GiB its root volume gets if the fleet does not say so: nothing means as many as the image has. Where machines hibernate there has to
-    /// be room for their memory.
+    /// How many GiB its root volume gets if the fleet does not say so: as many as the image has, and where machines hibernate room for their memory.
+    /// Nothing means as many as the image has, which nobody recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_gib: Option<u32>,
 }

@@ -83,6 +83,8 @@ fn refusals() {
         ("Action=CreatePlacementGroup&GroupName=g&Strategy=partition".to_owned(), 400, "InvalidParameterValue", true),
         ("Action=CreatePlacementGroup&GroupName=g&SpreadLevel=host".to_owned(), 400, "UnsupportedOperation", true),
         ("Action=CreateSnapshot&VolumeId=vol-1&Location=local".to_owned(), 400, "UnknownParameter", true),
+        ("Action=ModifyVolume&VolumeId=vol-1&MultiAttachEnabled=true".to_owned(), 400, "UnsupportedOperation", true),
+        ("Action=ModifyVolume&VolumeId=vol-00000000000000001&Size=9".to_owned(), 400, "InvalidVolume.NotFound", false),
         (with("&LaunchTemplate.LaunchTemplateName=x"), 400, "UnknownParameter", true),
         (with("&UserData=%25%25%25"), 400, "InvalidParameterValue", false),
         (with("&EbsOptimized=perhaps"), 400, "InvalidParameterValue", false),

@@ -16,7 +16,7 @@ use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
 use aws_sdk_ec2::types::{Filter, PlacementStrategy, ResourceType, Tag, TagSpecification};
 use jiff::Timestamp;
-use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
+use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags, Volume};
 use spawn_model::ids::InstanceId;
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
@@ -167,7 +167,7 @@ impl Instances for Ec2 {
         self.spot_prices_now(types, now).await
     }
 
-    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<Volume>> {
         self.volumes_tagged(tags).await
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_sdk_ec2::types::{self, InstanceStateName, VolumeState};
 use jiff::Timestamp;
-use spawn_core::ports::{Attached, Instance, Result, Tags};
+use spawn_core::ports::{Attached, Instance, Result, Tags, Volume};
 use spawn_model::ids::InstanceId;
 use spawn_model::market::MarketType;
 use spawn_model::record::Launched;
@@ -38,7 +38,7 @@ impl Ec2 {
         Ok(answer.regions().iter().filter_map(|region| region.region_name()).map(str::to_owned).collect())
     }
 
-    pub(super) async fn volumes_tagged(&self, tags: &Tags) -> Result<Vec<String>> {
+    pub(super) async fn volumes_tagged(&self, tags: &Tags) -> Result<Vec<Volume>> {
         let describe = self.client.describe_volumes().set_filters(Some(tag_filters(tags))).max_results(PAGE);
         let mut found = Vec::new();
         let mut next = None;
@@ -48,7 +48,7 @@ impl Ec2 {
             // One that is being deleted is nobody's to clean up.
             let there =
                 page.volumes().iter().filter(|volume| !matches!(volume.state(), Some(VolumeState::Deleted | VolumeState::Deleting)));
-            found.extend(there.filter_map(|volume| volume.volume_id()).map(str::to_owned));
+            found.extend(there.filter_map(volume));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(found);
@@ -83,6 +83,17 @@ fn attached(device: &types::InstanceBlockDeviceMapping) -> Option<Attached> {
         device: device.device_name()?.to_owned(),
         volume_id: volume.volume_id()?.to_owned(),
         ends_with_it: volume.delete_on_termination() == Some(true),
+    })
+}
+
+fn volume(described: &types::Volume) -> Option<Volume> {
+    let number = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    Some(Volume {
+        id: described.volume_id()?.to_owned(),
+        size_gib: number(described.size()).unwrap_or_default(),
+        kind: described.volume_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        iops: number(described.iops()),
+        throughput_mib_s: number(described.throughput()),
     })
 }
 

@@ -14,6 +14,7 @@ use spawn_model::layout;
 use spawn_model::market::MarketType;
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetKind;
+use spawn_model::tag;
 
 use crate::end::PAUSE_MS_MAX;
 use crate::launch::Launcher;
@@ -65,7 +66,7 @@ impl Launcher<'_> {
             name: layout::scaling_name(&self.record.run),
             launches: launches(self.record, template_version, types),
             subnet_ids,
-            tags: Machine { record: self.record, setup: self.setup }.tags(0),
+            tags: group_tags(self.record, self.setup, template_version),
         }
     }
 }
@@ -74,6 +75,13 @@ fn launches(record: &FleetRecord, template_version: i64, types: Vec<String>) -> 
     let market = &record.spec.market;
     let spot = (market.r#type == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: market.max_price });
     Launches { template_version, types, on_demand_base: market.on_demand_base, spot, rebalances: market.rebalance }
+}
+
+/// What a group carries: the tags of its instances, and which version of its template it was told to launch.
+fn group_tags(record: &FleetRecord, setup: &Setup, template_version: i64) -> Tags {
+    let mut tags = Machine { record, setup }.tags(0);
+    tags.insert(tag::TEMPLATE_VERSION.to_owned(), template_version.to_string());
+    tags
 }
 
 /// The group of a service that nobody ends.
@@ -120,9 +128,10 @@ pub(crate) async fn renew(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Res
     };
     let group = group(aws, record).await?;
     let made = aws.scaling.template_renew(&template(record, setup, group_id)).await;
-    let launches = launches(record, made.map_err(|e| e.context("changing the launch template"))?, group.launches.types);
+    let version = made.map_err(|e| e.context("changing the launch template"))?;
+    let launches = launches(record, version, group.launches.types);
     aws.scaling.group_launch(&group.name, &launches).await.map_err(|e| e.context("changing what the Auto Scaling group launches"))?;
-    let tags = Machine { record, setup }.tags(0);
+    let tags = group_tags(record, setup, version);
     aws.scaling.group_tag(&group.name, &tags).await.map_err(|e| e.context("tagging the Auto Scaling group"))
 }
 

@@ -10,7 +10,9 @@ use sandbox_cloud::request::{
     RunInstances, SpotOptions, StopInstances, TagRemoval, TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
-use spawn_core::ports::{Attached, Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
+use spawn_core::ports::{
+    Attached, Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags, Volume,
+};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::image::Distribution;
@@ -200,6 +202,17 @@ fn described(instance: &model::Instance) -> Instance {
     let volumes = instance.volumes.iter().map(attached).collect();
     let public_ip = instance.interface.as_ref().and_then(|interface| interface.public_ip.clone());
     Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, public_ip, group_ids, volumes, tags }
+}
+
+fn volume(described: model::Volume) -> Volume {
+    let number = |number: i64| u32::try_from(number).unwrap();
+    Volume {
+        id: described.id,
+        size_gib: number(described.size),
+        kind: described.volume_type,
+        iops: described.iops.map(number),
+        throughput_mib_s: described.throughput.map(number),
+    }
 }
 
 pub(super) fn profile_not_ready(error: Error, profile: &str) -> Error {
@@ -466,12 +479,12 @@ impl Instances for Door {
         Ok(())
     }
 
-    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<Volume>> {
         let (mut found, mut next) = (Vec::new(), None);
         loop {
             let request = DescribeById { ids: Vec::new(), filters: filters(tags), page: page(next) };
             let listing = reply!(self.ec2("ec2:DescribeVolumes", Request::DescribeVolumes(request)).await?, Volumes);
-            found.extend(listing.items.into_iter().map(|volume| volume.id));
+            found.extend(listing.items.into_iter().map(volume));
             next = listing.next_token;
             if next.is_none() {
                 return Ok(found);
