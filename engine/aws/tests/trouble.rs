@@ -78,7 +78,7 @@ fn launch_request() -> LaunchRequest {
         group_ids: vec!["sg-0123456789abcdef0".to_owned()],
         placement_group: None,
         key_name: None,
-        profile: "spawn-fleet".to_owned(),
+        profile: Some("spawn-fleet".to_owned()),
         spot: None,
         user_data: vec![],
         ends: Ends::default(),

@@ -8,6 +8,7 @@
 //! | [`engine`] | what the faces call |
 //! | [`ports`] | what the engine needs of AWS, as traits |
 //! | `ask` | what a fleet would cost and be launched from, without making anything |
+//! | [`rehearsal`], `quota` | what strict plans have AWS try, and whether the account may run so much |
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
@@ -60,7 +61,9 @@ pub mod ports;
 mod power;
 pub mod process;
 pub mod queue;
+mod quota;
 pub mod reap;
+pub mod rehearsal;
 pub mod rerun;
 mod retry;
 mod rights;

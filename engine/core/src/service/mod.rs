@@ -65,7 +65,7 @@ impl Launcher<'_> {
             name: layout::scaling_name(&self.record.run),
             launches: launches(self.record, template_version, types),
             subnet_ids,
-            tags: Machine { record: self.record, setup: self.setup }.tags(0),
+            tags: Machine { record: self.record }.tags(0),
         }
     }
 }
@@ -96,18 +96,8 @@ fn over(record: &FleetRecord, message: &str) -> Error {
 }
 
 fn template(record: &FleetRecord, setup: &Setup, group_id: &str) -> Template {
-    let machine = Machine { record, setup };
-    Template {
-        name: layout::scaling_name(&record.run),
-        image_id: record.image.id.clone(),
-        disks: machine.disks(),
-        public_address: record.spec.network.public_address,
-        group_ids: machine.security_groups(group_id),
-        key_name: record.spec.ssh_key.clone(),
-        profile: layout::role_name(&record.fleet),
-        user_data: machine.user_data(0),
-        tags: machine.tags(0),
-    }
+    let machine = Machine { record };
+    Template { user_data: machine.user_data(setup, 0), ..machine.template(machine.security_groups(group_id)) }
 }
 
 /// Has what the group launches from now on be as the record says, its tags and its deadline included.
@@ -122,7 +112,7 @@ pub(crate) async fn renew(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Res
     let made = aws.scaling.template_renew(&template(record, setup, group_id)).await;
     let launches = launches(record, made.map_err(|e| e.context("changing the launch template"))?, group.launches.types);
     aws.scaling.group_launch(&group.name, &launches).await.map_err(|e| e.context("changing what the Auto Scaling group launches"))?;
-    let tags = Machine { record, setup }.tags(0);
+    let tags = Machine { record }.tags(0);
     aws.scaling.group_tag(&group.name, &tags).await.map_err(|e| e.context("tagging the Auto Scaling group"))
 }
 
