@@ -29,7 +29,7 @@
 //! | [`ledger`] | the bucket as a ledger |
 //! | [`classes`] | what AWS's error codes mean |
 //!
-//! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rehearsal`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod alert;
 mod around;

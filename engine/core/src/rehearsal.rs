@@ -23,10 +23,12 @@ use crate::fleet;
 use crate::launch::group_description;
 use crate::lease;
 use crate::machine::Machine;
+use crate::operation::Operation;
 use crate::plan::{Plan, plan};
 use crate::pools::Pool;
 use crate::ports::{Aws, LaunchRequest, Result, TaggedGroup, Tags, Template};
 use crate::quota;
+use crate::retry::Patience;
 use crate::rights;
 use crate::service;
 use crate::setup::Setup;
@@ -229,37 +231,36 @@ impl Rehearsal<'_> {
         let whole = self.machine().launch(self.plan, pool, (0, 1), self.group_ids(stand_in));
         // Its placement group is not there either, and nobody else's is like it.
         let request = LaunchRequest { profile: stand_in.profile.clone(), placement_group: None, user_data: self.user_data(), ..whole };
-        match self.aws.trials.launch(&request).await {
+        match self.try_launch(&request).await {
             // The other fleet is going.
             Err(error) if error.code == "ProfileNotReady" && request.profile.is_some() => {
                 let request = LaunchRequest { profile: None, ..request };
-                let tried = self.aws.trials.launch(&request).await;
+                let tried = self.try_launch(&request).await;
                 self.told(&request, stand_in, tried)
             }
             tried => self.told(&request, stand_in, tried),
         }
     }
 
-    fn told(&self, request: &LaunchRequest, stand_in: &StandIn, tried: Result<()>) -> Result<Told> {
-        match tried {
-            Ok(()) => Ok(Told { launch: true, role: request.profile.is_some() }),
-            Err(error) if self.is_about_stand_in(&error, stand_in) => Ok(Told { launch: false, role: false }),
-            Err(error) => Err(error),
+    /// EC2 lets an account try five launches at once and then two a second: a plan of many fleets waits for its turns.
+    async fn try_launch(&self, request: &LaunchRequest) -> Result<()> {
+        let quiet = Operation::quiet();
+        let mut patience = Patience::new(self.aws, &quiet);
+        loop {
+            match self.aws.trials.launch(request).await {
+                Err(error) if error.class == Class::Throttled => patience.after(error).await?,
+                tried => return tried,
+            }
         }
     }
 
-    /// Whether a refusal is about a security group that only stands for the fleet's own, which will have other tags. Where nothing stands for it, EC2
-    /// takes the network's default one, and older refusals do not name what they are about.
-    fn is_about_stand_in(&self, error: &Error, stand_in: &StandIn) -> bool {
-        let named = &self.record.spec.network.security_groups;
-        if stand_in.is_own || named.iter().any(|id| error.message.contains(id.as_str())) {
-            return false;
-        }
-        let is_default = stand_in.group_id.is_none() && named.is_empty();
-        let is_nameless = is_default && !error.message.contains(" on resource: ");
-        match error.class {
-            Class::Denied => error.code == "UnauthorizedOperation" && (is_nameless || error.message.contains(":security-group/")),
-            _ => error.code.starts_with("InvalidGroup"),
+    fn told(&self, request: &LaunchRequest, stand_in: &StandIn, tried: Result<()>) -> Result<Told> {
+        match tried {
+            Ok(()) => Ok(Told { launch: true, role: request.profile.is_some() }),
+            Err(error) if is_about_stand_in(&error, stand_in, &self.record.spec.network.security_groups) => {
+                Ok(Told { launch: false, role: false })
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -287,6 +288,20 @@ impl Rehearsal<'_> {
     /// Nothing where the set-up, which it names, is not made yet.
     fn user_data(&self) -> Vec<u8> {
         self.setup.map(|setup| self.machine().user_data(setup, 0)).unwrap_or_default()
+    }
+}
+
+/// Whether a refusal is about a security group that only stands for the fleet's own, which will have other tags. Where nothing stands for it, nor is
+/// one `named`, EC2 takes the network's default one, and older refusals do not say what they are about.
+fn is_about_stand_in(error: &Error, stand_in: &StandIn, named: &[String]) -> bool {
+    let says = |words: &str| error.message.contains(words);
+    if stand_in.is_own || named.iter().any(|id| says(id)) {
+        return false;
+    }
+    let is_default = stand_in.group_id.is_none() && named.is_empty();
+    match error.class {
+        Class::Denied => error.code == "UnauthorizedOperation" && (says(":security-group/") || (is_default && !says(" on resource: "))),
+        _ => error.code.starts_with("InvalidGroup") || (is_default && says("default security group")),
     }
 }
 
@@ -333,6 +348,46 @@ mod tests {
         // Whose it is nobody knows, and so not what role would go with it.
         assert_eq!(of(&[&stranger]), (false, None, None));
         assert_eq!(of(&[]), (false, None, None));
+    }
+
+    #[test]
+    fn a_refusal_of_what_only_stands_for_the_fleets_own_says_nothing_of_the_launch() {
+        let own = StandIn { is_own: true, group_id: Some("sg-1".to_owned()), profile: None };
+        let near = StandIn { is_own: false, ..own.clone() };
+        let none = StandIn::default();
+        let (users, nobodys): (&[String], &[String]) = (&["sg-9".to_owned()], &[]);
+        let denied = |on: &str| {
+            let message = format!("the permission ec2:RunInstances is missing: User: x is not authorized to perform: ec2:RunInstances{on}");
+            Error::new(Class::Denied, "UnauthorizedOperation", message, "")
+        };
+        let of_group = |id: &str| denied(&format!(" on resource: arn:aws:ec2:us-east-1:123456789012:security-group/{id} because"));
+        let of_instance = denied(" on resource: arn:aws:ec2:us-east-1:123456789012:instance/* because");
+        let nameless = denied("");
+        let gone = Error::new(Class::NotFound, "InvalidGroup.NotFound", "The security group 'sg-1' does not exist", "");
+        let message = "You do not have access to a default security group in VPC vpc-1. Specify a security group, and try again";
+        let no_default = Error::new(Class::Invalid, "InvalidParameterValue", message, "");
+        let expired = Error::new(Class::Denied, "ExpiredToken", "the credentials have expired", "");
+        for (error, stand_in, named, expected) in [
+            (&of_group("sg-0"), &none, nobodys, true),
+            (&of_group("sg-1"), &near, nobodys, true),
+            (&of_group("sg-1"), &own, nobodys, false),
+            (&of_group("sg-9"), &none, users, false),
+            (&of_group("sg-9"), &near, users, false),
+            (&of_group("sg-1"), &near, users, true),
+            (&of_instance, &none, nobodys, false),
+            (&of_instance, &near, nobodys, false),
+            // It may be about the group, if nothing better was there.
+            (&nameless, &none, nobodys, true),
+            (&nameless, &near, nobodys, false),
+            (&nameless, &none, users, false),
+            (&gone, &near, nobodys, true),
+            (&gone, &own, nobodys, false),
+            (&no_default, &none, nobodys, true),
+            (&no_default, &near, nobodys, false),
+            (&expired, &none, nobodys, false),
+        ] {
+            assert_eq!(is_about_stand_in(error, stand_in, named), expected, "{error}, {stand_in:?}, {named:?}");
+        }
     }
 
     #[test]

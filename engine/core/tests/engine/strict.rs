@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::future::join_all;
 use sandbox_cloud::{Config, Fault};
 use serde_json::json;
 use spawn_core::operation::Operation;
@@ -133,6 +134,19 @@ fn each_market_is_tried_once_and_what_ec2_has_not_is_passed_over() {
             assert_eq!(of_pools.count(), told, "{code}");
             world.state().cloud.clear_faults();
         }
+    });
+}
+
+/// EC2 lets an account make five of such calls at once, and then two a second.
+#[test]
+fn many_at_once_wait_for_their_turns() {
+    run(async {
+        let world = World::with(Config { throttle: true, ..Config::default() });
+        world.engine().setup(&Choices::default(), &Operation::quiet()).await.unwrap();
+        let (process, spec) = (world.process(), array(1));
+        let checks = join_all((0..9).map(|_| check(&process, &spec))).await;
+        assert!(checks.iter().all(Result::is_ok), "{checks:?}");
+        assert!(tried(&process).iter().filter(|call| **call == RUN).count() > 9);
     });
 }
 
