@@ -8,6 +8,7 @@
 //! | [`engine`] | what the faces call |
 //! | [`ports`] | what the engine needs of AWS, as traits |
 //! | `ask` | what a fleet would cost and be launched from, without making anything |
+//! | [`rehearsal`], `quota` | what strict plans have AWS try, and whether the account may run so much |
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
@@ -28,7 +29,7 @@
 //! | [`ledger`] | the bucket as a ledger |
 //! | [`classes`] | what AWS's error codes mean |
 //!
-//! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rehearsal`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod alert;
 mod around;
@@ -61,7 +62,9 @@ pub mod ports;
 mod power;
 pub mod process;
 pub mod queue;
+mod quota;
 pub mod reap;
+pub mod rehearsal;
 pub mod rerun;
 mod retry;
 mod rights;

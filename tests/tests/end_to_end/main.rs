@@ -31,5 +31,6 @@ mod schedules;
 mod services;
 mod shells;
 mod stopping;
+mod strict;
 mod workload;
 mod workload_rights;

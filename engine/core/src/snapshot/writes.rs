@@ -73,6 +73,10 @@ impl Instances for WriteInvalidate {
         self.instances.describe(tags).await
     }
 
+    async fn running(&self) -> Result<Vec<Instance>> {
+        self.instances.running().await
+    }
+
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>> {
         self.instances.types(names).await
     }

@@ -5,6 +5,7 @@
 
 mod scaling;
 mod services;
+mod trials;
 
 use std::collections::BTreeSet;
 
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use scaling::*;
 pub(crate) use services::*;
+pub(crate) use trials::*;
 
 /// Where every case plays.
 pub(crate) const REGION: &str = "us-east-1";
@@ -97,7 +99,7 @@ async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
         group_ids: vec![group],
         placement_group: None,
         key_name: None,
-        profile: name.to_owned(),
+        profile: Some(name.to_owned()),
         spot: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
         ends: Ends::default(),
@@ -124,7 +126,7 @@ async fn clean(aws: &Aws, request: &LaunchRequest, launched: &[Launched]) {
     for group in &request.group_ids {
         aws.instances.group_delete(group).await.expect("the group's end");
     }
-    aws.identity.role_delete(&request.profile).await.expect("the role's end");
+    aws.identity.role_delete(request.profile.as_deref().expect("a profile")).await.expect("the role's end");
 }
 
 async fn volumes_of(aws: &Aws, marks: &Tags) -> Vec<Volume> {

@@ -36,7 +36,7 @@ async fn service(aws: &Aws, size: u32) -> Service {
         public_address: Some(true),
         group_ids: launch.group_ids.clone(),
         key_name: None,
-        profile: launch.profile.clone(),
+        profile: launch.profile.clone().expect("a profile"),
         user_data: launch.user_data.clone(),
         tags: more("of-template"),
     };

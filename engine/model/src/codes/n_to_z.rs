@@ -321,6 +321,13 @@ pub(super) const CODES: &[Code] = &[
         "Wait until it is over, or end what runs with `spawn queue cancel NAME JOB`.",
     ),
     code(
+        "QuotaTooSmall",
+        &[Class::Quota],
+        Left::Nothing,
+        "A strict plan has found that the account's quotas of vCPUs have no room for the fleet beside what runs already. EC2 would refuse the launch with `VcpuLimitExceeded`, or with `MaxSpotInstanceCountExceeded` for spot.",
+        "Ask for a higher limit in Service Quotas (the message names its code), ask for fewer or smaller instances, end what is not needed any more, or use another region.",
+    ),
+    code(
         "RankOver",
         &[Class::Conflict],
         Left::Unchanged,
