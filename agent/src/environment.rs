@@ -106,6 +106,7 @@ mod tests {
             peer_notice: None,
             jobs: BTreeMap::new(),
             on_failure: None,
+            resumed: false,
             name: "mandelbrot".to_owned(),
         };
         let facts = Facts {

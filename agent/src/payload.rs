@@ -110,6 +110,7 @@ mod tests {
             peer_notice: None,
             jobs: BTreeMap::new(),
             on_failure: None,
+            resumed: false,
             name: "one".to_owned(),
         }
     }

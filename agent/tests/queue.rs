@@ -6,9 +6,10 @@ mod world;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use spawn_model::ids::InstanceId;
-use spawn_model::queue::{JobClaim, JobExit, OnFailure, Outcome, Standing};
-use spawn_model::record::Exit;
+use spawn_model::ids::{InstanceId, RunId};
+use spawn_model::layout::RunKeys;
+use spawn_model::queue::{JobClaim, JobExit, KeptJob, KeptJobs, OnFailure, Outcome, Standing};
+use spawn_model::record::{Exit, ResultFile};
 use spawn_model::spec::FleetKind;
 use world::{World, finish};
 
@@ -313,4 +314,25 @@ fn a_queue_that_stops_begins_nothing_more() {
     assert_eq!(world.completion(0).unwrap_or_else(|| panic!("{said}")).exit, Exit::Code { code: 0 });
     let begun = world.cloud.keys().into_iter().filter(|key| key.starts_with(&world.keys.job_claims())).count();
     assert_eq!(begun, 1, "{said}");
+}
+
+#[test]
+fn what_an_earlier_run_has_done_is_handed_on_and_not_done_again() {
+    let world = worker(json!({
+        "fetch": { "command": shell("exit 7") },
+        "clean": { "command": shell("cat $SPAWN_INPUTS/fetch/raw/a.csv >$SPAWN_RESULTS/all"), "depends_on": ["fetch"] },
+    }));
+    let earlier = RunId::from_random([7; 8]);
+    let fetch = serde_json::from_value(json!({ "command": ["true"] })).unwrap();
+    let claim = JobClaim::first(&InstanceId("i-before".to_owned()), 0, Timestamp::now());
+    let claim = claim.next(&InstanceId("i-before".to_owned()), 0, Timestamp::now());
+    let mut claim = claim.ended(&fetch, JobExit::Code { code: 0 }, Some(Timestamp::now()), 0.0);
+    claim.attempts[1].results = vec![ResultFile { path: "raw/a.csv".to_owned(), bytes: 2 }];
+    world.cloud.put(&RunKeys::new(&world.config.fleet, &earlier).job_result("fetch", 2, "raw/a.csv"), b"1\n".to_vec());
+    world.resumes(&KeptJobs::from([("fetch".to_owned(), KeptJob { run: earlier, claim })]));
+    let said = world.run();
+    assert_eq!(world.completion(0).unwrap_or_else(|| panic!("{said}")).exit, Exit::Code { code: 0 });
+    assert_eq!(ended(&world, "clean"), Some(Outcome::Succeeded), "{said}");
+    assert_eq!(world.cloud.get(&world.keys.job_result("clean", 1, "all")).unwrap(), b"1\n");
+    assert_eq!(world.cloud.get(&world.keys.job_claim("fetch")), None, "{said}");
 }

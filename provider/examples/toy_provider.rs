@@ -11,8 +11,8 @@ use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::value::Value;
 use spawn_provider::wire::codec::{self, Strangers};
 use spawn_provider::wire::{
-    ApplyRequest, ApplyResponse, Diagnostic, Imported, Path, PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse, Resource,
-    serve,
+    ApplyRequest, ApplyResponse, Diagnostic, Identity, Imported, Path, PlanRequest, PlanResponse, Provider, ReadRequest, ReadResponse,
+    Resource, serve,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,8 @@ const THING: &[Field] = &[
     field("panics", "If set, its creation panics.", Kind::Bool, Presence::Optional, Change::InPlace),
     Field { sensitive: true, ..field("secret", "Hidden.", Kind::String, Presence::Optional, Change::InPlace) },
 ];
+
+const IDENTITY: &[Field] = &[field("id", "Its id.", Kind::String, Presence::Required, Change::InPlace)];
 
 /// What provider and resources share.
 #[derive(Default)]
@@ -174,6 +176,15 @@ impl Resource for Thing {
 
     fn stable(&self) -> &'static [&'static str] {
         &["id"]
+    }
+
+    fn identity(&self) -> Option<&'static Identity> {
+        Some(&Identity { version: 0, fields: IDENTITY })
+    }
+
+    fn identity_of(&self, state: &Value) -> Option<Value> {
+        let id = state.get("id").as_str()?;
+        Some(Value::Map([("id".to_owned(), id.into())].into()))
     }
 
     async fn validate(&self, config: &Value) -> Vec<Diagnostic> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use spawn_model::field::{Change, Field, Kind, Presence};
 
 use crate::SpawnProvider;
-use crate::wire::{DataSource, Function, Provider, Resource};
+use crate::wire::{DataSource, Function, Identity, Provider, Resource};
 
 /// What names begin with.
 const PREFIX: &str = "spawn_";
@@ -42,7 +42,19 @@ fn resource(resource: &dyn Resource, example: &impl Fn(&str) -> String) -> Strin
         "\n## Import\n\nBy name, or by id:\n\n```terraform\nimport {{\n  to = {name}.it\n  id = \"NAME\"\n}}\n```\n\n```shell\nterraform import \
          {name}.it NAME\n```\n"
     );
-    page(&format!("{name} (Resource)"), resource.doc(), &used, &(schema + &import))
+    let identity = resource.identity().map(|identity| by_identity(name, identity)).unwrap_or_default();
+    page(&format!("{name} (Resource)"), resource.doc(), &used, &(schema + &import + &identity))
+}
+
+/// How an object is imported by its identity: with what import needs of it.
+fn by_identity(name: &str, identity: &Identity) -> String {
+    let needed = identity.fields.iter().filter(|field| field.presence == Presence::Required);
+    let written: String = needed.map(|field| format!("    {} = \"{}\"\n", field.name, field.name.to_uppercase())).collect();
+    let schema = grouped(identity.fields, "", false, "#### ");
+    format!(
+        "\nBy identity, with Terraform 1.12 or later:\n\n```terraform\nimport {{\n  to = {name}.it\n  identity = {{\n{written}  }}\n}}\n```\n\n\
+         ### Identity Schema\n{schema}"
+    )
 }
 
 fn source(source: &dyn DataSource, example: &impl Fn(&str) -> String) -> String {

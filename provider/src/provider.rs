@@ -9,12 +9,16 @@ use spawn_aws::ConnectOptions;
 use spawn_core::claim::{Claim, KeptAlive};
 use spawn_core::engine::Engine;
 use spawn_core::operation::Operation;
+use spawn_core::ports;
+use spawn_model::check::Check;
 use spawn_model::error::{Class, Error};
 use spawn_model::field::{Change, Field, Kind, Presence};
 use spawn_model::ids::{AlertId, FleetId};
-use spawn_model::problem::Path;
+use spawn_model::problem::{Path, Problem};
+use spawn_model::read::FieldType;
 use spawn_model::record::Keeper;
 use spawn_model::value::Value;
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::wire::{DataSource, Diagnostic, Function, Provider, Resource};
@@ -37,12 +41,39 @@ const FIELDS: &[Field] = &[
         change: Change::InPlace,
         sensitive: false,
     },
+    Field {
+        name: "check",
+        doc: "What a plan asks AWS: `standard`, or `strict`. Left out: `standard`. A strict plan of a fleet that is to be made, made anew or run \
+              again by its `triggers` also has EC2 try its launch, and what is made before it (`DryRun`), so that a right that is missing is an \
+              error before anything is made; and it compares the vCPUs that the fleet needs, and those that run, with the account's quotas. It \
+              is tried with the credentials of whoever plans, and once more when it is applied. What cannot be tried is told as a warning: \
+              before the first fleet in a network, whether its role may be handed to instances (`iam:PassRole`) and, to whoever may launch only \
+              into security groups of spawn's, whether it may be launched; the quotas, to whoever may not look (`servicequotas:GetServiceQuota`). \
+              Nothing tries what IAM, S3, EventBridge Scheduler and Auto Scaling are asked for: of a service, its launch template and a launch \
+              are tried, not its group. The runs of a schedule are launched with other rights, and not tried.",
+        kind: Kind::String,
+        presence: Presence::Optional,
+        change: Change::InPlace,
+        sensitive: false,
+    },
 ];
+
+/// How plans are checked, as the provider block says.
+fn checked(config: &Value) -> (Option<Check>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let written = config.get("check");
+    let check = if written.is_null() { Some(Check::Standard) } else { Check::read(written, &Path::field("check"), &mut problems) };
+    (check, problems)
+}
 
 /// What the resources of a process share: the engine, and the fleets that are launched and not yet in Terraform's state.
 #[derive(Default)]
 pub(crate) struct Session {
     engine: OnceLock<Result<Option<Engine>, Error>>,
+    /// Who knows whose credentials these are.
+    identity: OnceLock<Arc<dyn ports::Identity>>,
+    account: OnceCell<String>,
+    check: OnceLock<Check>,
     cancel: CancellationToken,
     launched: Mutex<Vec<(Arc<Claim>, KeptAlive)>>,
     alerts: Mutex<Vec<(String, AlertId)>>,
@@ -59,10 +90,33 @@ impl Session {
 
     /// The engine, for what cannot wait until the provider's configuration is known.
     pub(crate) fn configured(&self) -> Result<Engine, Error> {
-        self.engine()?.ok_or_else(|| {
-            let help = "Set region and profile to values that are known when planning";
-            Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
-        })
+        self.engine()?.ok_or_else(not_configured)
+    }
+
+    /// Remembers whose account this is, as something tells that lives in it: all that a process meets lives in one.
+    pub(crate) fn lives_in(&self, account: &str) {
+        // Set already, it was set by something else in it.
+        drop(self.account.set(account.to_owned()));
+    }
+
+    /// The account's id, if anything has told it yet.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.account.get().map(String::as_str)
+    }
+
+    /// The account's id, asked for if nothing has told it yet.
+    pub(crate) async fn account_asked(&self) -> Result<&str, Error> {
+        self.account.get_or_try_init(|| self.ask_account()).await.map(String::as_str)
+    }
+
+    async fn ask_account(&self) -> Result<String, Error> {
+        let identity = self.identity.get().ok_or_else(not_configured)?;
+        Ok(identity.caller().await?.account)
+    }
+
+    /// Whether plans also have AWS try what it tries.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.check.get() == Some(&Check::Strict)
     }
 
     /// An operation that Ctrl-C stops and that tells its progress to the log.
@@ -121,6 +175,11 @@ impl Session {
     }
 }
 
+fn not_configured() -> Error {
+    let help = "Set region and profile to values that are known when planning";
+    Error::new(Class::Invalid, "ProviderUnknown", "the provider's configuration is not known yet", help)
+}
+
 /// The provider.
 pub struct SpawnProvider {
     session: Arc<Session>,
@@ -159,20 +218,25 @@ impl Provider for SpawnProvider {
         &self.functions
     }
 
-    async fn validate(&self, _config: &Value) -> Vec<Diagnostic> {
-        Vec::new()
+    async fn validate(&self, config: &Value) -> Vec<Diagnostic> {
+        checked(config).1.iter().map(resources::problem).collect()
     }
 
     async fn configure(&self, config: Value, _terraform_version: String) -> Vec<Diagnostic> {
+        let check = checked(&config).0.unwrap_or(Check::Standard);
         let engine = if config.has_unknown() {
             Ok(None)
         } else {
             let text = |name: &str| config.get(name).as_str().map(str::to_owned);
             let options = ConnectOptions { region: text("region"), profile: text("profile"), ..ConnectOptions::default() };
-            spawn_aws::connect(&options).await.map(|aws| Some(Engine::new(aws, None)))
+            spawn_aws::connect(&options).await.map(|aws| {
+                drop(self.session.identity.set(aws.identity.clone()));
+                Some(Engine::new(aws, None))
+            })
         };
         // Terraform configures a process once; one that is attached to, again for each walk over the resources.
         drop(self.session.engine.set(engine));
+        self.session.check.get_or_init(|| check);
         self.session.to_be_made.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
         Vec::new()
     }

@@ -1,5 +1,6 @@
 //! The provider is what Terraform's core holds every provider to, whatever is written: a client of the protocol makes configurations from
-//! the schema that it is told, and checks the answers by the rules of `rules.rs`. Nothing is applied, and there is no AWS.
+//! the schema that it is told, and checks the answers by the rules of `rules.rs` and `identity.rs`. There is no AWS, so that nothing can be
+//! applied; what becomes of an identity by that, the toy provider shows.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -9,6 +10,8 @@ mod client;
 mod dictionary;
 #[path = "conformance/generate.rs"]
 mod generate;
+#[path = "conformance/identity.rs"]
+mod identity;
 #[allow(dead_code, reason = "tests of the process itself use more of it")]
 #[path = "wire/process.rs"]
 mod process;
@@ -309,7 +312,8 @@ fn nothing_is_found_by_an_id_without_an_aws() {
     let ids = ["", " ", "tiles", "fleet-abababababababab", "alert-abababababababab", "fleet-", "../..", "a/b:c", "ü😀", "\0", "${x}", "%s"];
     for name in terraform.schemas.resources.keys() {
         for id in ids.into_iter().map(str::to_owned).chain(["x".repeat(100_000)]) {
-            terraform.import(name, &id).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let found = terraform.import(name, &id, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert!(found.is_err(), "{name}: {id:?} was found without an AWS");
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use spawn_provider::docs;
+use spawn_model::field::Presence;
+use spawn_provider::wire::Provider;
+use spawn_provider::{SpawnProvider, docs};
 
 /// The folders of pages that are made, and nothing else lies in them.
 const FOLDERS: [&str; 3] = ["data-sources", "functions", "resources"];
@@ -57,5 +59,22 @@ fn every_page_shows_how_it_is_used_and_every_field() {
         assert!(page.len() < 500_000, "{path} has {} bytes", page.len());
         let links = page.matches("(#nestedatt").count();
         assert_eq!(links, page.matches("<a id=\"nestedatt").count(), "{path}: as many nested schemas as links to them");
+    }
+}
+
+#[test]
+fn every_resource_shows_what_import_needs_of_its_identity() {
+    let pages = docs::pages(example);
+    for resource in SpawnProvider::default().resources() {
+        let name = resource.type_name();
+        let page = &pages[&format!("resources/{}.md", name.trim_start_matches("spawn_"))];
+        let (_, import) = page.split_once("\n## Import\n").unwrap_or_else(|| panic!("{name} shows no import"));
+        let block = format!("with Terraform 1.12 or later:\n\n```terraform\nimport {{\n  to = {name}.it\n  identity = {{\n");
+        assert!(import.contains(&block), "{name} shows no import by identity: {import}");
+        for field in resource.identity().expect("an identity").fields {
+            let is_written = import.contains(&format!("\n    {} = \"", field.name));
+            assert_eq!(is_written, field.presence == Presence::Required, "{name}: {}", field.name);
+            assert!(import.contains(&format!("\n- `{}` (String) {}", field.name, field.doc)), "{name}: {} is not explained", field.name);
+        }
     }
 }

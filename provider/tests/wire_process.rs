@@ -176,7 +176,7 @@ async fn what_it_does_not_serve_is_unimplemented() {
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
     let codec = tonic_prost::ProstCodec::<Empty, Empty>::default();
-    let path = http::uri::PathAndQuery::from_static("/tfplugin6.Provider/GetResourceIdentitySchemas");
+    let path = http::uri::PathAndQuery::from_static("/tfplugin6.Provider/OpenEphemeralResource");
     let refused = client.unary(tonic::Request::new(Empty {}), path, codec).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::Unimplemented);
 }

@@ -14,7 +14,7 @@ pub(crate) enum Protocol {
     Query,
     /// The query protocol as EC2 speaks it.
     Ec2,
-    /// JSON with the operation in `X-Amz-Target` (Systems Manager, Logs, Pricing).
+    /// JSON with the operation in `X-Amz-Target` (Systems Manager, Logs, Pricing, Service Quotas).
     Json,
     /// JSON with the operation in method and path (Scheduler, Lambda).
     RestJson,

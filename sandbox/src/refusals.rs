@@ -160,7 +160,7 @@ fn resource(request: &Request, account: &str) -> String {
                 .unwrap_or_else(|| format!("arn:aws:iam::{account}:*"))
         }
         "lambda" => crate::backends::lambda::function_arn(request, account),
-        "pricing" | "sts" => "*".to_owned(),
+        "pricing" | "servicequotas" | "sts" => "*".to_owned(),
         "route53" => crate::backends::route53::resource(request),
         service => format!("arn:aws:{service}:{region}:{account}:*"),
     }

@@ -34,6 +34,10 @@ pub struct Options {
     pub reads_lag_ms: u64,
     /// Whether the token buckets of EC2 and of Route 53 are enforced.
     pub throttle: bool,
+    /// vCPUs that on-demand instances of a region may use together, of each kind of types; none is no limit.
+    pub on_demand_vcpu_limit: Option<u32>,
+    /// vCPUs that spot instances of a region may use together, of each kind of types; none is no limit.
+    pub spot_vcpu_limit: Option<u32>,
     /// Whether instances really run, and functions with them. Without, instances run in name only, and functions cannot be invoked.
     pub boot_machines: bool,
     /// How late a new role or profile becomes usable.
@@ -59,6 +63,8 @@ impl Default for Options {
             boot_delay_ms: 2_000,
             reads_lag_ms: 0,
             throttle: true,
+            on_demand_vcpu_limit: None,
+            spot_vcpu_limit: None,
             boot_machines: true,
             iam_delay_ms: 0,
             enforce_iam: true,

@@ -16,6 +16,7 @@ use crate::backends::iam::Iam;
 use crate::backends::lambda::{Lambda, Surroundings};
 use crate::backends::logs::Logs;
 use crate::backends::pricing::Pricing;
+use crate::backends::quotas::Quotas;
 use crate::backends::route53::Route53;
 use crate::backends::s3::S3;
 use crate::backends::scheduler::Scheduler;
@@ -108,6 +109,7 @@ impl World {
         router.register("route53", route53.clone());
         router.register("s3", s3.clone());
         router.register("scheduler", scheduler.clone());
+        router.register("servicequotas", Arc::new(Quotas::new(&account, ec2.clone())));
         router.register("sns", sns.clone());
         router.register("ssm", ssm.clone());
         router.register("sts", Arc::new(Sts::new(&account, Arc::clone(&callers), Arc::clone(&iam))));
@@ -174,6 +176,8 @@ fn cloud_config(options: &Options) -> Config {
         boot_delay_ms: options.boot_delay_ms,
         throttle: options.throttle,
         reads_lag_ms: options.reads_lag_ms,
+        on_demand_vcpu_limit: options.on_demand_vcpu_limit,
+        spot_vcpu_limit: options.spot_vcpu_limit,
         ..Config::default()
     }
 }

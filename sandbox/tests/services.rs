@@ -77,6 +77,19 @@ async fn pricing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn quotas() {
+    let fixture = Fixture::start(|options| {
+        options.boot_machines = false;
+        options.throttle = false;
+        options.on_demand_vcpu_limit = Some(16);
+        options.spot_vcpu_limit = Some(8);
+    })
+    .await;
+    fixture.python("quotas.py").await;
+    fixture.sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn scheduler() {
     script("scheduler.py").await;
 }

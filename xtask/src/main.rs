@@ -1,9 +1,10 @@
-//! The developer's commands: `cargo xtask demo`, `cargo xtask test`, `cargo xtask simulate`, `cargo xtask bench`, `cargo xtask dist`.
+//! The developer's commands: `cargo xtask demo`, `test`, `simulate`, `fuzz`, `bench` and `dist`.
 
 mod bench;
 mod demo;
 mod dist;
 mod docs;
+mod fuzz;
 mod limits;
 mod picture;
 mod sandbox;
@@ -51,6 +52,15 @@ enum Command {
         #[arg(long, default_value_t = 0)]
         from: u64,
     },
+    /// Look for inputs that break what everything that reads must keep, with libFuzzer.
+    Fuzz {
+        /// For how many seconds, each target.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Which targets of tests/fuzz [default: every one].
+        #[arg(value_name = "TARGET")]
+        targets: Vec<String>,
+    },
     /// Measure the limits this project sets itself, as a table.
     Bench {
         /// Measure the release programs as they are, without building them.
@@ -90,6 +100,7 @@ fn main() -> ExitCode {
         Command::Docs => docs::docs(),
         Command::Test { filter } => test::test(filter.as_deref()),
         Command::Simulate { seeds, from } => simulate::simulate(seeds, from),
+        Command::Fuzz { seconds, targets } => fuzz::fuzz(seconds, &targets),
         Command::Bench { built } => bench::bench(built),
         Command::Dist { out, built, profile, action } => dist::dist(out, built, profile, action),
         Command::Hashes { directory } => dist::hashes(&directory),

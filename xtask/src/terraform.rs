@@ -19,8 +19,12 @@ pub(crate) struct Mirror {
 impl Mirror {
     /// Installs the provider built with `profile` into a mirror below `directory`.
     pub(crate) fn install(workspace: &Workspace, profile: Profile, directory: &Path) -> Result<Self> {
-        let built = workspace.programs(profile).join("terraform-provider-spawn");
-        let cli_config = mirror::install(&built, directory).with_context(|| format!("installing {}", built.display()))?;
+        Self::of(&workspace.programs(profile).join("terraform-provider-spawn"), directory)
+    }
+
+    /// Installs this program as the provider.
+    pub(crate) fn of(provider: &Path, directory: &Path) -> Result<Self> {
+        let cli_config = mirror::install(provider, directory).with_context(|| format!("installing {}", provider.display()))?;
         Ok(Self { cli_config })
     }
 

@@ -7,7 +7,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use spawn_model::queue::{JobExit, JobSpec, OnFailure};
+use spawn_model::layout::RunKeys;
+use spawn_model::queue::{JobClaim, JobExit, JobSpec, KeptJobs, OnFailure};
 use spawn_model::record::{Exit, ResultFile};
 
 use super::end::LAST_MOMENTS;
@@ -15,6 +16,7 @@ use super::{After, Agent, Ready};
 use crate::claims::{BucketClaims, Claims};
 use crate::ending::Ending;
 use crate::exec::{self, Cause, Job};
+use crate::failure::Failure;
 use crate::output::Channel;
 use crate::payload;
 use crate::queue::{Drained, Ran, Runner, Worker};
@@ -31,12 +33,21 @@ impl Agent {
     /// Drains the queue, and records that nothing is left to do; or why the machine ends before that.
     pub(super) async fn drain(&self, ready: &Ready) -> After {
         let store = BucketClaims { session: self.session.clone(), bucket: self.bucket.clone(), keys: self.keys.clone() };
-        let place = Place { agent: self, ready, store: &store };
+        let kept = match ready.payload.resumed {
+            true => store.kept(TROUBLE).await,
+            false => Ok(KeptJobs::new()),
+        };
+        let kept = match kept {
+            Ok(kept) => kept,
+            Err(failure) => return self.unable(failure.to_string()).await,
+        };
+        let place = Place { agent: self, ready, store: &store, kept: &kept };
         let worker = Worker {
             store: &store,
             runner: &place,
             jobs: &ready.payload.jobs,
             on_failure: ready.payload.on_failure.unwrap_or(OnFailure::Stop),
+            kept: &kept,
             instance_id: &ready.identity.instance_id,
             rank: self.rank.get().copied().unwrap_or_default(),
             size: ready.payload.size,
@@ -68,6 +79,7 @@ struct Place<'a> {
     agent: &'a Agent,
     ready: &'a Ready,
     store: &'a BucketClaims,
+    kept: &'a KeptJobs,
 }
 
 /// The directories of an attempt.
@@ -192,20 +204,28 @@ impl Place<'_> {
     /// Fetches what the jobs that this one depends on have left.
     async fn fetch_inputs(&self, spec: &JobSpec, directories: &Directories) -> Result<(), String> {
         for needed in &spec.depends_on {
-            let read = retry(self.agent.session.patience(TROUBLE), async || self.store.read(needed.as_str()).await).await;
-            let claim = read.map_err(|failure| failure.to_string())?.claim;
+            let (keys, claim) = self.done(needed).await.map_err(|failure| failure.to_string())?;
             let directory = directories.inputs.join(needed);
             Self::make_input_directory(&directory)?;
             let Some(last) = claim.last() else { continue };
             for file in &last.results {
                 let path = Self::input_path(&directory, &file.path)?;
-                let key = self.agent.keys.job_result(needed, last.number, &file.path);
+                let key = keys.job_result(needed, last.number, &file.path);
                 retry(self.agent.session.patience(TROUBLE), async || self.agent.bucket.get_file(&key, &path).await)
                     .await
                     .map_err(|failure| format!("the result {} of {needed} could not be fetched: {failure}", file.path))?;
             }
         }
         Ok(())
+    }
+
+    /// How a job went that this one depends on, and where that run has its keys.
+    async fn done(&self, job: &str) -> Result<(RunKeys, JobClaim), Failure> {
+        if let Some(kept) = self.kept.get(job) {
+            return Ok((RunKeys::new(&self.agent.config.fleet, &kept.run), kept.claim.clone()));
+        }
+        let read = retry(self.agent.session.patience(TROUBLE), async || self.store.read(job).await).await;
+        Ok((self.agent.keys.clone(), read?.claim))
     }
 
     fn make_input_directory(directory: &Path) -> Result<(), String> {

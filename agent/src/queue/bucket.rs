@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::time::{ClockId, clock_gettime};
 use spawn_model::layout::{job_of_claim, job_of_ended};
-use spawn_model::queue::{JobClaim, Outcome};
+use spawn_model::queue::{JobClaim, KeptJobs, Outcome};
 
 use super::Store;
 use crate::aws::s3::Condition;
 use crate::claims::{BucketClaims, Claims, Found, TROUBLE};
-use crate::failure::Failure;
+use crate::failure::{Class, Failure};
 use crate::retry::retry;
 
 impl Claims<str, JobClaim> for BucketClaims {
@@ -24,6 +24,20 @@ impl Claims<str, JobClaim> for BucketClaims {
 
     async fn replace(&self, job: &str, tag: &str, claim: &JobClaim) -> Result<String, Failure> {
         self.put(&self.keys.job_claim(job), claim, Condition::Unchanged(tag)).await
+    }
+}
+
+impl BucketClaims {
+    /// What earlier runs have done, tried for so long while S3 is in trouble.
+    pub(crate) async fn kept(&self, trouble: Duration) -> Result<KeptJobs, Failure> {
+        let key = self.keys.jobs_kept();
+        let content = match retry(self.session.patience(trouble), async || self.bucket.get(&key).await).await {
+            Ok(content) => content,
+            Err(failure) if failure.class == Class::NotFound => return Ok(KeptJobs::new()),
+            Err(failure) => return Err(failure),
+        };
+        serde_json::from_slice(&content)
+            .map_err(|error| Failure::new(Class::Invalid, format!("what earlier runs have done cannot be read: {error}")))
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use spawn_model::ids::InstanceId;
 use spawn_model::problem::Path;
-use spawn_model::queue::{JobClaim, JobExit, JobSpec, Jobs, LOST_MAX, OnFailure, Outcome, Progress, Standing};
+use spawn_model::queue::{JobClaim, JobExit, JobSpec, Jobs, KeptJobs, LOST_MAX, OnFailure, Outcome, Progress, Standing};
 use spawn_model::read::FieldType;
 use spawn_model::value::Value;
 use tokio::sync::Notify;
@@ -185,7 +185,8 @@ impl Life {
         let inner = Box::pin(async move {
             let instance_id = InstanceId(machine_name(rank, generation));
             let (store, runner) = (&door, &machine);
-            let worker = Worker { store, runner, jobs: &jobs, on_failure, instance_id: &instance_id, rank, size, interval: INTERVAL };
+            let (kept, instance_id) = (KeptJobs::new(), &instance_id);
+            let worker = Worker { store, runner, jobs: &jobs, on_failure, kept: &kept, instance_id, rank, size, interval: INTERVAL };
             worker.drain().await
         });
         let name = machine_name(rank, generation);

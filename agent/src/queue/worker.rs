@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::ids::InstanceId;
-use spawn_model::queue::{JobClaim, JobExit, Jobs, OnFailure, Outcome, Progress, Standing};
+use spawn_model::queue::{JobClaim, JobExit, Jobs, KeptJobs, OnFailure, Outcome, Progress, Standing};
 use tokio::time::sleep;
 
 use super::attempt::{self, Held};
@@ -42,6 +42,8 @@ pub(crate) struct Worker<'a, S, R> {
     pub(crate) runner: &'a R,
     pub(crate) jobs: &'a Jobs,
     pub(crate) on_failure: OnFailure,
+    /// What earlier runs have done.
+    pub(crate) kept: &'a KeptJobs,
     pub(crate) instance_id: &'a InstanceId,
     pub(crate) rank: u32,
     /// How many workers there are.
@@ -102,7 +104,7 @@ impl<S: Store, R: Runner> Worker<'_, S, R> {
     /// Works until nothing is left to run, or the machine ends.
     pub(crate) async fn drain(&self) -> Drained {
         let mut known = Known {
-            progress: Progress::new(self.jobs, self.on_failure),
+            progress: Progress::new(self.jobs, self.on_failure).keeping(self.kept),
             begun: BTreeSet::new(),
             not_before: BTreeMap::new(),
             tried: BTreeMap::new(),

@@ -18,7 +18,7 @@ use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
 use spawn_model::market::MarketType;
-use spawn_model::queue::OnFailure;
+use spawn_model::queue::{KeptJobs, OnFailure};
 use spawn_model::record::{AgentConfig, Batch, Completion, Launched, Lease, Payload, SCHEMA};
 use spawn_model::spec::FleetKind;
 use spawn_model::stopping::Ends;
@@ -161,6 +161,7 @@ impl World {
             peer_notice: None,
             jobs: std::collections::BTreeMap::new(),
             on_failure: None,
+            resumed: false,
             name: "tiles".to_owned(),
         });
     }
@@ -182,6 +183,12 @@ impl World {
             payload.jobs = serde_json::from_value(jobs).unwrap();
             payload.on_failure = Some(on_failure);
         });
+    }
+
+    /// Says what earlier runs have done.
+    pub(crate) fn resumes(&self, kept: &KeptJobs) {
+        self.payload_edit(|payload| payload.resumed = true);
+        self.cloud.put(&self.keys.jobs_kept(), serde_json::to_vec(kept).unwrap());
     }
 
     /// Adds hooks to what was set to be run, each a line of shell and its timeout in seconds.

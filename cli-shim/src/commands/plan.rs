@@ -7,16 +7,19 @@ use spawn_model::spec::FleetKind;
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::input::{Asked, FleetArgs};
+use crate::input::{Asked, CheckArgs, FleetArgs};
 use crate::output::table::{labelled, table};
 use crate::output::{Output, money, time};
 use crate::session::Session;
 
 /// Show what `up` would do, what it would cost, and who would end it; create nothing
 ///
-/// It takes the same input as `up`, and fails where `up` would fail, as far as that can be seen before.
+/// It takes the same input as `up`, and fails where `up` would fail, as far as that can be seen before; with `--check strict` also where AWS says, asked
+/// to try the launch, that it would refuse it.
 #[derive(Debug, Args)]
 pub(crate) struct Plan {
+    #[command(flatten)]
+    check: CheckArgs,
     #[command(flatten)]
     fleet: FleetArgs,
 }
@@ -25,7 +28,8 @@ impl Plan {
     pub(super) async fn run(self, global: &Global, output: &Output) -> Outcome {
         let Asked { kind, spec, notes } = self.fleet.read(super::up::random())?;
         let Session { engine } = Session::connect(global).await?;
-        let mut plan = engine.plan(kind, &spec).await?;
+        let is_strict = self.check.is_strict();
+        let mut plan = if is_strict { engine.plan_strictly(kind, &spec).await? } else { engine.plan(kind, &spec).await? };
         plan.notes.splice(0..0, notes);
         output.result(&plan, text)?;
         Ok(DONE)

@@ -41,7 +41,8 @@ impl Rerun {
     }
 }
 
-fn goal(text: &str) -> Result<WaitFor, Failure> {
+/// What to wait for, by its word.
+pub(super) fn goal(text: &str) -> Result<WaitFor, Failure> {
     let mut problems: Vec<Problem> = Vec::new();
     WaitFor::read(&Value::from(text), &Path::field("wait_for"), &mut problems).ok_or_else(|| Failure::from(problems))
 }

@@ -1,5 +1,7 @@
 //! `spawn up`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -13,7 +15,7 @@ use spawn_model::status::{Status, WaitFor};
 
 use super::{DONE, Outcome};
 use crate::cli::Global;
-use crate::input::{Asked, FleetArgs};
+use crate::input::{Asked, CheckArgs, FleetArgs};
 use crate::output::fleet::FleetView;
 use crate::output::{Failure, Output, time};
 use crate::session::{Session, operation};
@@ -31,6 +33,8 @@ use crate::session::{Session, operation};
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Up {
+    #[command(flatten)]
+    check: CheckArgs,
     #[command(flatten)]
     fleet: FleetArgs,
 }
@@ -61,6 +65,11 @@ impl Up {
         notes.iter().for_each(|note| output.note(note));
         let Session { engine } = Session::connect(global).await?;
         let operation = operation(output)?;
+        if self.check.is_strict() {
+            output.progress("trying the launch");
+            // What it would leave out, the launch itself tells.
+            engine.check_strictly(kind, &spec, &BTreeSet::new()).await?.untried.iter().for_each(|note| output.note(note));
+        }
         let began = engine.now();
         let Launch { record, claim, kept_alive, mut warnings } = engine.launch(kind, &spec, &operation).await?;
         // There is no state of ours to store the fleet in: from here on it is the user's by its name, and nobody may adopt it.

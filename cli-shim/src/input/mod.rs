@@ -3,6 +3,7 @@
 //! Both become one untyped [`Value`] with the fields of the Terraform resource; the rules of `spawn_model` judge it, so that a
 //! problem reads the same wherever the field was written.
 
+mod check;
 mod declared;
 mod flags;
 mod hooks;
@@ -24,6 +25,7 @@ use spawn_model::schedule::ScheduleSpec;
 use spawn_model::spec::{FleetKind, FleetSpec};
 use spawn_model::value::Value;
 
+pub(crate) use check::CheckArgs;
 pub(crate) use flags::FleetArgs;
 pub(crate) use idle::IdleArgs;
 pub(crate) use part::judged;

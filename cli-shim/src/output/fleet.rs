@@ -293,6 +293,7 @@ pub(crate) mod tests {
                 rights_sha256: None,
                 dns: None,
                 scheduled: None,
+                resumed: None,
             },
             deadline: at("12:20:00"),
             status: Status::Running,

@@ -30,6 +30,7 @@ use crate::logs::CloudWatchLogs;
 use crate::objects::S3;
 use crate::partition::pricing_region;
 use crate::prices::Pricing;
+use crate::quotas::ServiceQuotas;
 use crate::scaling::AutoScaling;
 use crate::schedules::Scheduler;
 use crate::settings::{endpoints_checked, profile_checked};
@@ -97,6 +98,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
     let ec2 = Arc::new(Ec2::new(&config));
     Ok(Aws {
         instances: ec2.clone(),
+        trials: ec2.clone(),
         scaling: Arc::new(AutoScaling::new(&config, Arc::clone(&ec2))),
         networks: ec2,
         objects: Arc::new(S3::new(&config, &region, Arc::clone(&account))),
@@ -109,6 +111,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Aws> {
         prices: Arc::new(Pricing::new(&pricing_config)),
         topics: Arc::new(Sns::new(&config)),
         webhooks: Arc::new(Https::default()),
+        quotas: Arc::new(ServiceQuotas::new(&config)),
         zones: Arc::new(Route53::new(&config)),
         clock: Arc::new(SystemClock),
         region,

@@ -20,6 +20,7 @@ mod logs;
 mod objects;
 mod partition;
 mod prices;
+mod quotas;
 mod scaling;
 mod schedules;
 mod settings;

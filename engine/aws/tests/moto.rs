@@ -4,9 +4,9 @@
 //! `instances_client_token` (it launches again), `instances_as_many_as_asked` (it launches the minimum), `security_group_in_use` (it
 //! deletes the group), `schedule_group_twice` (it empties the group, and fails when it is deleted again), `instances_no_such_image` (it
 //! launches any), `objects_one_winner` (its threads look and then write: two can win), stream prefixes of `log_events` (it ignores them),
-//! `prices` (it has none), `ways_out` (its default network leads nowhere), `placement_groups` (it makes none), `service_roles` (that one is
-//! there has another code), `scaling_*` (it wants a size of the root volume of a group's launches as well, and has another code for a
-//! template that is not there).
+//! `prices` (it has none), `quotas` (nor those), `trials_of_what_is_wrong` (it judges nothing of what is only tried), `ways_out` (its
+//! default network leads nowhere), `placement_groups` (it makes none), `service_roles` (that one is there has another code), `scaling_*` (it wants a
+//! size of the root volume of a group's launches as well, and has another code for a template that is not there).
 
 #[expect(dead_code, unused_imports, reason = "moto is not faithful in all of them")]
 #[path = "../../core/tests/contract/mod.rs"]
@@ -89,6 +89,7 @@ cases! {
     schedules
     security_groups
     security_groups_by_id
+    security_groups_by_tag
     subnets
 }
 
@@ -97,6 +98,7 @@ cases! {
     instances_no_such_subnet
     instances_launch_and_end
     tags_change
+    trials
 }
 
 #[tokio::test]

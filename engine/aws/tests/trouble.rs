@@ -8,6 +8,7 @@ use std::time::Duration;
 use spawn_aws::{AccessKey, ConnectOptions, connect};
 use spawn_core::ports::{Aws, LaunchRequest, Tags};
 use spawn_model::error::{Class, Leftover};
+use spawn_model::ids::InstanceId;
 use spawn_model::stopping::Ends;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -78,7 +79,7 @@ fn launch_request() -> LaunchRequest {
         group_ids: vec!["sg-0123456789abcdef0".to_owned()],
         placement_group: None,
         key_name: None,
-        profile: "spawn-fleet".to_owned(),
+        profile: Some("spawn-fleet".to_owned()),
         spot: None,
         user_data: vec![],
         ends: Ends::default(),
@@ -151,6 +152,17 @@ async fn a_refusal_names_the_permission() {
     assert_eq!((error.class, error.code.as_str()), (Class::Denied, "UnauthorizedOperation"));
     assert!(error.message.starts_with("the permission ec2:RunInstances is missing: "), "{}", error.message);
     assert_eq!(error.help, "Allow arn:aws:iam::123456789012:user/ada ec2:RunInstances, or use other credentials");
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn whoever_does_what_was_only_to_be_tried_is_not_believed() {
+    let body = "<RunInstancesResponse><instancesSet><item><instanceId>i-0123456789abcdef0</instanceId></item></instancesSet></RunInstancesResponse>";
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    let (url, requests) = server(Some(answer.leak())).await;
+    let error = ports(&url).await.trials.launch(&launch_request()).await.expect_err("it was done");
+    assert_eq!((error.class, error.code.as_str()), (Class::Bug, "DryRunIgnored"));
+    assert_eq!(error.left, Leftover::Remaining(vec![InstanceId("i-0123456789abcdef0".to_owned())]));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
 

@@ -1,4 +1,6 @@
-//! What a fleet hangs on beside its instances: the schedules that end it, and its role. Somebody may have changed that.
+//! What a fleet hangs on beside its instances: the schedules that end it, its role, and its volumes. Somebody may have changed that.
+
+use std::sync::Arc;
 
 use futures::future::OptionFuture;
 use futures::join;
@@ -7,21 +9,27 @@ use spawn_model::ids::InstanceId;
 use spawn_model::layout;
 use spawn_model::record::FleetRecord;
 
+use crate::disks::{self, Volumes};
 use crate::dns;
 use crate::fleet::Look;
 use crate::lease;
-use crate::ports::{Aws, Result, Scheduled};
+use crate::ports::{Aws, Result, Role, Scheduled};
 use crate::rights;
 use crate::service;
 use crate::snapshot::{SETTLE, Snapshot};
+use crate::tags;
 
 /// What was seen of it; what was not looked at is nothing.
 #[derive(Default)]
 pub(crate) struct Around {
     /// Its schedules.
     schedules: Option<Vec<Scheduled>>,
-    /// What its role may do, if there is such a role.
+    /// What its role's own policy says, if there is such a role.
     rights: Option<Option<String>>,
+    /// What else its role is, if there is one.
+    role: Option<Option<Role>>,
+    /// The volumes of its run.
+    pub(crate) volumes: Option<Arc<Volumes>>,
     /// When its group is emptied, if it is one that Auto Scaling keeps, and if it is emptied at all.
     emptied_at: Option<Option<Timestamp>>,
     /// What has become of its name in DNS, if it is to have one and has it no more.
@@ -34,28 +42,40 @@ impl Around {
     /// Looks at all of it, unless nobody would be told.
     pub(crate) async fn look(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Self {
         let mut around = Self::default();
-        if matches!(look, Look::Members | Look::Glance(_)) || record.ended || record.next.is_some() {
+        if is_for_members(look) || record.ended || record.next.is_some() {
             return around;
         }
-        let (role, group) = (layout::role_name(&record.fleet), layout::scaling_name(&record.run));
+        let (name, group, run) = (layout::role_name(&record.fleet), layout::scaling_name(&record.run), tags::of_run(&record.run));
         let emptied_at = OptionFuture::from(service::is_service(record).then(|| aws.scaling.emptied_at(&group)));
-        let (schedules, rights, emptied_at, stranger) = join!(
+        let (schedules, rights, role, volumes, emptied_at, stranger) = join!(
             lease::schedules_of(&*aws.schedules, &record.run),
-            aws.identity.role_policy(&role),
+            aws.identity.role_policy(&name),
+            aws.identity.role(&name),
+            disks::look(&*aws.instances, &run),
             emptied_at,
             dns::stranger(aws, record)
         );
         around.stranger = around.unless_refused("its name in DNS", stranger).flatten();
         around.schedules = around.unless_refused("its schedules", schedules);
         around.rights = around.unless_refused("its role", rights);
+        around.role = around.unless_refused("what its role has beside its own policy", role);
+        around.volumes = around.unless_refused("its volumes", volumes);
         around.emptied_at = emptied_at.and_then(|at| around.unless_refused("what empties its Auto Scaling group", at));
         around
     }
 
-    /// What a snapshot tells of it: roles are asked for one by one, at a rate that a thousand fleets would not get.
-    pub(crate) fn shared(snapshot: &Snapshot, record: &FleetRecord) -> Self {
+    /// What a snapshot tells of it: roles are asked for one by one, at a rate that a thousand fleets would not get. Of volumes those who say
+    /// what they are to be ask, and share the answer.
+    pub(crate) async fn shared(snapshot: &Snapshot, look: Look<'_>, record: &FleetRecord) -> Self {
         let mut around = Self::default();
+        if is_for_members(look) {
+            return around;
+        }
         around.schedules = around.unless_refused("its schedules", snapshot.schedules(&layout::schedule_prefix(&record.run)));
+        if disks::are_chosen(record) {
+            let volumes = snapshot.volumes().await;
+            around.volumes = around.unless_refused("its volumes", volumes);
+        }
         around
     }
 
@@ -92,6 +112,8 @@ impl Around {
     /// What somebody has changed that a change of the lease does not put right, a sentence each.
     pub(crate) fn changed(&self, record: &FleetRecord) -> impl Iterator<Item = String> {
         let role = layout::role_name(&record.fleet);
+        let unlike = self.role.iter().flatten().flat_map(|role| rights::unlike(record, role)).collect::<Vec<_>>();
+        let of_role = (!unlike.is_empty()).then(|| format!("its role {role} was changed: it {}", unlike.join("; it ")));
         let sentence = self.rights.as_ref().and_then(|now| match now {
             None => Some(format!("its role {role} may do nothing any more: agents cannot follow the lease")),
             Some(now) if record.rights_sha256.as_ref().is_some_and(|given| *given != rights::sha256(&record.fleet, now)) => {
@@ -99,6 +121,11 @@ impl Around {
             }
             Some(_) => None,
         });
-        sentence.into_iter()
+        sentence.into_iter().chain(of_role)
     }
+}
+
+/// Whether nobody would be told of anything but members.
+fn is_for_members(look: Look<'_>) -> bool {
+    matches!(look, Look::Members | Look::Glance(_))
 }

@@ -157,6 +157,7 @@ impl Engine {
     async fn retag(&self, fleet: &FleetId, alive: &[InstanceId], old: &Tags, new: &Tags) -> Result<()> {
         let mine = tags::of_fleet(fleet);
         let (volumes, groups) = try_join!(self.aws().instances.volumes(&mine), self.aws().instances.groups(&mine))?;
+        let volumes = volumes.into_iter().map(|volume| volume.id);
         let ids: Vec<String> = alive.iter().map(|id| id.0.clone()).chain(volumes).chain(groups).collect();
         tags::change(self.aws(), &ids, old, new).await
     }

@@ -360,6 +360,7 @@ impl Engine {
             rights_sha256: None,
             dns: plan.dns_name.clone(),
             scheduled: None,
+            resumed: None,
         };
         rights::noted(record)
     }
@@ -604,6 +605,7 @@ pub(crate) fn payload(spec: &FleetSpec) -> Payload {
         peer_notice: spec.peer_notice.clone(),
         jobs: spec.jobs.clone(),
         on_failure: spec.on_failure.filter(|_| !spec.jobs.is_empty()),
+        resumed: false,
         name: spec.name.clone(),
     }
 }

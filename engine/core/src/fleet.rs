@@ -174,7 +174,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
     let (instances, around) = match told {
         Told::Itself(instances, around) => (instances, around),
         Told::All(snapshot) if snapshot.tells_all_of(&record.run, size, &batches) => {
-            (snapshot.of_run(&record.run).to_vec(), Around::shared(&snapshot, &record))
+            (snapshot.of_run(&record.run).to_vec(), Around::shared(&snapshot, look, &record).await)
         }
         Told::All(_) => (aws.instances.describe(&tags::of_run(&record.run)).await?, Around::default()),
     };
@@ -241,6 +241,8 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
     }
     status_reason.push_str(&afterword(&record, ended_at));
     let by_instance = by_rank.values().map(|launched| (&launched.instance_id, launched)).collect();
+    let known = drift::Known { record: &record, launched: &by_instance, volumes: around.volumes.as_deref(), now };
+    let changed = around.changed(&record).chain(drift::changed(&known, &instances)).collect();
     Ok(Fleet {
         deadline,
         status,
@@ -251,7 +253,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         idle: lease.idle,
         tags_seen: tags_seen(&record, &instances),
         results_uri: results_uri(ledger, &record),
-        changed: around.changed(&record).chain(drift::changed(&record, &by_instance, &instances, now)).collect(),
+        changed,
         lease_faults: around.lease_faults(&record, deadline, now),
         unnamed: None,
         stranger: around.stranger,

@@ -17,9 +17,9 @@ use crate::lease;
 use crate::ledger::Ledger;
 use crate::machine::Machine;
 use crate::operation::Operation;
-use crate::plan::{Plan, batch_size, client_token};
+use crate::plan::{Plan, batch_size};
 use crate::pools::Pool;
-use crate::ports::{Aws, LaunchRequest, Result, SpotTerms, Tags};
+use crate::ports::{Aws, LaunchRequest, Result, Tags};
 use crate::retry::{Patience, patiently};
 use crate::rights;
 use crate::service;
@@ -144,8 +144,7 @@ impl Launcher<'_> {
 
     async fn group(&self) -> Result<String> {
         let name = layout::group_name(&self.record.fleet);
-        let description = format!("Members of the spawn fleet {} reach each other", self.record.spec.name);
-        let id = self.aws.instances.group_create(&name, &self.plan.vpc_id, &description, &self.tags()).await;
+        let id = self.aws.instances.group_create(&name, &self.plan.vpc_id, &group_description(self.record), &self.tags()).await;
         let id = id.map_err(|e| e.context("making the fleet's security group"))?;
         self.aws.instances.group_admit_itself(&id).await.map_err(|e| e.context("opening the security group to itself"))?;
         Ok(id)
@@ -297,26 +296,9 @@ impl Launcher<'_> {
     }
 
     fn request(&self, pool: &Pool, base: u32, count: u32, group_id: &str) -> LaunchRequest {
-        let spec = &self.record.spec;
-        let machine = Machine { record: self.record, setup: self.setup };
-        LaunchRequest {
-            client_token: client_token(&self.record.run, base, pool),
-            min_count: if self.plan.gang { count } else { 1 },
-            max_count: count,
-            instance_type: pool.instance_type.clone(),
-            image_id: self.plan.image.id.clone(),
-            disks: machine.disks(),
-            subnet_id: pool.subnet_id.clone(),
-            public_address: spec.network.public_address,
-            group_ids: machine.security_groups(group_id),
-            placement_group: spec.placement.map(|_| layout::group_name(&self.record.fleet)),
-            key_name: spec.ssh_key.clone(),
-            profile: layout::role_name(&self.record.fleet),
-            spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: spec.market.max_price }),
-            ends: spec.lease.ends(),
-            user_data: machine.user_data(base),
-            tags: machine.tags(base),
-        }
+        let machine = Machine { record: self.record };
+        let launch = machine.launch(self.plan, pool, (base, count), machine.security_groups(group_id));
+        LaunchRequest { user_data: machine.user_data(self.setup, base), ..launch }
     }
 
     /// One `RunInstances`, asked again where the class of its failure says that asking again with the same token is right.
@@ -334,6 +316,11 @@ impl Launcher<'_> {
             self.in_time()?;
         }
     }
+}
+
+/// What the fleet's security group says that it is for.
+pub(crate) fn group_description(record: &FleetRecord) -> String {
+    format!("Members of the spawn fleet {} reach each other", record.spec.name)
 }
 
 fn given(instances: &[Launched]) -> u32 {

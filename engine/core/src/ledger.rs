@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::layout::{self, RunKeys};
-use spawn_model::queue::{JobClaim, Outcome};
+use spawn_model::queue::{JobClaim, KeptJobs, Outcome};
 use spawn_model::record::{Attempt, Batch, Completion, Ended, FleetRecord, Lease, NameClaim, Payload, RankClaim, SCHEMA, Settled, Stop};
 use spawn_model::schedule::{History, ScheduleRecord};
 
@@ -393,6 +393,16 @@ impl Ledger {
         drop(self.write(&RunKeys::new(fleet, run).jobs_outcome(), claims, Condition::Absent).await);
     }
 
+    /// The jobs that earlier runs have done.
+    pub async fn jobs_kept(&self, fleet: &FleetId, run: &RunId) -> Result<KeptJobs> {
+        Ok(self.read(&RunKeys::new(fleet, run).jobs_kept()).await?.map(|(kept, _)| kept).unwrap_or_default())
+    }
+
+    /// Records them, unless somebody has: workers may have read it.
+    pub async fn jobs_keep(&self, fleet: &FleetId, run: &RunId, kept: &KeptJobs) -> Result<()> {
+        self.write(&RunKeys::new(fleet, run).jobs_kept(), kept, Condition::Absent).await.map(drop)
+    }
+
     /// What an attempt of a job has printed.
     pub async fn job_output(&self, fleet: &FleetId, run: &RunId, job: &str, attempt: u32) -> Result<Option<Vec<u8>>> {
         let key = RunKeys::new(fleet, run).job_output(job, attempt);
@@ -400,8 +410,8 @@ impl Ledger {
     }
 
     /// A result of a job.
-    pub async fn job_result(&self, fleet: &FleetId, run: &RunId, result: &JobResult) -> Result<Option<Vec<u8>>> {
-        let key = RunKeys::new(fleet, run).job_result(&result.job, result.attempt, &result.path);
+    pub async fn job_result(&self, fleet: &FleetId, result: &JobResult) -> Result<Option<Vec<u8>>> {
+        let key = RunKeys::new(fleet, &result.run).job_result(&result.job, result.attempt, &result.path);
         Ok(self.objects.get(&self.bucket, &key).await?.map(|(body, _)| body))
     }
 

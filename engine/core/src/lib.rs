@@ -8,11 +8,12 @@
 //! | [`engine`] | what the faces call |
 //! | [`ports`] | what the engine needs of AWS, as traits |
 //! | `ask` | what a fleet would cost and be launched from, without making anything |
+//! | [`rehearsal`], `quota` | what strict plans have AWS try, and whether the account may run so much |
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
 //! | `service` | runs that an Auto Scaling group keeps at their size |
-//! | `machine`, [`user_data`] | what an instance is, and what it boots with |
+//! | `machine`, `disks`, [`user_data`] | what an instance is, its disks, and what it boots with |
 //! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
 //! | [`schedule`] | fleets whose runs the clock starts |
 //! | [`alert`] | what people are told of fleets |
@@ -29,7 +30,7 @@
 //! | [`written`], [`fetched`] | what somebody has written into files of his own, and results that go into his directory |
 //! | [`classes`] | what AWS's error codes mean |
 //!
-//! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
+//! Only `alert`, `claim`, `end`, `launch`, `power`, `reap`, `rehearsal`, `rerun`, `service`, `shell` and `wait` wait for anything, and only through [`ports::Clock`].
 
 pub mod alert;
 mod around;
@@ -40,6 +41,7 @@ mod change;
 pub mod claim;
 pub mod classes;
 pub mod cost;
+mod disks;
 pub mod dns;
 mod drift;
 pub mod end;
@@ -62,7 +64,9 @@ pub mod ports;
 mod power;
 pub mod process;
 pub mod queue;
+mod quota;
 pub mod reap;
+pub mod rehearsal;
 pub mod rerun;
 mod retry;
 mod rights;

@@ -1,12 +1,15 @@
 //! What an instance of a fleet is, however it comes to be: its disks, its tags, and what it boots with.
 
 use spawn_model::layout;
+use spawn_model::market::MarketType;
 use spawn_model::record::{AgentConfig, FleetRecord, SCHEMA};
 use spawn_model::tag;
-use spawn_model::volume::VolumeSpec;
 
+use crate::disks;
 use crate::lease;
-use crate::ports::{Disk, Tags};
+use crate::plan::{Plan, client_token};
+use crate::pools::Pool;
+use crate::ports::{Disk, LaunchRequest, SpotTerms, Tags, Template};
 use crate::setup::Setup;
 use crate::tags;
 use crate::user_data::UserData;
@@ -14,18 +17,50 @@ use crate::user_data::UserData;
 /// An instance of a run.
 pub(crate) struct Machine<'a> {
     pub(crate) record: &'a FleetRecord,
-    pub(crate) setup: &'a Setup,
 }
 
 impl Machine<'_> {
-    /// The root volume as the image names it, and the others.
-    pub(crate) fn disks(&self) -> Vec<Disk> {
+    /// The launch of so many from a pool, the first of which has the rank `base`, into these groups; but for what they boot with.
+    pub(crate) fn launch(&self, plan: &Plan, pool: &Pool, (base, count): (u32, u32), group_ids: Vec<String>) -> LaunchRequest {
         let spec = &self.record.spec;
-        let (image, asked) = (&self.record.image, &spec.root_volume);
-        let volume = VolumeSpec { size_gib: asked.size_gib.or(image.root_gib), ..asked.clone() };
-        let root = Disk { device: image.root_device.clone(), volume };
-        let others = spec.volumes.iter().map(|(device, volume)| Disk { device: device.clone(), volume: volume.clone() });
-        std::iter::once(root).chain(others).collect()
+        LaunchRequest {
+            client_token: client_token(&self.record.run, base, pool),
+            min_count: if plan.gang { count } else { 1 },
+            max_count: count,
+            instance_type: pool.instance_type.clone(),
+            image_id: plan.image.id.clone(),
+            disks: self.disks(),
+            subnet_id: pool.subnet_id.clone(),
+            public_address: spec.network.public_address,
+            group_ids,
+            placement_group: spec.placement.map(|_| layout::group_name(&self.record.fleet)),
+            key_name: spec.ssh_key.clone(),
+            profile: Some(layout::role_name(&self.record.fleet)),
+            spot: (pool.market == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: spec.market.max_price }),
+            ends: spec.lease.ends(),
+            user_data: Vec::new(),
+            tags: self.tags(base),
+        }
+    }
+
+    /// What a group launches, into these groups; but for what they boot with.
+    pub(crate) fn template(&self, group_ids: Vec<String>) -> Template {
+        Template {
+            name: layout::scaling_name(&self.record.run),
+            image_id: self.record.image.id.clone(),
+            disks: self.disks(),
+            public_address: self.record.spec.network.public_address,
+            group_ids,
+            key_name: self.record.spec.ssh_key.clone(),
+            profile: layout::role_name(&self.record.fleet),
+            user_data: Vec::new(),
+            tags: self.tags(0),
+        }
+    }
+
+    /// The root volume as the image names it, and the others.
+    fn disks(&self) -> Vec<Disk> {
+        disks::asked(self.record)
     }
 
     /// The fleet's own security group, and those of the user's.
@@ -46,8 +81,8 @@ impl Machine<'_> {
     }
 
     /// What it boots with, in a batch whose first rank is `base`.
-    pub(crate) fn user_data(&self, base: u32) -> Vec<u8> {
-        let (record, setup) = (self.record, self.setup);
+    pub(crate) fn user_data(&self, setup: &Setup, base: u32) -> Vec<u8> {
+        let record = self.record;
         let config = AgentConfig {
             schema: SCHEMA,
             account: record.account.clone(),

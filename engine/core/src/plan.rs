@@ -130,7 +130,7 @@ pub fn plan(kind: FleetKind, spec: &FleetSpec, observed: &Observed) -> Result<Pl
         image: BootImage {
             id: observed.image.id.clone(),
             root_device: observed.image.root_device.clone(),
-            root_gib: root_gib.filter(|_| spec.root_volume.size_gib.is_none()),
+            root_gib: root_gib.or(observed.image.root_gib).filter(|_| spec.root_volume.size_gib.is_none()),
         },
         root_gib: root_gib.or(observed.image.root_gib),
         vpc_id: observed.subnets[0].vpc_id.clone(),

@@ -4,8 +4,10 @@
 //! documentation says otherwise; no implementation retries what changes something.
 
 mod notices;
+mod quotas;
 mod scaling;
 mod shells;
+mod trials;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -25,8 +27,10 @@ use spawn_model::stopping::Ends;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 
 pub use notices::{Note, Subscription, Topics, Webhook, Webhooks};
-pub use scaling::{Group, GroupRequest, Launches, Scaling, Template};
+pub use quotas::Quotas;
+pub use scaling::{Group, GroupRequest, Launches, Scaling, Template, ZONE_REBALANCE};
 pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
+pub use trials::Trials;
 pub use zones::{Zone, Zones};
 
 /// What a port answers.
@@ -42,6 +46,8 @@ pub struct Aws {
     pub region: String,
     /// EC2.
     pub instances: Arc<dyn Instances>,
+    /// EC2, where it is only asked whether something would be done.
+    pub trials: Arc<dyn Trials>,
     /// Auto Scaling.
     pub scaling: Arc<dyn Scaling>,
     /// EC2's networks, as they are.
@@ -66,6 +72,8 @@ pub struct Aws {
     pub topics: Arc<dyn Topics>,
     /// Addresses of other people's programs.
     pub webhooks: Arc<dyn Webhooks>,
+    /// Service Quotas.
+    pub quotas: Arc<dyn Quotas>,
     /// Route 53.
     pub zones: Arc<dyn Zones>,
     /// The time.
@@ -106,8 +114,8 @@ pub struct LaunchRequest {
     pub placement_group: Option<String>,
     /// The key pair whose owner may log in.
     pub key_name: Option<String>,
-    /// The instance profile's name.
-    pub profile: String,
+    /// The instance profile's name. Every launch has one; one that is only tried may have none yet.
+    pub profile: Option<String>,
     /// User data, not yet base64-encoded: at most 16 KiB.
     pub user_data: Vec<u8>,
     /// Whether powering off stops an instance or ends it, and whether it has to be able to hibernate.
@@ -179,6 +187,21 @@ pub struct Attached {
     pub volume_id: String,
     /// Whether it is deleted when the instance terminates.
     pub ends_with_it: bool,
+}
+
+/// A volume as EC2 describes it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Volume {
+    /// `vol-…`.
+    pub id: String,
+    /// How many GiB it has.
+    pub size_gib: u32,
+    /// What kind of disk it is, such as `gp3`.
+    pub kind: String,
+    /// Operations a second, if EC2 tells them.
+    pub iops: Option<u32>,
+    /// MiB a second, if EC2 tells them.
+    pub throughput_mib_s: Option<u32>,
 }
 
 /// What EC2 says of an instance type.
@@ -259,6 +282,15 @@ pub struct SecurityGroup {
     pub vpc_id: String,
 }
 
+/// A security group of somebody's own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaggedGroup {
+    /// `sg-…`.
+    pub id: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
 /// The ways out of a network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WaysOut {
@@ -299,6 +331,9 @@ pub trait Instances: Send + Sync {
     async fn launch(&self, request: &LaunchRequest) -> Result<Vec<Launched>>;
     /// `DescribeInstances` by tag, in any state that EC2 still shows; one call a page of 1,000. `*` in a value stands for any text.
     async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>>;
+    /// `DescribeInstances`: what counts against the account's quotas of vCPUs now. It is pending or running, on no host that is the account's alone and
+    /// from no block of capacity; one call a page of 1,000.
+    async fn running(&self) -> Result<Vec<Instance>>;
     /// `TerminateInstances`, at most 1,000 in a call. Unknown ids are as good as terminated.
     async fn terminate(&self, ids: &[InstanceId]) -> Result<()>;
     /// `StopInstances`, of at most 1,000. One that has stopped is as good. If it is to hibernate, what is in its memory is kept.
@@ -330,8 +365,8 @@ pub trait Instances: Send + Sync {
     async fn tag(&self, ids: &[String], tags: &Tags) -> Result<()>;
     /// `DeleteTags`.
     async fn untag(&self, ids: &[String], keys: &[String]) -> Result<()>;
-    /// `DescribeVolumes` by tag: ids of those that still exist.
-    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>>;
+    /// `DescribeVolumes` by tag: those that still exist; one call a page of 1,000. `*` in a value stands for any text.
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<Volume>>;
     /// `DescribeRegions`: the names of those that the account has enabled.
     async fn regions(&self) -> Result<Vec<String>>;
     /// `DescribeSpotPriceHistory`: what Linux instances of these types cost now, in each zone that sells them; one call a page.
@@ -347,6 +382,8 @@ pub trait Networks: Send + Sync {
     async fn subnets(&self, ids: &[String]) -> Result<Vec<Subnet>>;
     /// `DescribeSecurityGroups` by id. One that does not exist is [`spawn_model::error::Class::NotFound`].
     async fn security_groups(&self, ids: &[String]) -> Result<Vec<SecurityGroup>>;
+    /// `DescribeSecurityGroups` by network and tag; one call a page of 1,000.
+    async fn groups_tagged(&self, vpc_id: &str, tags: &Tags) -> Result<Vec<TaggedGroup>>;
     /// `DescribeRouteTables` and `DescribeVpcEndpoints` of a network.
     async fn ways_out(&self, vpc_id: &str) -> Result<WaysOut>;
 }
@@ -418,6 +455,19 @@ pub struct RoleRequest {
     pub tags: Tags,
 }
 
+/// A role as IAM has it, but for what its policies say.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Role {
+    /// The service that alone may assume it; nothing if its trust policy says anything else than ours do.
+    pub service: Option<String>,
+    /// The ARN of its permissions boundary, if it has one.
+    pub boundary: Option<String>,
+    /// The ARNs of its managed policies.
+    pub managed: Vec<String>,
+    /// The names of the inline policies that it has beside the one that [`RoleRequest::policy`] is.
+    pub others: Vec<String>,
+}
+
 /// IAM and STS.
 #[async_trait]
 pub trait Identity: Send + Sync {
@@ -429,6 +479,8 @@ pub trait Identity: Send + Sync {
     /// `GetRolePolicy`: what the inline policy of a role says (JSON), as [`Identity::role_ensure`] puts it; nothing if there is no such role
     /// or no policy in it.
     async fn role_policy(&self, name: &str) -> Result<Option<String>>;
+    /// `GetRole`, `ListAttachedRolePolicies` and `ListRolePolicies`, at once: a role, or nothing if there is none.
+    async fn role(&self, name: &str) -> Result<Option<Role>>;
     /// `PutRolePolicy`: what a role that is there may do from now on. `NoSuchEntity` if it is not.
     async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()>;
     /// Makes an instance profile with the role of the same name: `CreateInstanceProfile`, `AddRoleToInstanceProfile`.

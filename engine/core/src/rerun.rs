@@ -6,12 +6,14 @@
 
 mod begun;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::ids::{FleetId, RunId};
-use spawn_model::record::{FleetRecord, Rerun, Scheduled};
+use spawn_model::queue::Resumed;
+use spawn_model::record::{FleetRecord, Payload, Rerun, Scheduled};
 use spawn_model::spec::FleetSpec;
 
 use crate::cost;
@@ -26,6 +28,7 @@ use crate::operation::Operation;
 use crate::plan::{Plan, plan};
 use crate::ports::{Aws, Result};
 use crate::process;
+use crate::queue;
 use crate::retry::patiently;
 use crate::rights;
 use crate::service;
@@ -51,13 +54,15 @@ pub struct RunAgain {
 
 /// When a run is the one that is asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Wanted {
+pub enum Wanted<'a> {
     /// If its triggers and its lease are: asking twice is asking once.
     ByTriggers,
     /// Never: each time another one, unless one was begun and not finished.
     Anew,
     /// If it is the one of a moment of the fleet's schedule, or of a later one. Role and group are as the schedule's maker made them.
     Occurrence(Timestamp),
+    /// Never: each time another one, which goes on with what the jobs of the one before have done, but for these.
+    Resumed(&'a BTreeSet<String>),
 }
 
 /// What a launch of one fleet's runs needs.
@@ -83,14 +88,14 @@ impl Engine {
     ///
     /// # Errors
     /// What failed, after everything of the new run was undone: the former run's records and results stay as they were.
-    pub async fn rerun(&self, fleet: &FleetId, spec: &FleetSpec, wanted: Wanted, operation: &Operation) -> Result<RunAgain> {
+    pub async fn rerun(&self, fleet: &FleetId, spec: &FleetSpec, wanted: Wanted<'_>, operation: &Operation) -> Result<RunAgain> {
         let setup = self.warm().await?;
         let stage = Stage { aws: self.aws(), ledger: self.ledger(&setup), setup, operation };
         let (record, etag) = stage.record(fleet).await?;
         let plan = match wanted {
             // Each is a launch of its own: other types may be cheaper by now.
             Wanted::Occurrence(_) => self.priced(record.kind, spec, &stage.setup).await?,
-            Wanted::ByTriggers | Wanted::Anew => {
+            Wanted::ByTriggers | Wanted::Anew | Wanted::Resumed(_) => {
                 has_run(&record)?;
                 if record.scheduled.is_some() {
                     self.settle(&stage.ledger, &record).await?;
@@ -158,7 +163,7 @@ impl Stage<'_> {
     }
 
     /// Records the intent, or finds it recorded.
-    async fn begin(&self, found: (FleetRecord, String), asked: &FleetSpec, plan: &Plan, wanted: Wanted) -> Result<Beginning> {
+    async fn begin(&self, found: (FleetRecord, String), asked: &FleetSpec, plan: &Plan, wanted: Wanted<'_>) -> Result<Beginning> {
         let (mut record, mut etag) = found;
         for _ in 0..BEGINNINGS_MAX {
             let Some(next) = record.next.clone() else {
@@ -181,7 +186,7 @@ impl Stage<'_> {
         Err(in_progress(&record.fleet))
     }
 
-    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, plan: &Plan, wanted: Wanted) -> FleetRecord {
+    fn new_run(&self, record: &FleetRecord, asked: &FleetSpec, plan: &Plan, wanted: Wanted<'_>) -> FleetRecord {
         if let Wanted::Occurrence(at) = wanted {
             return FleetRecord {
                 scheduled: Some(Scheduled { occurrence: Some(at), by_hand: false }),
@@ -201,6 +206,10 @@ impl Stage<'_> {
             dns: plan.dns_name.clone(),
             rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,
+            resumed: match wanted {
+                Wanted::Resumed(again) => Some(Resumed { run: record.run.clone(), again: again.clone() }),
+                Wanted::ByTriggers | Wanted::Anew | Wanted::Occurrence(_) => None,
+            },
             scheduled: record.scheduled.map(|scheduled| Scheduled { by_hand: true, ..scheduled }),
             ..record.clone()
         })
@@ -256,7 +265,11 @@ impl Stage<'_> {
         if let Err(error) = names.empty(&former).await {
             self.operation.say(&error.message);
         }
-        launcher.records(&engine::payload(spec)).await?;
+        if let Some(resumed) = &begun.run.resumed {
+            patiently(self.aws, self.operation, || queue::keep(&self.ledger, &former, &begun.run.run, &resumed.again)).await?;
+        }
+        let payload = Payload { resumed: begun.run.resumed.is_some(), ..engine::payload(spec) };
+        launcher.records(&payload).await?;
         let fleet_tags = tags::of_fleet(&begun.run.fleet);
         let groups = patiently(self.aws, self.operation, || self.aws.instances.groups(&fleet_tags)).await?;
         let group_id = match groups.first() {
@@ -398,19 +411,20 @@ fn is_the_run(ran: &FleetSpec, asked: &FleetSpec) -> bool {
 }
 
 /// Whether there is nothing to be begun any more.
-fn is_done(record: &FleetRecord, asked: &FleetSpec, wanted: Wanted) -> bool {
+fn is_done(record: &FleetRecord, asked: &FleetSpec, wanted: Wanted<'_>) -> bool {
     match wanted {
         Wanted::ByTriggers => is_the_run(&record.spec, asked),
-        Wanted::Anew => false,
+        Wanted::Anew | Wanted::Resumed(_) => false,
         Wanted::Occurrence(at) => record.scheduled.and_then(|scheduled| scheduled.occurrence).is_some_and(|last| last >= at),
     }
 }
 
-/// Whether a run that was begun is for the moment that one is wanted for, if it is wanted for one.
-fn is_for(run: &FleetRecord, wanted: Wanted) -> bool {
+/// Whether a run that was begun is for what one is wanted for: a moment, or to go on with another one.
+fn is_for(run: &FleetRecord, wanted: Wanted<'_>) -> bool {
     match wanted {
-        Wanted::ByTriggers | Wanted::Anew => true,
+        Wanted::ByTriggers | Wanted::Anew => run.resumed.is_none(),
         Wanted::Occurrence(at) => run.started_for() == Some(at),
+        Wanted::Resumed(again) => run.resumed.as_ref().is_some_and(|resumed| resumed.again == *again),
     }
 }
 

@@ -3,6 +3,8 @@
 //! The role stays the fleet's own, whatever it is given, and nothing that it is given may deny anything: so no policy of a user's takes
 //! away what the agent needs.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use spawn_model::error::{Class, Error};
@@ -13,15 +15,18 @@ use spawn_model::problem::Path;
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetSpec;
 
-use crate::ports::{Aws, Result, RoleRequest};
+use crate::ports::{Aws, Result, Role, RoleRequest};
 use crate::setup::{Names, Setup};
 use crate::tags;
+
+/// Who gives instances their roles.
+const SERVICE: &str = "ec2.amazonaws.com";
 
 /// The role of a fleet's instances.
 pub(crate) fn role(record: &FleetRecord, setup: &Setup) -> RoleRequest {
     RoleRequest {
         name: layout::role_name(&record.fleet),
-        service: "ec2.amazonaws.com".to_owned(),
+        service: SERVICE.to_owned(),
         policy: policy(record),
         managed: asked(record).iter().filter_map(Policy::managed).map(str::to_owned).collect(),
         boundary: Some(setup.boundary_arn.clone()),
@@ -44,6 +49,31 @@ pub(crate) fn noted(record: FleetRecord) -> FleetRecord {
 pub(crate) fn sha256(fleet: &FleetId, policy: &str) -> String {
     let canonical = serde_json::from_str::<Value>(policy).map_or_else(|_| policy.to_owned(), |document| document.to_string());
     hex::encode(Sha256::digest(canonical.replace(fleet.as_str(), "")))
+}
+
+/// What of a fleet's role is not as it was made, beside what its own policy says; each behind "it".
+pub(crate) fn unlike(record: &FleetRecord, role: &Role) -> Vec<String> {
+    let policies = asked(record);
+    let given: BTreeSet<&str> = policies.iter().filter_map(Policy::managed).collect();
+    let found: BTreeSet<&str> = role.managed.iter().map(String::as_str).collect();
+    let listed = |names: Vec<&str>| (!names.is_empty()).then(|| names.join(", "));
+    let boundary = Names::new(&record.account, &record.region).boundary_arn();
+    let limit = match role.boundary.as_deref() {
+        Some(found) if found == boundary => None,
+        Some(found) => Some(format!("has another permissions boundary, {found}")),
+        None => Some("has no permissions boundary any more, and may do whatever its policies say".to_owned()),
+    };
+    let trust = "has another trust policy: its machines may not be able to have it, or others may be";
+    [
+        listed(given.difference(&found).copied().collect()).map(|arns| format!("has lost {arns}, which was asked for")),
+        listed(found.difference(&given).copied().collect()).map(|arns| format!("has {arns} as well")),
+        listed(role.others.iter().map(String::as_str).collect()).map(|names| format!("has further policies of its own: {names}")),
+        limit,
+        (role.service.as_deref() != Some(SERVICE)).then(|| trust.to_owned()),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn asked(record: &FleetRecord) -> Vec<Policy> {

@@ -1,4 +1,5 @@
-//! What the looks of one refresh share: every instance of spawn's and every schedule of its runs, as they were at one moment.
+//! What the looks of one refresh share: every instance of spawn's and every schedule of its runs, as they were at one moment, and every
+//! volume, if somebody asks for one.
 //!
 //! Terraform reads each resource by itself, and does not say how many there are. A thousand that ask for their own instances are a
 //! thousand calls of `DescribeInstances`, on rates that the whole account shares. So all but the first few of a process share a
@@ -19,6 +20,7 @@ use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::record::Batch;
 use spawn_model::tag;
 
+use crate::disks::{self, Volumes};
 use crate::lease;
 use crate::ports::{Aws, Clock, Instance, Instances, Result, Scheduled, Schedules};
 use crate::tags;
@@ -36,6 +38,9 @@ const ALONE_MAX: u32 = 3;
 /// done before the process began is never missed; what is done during a refresh may come after a read of its own just as well.
 const AGE_MAX: SignedDuration = SignedDuration::from_secs(30);
 
+/// Something that is being read, or is: whoever needs it moves it on, and all get what it came to.
+type Reading<T> = Shared<BoxFuture<'static, Result<Arc<T>>>>;
+
 /// Every instance of spawn's, and every schedule of its runs, at one moment.
 pub(crate) struct Snapshot {
     /// When EC2 was asked.
@@ -43,6 +48,8 @@ pub(crate) struct Snapshot {
     runs: BTreeMap<String, Vec<Instance>>,
     /// By name; or why they could not be listed.
     schedules: Result<Vec<Scheduled>>,
+    /// Every volume of their instances: read when somebody minds what it is, at most once.
+    volumes: Reading<Volumes>,
 }
 
 impl Snapshot {
@@ -59,7 +66,16 @@ impl Snapshot {
                 runs.entry(run.clone()).or_default().push(instance);
             }
         }
-        Ok(Arc::new(Self { asked_at, runs, schedules }))
+        let volumes = async move { disks::look(&*sources.instances, &tags::of_any_run()).await }.boxed().shared();
+        Ok(Arc::new(Self { asked_at, runs, schedules, volumes }))
+    }
+
+    /// The volumes of all runs.
+    ///
+    /// # Errors
+    /// Why they could not be listed.
+    pub(crate) async fn volumes(&self) -> Result<Arc<Volumes>> {
+        self.volumes.clone().await
     }
 
     /// The instances of a run.
@@ -91,15 +107,12 @@ impl Snapshot {
     }
 }
 
-/// A snapshot that is being taken, or is: whoever needs it moves it on, and all get what it came to.
-type Taking = Shared<BoxFuture<'static, Result<Arc<Snapshot>>>>;
-
 #[derive(Default)]
 struct Latest {
     /// How many looks have asked for their own instances.
     alone: u32,
     /// Since when the latest snapshot is being taken.
-    taking: Option<(Timestamp, Taking)>,
+    taking: Option<(Timestamp, Reading<Snapshot>)>,
 }
 
 /// Where a snapshot comes from.
@@ -133,10 +146,10 @@ impl Snapshots {
         }
     }
 
-    fn taking(&self) -> Option<Taking> {
+    fn taking(&self) -> Option<Reading<Snapshot>> {
         let now = self.clock.now();
         let mut latest = self.latest();
-        let serves = |(since, taking): &&(Timestamp, Taking)| now < *since + AGE_MAX && taking.peek().is_none_or(Result::is_ok);
+        let serves = |(since, taking): &&(Timestamp, Reading<Snapshot>)| now < *since + AGE_MAX && taking.peek().is_none_or(Result::is_ok);
         if let Some((_, taking)) = latest.taking.as_ref().filter(serves) {
             return Some(taking.clone());
         }

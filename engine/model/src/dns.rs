@@ -202,7 +202,7 @@ impl Claim {
 
     /// The same one, a batch later.
     fn next(&self) -> Self {
-        let mut next = Self { number: self.number + 1, ..self.clone() };
+        let mut next = Self { number: self.number.saturating_add(1), ..self.clone() };
         next.set.values[self.at] = value(&self.words, next.number);
         next
     }

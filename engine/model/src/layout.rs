@@ -219,6 +219,12 @@ impl RunKeys {
         format!("{}jobs/ended/{job}.{}", self.prefix, outcome.word())
     }
 
+    /// The jobs that earlier runs have done.
+    #[must_use]
+    pub fn jobs_kept(&self) -> String {
+        format!("{}jobs/kept.json", self.prefix)
+    }
+
     /// What an attempt of a job has printed.
     #[must_use]
     pub fn job_output(&self, job: &str, attempt: u32) -> String {

@@ -13,7 +13,7 @@
 //! | [`queue`] | jobs that depend on each other: their fields, what can run when, and what is recorded of them; and the queue files of the predecessor |
 //! | [`alert`] | what people are told of fleets, and how: its fields, what has happened, and what is recorded of it |
 //! | [`schedule`] | fleets that are launched by the clock: their times, and what is recorded of their starts |
-//! | [`data`] | what can be asked without making anything |
+//! | [`data`], [`check`] | what can be asked without making anything, and how much a plan asks |
 //! | [`slurm`] | batch scripts of Slurm as job arrays |
 //! | [`rules`] | what a spec must keep, checked before anything is created |
 //! | [`record`], [`layout`], [`tag`] | what is written to the bucket, where, and the tags that say whose a thing is |
@@ -21,6 +21,7 @@
 //! | [`error`], [`codes`], [`problem`] | what can go wrong, and what to do about it |
 
 pub mod alert;
+pub mod check;
 pub mod codes;
 pub mod data;
 pub mod dns;

@@ -10,7 +10,7 @@ use crate::hook::HookSpec;
 use crate::idle::{IdleSpec, Idleness};
 use crate::ids::{FleetId, InstanceId, RunId};
 use crate::market::MarketType;
-use crate::queue::{Jobs, OnFailure};
+use crate::queue::{Jobs, OnFailure, Resumed};
 use crate::spec::{FleetKind, FleetSpec};
 use crate::stopping::Ends;
 
@@ -112,6 +112,9 @@ pub struct FleetRecord {
     /// That a schedule starts its runs, and which of them this is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scheduled: Option<Scheduled>,
+    /// That its run, which is a queue's, goes on with what the one before has done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Resumed>,
     /// Whether its end has begun: nobody may run it again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ended: bool,
@@ -175,8 +178,8 @@ pub struct BootImage {
     pub id: String,
     /// Its root device's name, such as `/dev/xvda`.
     pub root_device: String,
-    /// How many GiB its root volume gets if the fleet does not say so: nothing means as many as the image has. Where machines hibernate there has to
-    /// be room for their memory.
+    /// How many GiB its root volume gets if the fleet does not say so: as many as the image has, and where machines hibernate room for their memory.
+    /// Nothing means as many as the image has, which nobody recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_gib: Option<u32>,
 }
@@ -260,6 +263,9 @@ pub struct Payload {
     /// What becomes of the other jobs when one has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
+    /// Whether jobs have been done by earlier runs: [`crate::layout::RunKeys::jobs_kept`] says which.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resumed: bool,
     /// The fleet's name.
     pub name: String,
 }

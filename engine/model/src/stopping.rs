@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::duration::Seconds;
 use crate::market::MarketType;
 use crate::problem::{Path, Problem};
-use crate::rules::TTL_MAX;
+use crate::rules::{TTL_DEFAULT, TTL_MAX};
 use crate::spec::{FleetKind, LeaseSpec};
 use crate::value::Value;
 use crate::words::words;
@@ -155,9 +155,13 @@ fn check_retain(retain: &Value, is_kept: bool, path: &Path, problems: &mut Vec<P
 /// EC2 does not keep a machine hibernated for ever. One that was idle at once, or that somebody hibernated, stays so for the whole lease, and then
 /// for as long as it is kept.
 fn check_hibernated(lease: &Value, is_kept: bool, path: &Path, problems: &mut Vec<Problem>) {
-    let ttl = written(lease.get("ttl")).map_or(0, |(_, ttl)| ttl.0);
+    let ttl = match lease.get("ttl") {
+        // What the lease is if nothing is said of it.
+        Value::Null => TTL_DEFAULT,
+        ttl => written(ttl).map_or(Seconds(0), |(_, ttl)| ttl),
+    };
     let retain = written(lease.get("retain")).map_or(RETAIN_DEFAULT, |(_, retain)| retain);
-    let longest = Seconds(ttl.saturating_add(if is_kept { retain.0 } else { 0 }));
+    let longest = Seconds(ttl.0.saturating_add(if is_kept { retain.0 } else { 0 }));
     if longest > HIBERNATED_MAX && retain <= RETAIN_MAX {
         let message = format!("an instance could be hibernated for {longest}, and EC2 keeps one so for at most {HIBERNATED_MAX}");
         problems.push(Problem::new(&path.key("retain"), message, "Shorten it, or let the instance stop"));

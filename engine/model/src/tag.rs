@@ -14,6 +14,8 @@ pub const SHARD: &str = "spawn:shard";
 pub const DEADLINE: &str = "spawn:ttl-deadline";
 /// The rank of launch index 0 of the instance's batch.
 pub const RANK_BASE: &str = "spawn:rank-base";
+/// The version of its launch template that a service's group was told to launch. The group alone carries it: what it launches does not.
+pub const TEMPLATE_VERSION: &str = "spawn:template-version";
 /// The fleet's name, for people.
 pub const NAME: &str = "Name";
 /// Tag keys a user may not write begin with this.

@@ -42,6 +42,18 @@ impl VolumeType {
         }
     }
 
+    /// The operations a second that it has if nobody says how many, whatever its size; nothing if they depend on that, or have to be said.
+    #[must_use]
+    pub const fn usual_iops(self) -> Option<u32> {
+        if matches!(self, Self::Gp3) { Some(3_000) } else { None }
+    }
+
+    /// The MiB a second that it has if nobody says how many; nothing if nobody can.
+    #[must_use]
+    pub const fn usual_mib_s(self) -> Option<u32> {
+        if matches!(self, Self::Gp3) { Some(125) } else { None }
+    }
+
     const fn has_iops(self) -> bool {
         matches!(self, Self::Gp3 | Self::Io1 | Self::Io2)
     }

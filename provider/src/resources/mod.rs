@@ -2,6 +2,7 @@
 
 mod alert;
 mod fleet;
+mod identity;
 mod instance;
 mod job_array;
 mod queue;

@@ -16,13 +16,15 @@ pub(super) const PROTOCOL_VERSION: u32 = 6;
 
 /// Why this process should not have been started like this. The text is for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub enum Refusal {
+    /// Somebody else than Terraform has started it.
     #[error(
         "This program is a Terraform provider: Terraform starts it, and by itself it does nothing.\n\n\
          To use it, name it under `required_providers` in a Terraform configuration and run `terraform init`.\n\
          To debug it, start it with --debug and follow what it prints."
     )]
     NotAPlugin,
+    /// Terraform speaks other versions: these.
     #[error(
         "This provider speaks version {PROTOCOL_VERSION} of Terraform's plugin protocol, and this Terraform offers \
          only: {0}. It needs Terraform 1.0 or newer."
@@ -32,16 +34,19 @@ pub(super) enum Refusal {
 
 /// How Terraform started this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Launch {
+pub struct Launch {
     /// The only certificate that the other side may show (PEM). None: the connection is in plain text.
-    pub(super) client_certificate: Option<String>,
+    pub client_certificate: Option<String>,
     /// Where the socket should be.
-    pub(super) socket_directory: Option<PathBuf>,
+    pub socket_directory: Option<PathBuf>,
 }
 
 impl Launch {
     /// Reads the environment through `variable`.
-    pub(super) fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Refusal> {
+    ///
+    /// # Errors
+    /// If it is not one in which Terraform starts this version.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Refusal> {
         if variable(COOKIE.0).as_deref() != Some(COOKIE.1) {
             return Err(Refusal::NotAPlugin);
         }
@@ -58,14 +63,16 @@ impl Launch {
 }
 
 /// The line that tells Terraform where to connect and which certificate (DER) to expect there, newline included.
-pub(super) fn line(socket: &Path, certificate: Option<&[u8]>) -> String {
+#[must_use]
+pub fn line(socket: &Path, certificate: Option<&[u8]>) -> String {
     // Without padding: Terraform refuses it.
     let certificate = certificate.map(|der| STANDARD_NO_PAD.encode(der)).unwrap_or_default();
     format!("{CORE_VERSION}|{PROTOCOL_VERSION}|unix|{}|grpc|{certificate}\n", socket.display())
 }
 
 /// The value of `TF_REATTACH_PROVIDERS` with which Terraform uses the process `pid` instead of starting its own.
-pub(super) fn reattach(address: &str, pid: u32, socket: &Path) -> String {
+#[must_use]
+pub fn reattach(address: &str, pid: u32, socket: &Path) -> String {
     let attachment = serde_json::json!({
         "Protocol": "grpc",
         // Terraform takes a missing version for 5.

@@ -14,7 +14,9 @@
 pub mod codec;
 mod connection;
 mod diagnostic;
-mod handshake;
+#[doc(hidden)]
+pub mod handshake;
+mod identity;
 mod log;
 mod panics;
 mod path;
@@ -26,10 +28,12 @@ mod schema;
 mod server;
 mod service;
 mod socket;
-mod tls;
+#[doc(hidden)]
+pub mod tls;
 mod validation;
 
 pub use diagnostic::{Diagnostic, Severity};
+pub use identity::Identity;
 pub use path::{Path, Step};
 pub use planning::{Prepared, forget_run, prepare};
 pub use provider::{

@@ -6,6 +6,7 @@ use spawn_model::value::Value;
 
 use super::codec::{self, Strangers};
 use super::diagnostic::Diagnostic;
+use super::identity::Identity;
 use super::path::Path;
 
 /// A provider: its own configuration and its table of resources.
@@ -70,6 +71,16 @@ pub trait Resource: Send + Sync {
         &[]
     }
 
+    /// What tells its objects apart from all others; nothing if they have no identity.
+    fn identity(&self) -> Option<&'static Identity> {
+        None
+    }
+
+    /// The identity of the object that `state` is of, the same for as long as that is there; nothing where it is not known.
+    fn identity_of(&self, _state: &Value) -> Option<Value> {
+        None
+    }
+
     /// Checks a block, in which anything may be unknown.
     async fn validate(&self, config: &Value) -> Vec<Diagnostic>;
 
@@ -89,6 +100,14 @@ pub trait Resource: Send + Sync {
     /// # Errors
     /// What the user should know if there is no such thing.
     async fn import(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>>;
+
+    /// The id by which [`Resource::import`] finds what an identity names; what import requires of it is set. The default is its `id`.
+    ///
+    /// # Errors
+    /// What the user should know if what it names cannot be found from here.
+    async fn import_id(&self, identity: &Value) -> Result<String, Vec<Diagnostic>> {
+        Ok(identity.get("id").as_str().unwrap_or_default().to_owned())
+    }
 
     /// Brings a state of an earlier `version` to the present layout. The default suits layouts that only gained or lost
     /// attributes.

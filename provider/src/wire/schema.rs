@@ -3,6 +3,8 @@
 use serde_json::json;
 use spawn_model::field::{Field, Kind, Presence};
 
+use super::identity::Identity;
+use super::proto::tfplugin6::resource_identity_schema::IdentityAttribute;
 use super::proto::tfplugin6::schema::{Attribute, Block, Object, object::NestingMode};
 use super::proto::tfplugin6::{self as tf, Schema, StringKind};
 use super::provider::{Function, Parameter};
@@ -65,6 +67,18 @@ fn nested_type(kind: &Kind) -> Option<Object> {
         _ => return None,
     };
     Some(Object { attributes: attributes(fields), nesting: nesting.into() })
+}
+
+/// An identity as Terraform is told of it.
+pub(super) fn identity(identity: &Identity) -> tf::ResourceIdentitySchema {
+    let attribute = |field: &Field| IdentityAttribute {
+        name: field.name.to_owned(),
+        r#type: type_json(&field.kind).to_string().into_bytes(),
+        required_for_import: field.presence == Presence::Required,
+        optional_for_import: field.presence == Presence::Optional,
+        description: field.doc.to_owned(),
+    };
+    tf::ResourceIdentitySchema { version: identity.version, identity_attributes: identity.fields.iter().map(attribute).collect() }
 }
 
 /// A function as Terraform is told of it.

@@ -13,9 +13,9 @@ use super::path::Path;
 use super::planning::{Prepared, prepare};
 use super::proto::tfplugin6::{self as tf, provider_server};
 use super::provider::{ApplyRequest, DataSource, PlanRequest, PlanResponse, Provider, ReadRequest, Resource};
-use super::{schema, validation};
+use super::{identity, schema, validation};
 
-/// What this server can do beyond the first version of the protocol.
+/// What this server can do beyond the first version of the protocol. Identities need no word here: Terraform asks for their schemas.
 const CAPABILITIES: tf::ServerCapabilities = tf::ServerCapabilities {
     plan_destroy: true,
     get_provider_schema_optional: true,
@@ -130,14 +130,29 @@ impl Service {
         codec::encode(resource.fields(), &value).map_err(unencodable)
     }
 
+    /// Called for every object whose identity was stored by another version.
+    fn upgrade_identity(&self, type_name: &str, version: i64, raw: Option<&tf::RawState>) -> Answer<Option<tf::ResourceIdentityData>> {
+        let resource = self.resource(type_name)?;
+        let own = resource.identity().ok_or_else(|| vec![identity::unknown(type_name)])?;
+        if version != own.version {
+            return Err(vec![identity::of_version(type_name, version, own.version)]);
+        }
+        let json = raw.map(|raw| raw.json.as_slice()).unwrap_or_default();
+        let value = codec::decode_json(own.fields, json, Strangers::Ignore).map_err(no_identity)?;
+        encode_identity(resource, identity::said(value).as_ref())
+    }
+
     async fn read(&self, request: &tf::read_resource::Request) -> Answer<tf::read_resource::Response> {
         let resource = self.resource(&request.type_name)?;
         let state = codec::decode(resource.fields(), request.current_state.as_ref()).map_err(undecodable)?;
-        let found = resource.read(ReadRequest { state, private: request.private.clone() }).await;
+        let before = decode_identity(resource, request.current_identity.as_ref())?;
+        let mut found = resource.read(ReadRequest { state, private: request.private.clone() }).await;
+        let identity = identity::after(resource, before, found.state.as_ref(), &mut found.diagnostics);
         Ok(tf::read_resource::Response {
             new_state: Some(encode_state(resource, found.state.as_ref())?),
             diagnostics: diagnostic::to_proto(&found.diagnostics),
             private: found.private,
+            new_identity: encode_identity(resource, identity.as_ref())?,
             ..Default::default()
         })
     }
@@ -148,6 +163,7 @@ impl Service {
         let prior = present(codec::decode(fields, request.prior_state.as_ref()).map_err(undecodable)?);
         let proposed = present(codec::decode(fields, request.proposed_new_state.as_ref()).map_err(undecodable)?);
         let config = codec::decode(fields, request.config.as_ref()).map_err(undecodable)?;
+        let (identity, is_made) = (decode_identity(resource, request.prior_identity.as_ref())?, prior.is_none());
         let prepared = proposed.map(|proposed| prepare(fields, resource.stable(), prior.as_ref(), &proposed, &config));
         let (proposed, requires_replace) = match prepared {
             Some(Prepared { planned, requires_replace }) => (Some(planned), requires_replace),
@@ -156,11 +172,13 @@ impl Service {
         let private = request.prior_private;
         let PlanResponse { planned, requires_replace, private, diagnostics } =
             resource.plan(PlanRequest { prior, proposed, config, requires_replace, private }).await;
+        let identity = identity::planned(identity, is_made, planned.is_some());
         Ok(tf::plan_resource_change::Response {
             planned_state: Some(encode_state(resource, planned.as_ref())?),
             requires_replace: requires_replace.iter().map(Path::to_proto).collect(),
             planned_private: private,
             diagnostics: diagnostic::to_proto(&diagnostics),
+            planned_identity: encode_identity(resource, identity.as_ref())?,
             ..Default::default()
         })
     }
@@ -171,40 +189,52 @@ impl Service {
         let prior = present(codec::decode(fields, request.prior_state.as_ref()).map_err(undecodable)?);
         let planned = present(codec::decode(fields, request.planned_state.as_ref()).map_err(undecodable)?);
         let config = codec::decode(fields, request.config.as_ref()).map_err(undecodable)?;
+        let before = decode_identity(resource, request.planned_identity.as_ref())?;
         let private = request.planned_private.clone();
         let mut done = resource.apply(ApplyRequest { prior, planned, config, private }).await;
         if done.diagnostics.iter().any(Diagnostic::is_error) {
             // Terraform would add errors of its own about every unknown, and hide the one that matters.
             done.state.iter_mut().for_each(unknown_as_null);
         }
+        let identity = identity::after(resource, before, done.state.as_ref(), &mut done.diagnostics);
         Ok(tf::apply_resource_change::Response {
             new_state: Some(encode_state(resource, done.state.as_ref())?),
             private: done.private,
             diagnostics: diagnostic::to_proto(&done.diagnostics),
+            new_identity: encode_identity(resource, identity.as_ref())?,
             ..Default::default()
         })
     }
 
     async fn import(&self, request: &tf::import_resource_state::Request) -> Answer<Vec<tf::import_resource_state::ImportedResource>> {
         let resource = self.resource(&request.type_name)?;
-        if request.id.is_empty() {
-            let detail = format!("{} is imported by its id; identities are not supported.", request.type_name);
-            return Err(vec![Diagnostic::error("An id is needed", detail)]);
-        }
+        let (asked, id) = (decode_identity(resource, request.identity.as_ref())?, request.id.as_str());
+        let id = match (resource.identity(), &asked) {
+            _ if !id.is_empty() => id.to_owned(),
+            (Some(identity), Some(asked)) => {
+                identity::whole(identity, asked)?;
+                resource.import_id(asked).await?
+            }
+            _ => return Err(vec![identity::unsaid(resource)]),
+        };
         let mut imported = Vec::new();
-        for found in resource.import(&request.id).await? {
+        for found in resource.import(&id).await? {
+            let identity = resource.identity_of(&found.state);
+            if let (Some(asked), Some(identity)) = (&asked, &identity) {
+                identity::is_of(asked, identity)?;
+            }
             imported.push(tf::import_resource_state::ImportedResource {
                 type_name: request.type_name.clone(),
                 state: Some(encode_state(resource, Some(&found.state))?),
                 private: found.private,
-                identity: None,
+                identity: encode_identity(resource, identity.as_ref())?,
             });
         }
         Ok(imported)
     }
 
     /// Terraform asks this when a `moved` block changes the type, or the provider has another address than before.
-    async fn moved(&self, request: &tf::move_resource_state::Request) -> Answer<tf::DynamicValue> {
+    async fn moved(&self, request: &tf::move_resource_state::Request) -> Answer<(tf::DynamicValue, Option<tf::ResourceIdentityData>)> {
         if request.source_type_name != request.target_type_name {
             let detail = format!(
                 "A {} of {} cannot become a {}.",
@@ -212,7 +242,17 @@ impl Service {
             );
             return Err(vec![Diagnostic::error("The resource cannot be moved", detail)]);
         }
-        self.upgrade(&request.target_type_name, request.source_schema_version, request.source_state.as_ref()).await
+        let state = self.upgrade(&request.target_type_name, request.source_schema_version, request.source_state.as_ref()).await?;
+        let (version, identity) = (request.source_identity_schema_version, request.source_identity.as_ref());
+        // One that cannot be read is nothing to fail for: the next refresh finds it.
+        let identity = identity.and_then(|_| self.upgrade_identity(&request.target_type_name, version, identity).ok().flatten());
+        Ok((state, identity))
+    }
+
+    /// The identity that Terraform has sent, as far as it is one: for an answer that has nothing else to say of it.
+    fn known_identity(&self, type_name: &str, data: Option<tf::ResourceIdentityData>) -> Option<tf::ResourceIdentityData> {
+        let value = decode_identity(self.resource(type_name).ok()?, data.as_ref()).ok()??;
+        if value.has_unknown() { None } else { data }
     }
 }
 
@@ -223,6 +263,18 @@ fn present(value: Value) -> Option<Value> {
 
 fn encode_state(resource: &dyn Resource, state: Option<&Value>) -> Answer<tf::DynamicValue> {
     codec::encode(resource.fields(), state.unwrap_or(&Value::Null)).map_err(unencodable)
+}
+
+/// What Terraform has of an object's identity; nothing where that says nothing.
+fn decode_identity(resource: &dyn Resource, data: Option<&tf::ResourceIdentityData>) -> Answer<Option<Value>> {
+    let (Some(identity), Some(data)) = (resource.identity(), data) else { return Ok(None) };
+    codec::decode(identity.fields, data.identity_data.as_ref()).map(identity::said).map_err(no_identity)
+}
+
+fn encode_identity(resource: &dyn Resource, value: Option<&Value>) -> Answer<Option<tf::ResourceIdentityData>> {
+    let (Some(identity), Some(value)) = (resource.identity(), value) else { return Ok(None) };
+    let data = codec::encode(identity.fields, value).map_err(unencodable)?;
+    Ok(Some(tf::ResourceIdentityData { identity_data: Some(data) }))
 }
 
 fn unknown_as_null(value: &mut Value) {
@@ -237,6 +289,12 @@ fn unknown_as_null(value: &mut Value) {
 fn undecodable(error: CodecError) -> Vec<Diagnostic> {
     let detail = format!("The value does not fit the provider's schema: {error}.");
     vec![Diagnostic::error("A value cannot be read", detail).at(error.path)]
+}
+
+/// Without a path: that would be one of the block.
+fn no_identity(error: CodecError) -> Vec<Diagnostic> {
+    let detail = format!("The identity does not fit the provider's schema: {error}.");
+    vec![Diagnostic::error("An identity cannot be read", detail)]
 }
 
 fn unencodable(error: CodecError) -> Vec<Diagnostic> {
@@ -330,6 +388,27 @@ impl provider_server::Provider for Service {
         }))
     }
 
+    async fn get_resource_identity_schemas(
+        &self,
+        _: Request<tf::get_resource_identity_schemas::Request>,
+    ) -> Reply<tf::get_resource_identity_schemas::Response> {
+        let identities = self.provider.resources().iter().filter_map(|resource| {
+            let identity = resource.identity()?;
+            Some((resource.type_name().to_owned(), schema::identity(identity)))
+        });
+        Ok(Response::new(tf::get_resource_identity_schemas::Response { identity_schemas: identities.collect(), diagnostics: Vec::new() }))
+    }
+
+    async fn upgrade_resource_identity(
+        &self,
+        request: Request<tf::upgrade_resource_identity::Request>,
+    ) -> Reply<tf::upgrade_resource_identity::Response> {
+        let request = request.get_ref();
+        let answer = caught(async { self.upgrade_identity(&request.type_name, request.version, request.raw_identity.as_ref()) }).await;
+        let (upgraded_identity, errors) = answer.map_or_else(|errors| (None, errors), |identity| (identity, Vec::new()));
+        Ok(Response::new(tf::upgrade_resource_identity::Response { upgraded_identity, diagnostics: diagnostic::to_proto(&errors) }))
+    }
+
     async fn configure_provider(&self, request: Request<tf::configure_provider::Request>) -> Reply<tf::configure_provider::Response> {
         let span = debug_span!("rpc", tf_rpc = "ConfigureProvider");
         let answer = caught(self.configure(request.into_inner())).instrument(span).await;
@@ -345,6 +424,7 @@ impl provider_server::Provider for Service {
             new_state: request.current_state,
             private: request.private,
             diagnostics: diagnostic::to_proto(&errors),
+            new_identity: request.current_identity,
             ..Default::default()
         })))
     }
@@ -370,6 +450,7 @@ impl provider_server::Provider for Service {
             new_state: request.prior_state,
             private: request.planned_private,
             diagnostics: diagnostic::to_proto(&errors),
+            new_identity: self.known_identity(&request.type_name, request.planned_identity),
             ..Default::default()
         })))
     }
@@ -392,12 +473,13 @@ impl provider_server::Provider for Service {
     async fn move_resource_state(&self, request: Request<tf::move_resource_state::Request>) -> Reply<tf::move_resource_state::Response> {
         let request = request.into_inner();
         let answer = caught(self.moved(&request)).await;
-        let (target_state, errors) = answer.map_or_else(|errors| (None, errors), |state| (Some(state), Vec::new()));
+        let ((target_state, target_identity), errors) =
+            answer.map_or_else(|errors| ((None, None), errors), |(state, identity)| ((Some(state), identity), Vec::new()));
         Ok(Response::new(tf::move_resource_state::Response {
             target_state,
             diagnostics: diagnostic::to_proto(&errors),
             target_private: request.source_private,
-            target_identity: None,
+            target_identity,
         }))
     }
 

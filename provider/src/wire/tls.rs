@@ -12,24 +12,31 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, ServerC
 
 /// Why no encrypted connection can be offered.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
+pub enum TlsError {
+    /// Terraform's certificate is none.
     #[error("the certificate in PLUGIN_CLIENT_CERT cannot be read: {0}")]
     ClientCertificate(#[from] rustls::pki_types::pem::Error),
+    /// Our own could not be made.
     #[error("no certificate of our own can be made: {0}")]
     OwnCertificate(#[from] rcgen::Error),
+    /// The two do not make a server.
     #[error("TLS cannot be set up: {0}")]
     Configuration(#[from] rustls::Error),
 }
 
 /// What the server shows and whom it admits.
-pub(super) struct Identity {
+pub struct Identity {
     /// The certificate (DER) that the handshake line announces.
-    pub(super) certificate: CertificateDer<'static>,
-    pub(super) config: Arc<ServerConfig>,
+    pub certificate: CertificateDer<'static>,
+    /// How it is shown, and who is let in.
+    pub config: Arc<ServerConfig>,
 }
 
 /// Makes a certificate for this process and admits only who shows `client_pem`.
-pub(super) fn identity(client_pem: &str) -> Result<Identity, TlsError> {
+///
+/// # Errors
+/// If that is no certificate, or TLS cannot be set up.
+pub fn identity(client_pem: &str) -> Result<Identity, TlsError> {
     let client = CertificateDer::from_pem_slice(client_pem.as_bytes())?;
     let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     // Terraform verifies the name "localhost".

@@ -1,6 +1,6 @@
 //! Terraform's side of the protocol: the provider's own process, and calls that are checked as they are answered.
 
-use std::path::Path as FilePath;
+use std::path::{Path as FilePath, PathBuf};
 use std::time::Duration;
 
 use spawn_provider::wire::Path;
@@ -10,9 +10,9 @@ use tonic::transport::Channel;
 use tonic::{Response, Status};
 
 use crate::process::{Launched, Options};
-use crate::rules;
 use crate::schema::{self, Function, Schema, Schemas, Type};
 use crate::value::Value;
+use crate::{identity, rules};
 
 /// No call waits for anything but a processor.
 const CALL_MAX: Duration = Duration::from_secs(30);
@@ -20,11 +20,12 @@ const CALL_MAX: Duration = Duration::from_secs(30);
 /// What Terraform takes in one message.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
 
-/// A provider that is configured, and does not know yet with what: it has no AWS.
+/// A provider and what it is configured with.
 pub(crate) struct Terraform {
     runtime: tokio::runtime::Runtime,
     client: ProviderClient<Channel>,
     pub(crate) schemas: Schemas,
+    config: Value,
     _provider: Launched,
 }
 
@@ -42,18 +43,49 @@ pub(crate) struct Plan {
     pub(crate) planned: Value,
     pub(crate) replaces: Vec<Path>,
     pub(crate) refused: bool,
+    pub(crate) identity: Option<Value>,
+    private: Vec<u8>,
+}
+
+/// An object, after something was done with it.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) state: Value,
+    pub(crate) identity: Option<Value>,
+    pub(crate) refused: bool,
 }
 
 impl Terraform {
+    /// The provider, which does not know yet with what it is configured: it has no AWS.
     pub(crate) fn start() -> Self {
+        Self::configured(&[])
+    }
+
+    /// The provider, configured with this; of all else it does not know yet with what.
+    pub(crate) fn configured(written: &[(&str, Value)]) -> Self {
+        Self::launch(Some(FilePath::new(env!("CARGO_BIN_EXE_terraform-provider-spawn")).to_owned()), written)
+    }
+
+    /// The toy provider, which has its things in a directory.
+    pub(crate) fn toy(directory: &FilePath) -> Self {
+        Self::launch(None, &[("directory", Value::Text(directory.display().to_string()))])
+    }
+
+    fn launch(program: Option<PathBuf>, written: &[(&str, Value)]) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let program = FilePath::new(env!("CARGO_BIN_EXE_terraform-provider-spawn")).to_owned();
-        let provider = Launched::new(&Options { program: Some(program), ..Options::default() });
+        let provider = Launched::new(&Options { program, ..Options::default() });
         let channel = runtime.block_on(provider.connect_plainly()).unwrap();
         let client = ProviderClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let told = runtime.block_on(client.clone().get_provider_schema(tf::get_provider_schema::Request {})).unwrap().into_inner();
+        let request = tf::get_resource_identity_schemas::Request {};
+        let identities = runtime.block_on(client.clone().get_resource_identity_schemas(request)).unwrap().into_inner();
         assert_eq!(told.diagnostics, []);
-        Self { schemas: Schemas::decode(&told), runtime, client, _provider: provider }
+        assert_eq!(identities.diagnostics, []);
+        let schemas = Schemas::decode(&told, &identities);
+        let value = |name: &str| written.iter().find(|(known, _)| *known == name).map_or(Value::Unknown, |(_, value)| value.clone());
+        let attributes = schemas.provider.attributes().iter();
+        let config = Value::Map(attributes.map(|attribute| (attribute.name.clone(), value(&attribute.name))).collect());
+        Self { schemas, config, runtime, client, _provider: provider }
     }
 
     fn call<T>(&self, rpc: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, String> {
@@ -71,11 +103,10 @@ impl Terraform {
         }
     }
 
-    /// Configures it with what is not known yet: names that were planned before are forgotten.
+    /// Configures it, maybe again: names that were planned before are forgotten.
     pub(crate) fn configure(&self) -> Result<(), String> {
         let schema = &self.schemas.provider;
-        let all = schema.attributes().iter().map(|attribute| (attribute.name.clone(), Value::Unknown)).collect();
-        let config = Some(Value::Map(all).encode(&schema.block));
+        let config = Some(self.config.encode(&schema.block));
         let request = tf::configure_provider::Request { terraform_version: "1.11.4".to_owned(), config, client_capabilities: None };
         let answer = self.call(self.client.clone().configure_provider(request))?;
         check(&schema.block, &answer.diagnostics, &Value::Null)
@@ -104,8 +135,26 @@ impl Terraform {
         Ok(is_refusal(&diagnostics))
     }
 
-    /// Plans as Terraform does: a creation if there is no prior state, a deletion if there is no configuration.
+    /// An identity as Terraform sends it.
+    fn sent(&self, name: &str, identity: Option<&Value>) -> Option<tf::ResourceIdentityData> {
+        identity.map(|identity| tf::ResourceIdentityData { identity_data: Some(identity.encode(&self.schemas.identities[name].block)) })
+    }
+
+    /// An identity as Terraform reads it.
+    fn identified(&self, name: &str, data: Option<tf::ResourceIdentityData>) -> Result<Option<Value>, String> {
+        let Some(data) = data.and_then(|data| data.identity_data) else { return Ok(None) };
+        let schema = self.schemas.identities.get(name).ok_or_else(|| format!("{name} has no identity, and is answered with one"))?;
+        let value = Value::decode(&schema.block, &data).map_err(|error| format!("the identity is not of the schema's type: {error}"))?;
+        Ok(Some(value).filter(|value| !value.is_null()))
+    }
+
+    /// Plans what has an identity if it is there.
     pub(crate) fn plan(&self, name: &str, prior: &Value, config: &Value) -> Result<Plan, String> {
+        self.plan_of(name, (prior, identity::made_up(&self.schemas, name, prior).as_ref()), config)
+    }
+
+    /// Plans as Terraform does: a creation if there is no prior state, a deletion if there is no configuration.
+    pub(crate) fn plan_of(&self, name: &str, (prior, before): (&Value, Option<&Value>), config: &Value) -> Result<Plan, String> {
         self.configure()?;
         let schema = self.schema(Block::Resource(name));
         let proposed = rules::proposed(schema.attributes(), prior, config);
@@ -114,20 +163,43 @@ impl Terraform {
             prior_state: Some(prior.encode(&schema.block)),
             proposed_new_state: Some(proposed.encode(&schema.block)),
             config: Some(config.encode(&schema.block)),
+            prior_identity: self.sent(name, before),
             ..Default::default()
         };
         let answer = self.call(self.client.clone().plan_resource_change(request))?;
         check(&schema.block, &answer.diagnostics, config)?;
-        if answer.deferred.is_some() || answer.planned_identity.is_some() {
+        if answer.deferred.is_some() {
             return Err("what nobody asked for is answered".to_owned());
         }
+        let identity = self.identified(name, answer.planned_identity)?;
+        let private = answer.planned_private;
         if is_refusal(&answer.diagnostics) {
-            return Ok(Plan { planned: Value::Null, replaces: Vec::new(), refused: true });
+            return Ok(Plan { planned: Value::Null, replaces: Vec::new(), refused: true, identity, private });
         }
         let planned = answer.planned_state.ok_or("neither a plan nor an error")?;
         let planned = Value::decode(&schema.block, &planned).map_err(|error| format!("the plan is not of the schema's type: {error}"))?;
         let replaces: Option<Vec<Path>> = answer.requires_replace.iter().map(schema::path).collect();
-        Ok(Plan { planned, replaces: replaces.ok_or("a path without a meaning")?, refused: false })
+        identity::fault(identity::planned_fault(prior, before, &planned, identity.as_ref()))?;
+        Ok(Plan { planned, replaces: replaces.ok_or("a path without a meaning")?, refused: false, identity, private })
+    }
+
+    /// Does what was planned.
+    pub(crate) fn apply(&self, name: &str, prior: &Value, config: &Value, plan: &Plan) -> Result<Object, String> {
+        let kind = &self.schema(Block::Resource(name)).block;
+        let request = tf::apply_resource_change::Request {
+            type_name: name.to_owned(),
+            prior_state: Some(prior.encode(kind)),
+            planned_state: Some(plan.planned.encode(kind)),
+            config: Some(config.encode(kind)),
+            planned_private: plan.private.clone(),
+            planned_identity: self.sent(name, plan.identity.as_ref()),
+            ..Default::default()
+        };
+        let answer = self.call(self.client.clone().apply_resource_change(request))?;
+        check(kind, &answer.diagnostics, config)?;
+        let state = Value::decode(kind, &answer.new_state.ok_or("no state")?)?;
+        let identity = self.identified(name, answer.new_identity)?;
+        Ok(Object { state, identity, refused: is_refusal(&answer.diagnostics) })
     }
 
     /// What a state is at the present version; nothing if it is refused.
@@ -146,29 +218,69 @@ impl Terraform {
         }
     }
 
-    /// Reads without an AWS: the state stays as it is, and that is an error.
-    pub(crate) fn read(&self, name: &str, state: &Value) -> Result<(), String> {
+    /// Looks at what there is.
+    pub(crate) fn refresh(&self, name: &str, (state, before): (&Value, Option<&Value>)) -> Result<Object, String> {
         let kind = &self.schema(Block::Resource(name)).block;
-        let current_state = Some(state.encode(kind));
-        let request = tf::read_resource::Request { type_name: name.to_owned(), current_state, ..Default::default() };
+        let request = tf::read_resource::Request {
+            type_name: name.to_owned(),
+            current_state: Some(state.encode(kind)),
+            current_identity: self.sent(name, before),
+            ..Default::default()
+        };
         let answer = self.call(self.client.clone().read_resource(request))?;
         check(kind, &answer.diagnostics, state)?;
         let read = Value::decode(kind, &answer.new_state.ok_or("no state")?)?;
-        match (read == *state, is_refusal(&answer.diagnostics)) {
-            (true, true) => Ok(()),
-            (true, false) => Err("a refresh without an AWS has found nothing wrong".to_owned()),
-            (false, _) => Err(format!("a refresh that failed has made {read} of {state}")),
+        let identity = self.identified(name, answer.new_identity)?;
+        Ok(Object { state: read, identity, refused: is_refusal(&answer.diagnostics) })
+    }
+
+    /// Reads without an AWS: state and identity stay as they are, and that is an error.
+    pub(crate) fn read(&self, name: &str, state: &Value) -> Result<(), String> {
+        let before = identity::made_up(&self.schemas, name, state);
+        for before in [None, before.as_ref()] {
+            let read = self.refresh(name, (state, before))?;
+            if !read.refused {
+                return Err("a refresh without an AWS has found nothing wrong".to_owned());
+            }
+            if read.state != *state || read.identity.as_ref() != before {
+                return Err(format!("a refresh that failed has made {read:?} of {state} and {before:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Imports by an id, or by an identity: what was found, or what is told.
+    pub(crate) fn import(&self, name: &str, id: &str, asked: Option<&Value>) -> Result<Result<Object, Vec<Diagnostic>>, String> {
+        let request = tf::import_resource_state::Request {
+            type_name: name.to_owned(),
+            id: id.to_owned(),
+            identity: self.sent(name, asked),
+            ..Default::default()
+        };
+        let mut answer = self.call(self.client.clone().import_resource_state(request))?;
+        let kind = &self.schema(Block::Resource(name)).block;
+        check_sentences(kind, &answer.diagnostics)?;
+        match (answer.imported_resources.pop(), is_refusal(&answer.diagnostics)) {
+            (None, true) => Ok(Err(answer.diagnostics)),
+            (Some(found), false) if answer.imported_resources.is_empty() => {
+                let state = Value::decode(kind, &found.state.ok_or("no state")?)?;
+                Ok(Ok(Object { state, identity: self.identified(name, found.identity)?, refused: false }))
+            }
+            (found, _) => Err(format!("{found:?} was found, and told is {:?}", answer.diagnostics)),
         }
     }
 
-    /// Imports without an AWS, which is an error.
-    pub(crate) fn import(&self, name: &str, id: &str) -> Result<(), String> {
-        let request = tf::import_resource_state::Request { type_name: name.to_owned(), id: id.to_owned(), ..Default::default() };
-        let answer = self.call(self.client.clone().import_resource_state(request))?;
+    /// What an identity is at the present version; nothing if it is refused.
+    pub(crate) fn upgrade_identity(&self, name: &str, version: i64, json: Vec<u8>) -> Result<Option<Option<Value>>, String> {
+        let raw_identity = Some(tf::RawState { json, ..Default::default() });
+        let request = tf::upgrade_resource_identity::Request { type_name: name.to_owned(), version, raw_identity };
+        let answer = self.call(self.client.clone().upgrade_resource_identity(request))?;
         check_sentences(&self.schema(Block::Resource(name)).block, &answer.diagnostics)?;
-        match (answer.imported_resources.is_empty(), is_refusal(&answer.diagnostics)) {
-            (true, true) => Ok(()),
-            _ => Err(format!("{id:?} was found without an AWS")),
+        let identity = self.identified(name, answer.upgraded_identity)?;
+        match identity {
+            Some(identity) if is_refusal(&answer.diagnostics) => Err(format!("{identity} is refused, and answered")),
+            None if is_refusal(&answer.diagnostics) => Ok(None),
+            identity => Ok(Some(identity)),
         }
     }
 

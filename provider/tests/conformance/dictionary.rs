@@ -117,6 +117,7 @@ pub(crate) fn sensible(name: &str, kind: &Type, pick: u64) -> Value {
         "backoff" => json!(["fixed", "exponential"]),
         "base_delay" => json!(["2s", "0s"]),
         "budget" => json!([3.5, 20, 0.05]),
+        "check" => json!(["standard", "strict"]),
         "command" => json!([["./render", "--depth", "512"], ["true", ""], ["a b", "ü😀"]]),
         "cost_above" => json!([20, 3.5, 0.1]),
         "cpu_percent" => json!([10, 250]),

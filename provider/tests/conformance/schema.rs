@@ -1,4 +1,4 @@
-//! What GetProviderSchema tells, and what Terraform demands of it.
+//! What GetProviderSchema and GetResourceIdentitySchemas tell, and what Terraform demands of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,7 +41,8 @@ impl Attribute {
     }
 }
 
-/// A block: of the provider, of a resource or of a data source.
+/// A block: of the provider, of a resource or of a data source; or the identity of a resource, of which import needs what is required, and
+/// takes what is optional.
 #[derive(Clone, Debug)]
 pub(crate) struct Schema {
     pub(crate) version: i64,
@@ -63,10 +64,11 @@ pub(crate) struct Schemas {
     pub(crate) resources: BTreeMap<String, Schema>,
     pub(crate) data_sources: BTreeMap<String, Schema>,
     pub(crate) functions: BTreeMap<String, Function>,
+    pub(crate) identities: BTreeMap<String, Schema>,
 }
 
 impl Schemas {
-    pub(crate) fn decode(told: &tf::get_provider_schema::Response) -> Self {
+    pub(crate) fn decode(told: &tf::get_provider_schema::Response, identities: &tf::get_resource_identity_schemas::Response) -> Self {
         let blocks = |schemas: &std::collections::HashMap<String, tf::Schema>| {
             schemas.iter().map(|(name, schema)| (name.clone(), Schema::decode(schema))).collect()
         };
@@ -79,6 +81,7 @@ impl Schemas {
             resources: blocks(&told.resource_schemas),
             data_sources: blocks(&told.data_source_schemas),
             functions: told.functions.iter().map(|(name, told)| (name.clone(), function(told))).collect(),
+            identities: identities.identity_schemas.iter().map(|(name, told)| (name.clone(), Schema::of_identity(told))).collect(),
         }
     }
 }
@@ -88,6 +91,16 @@ impl Schema {
         let block = schema.block.as_ref().expect("a schema has a block");
         assert!(block.block_types.is_empty(), "these tests know attributes only");
         Self { version: schema.version, block: Type::Object(block.attributes.iter().map(Attribute::decode).collect()) }
+    }
+
+    fn of_identity(schema: &tf::ResourceIdentitySchema) -> Self {
+        let attribute = |told: &tf::resource_identity_schema::IdentityAttribute| {
+            assert!(!told.description.is_empty(), "{} is not explained", told.name);
+            let kind = Type::decode(&told.r#type);
+            let (required, optional) = (told.required_for_import, told.optional_for_import);
+            Attribute { name: told.name.clone(), kind, required, optional, computed: false, write_only: false, nested: false }
+        };
+        Self { version: schema.version, block: Type::Object(schema.identity_attributes.iter().map(attribute).collect()) }
     }
 
     pub(crate) fn attributes(&self) -> &[Attribute] {

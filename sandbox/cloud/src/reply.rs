@@ -8,7 +8,7 @@ use crate::identity::stable_id;
 use crate::model::{
     ElasticAddress, Image, Instance, InstanceState, InternetGateway, IpPermission, KeyPair, LaunchTemplate, LaunchTemplateVersion,
     NatGateway, PlacementGroup, RegionInfo, RouteTable, SecurityGroup, SecurityGroupRule, Snapshot, SpotInstanceRequest, SpotRequestState,
-    Subnet, TaggedResource, Volume, Vpc, VpcEndpoint, Zone,
+    Subnet, TaggedResource, Volume, VolumeModification, Vpc, VpcEndpoint, Zone,
 };
 
 /// Part of a list.
@@ -227,6 +227,10 @@ pub enum Reply {
     Tags(Listing<TaggedResource>),
     /// DescribeVolumes.
     Volumes(Listing<Volume>),
+    /// ModifyVolume.
+    VolumeModification(VolumeModification),
+    /// DescribeVolumesModifications.
+    VolumesModifications(Listing<VolumeModification>),
     /// CreateSnapshot.
     Snapshot(Snapshot),
     /// DescribeSnapshots.

@@ -6,6 +6,7 @@ pub(crate) mod iam;
 pub(crate) mod lambda;
 pub(crate) mod logs;
 pub(crate) mod pricing;
+pub(crate) mod quotas;
 pub(crate) mod route53;
 pub(crate) mod s3;
 pub(crate) mod scheduler;

@@ -39,7 +39,12 @@ PARTS = {"image": f"arn:aws:ec2:us-east-1::image/{image}", "instance": f"{ARN}:i
 for missing in PARTS:
     may({"Action": "ec2:RunInstances", "Resource": [arn for part, arn in PARTS.items() if part != missing]})
     encoded = say(launch)
+    # One that is only tried is refused alike, whatever else is wrong with it.
+    refused("UnauthorizedOperation", launch, DryRun=True)
+    refused("UnauthorizedOperation", launch, DryRun=True, KeyName="nobody")
 may({"Action": "ec2:RunInstances", "Resource": list(PARTS.values())})
+equal(refused("DryRunOperation", launch, DryRun=True)["ResponseMetadata"]["HTTPStatusCode"], 412)
+equal(ec2.describe_instances()["Reservations"], [])
 launch()
 decoded = json.loads(sts.decode_authorization_message(EncodedMessage=encoded)["DecodedMessage"])
 equal([decoded["allowed"], decoded["context"]["action"]], [False, "ec2:RunInstances"])
@@ -84,6 +89,8 @@ for on, condition, fits, breaks in [
 # Tags at birth take a right of their own, for the kind and the operation that makes it.
 run = {"Action": "ec2:RunInstances"}
 may(run)
+refused("InvalidKeyPair.NotFound", launch, DryRun=True, KeyName="nobody")
+refused("UnauthorizedOperation", launch, DryRun=True, TagSpecifications=[tags("instance", owned="true")])
 say(launch, TagSpecifications=[tags("instance", owned="true")])
 may(run, {"Action": "ec2:CreateTags", "Resource": f"{ARN}:instance/*", "Condition": {"StringEquals": {"ec2:CreateAction": "RunInstances"}}})
 own = launch(TagSpecifications=[tags("instance", owned="true")])
@@ -113,6 +120,8 @@ may({"Action": "ec2:CreateSecurityGroup", "Resource": f"{ARN}:security-group/*",
     {"Action": "ec2:CreateSecurityGroup", "Resource": f"{ARN}:vpc/{subnet['VpcId']}"},
     {"Action": ["ec2:AuthorizeSecurityGroupIngress", "ec2:DeleteSecurityGroup"], "Condition": {"StringEquals": {"ec2:ResourceTag/owned": "true"}}})
 say(mine.create_security_group, GroupName="g", Description="d")
+refused("UnauthorizedOperation", mine.create_security_group, GroupName="g", Description="d", DryRun=True)
+refused("DryRunOperation", mine.create_security_group, GroupName="g", Description="d", DryRun=True, **mark)
 group = mine.create_security_group(GroupName="g", Description="d", **mark)["GroupId"]
 rule = [{"IpProtocol": "-1", "UserIdGroupPairs": [{"GroupId": group}]}]
 mine.authorize_security_group_ingress(GroupId=group, IpPermissions=rule)

@@ -63,8 +63,11 @@ refused("AccessDenied", mine.update_auto_scaling_group, AutoScalingGroupName="tw
 refused("AccessDenied", mine.update_auto_scaling_group, AutoScalingGroupName="two", MaxSize=3, LaunchTemplate={"LaunchTemplateName": "web"})
 
 # The template itself: by its tags, by name.
+tried = {"LaunchTemplateName": "own", "LaunchTemplateData": {"ImageId": image}, "DryRun": True}
+refused("UnauthorizedOperation", session("ec2").create_launch_template, **tried)
 may({"Action": ["ec2:CreateLaunchTemplate", "ec2:CreateTags"]}, {"Action": "ec2:DeleteLaunchTemplate", "Condition": {"StringEquals": {"aws:ResourceTag/team": "blue"}}})
 mine = session("ec2")
+refused("DryRunOperation", mine.create_launch_template, **tried)
 mine.create_launch_template(LaunchTemplateName="own", LaunchTemplateData={"ImageId": image},
                             TagSpecifications=[{"ResourceType": "launch-template", "Tags": [{"Key": "team", "Value": "blue"}]}])
 mine.delete_launch_template(LaunchTemplateName="own")

@@ -23,7 +23,8 @@ const FOR_OTHERS: [&str; 13] = [
     // Services.
     "autoscaling:DescribeAutoScalingGroups",
     "autoscaling:DescribeScalingActivities",
-    "autoscaling:DescribeScheduledActions",
+    // More than a few fleets, which share what AWS says of them.
+    "scheduler:ListSchedules",
     // What a run may have cost that has a key pair, spot instances, or a network of the user's own.
     "ec2:DescribeKeyPairs",
     "ec2:DescribeRouteTables",

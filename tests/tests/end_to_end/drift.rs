@@ -1,5 +1,7 @@
 //! For every field that AWS keeps: it is changed behind Terraform's back, and the next plan notices.
 
+use std::fmt::Write as _;
+
 use spawn_sandbox::Fault;
 use spawn_tests::configuration::{ARRAY, INSTANCE, SERVICE, array, instance, service};
 use spawn_tests::leftovers::{assert_same, holdings};
@@ -114,6 +116,92 @@ fn what_was_changed_on_instances_themselves_is_told() {
     terraform.destroy().succeeded();
 }
 
+/// What a plan has to say beside what it does.
+fn warned(terraform: &Terraform<'_>) -> String {
+    shown::diagnostics(&terraform.plan().succeeded().stdout)
+}
+
+/// Disks cost what they are, whoever has made them that: a larger root volume, another type, more speed.
+#[test]
+fn a_disk_that_was_changed_is_told() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let disks = r#"{ "/dev/sdf" = { size_gib = 10 }, "/dev/sdg" = { size_gib = 10 }, "/dev/sdh" = { size_gib = 10 } }"#;
+    let terraform = world.terraform(&instance(&[("volumes", disks)]));
+    terraform.apply().succeeded();
+    launched_earlier(&world);
+    terraform.assert_settled();
+    assert_eq!(warned(&terraform), "");
+    for (device, change) in
+        [("/dev/xvda", "Size=20"), ("/dev/sdf", "VolumeType='io2', Iops=4000"), ("/dev/sdg", "Iops=4000"), ("/dev/sdh", "Throughput=500")]
+    {
+        world.python(&format!(
+            "ec2 = client('ec2')\n\
+             found = ec2.describe_volumes(Filters=[{{'Name': 'attachment.device', 'Values': ['{device}']}}])['Volumes']\n\
+             ec2.modify_volume(VolumeId=found[0]['VolumeId'], {change})"
+        ));
+    }
+    let states = "print({c['ModificationState'] for c in client('ec2').describe_volumes_modifications()['VolumesModifications']})";
+    world.eventually("all are what they are to be", || (world.python(states) == "{'optimizing'}\n").then_some(()));
+    assert_eq!(terraform.planned(INSTANCE), "no-op");
+    let at = world.position();
+    assert_shown!("drift-disks", warned(&terraform));
+    // What a plan of one fleet asks beside its instances: each once.
+    for operation in ["DescribeVolumes", "GetRole", "GetRolePolicy", "ListAttachedRolePolicies", "ListRolePolicies"] {
+        assert_eq!(world.calls(at, operation).len(), 1, "{operation}");
+    }
+    assert!(world.spawn(["status", "bench"]).succeeded().stdout.contains("(/dev/xvda) of 20 GiB instead of 8"));
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+/// A role is what its policies, its boundary and its trust make of it.
+#[test]
+fn a_role_that_has_become_another_one_is_told() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&array(&[]));
+    terraform.apply().succeeded();
+    launched_earlier(&world);
+    terraform.assert_settled();
+    let to_the_role = |line: &str| {
+        world.python(&format!(
+            "iam = client('iam')\n\
+             role = [r['RoleName'] for r in iam.list_roles(PathPrefix='/spawn/')['Roles'] if r['RoleName'].startswith('spawn-fleet-')][0]\n\
+             document = lambda **more: json.dumps({{'Version': '2012-10-17', 'Statement': [{{'Effect': 'Allow', **more}}]}})\n\
+             trusting = lambda services: document(Action='sts:AssumeRole', Principal={{'Service': services}})\n\
+             {line}"
+        ));
+    };
+    let read_only = "RoleName=role, PolicyArn='arn:aws:iam::aws:policy/ReadOnlyAccess'";
+    let bounded = |arn: &str| format!("iam.put_role_permissions_boundary(RoleName=role, PermissionsBoundary='{arn}')");
+    let trusted = |whom: &str| format!("iam.update_assume_role_policy(RoleName=role, PolicyDocument=trusting({whom}))");
+    let limit = bounded("arn:aws:iam::123456789012:policy/spawn/spawn-setup-boundary-us-east-1");
+    let mut told = String::new();
+    for (what, change, undo) in [
+        ("a managed policy", format!("iam.attach_role_policy({read_only})"), format!("iam.detach_role_policy({read_only})")),
+        (
+            "another policy of its own",
+            "iam.put_role_policy(RoleName=role, PolicyName='more', PolicyDocument=document(Action='s3:*', Resource='*'))".to_owned(),
+            "iam.delete_role_policy(RoleName=role, PolicyName='more')".to_owned(),
+        ),
+        ("another boundary", bounded("arn:aws:iam::aws:policy/AdministratorAccess"), limit.clone()),
+        ("no boundary", "iam.delete_role_permissions_boundary(RoleName=role)".to_owned(), limit),
+        ("trust", trusted("['ec2.amazonaws.com', 'lambda.amazonaws.com']"), trusted("'ec2.amazonaws.com'")),
+    ] {
+        to_the_role(&change);
+        assert_eq!(terraform.planned(ARRAY), "no-op", "{what}");
+        let _ = writeln!(told, "━━━ {what}\n{}\n", warned(&terraform));
+        to_the_role(&undo);
+        assert_eq!(warned(&terraform), "", "{what}");
+    }
+    assert_shown!("drift-role-is-another", told);
+    // Whatever it has by then, it goes.
+    to_the_role(&format!("iam.attach_role_policy({read_only})"));
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
 /// Lets a fleet have been launched ten minutes ago: what is missing of a younger one may only not be listed yet.
 fn launched_earlier(world: &World) {
     edit(
@@ -173,7 +261,19 @@ fn what_may_not_be_looked_at_keeps_nobody_from_ending_the_fleet() {
     world.fault("iam", "GetRolePolicy", Some(1), Fault::Deny);
     let status = world.spawn(["status", "tiles"]).succeeded().stdout;
     assert!(status.contains("note: its role could not be looked at: the permission iam:GetRolePolicy is missing"), "{status}");
+    for (service, operation, what) in [
+        ("iam", "GetRole", "what its role has beside its own policy"),
+        ("iam", "ListAttachedRolePolicies", "what its role has beside its own policy"),
+        ("ec2", "DescribeVolumes", "its volumes"),
+    ] {
+        world.fault(service, operation, Some(1), Fault::Deny);
+        let status = world.spawn(["status", "tiles"]).succeeded().stdout;
+        let note = format!("note: {what} could not be looked at: the permission {service}:{operation} is missing");
+        assert!(status.contains(&note), "{status}");
+    }
+    world.fault("iam", "GetRole", None, Fault::Deny);
     world.fault("iam", "GetRolePolicy", None, Fault::Deny);
+    world.fault("ec2", "DescribeVolumes", None, Fault::Deny);
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
 }
@@ -196,6 +296,79 @@ fn a_services_group_is_looked_at() {
     world.python(&format!("{group}asg.update_auto_scaling_group(AutoScalingGroupName=name, MaxSize=9)"));
     assert_eq!(terraform.planned(SERVICE), "no-op");
     assert_shown!("drift-group", shown::diagnostics(&terraform.plan().succeeded().stdout));
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
+/// Lines of Python that know a service's group as `name`, and can have it launch a version of a template.
+const GROUP: &str = "asg, ec2 = client('autoscaling'), client('ec2')\n\
+    group = asg.describe_auto_scaling_groups()['AutoScalingGroups'][0]\n\
+    name, policy = group['AutoScalingGroupName'], group['MixedInstancesPolicy']\n\
+    def launch(version, template=name):\n\
+    \x20   policy['LaunchTemplate']['LaunchTemplateSpecification'] = {'LaunchTemplateName': template, 'Version': version}\n\
+    \x20   asg.update_auto_scaling_group(AutoScalingGroupName=name, MixedInstancesPolicy=policy)\n";
+
+/// A version that somebody puts into its template is told as soon as the group launches it; a change of the lease launches our own again.
+#[test]
+fn another_version_of_a_services_template_is_told() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&service(&[("size", "1"), ("lease", r#"{ ttl = "2h" }"#)]));
+    terraform.apply().succeeded();
+    launched_earlier(&world);
+    terraform.assert_settled();
+    let group = |line: &str| world.python(&format!("{GROUP}{line}"));
+    group(
+        "ec2.create_launch_template_version(LaunchTemplateName=name, SourceVersion='1', LaunchTemplateData={'InstanceType': 'c7i.xlarge'})\n\
+         ec2.modify_launch_template(LaunchTemplateName=name, DefaultVersion='2')",
+    );
+    assert_eq!(warned(&terraform), "", "the group launches what it did");
+    let mut told = String::new();
+    for version in ["2", "$Latest", "$Default"] {
+        group(&format!("launch('{version}')"));
+        assert_eq!(terraform.planned(SERVICE), "no-op", "{version}");
+        let _ = writeln!(told, "━━━ {version}\n{}\n", warned(&terraform));
+    }
+    group("launch('1')");
+    assert_eq!(warned(&terraform), "");
+    group(
+        "found = ec2.describe_launch_template_versions(LaunchTemplateName=name, Versions=['1'])['LaunchTemplateVersions'][0]\n\
+         data = {'ImageId': found['LaunchTemplateData']['ImageId']}\n\
+         ec2.create_launch_template(LaunchTemplateName='another', LaunchTemplateData=data)\n\
+         launch('1', 'another')",
+    );
+    let _ = writeln!(told, "━━━ another\n{}", warned(&terraform));
+    assert_shown!("drift-group-version", told);
+    world.spawn(["extend", "web", "--ttl", "2h"]).succeeded();
+    assert_eq!((warned(&terraform).as_str(), terraform.planned(SERVICE).as_str()), ("", "no-op"));
+    terraform.destroy().succeeded();
+    world.python("client('ec2').delete_launch_template(LaunchTemplateName='another')");
+    assert_same(&before, &holdings(&world));
+}
+
+#[test]
+fn processes_that_somebody_has_suspended_are_told() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let terraform = world.terraform(&service(&[("size", "1"), ("lease", r#"{ ttl = "2h" }"#)]));
+    terraform.apply().succeeded();
+    launched_earlier(&world);
+    terraform.assert_settled();
+    let group = |call: &str, process: &str| {
+        world.python(&format!("{GROUP}asg.{call}_processes(AutoScalingGroupName=name, ScalingProcesses=['{process}'])"));
+    };
+    let mut told = String::new();
+    let ours = ["HealthCheck", "Launch", "ReplaceUnhealthy", "ScheduledActions", "Terminate"].map(|process| (process, "suspend", "resume"));
+    for (process, change, undo) in ours.into_iter().chain([("AZRebalance", "resume", "suspend")]) {
+        group(change, process);
+        assert_eq!(terraform.planned(SERVICE), "no-op", "{process}");
+        let _ = writeln!(told, "━━━ {process}\n{}\n", warned(&terraform));
+        group(undo, process);
+        assert_eq!(warned(&terraform), "", "{process}");
+    }
+    assert_shown!("drift-group-processes", told);
+    group("suspend", "Terminate");
+    assert!(world.spawn(["status", "web"]).succeeded().stdout.contains("it ends nothing, so that its own action does not empty it"));
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
 }

@@ -34,6 +34,7 @@ mod schedules;
 mod services;
 mod shells;
 mod stopping;
+mod strict;
 mod workflows;
 mod workload;
 mod workload_rights;

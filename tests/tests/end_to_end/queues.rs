@@ -249,6 +249,47 @@ fn the_command_drains_a_queue_and_cancels_its_jobs() {
     assert_same(&before, &holdings(&world));
 }
 
+#[test]
+fn what_failed_of_a_queue_runs_again_with_what_the_rest_has_left() {
+    let world = World::with_setup();
+    let before = holdings(&world);
+    let mended = world.directory().join("mended");
+    let job = |line: &str, needed: &str| format!(r#"{{ command = ["sh", "-c", "{line}"], depends_on = [{needed}] }}"#);
+    let jobs = format!(
+        "{{\n a = {}\n b = {}\n c = {}\n}}",
+        job("echo one >$SPAWN_RESULTS/a; date +%s%N >$SPAWN_RESULTS/when", ""),
+        job(&format!("test -e {} && cat $SPAWN_INPUTS/a/a >$SPAWN_RESULTS/b", mended.display()), r#""a""#),
+        job("cat $SPAWN_INPUTS/b/b >$SPAWN_RESULTS/c", r#""b""#),
+    );
+    let terraform = world.terraform(&queue(&[("jobs", &jobs), ("workers", "1")]));
+    terraform.apply().succeeded();
+    let failed = terraform.state(QUEUE);
+    assert_eq!(outcomes(&failed), json!({ "a": ["succeeded", 1, 0], "b": ["failed", 1, 1], "c": ["skipped", 0, null] }));
+    let first = results(&world, "etl");
+
+    std::fs::write(&mended, "").expect("a file");
+    let refused = world.spawn(["queue", "retry", "etl", "nobody"]).ended(2).stderr;
+    let retried = world.spawn(["queue", "retry", "etl", "--wait", "completed"]).succeeded().stdout;
+    assert!(retried.contains("succeeded"), "{retried}");
+    let second = results(&world, "etl");
+    assert_eq!(second[..2], first[..], "what had succeeded was not run again");
+    assert_eq!(second[2..], [("b/b".to_owned(), "one\n".to_owned()), ("c/c".to_owned(), "one\n".to_owned())]);
+    assert_eq!(world.spawn(["queue", "logs", "etl", "a"]).succeeded().stdout, "spawn: job a, attempt 1\n");
+    // To Terraform it is the same fleet.
+    terraform.run(["apply", "-refresh-only", "-input=false", "-no-color", "-auto-approve"]).succeeded();
+    terraform.assert_settled();
+    let state = terraform.state(QUEUE);
+    assert_eq!((&state["id"], &state["status"], state["run_id"] == failed["run_id"]), (&failed["id"], &json!("succeeded"), false));
+    assert_eq!(outcomes(&state), json!({ "a": ["succeeded", 1, 0], "b": ["succeeded", 1, 0], "c": ["succeeded", 1, 0] }));
+
+    let nothing = world.spawn(["queue", "retry", "etl"]).ended(5).stderr;
+    assert_shown!("retries-refused", format!("{refused}\n{nothing}"));
+    world.spawn(["queue", "retry", "etl", "b", "--wait", "completed"]).succeeded();
+    assert_eq!(results(&world, "etl"), second);
+    terraform.destroy().succeeded();
+    assert_same(&before, &holdings(&world));
+}
+
 /// Three jobs in a row as the predecessor's queue files have them, which hand files on through `stage`.
 fn queue_file(stage: &str) -> String {
     let fetch = json!({

@@ -12,9 +12,8 @@ use crate::names::zone;
 use crate::places::{Network, import_key};
 
 /// Rights of a launcher that no life without trouble takes, and what each is for.
-const FOR_TROUBLE: [&str; 3] = [
-    // A launch that is repeated finds its role and its profile there, and looks whose they are.
-    "iam:GetRole",
+const FOR_TROUBLE: [&str; 2] = [
+    // A launch that is repeated finds its profile there, and looks whose it is.
     "iam:GetInstanceProfile",
     // Deleting a launch template that is not there is denied, because it has no tags: then whether it is there is looked at.
     "ec2:DescribeLaunchTemplates",
@@ -401,6 +400,7 @@ fn each_right_of_a_launcher_is_missed_by_name_and_nothing_runs_on_without_it() {
     // A price that is not known keeps nobody from launching, and nor does what may not be looked at; Terraform alone changes tags; only instances stop.
     let apart = [
         "autoscaling:DescribeScheduledActions",
+        "iam:GetRole",
         "iam:GetRolePolicy",
         "pricing:GetProducts",
         "ec2:DeleteTags",

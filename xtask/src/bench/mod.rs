@@ -2,6 +2,7 @@
 
 mod agent;
 mod calls;
+mod instances;
 mod lease;
 mod provider;
 mod queue;
@@ -32,6 +33,8 @@ pub(crate) fn bench(built: bool) -> Result<()> {
     provider::handshake(&programs.join("terraform-provider-spawn"), &mut rows)?;
     say("A plan of one spawn_instance beside one terraform_data");
     provider::plan(&workspace, &programs, &directory, &mut rows)?;
+    say("A thousand spawn_instance in one configuration");
+    instances::instances(&programs, &directory, &mut rows)?;
     say("From RunInstances to the workload, and an idle agent (two minutes)");
     agent::agent(&programs, &directory, &mut rows)?;
     say("A thousand members whose only end is the schedule");

@@ -90,7 +90,7 @@ pub(super) fn plan(workspace: &Workspace, programs: &Path, directory: &Path, row
 }
 
 /// CPU time of all children that have ended: fields 16 and 17 of `/proc/self/stat` (proc(5)).
-fn children_cpu_s() -> Result<f64> {
+pub(super) fn children_cpu_s() -> Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
     let fields: Vec<&str> = stat.rsplit_once(") ").context("a command")?.1.split(' ').collect();
     let ticks = fields[13].parse::<f64>()? + fields[14].parse::<f64>()?;

@@ -3,6 +3,7 @@
 mod cancel;
 mod logs;
 mod results;
+mod retry;
 mod status;
 
 use clap::{Args, Subcommand};
@@ -15,7 +16,7 @@ use crate::cli::Global;
 use crate::output::{Failure, Output};
 use crate::session::Session;
 
-/// Look at the jobs of a queue, fetch what they left, cancel them
+/// Look at the jobs of a queue, fetch what they left, cancel them, run failed ones again
 ///
 /// A queue is launched with `spawn up -f FILE`, whose `jobs` are its jobs. To `ls`, `status`, `extend` and `down` it is a fleet.
 #[derive(Debug, Args)]
@@ -30,6 +31,7 @@ enum Command {
     Logs(logs::Logs),
     Results(results::Results),
     Cancel(cancel::Cancel),
+    Retry(retry::Retry),
 }
 
 impl Queue {
@@ -40,6 +42,7 @@ impl Queue {
             Command::Logs(logs) => logs.run(&session, output).await,
             Command::Results(results) => results.run(&session, output).await,
             Command::Cancel(cancel) => cancel.run(&session, output).await,
+            Command::Retry(retry) => retry.run(&session, output).await,
         }
     }
 }

@@ -13,7 +13,7 @@ use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::config::Builder;
 use aws_sdk_iam::types::Tag;
-use spawn_core::ports::{Caller, Identity, Result, RoleRequest, Tags};
+use spawn_core::ports::{Caller, Identity, Result, Role, RoleRequest, Tags};
 use spawn_model::error::{Class, Error};
 
 pub(crate) use account::Account;
@@ -58,6 +58,10 @@ impl Identity for Iam {
 
     async fn role_policy(&self, name: &str) -> Result<Option<String>> {
         self.get_policy(name).await
+    }
+
+    async fn role(&self, name: &str) -> Result<Option<Role>> {
+        self.role_found(name).await
     }
 
     async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()> {

@@ -1,11 +1,12 @@
 //! Roles and the instance profiles that carry them.
 
-use spawn_core::ports::{Result, RoleRequest, Tags};
+use futures::try_join;
+use spawn_core::ports::{Result, Role, RoleRequest, Tags};
 use spawn_model::error::{Class, Error};
 use spawn_model::layout::ROLE_PATH;
 
 use super::policies::decoded;
-use super::trust::{needs_account, trust_policy};
+use super::trust::{needs_account, trust_policy, trusted};
 use super::{GONE, Iam, iam_tags, unexpected};
 use crate::endpoint::Call;
 use crate::error::Tolerate;
@@ -59,6 +60,29 @@ impl Iam {
         let get = self.client.get_role_policy().role_name(role).policy_name(POLICY_NAME);
         let answer = self.endpoint.call(GET_POLICY, || get.clone().send()).await.tolerate(GONE)?;
         Ok(answer.map(|answer| decoded(&answer.policy_document)))
+    }
+
+    pub(super) async fn role_found(&self, name: &str) -> Result<Option<Role>> {
+        let get = self.client.get_role().role_name(name);
+        let attached = self.client.list_attached_role_policies().role_name(name);
+        let inline = self.client.list_role_policies().role_name(name);
+        let (found, attached, inline) = try_join!(
+            async { self.endpoint.call(GET, || get.clone().send()).await.tolerate(GONE) },
+            async { self.endpoint.call(LIST_ATTACHED, || attached.clone().send()).await.tolerate(GONE) },
+            async { self.endpoint.call(LIST_POLICIES, || inline.clone().send()).await.tolerate(GONE) },
+        )?;
+        let Some(role) = found.and_then(|answer| answer.role) else { return Ok(None) };
+        let account = role.arn.split(':').nth(4).unwrap_or_default();
+        let document = role.assume_role_policy_document.as_deref().map(decoded);
+        let boundary = role.permissions_boundary.as_ref().and_then(|boundary| boundary.permissions_boundary_arn());
+        let managed = attached.iter().flat_map(|answer| answer.attached_policies()).filter_map(|policy| policy.policy_arn());
+        let others = inline.iter().flat_map(|answer| answer.policy_names()).filter(|name| *name != POLICY_NAME);
+        Ok(Some(Role {
+            service: document.and_then(|document| trusted(&document, account)),
+            boundary: boundary.map(str::to_owned),
+            managed: managed.map(str::to_owned).collect(),
+            others: others.cloned().collect(),
+        }))
     }
 
     pub(super) async fn put_policy(&self, role: &str, policy: &str) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Security groups.
 
-use aws_sdk_ec2::types::{IpPermission, ResourceType, UserIdGroupPair};
-use spawn_core::ports::{Result, Tags};
+use aws_sdk_ec2::operation::create_security_group::builders::CreateSecurityGroupFluentBuilder;
+use aws_sdk_ec2::types::{Filter, IpPermission, ResourceType, SecurityGroup, UserIdGroupPair};
+use spawn_core::ports::{Result, TaggedGroup, Tags};
 use spawn_model::error::{Class, Error};
 
 use super::{Ec2, PAGE, filter, tag_filters, tags_for, tags_of};
@@ -18,13 +19,7 @@ const EVERY_PROTOCOL: &str = "-1";
 
 impl Ec2 {
     pub(super) async fn security_group_create(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> Result<String> {
-        let create = self
-            .client
-            .create_security_group()
-            .group_name(name)
-            .vpc_id(vpc_id)
-            .description(description)
-            .tag_specifications(tags_for(ResourceType::SecurityGroup, tags));
+        let create = self.group_request(name, vpc_id, description, tags);
         let created = self.endpoint.call(CREATE, || create.clone().send()).await.tolerate(&["InvalidGroup.Duplicate"])?;
         match created {
             Some(answer) => answer
@@ -32,6 +27,15 @@ impl Ec2 {
                 .ok_or_else(|| Error::new(Class::Bug, "InvalidAnswer", format!("{} answered without an id", CREATE.permission()), "")),
             None => self.security_group_ours(name, vpc_id, tags).await,
         }
+    }
+
+    pub(super) fn group_request(&self, name: &str, vpc_id: &str, description: &str, tags: &Tags) -> CreateSecurityGroupFluentBuilder {
+        self.client
+            .create_security_group()
+            .group_name(name)
+            .vpc_id(vpc_id)
+            .description(description)
+            .tag_specifications(tags_for(ResourceType::SecurityGroup, tags))
     }
 
     /// The id of a group that is there already, if it has these tags.
@@ -62,13 +66,19 @@ impl Ec2 {
     }
 
     pub(super) async fn security_groups_tagged(&self, tags: &Tags) -> Result<Vec<String>> {
-        let describe = self.client.describe_security_groups().set_filters(Some(tag_filters(tags))).max_results(PAGE);
+        let found = self.security_groups_by(tag_filters(tags)).await?;
+        Ok(found.into_iter().map(|group| group.id).collect())
+    }
+
+    pub(super) async fn security_groups_by(&self, filters: Vec<Filter>) -> Result<Vec<TaggedGroup>> {
+        let describe = self.client.describe_security_groups().set_filters(Some(filters)).max_results(PAGE);
+        let tagged = |group: &SecurityGroup| Some(TaggedGroup { id: group.group_id()?.to_owned(), tags: tags_of(group.tags()) });
         let mut found = Vec::new();
         let mut next = None;
         loop {
             let request = describe.clone().set_next_token(next.take());
             let page = self.endpoint.call(DESCRIBE, || request.clone().send()).await?;
-            found.extend(page.security_groups().iter().filter_map(|group| group.group_id()).map(str::to_owned));
+            found.extend(page.security_groups().iter().filter_map(tagged));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(found);

@@ -1,5 +1,6 @@
 //! Making instances and ending them.
 
+use aws_sdk_ec2::operation::run_instances::builders::RunInstancesFluentBuilder;
 use aws_sdk_ec2::types::{
     self, BlockDeviceMapping, EbsBlockDevice, HibernationOptionsRequest, HttpTokensState, IamInstanceProfileSpecification,
     InstanceMetadataEndpointState, InstanceMetadataOptionsRequest, InstanceMetadataTagsState, InstanceType, ResourceType, ShutdownBehavior,
@@ -22,6 +23,15 @@ const START: Call = Call::repeatable("ec2", "StartInstances");
 
 impl Ec2 {
     pub(super) async fn run(&self, request: &LaunchRequest) -> Result<Vec<Launched>> {
+        let run = self.run_request(request);
+        let answer = self.endpoint.call(RUN, || run.clone().send()).await.map_err(|error| launch_error(error, request))?;
+        let mut instances: Vec<Launched> = answer.instances().iter().map(launched).collect();
+        instances.sort_by_key(|instance| instance.launch_index);
+        Ok(instances)
+    }
+
+    pub(super) fn run_request(&self, request: &LaunchRequest) -> RunInstancesFluentBuilder {
+        let profile = request.profile.as_ref().map(|name| IamInstanceProfileSpecification::builder().name(name).build());
         let run = self
             .client
             .run_instances()
@@ -32,8 +42,8 @@ impl Ec2 {
             .image_id(&request.image_id)
             .set_key_name(request.key_name.clone())
             .set_placement(request.placement_group.as_ref().map(|name| types::Placement::builder().group_name(name).build()))
-            .iam_instance_profile(IamInstanceProfileSpecification::builder().name(&request.profile).build())
-            .user_data(aws_smithy_types::base64::encode(&request.user_data))
+            .set_iam_instance_profile(profile)
+            .set_user_data(encoded(&request.user_data))
             // Powering off ends the machine, or stops it: it needs no permission for that.
             .instance_initiated_shutdown_behavior(if request.ends.stops() { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate })
             .set_hibernation_options(request.ends.hibernates().then(|| HibernationOptionsRequest::builder().configured(true).build()))
@@ -42,14 +52,10 @@ impl Ec2 {
             .set_block_device_mappings(Some(request.disks.iter().map(block_device).collect()))
             .tag_specifications(tags_for(ResourceType::Instance, &request.tags))
             .tag_specifications(tags_for(ResourceType::Volume, &request.tags));
-        let run = match request.public_address {
+        match request.public_address {
             None => run.subnet_id(&request.subnet_id).set_security_group_ids(Some(request.group_ids.clone())),
             Some(public) => run.network_interfaces(interface(request, public)),
-        };
-        let answer = self.endpoint.call(RUN, || run.clone().send()).await.map_err(|error| launch_error(error, &request.profile))?;
-        let mut instances: Vec<Launched> = answer.instances().iter().map(launched).collect();
-        instances.sort_by_key(|instance| instance.launch_index);
-        Ok(instances)
+        }
     }
 
     /// Terminates at most 1,000. One unknown id makes EC2 refuse the whole call, so that id is left out and the call made again.
@@ -129,11 +135,16 @@ fn block_device(disk: &Disk) -> BlockDeviceMapping {
     BlockDeviceMapping::builder().device_name(&disk.device).ebs(ebs).build()
 }
 
-fn launch_error(error: Error, profile: &str) -> Error {
+/// User data as EC2 takes it; nothing if there is none.
+pub(super) fn encoded(user_data: &[u8]) -> Option<String> {
+    (!user_data.is_empty()).then(|| aws_smithy_types::base64::encode(user_data))
+}
+
+pub(super) fn launch_error(error: Error, request: &LaunchRequest) -> Error {
     if error.class == Class::Ambiguous {
         return error.leaving(Leftover::Unknown);
     }
-    profile_not_ready(error, &format!("the instance profile {profile}"))
+    profile_not_ready(error, &format!("the instance profile {}", request.profile.as_deref().unwrap_or_default()))
 }
 
 /// A profile is not everywhere in the moment it is made, and EC2 has no code of its own for that.
@@ -152,6 +163,9 @@ fn instance_ids_in(message: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use spawn_core::ports::Tags;
+    use spawn_model::stopping::Ends;
+
     use super::*;
 
     #[test]
@@ -167,6 +181,24 @@ mod tests {
 
     #[test]
     fn what_a_failed_launch_means() {
+        let request = LaunchRequest {
+            client_token: "token".to_owned(),
+            min_count: 1,
+            max_count: 1,
+            instance_type: "c7i.large".to_owned(),
+            image_id: "ami-0".to_owned(),
+            disks: Vec::new(),
+            subnet_id: "subnet-0".to_owned(),
+            public_address: None,
+            group_ids: Vec::new(),
+            placement_group: None,
+            key_name: None,
+            profile: Some("spawn-x".to_owned()),
+            spot: None,
+            user_data: Vec::new(),
+            ends: Ends::default(),
+            tags: Tags::new(),
+        };
         let words =
             "ec2:RunInstances failed: Value (spawn-x) for parameter iamInstanceProfile.name is invalid; Invalid IAM Instance Profile name";
         for (error, class, code, left) in [
@@ -179,7 +211,7 @@ mod tests {
             ),
             (Error::new(Class::Ambiguous, "NoAnswer", "no answer", ""), Class::Ambiguous, "NoAnswer", Leftover::Unknown),
         ] {
-            let told = launch_error(error, "spawn-x");
+            let told = launch_error(error, &request);
             assert_eq!((told.class, told.code.as_str(), told.left), (class, code, left));
         }
     }

@@ -7,6 +7,7 @@ mod network;
 mod observe;
 mod spot;
 mod templates;
+mod trials;
 
 use std::sync::Arc;
 
@@ -14,9 +15,10 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ec2::Client;
 use aws_sdk_ec2::config::Builder;
+use aws_sdk_ec2::operation::create_placement_group::builders::CreatePlacementGroupFluentBuilder;
 use aws_sdk_ec2::types::{Filter, PlacementStrategy, ResourceType, Tag, TagSpecification};
 use jiff::Timestamp;
-use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
+use spawn_core::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags, Volume};
 use spawn_model::ids::InstanceId;
 use spawn_model::placement::Placement;
 use spawn_model::record::Launched;
@@ -32,6 +34,8 @@ const TAG: Call = Call::repeatable("ec2", "CreateTags");
 const UNTAG: Call = Call::repeatable("ec2", "DeleteTags");
 const KEY_PAIRS: Call = Call::repeatable("ec2", "DescribeKeyPairs");
 const PLACEMENT_CREATE: Call = Call::repeatable("ec2", "CreatePlacementGroup");
+/// What EC2 says of a placement group that is there already.
+const PLACEMENT_THERE: &str = "InvalidPlacementGroup.Duplicate";
 const PLACEMENT_DELETE: Call = Call::repeatable("ec2", "DeletePlacementGroup");
 
 /// The most things that one call tags, terminates or describes.
@@ -54,6 +58,17 @@ impl Ec2 {
         let partition = partition(config.region().map_or("", |region| region.as_ref()));
         Self { client, endpoint, partition }
     }
+
+    fn placement_request(&self, name: &str, placement: Placement, tags: &Tags) -> CreatePlacementGroupFluentBuilder {
+        self.client
+            .create_placement_group()
+            .group_name(name)
+            .strategy(match placement {
+                Placement::Cluster => PlacementStrategy::Cluster,
+                Placement::Spread => PlacementStrategy::Spread,
+            })
+            .tag_specifications(tags_for(ResourceType::PlacementGroup, tags))
+    }
 }
 
 #[async_trait]
@@ -64,6 +79,10 @@ impl Instances for Ec2 {
 
     async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>> {
         self.instances_tagged(tags).await
+    }
+
+    async fn running(&self) -> Result<Vec<Instance>> {
+        self.instances_running().await
     }
 
     async fn stop(&self, ids: &[InstanceId], hibernate: bool) -> Result<()> {
@@ -103,17 +122,9 @@ impl Instances for Ec2 {
     }
 
     async fn placement_group_ensure(&self, name: &str, placement: Placement, tags: &Tags) -> Result<()> {
-        let create = self
-            .client
-            .create_placement_group()
-            .group_name(name)
-            .strategy(match placement {
-                Placement::Cluster => PlacementStrategy::Cluster,
-                Placement::Spread => PlacementStrategy::Spread,
-            })
-            .tag_specifications(tags_for(ResourceType::PlacementGroup, tags));
+        let create = self.placement_request(name, placement, tags);
         let made = self.endpoint.call(PLACEMENT_CREATE, || create.clone().send()).await;
-        made.tolerate(&["InvalidPlacementGroup.Duplicate"]).map(drop)
+        made.tolerate(&[PLACEMENT_THERE]).map(drop)
     }
 
     async fn placement_group_delete(&self, name: &str) -> Result<()> {
@@ -167,7 +178,7 @@ impl Instances for Ec2 {
         self.spot_prices_now(types, now).await
     }
 
-    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<Volume>> {
         self.volumes_tagged(tags).await
     }
 }

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use aws_sdk_ec2::operation::describe_subnets::builders::DescribeSubnetsFluentBuilder;
 use aws_sdk_ec2::types::{self, RouteState, State, VpcEndpointType};
-use spawn_core::ports::{Endpoint, Networks, Result, RouteTable, SecurityGroup, Subnet, WaysOut};
+use spawn_core::ports::{Endpoint, Networks, Result, RouteTable, SecurityGroup, Subnet, TaggedGroup, Tags, WaysOut};
 use spawn_model::network::{DefaultRoute, EndpointKind};
 
-use super::{Ec2, filter};
+use super::{Ec2, filter, tag_filters};
 use crate::endpoint::Call;
 
 const SUBNETS: Call = Call::repeatable("ec2", "DescribeSubnets");
@@ -53,6 +53,10 @@ impl Networks for Ec2 {
         let group =
             |group: &types::SecurityGroup| Some(SecurityGroup { id: group.group_id()?.to_owned(), vpc_id: group.vpc_id()?.to_owned() });
         Ok(answer.security_groups().iter().filter_map(group).collect())
+    }
+
+    async fn groups_tagged(&self, vpc_id: &str, tags: &Tags) -> Result<Vec<TaggedGroup>> {
+        self.security_groups_by(tag_filters(tags).into_iter().chain([filter("vpc-id", vpc_id)]).collect()).await
     }
 
     async fn ways_out(&self, vpc_id: &str) -> Result<WaysOut> {

@@ -1,8 +1,8 @@
 //! What there is.
 
-use aws_sdk_ec2::types::{self, InstanceStateName, VolumeState};
+use aws_sdk_ec2::types::{self, Filter, InstanceLifecycleType, InstanceStateName, Tenancy, VolumeState};
 use jiff::Timestamp;
-use spawn_core::ports::{Attached, Instance, Result, Tags};
+use spawn_core::ports::{Attached, Instance, Result, Tags, Volume};
 use spawn_model::ids::InstanceId;
 use spawn_model::market::MarketType;
 use spawn_model::record::Launched;
@@ -17,13 +17,24 @@ const REGIONS: Call = Call::repeatable("ec2", "DescribeRegions");
 
 impl Ec2 {
     pub(super) async fn instances_tagged(&self, tags: &Tags) -> Result<Vec<Instance>> {
-        let describe = self.client.describe_instances().set_filters(Some(tag_filters(tags))).max_results(PAGE);
+        self.instances_by(tag_filters(tags), |_| true).await
+    }
+
+    pub(super) async fn instances_running(&self) -> Result<Vec<Instance>> {
+        let states = [InstanceStateName::Pending, InstanceStateName::Running].map(|state| state.as_str().to_owned());
+        let filter = Filter::builder().name("instance-state-name").set_values(Some(states.into())).build();
+        self.instances_by(vec![filter], is_counted).await
+    }
+
+    async fn instances_by(&self, filters: Vec<Filter>, is_meant: fn(&types::Instance) -> bool) -> Result<Vec<Instance>> {
+        let describe = self.client.describe_instances().set_filters(Some(filters)).max_results(PAGE);
         let mut found = Vec::new();
         let mut next = None;
         loop {
             let request = describe.clone().set_next_token(next.take());
             let page = self.endpoint.call(DESCRIBE, || request.clone().send()).await?;
-            found.extend(page.reservations().iter().flat_map(|reservation| reservation.instances()).map(instance));
+            let instances = page.reservations().iter().flat_map(|reservation| reservation.instances());
+            found.extend(instances.filter(|described| is_meant(described)).map(instance));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(found);
@@ -38,7 +49,7 @@ impl Ec2 {
         Ok(answer.regions().iter().filter_map(|region| region.region_name()).map(str::to_owned).collect())
     }
 
-    pub(super) async fn volumes_tagged(&self, tags: &Tags) -> Result<Vec<String>> {
+    pub(super) async fn volumes_tagged(&self, tags: &Tags) -> Result<Vec<Volume>> {
         let describe = self.client.describe_volumes().set_filters(Some(tag_filters(tags))).max_results(PAGE);
         let mut found = Vec::new();
         let mut next = None;
@@ -48,13 +59,20 @@ impl Ec2 {
             // One that is being deleted is nobody's to clean up.
             let there =
                 page.volumes().iter().filter(|volume| !matches!(volume.state(), Some(VolumeState::Deleted | VolumeState::Deleting)));
-            found.extend(there.filter_map(|volume| volume.volume_id()).map(str::to_owned));
+            found.extend(there.filter_map(volume));
             next = page.next_token.filter(|token| !token.is_empty());
             if next.is_none() {
                 return Ok(found);
             }
         }
     }
+}
+
+/// Whether an instance counts against the account's quotas of vCPUs: hosts of its own and blocks of capacity have quotas of their own.
+fn is_counted(described: &types::Instance) -> bool {
+    let is_on_host = described.placement().and_then(|placement| placement.tenancy()) == Some(&Tenancy::Host);
+    let is_of_block = described.instance_lifecycle() == Some(&InstanceLifecycleType::CapacityBlock);
+    !is_on_host && !is_of_block
 }
 
 /// The reason of a state that somebody hibernated it (EC2 API reference, `StateReason`).
@@ -86,6 +104,17 @@ fn attached(device: &types::InstanceBlockDeviceMapping) -> Option<Attached> {
     })
 }
 
+fn volume(described: &types::Volume) -> Option<Volume> {
+    let number = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok());
+    Some(Volume {
+        id: described.volume_id()?.to_owned(),
+        size_gib: number(described.size()).unwrap_or_default(),
+        kind: described.volume_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+        iops: number(described.iops()),
+        throughput_mib_s: number(described.throughput()),
+    })
+}
+
 /// What a launch and every later description have in common. A terminated instance has lost its address.
 pub(super) fn launched(described: &types::Instance) -> Launched {
     Launched {
@@ -95,7 +124,7 @@ pub(super) fn launched(described: &types::Instance) -> Launched {
         zone: described.placement().and_then(|placement| placement.availability_zone()).unwrap_or_default().to_owned(),
         instance_type: described.instance_type().map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
         market: match described.instance_lifecycle() {
-            Some(types::InstanceLifecycleType::Spot) => MarketType::Spot,
+            Some(InstanceLifecycleType::Spot) => MarketType::Spot,
             _ => MarketType::OnDemand,
         },
     }

@@ -1,5 +1,6 @@
 //! Launch templates: what launches say but for type and place, in types of their own.
 
+use aws_sdk_ec2::operation::create_launch_template::builders::CreateLaunchTemplateFluentBuilder;
 use aws_sdk_ec2::types::{
     self, LaunchTemplateBlockDeviceMappingRequest, LaunchTemplateEbsBlockDeviceRequest, LaunchTemplateHttpTokensState,
     LaunchTemplateIamInstanceProfileSpecificationRequest, LaunchTemplateInstanceMetadataEndpointState,
@@ -10,7 +11,7 @@ use aws_sdk_ec2::types::{
 use spawn_core::ports::{Disk, Result, Tags, Template};
 use spawn_model::error::{Class, Error};
 
-use super::launch::count;
+use super::launch::{count, encoded};
 use super::{Ec2, ec2_tags, tags_for};
 use crate::endpoint::Call;
 use crate::error::Tolerate;
@@ -27,17 +28,20 @@ const NOT_THERE: &str = "InvalidLaunchTemplateName.NotFoundException";
 
 impl Ec2 {
     pub(crate) async fn template_make(&self, template: &Template) -> Result<i64> {
-        let create = self
-            .client
-            .create_launch_template()
-            .launch_template_name(&template.name)
-            .launch_template_data(data(template))
-            .tag_specifications(tags_for(ResourceType::LaunchTemplate, &template.tags));
+        let create = self.template_request(template);
         let created = self.endpoint.call(CREATE, || create.clone().send()).await;
         match created.tolerate(&["InvalidLaunchTemplateName.AlreadyExistsException"])? {
             Some(made) => Ok(made.launch_template().and_then(types::LaunchTemplate::latest_version_number).unwrap_or(1)),
             None => self.template_version(template).await,
         }
+    }
+
+    pub(super) fn template_request(&self, template: &Template) -> CreateLaunchTemplateFluentBuilder {
+        self.client
+            .create_launch_template()
+            .launch_template_name(&template.name)
+            .launch_template_data(data(template))
+            .tag_specifications(tags_for(ResourceType::LaunchTemplate, &template.tags))
     }
 
     pub(crate) async fn template_version(&self, template: &Template) -> Result<i64> {
@@ -69,7 +73,7 @@ fn data(template: &Template) -> RequestLaunchTemplateData {
         .image_id(&template.image_id)
         .set_key_name(template.key_name.clone())
         .iam_instance_profile(LaunchTemplateIamInstanceProfileSpecificationRequest::builder().name(&template.profile).build())
-        .user_data(aws_smithy_types::base64::encode(&template.user_data))
+        .set_user_data(encoded(&template.user_data))
         // Powering off ends the machine: it needs no permission for that.
         .instance_initiated_shutdown_behavior(ShutdownBehavior::Terminate)
         .metadata_options(metadata_options())

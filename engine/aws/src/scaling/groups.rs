@@ -5,9 +5,10 @@ use aws_sdk_autoscaling::types::{
 };
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
-use spawn_core::ports::{GroupRequest, Launches, Result, Tags};
+use spawn_core::ports::{GroupRequest, Launches, Result, Tags, ZONE_REBALANCE};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
+use spawn_model::tag;
 
 use super::AutoScaling;
 use super::words::{may_be_going, told};
@@ -26,8 +27,6 @@ const TAG: Call = Call::repeatable("autoscaling", "CreateOrUpdateTags");
 const UNTAG: Call = Call::repeatable("autoscaling", "DeleteTags");
 const DELETE: Call = Call::repeatable("autoscaling", "DeleteAutoScalingGroup");
 
-/// The process that ends instances which work, so that zones have as many.
-const REBALANCE: &str = "AZRebalance";
 /// The action that takes a group's instances away.
 pub(super) const DEADLINE: &str = "spawn-deadline";
 /// What tags of groups are tags of.
@@ -51,7 +50,7 @@ impl AutoScaling {
     }
 
     pub(super) async fn keep_zones(&self, name: &str) -> Result<()> {
-        let suspend = self.client.suspend_processes().auto_scaling_group_name(name).scaling_processes(REBALANCE);
+        let suspend = self.client.suspend_processes().auto_scaling_group_name(name).scaling_processes(ZONE_REBALANCE);
         self.endpoint.call(SUSPEND, || suspend.clone().send()).await.map(drop).map_err(told)
     }
 
@@ -152,10 +151,11 @@ fn policy(name: &str, launches: &Launches) -> MixedInstancesPolicy {
         .build()
 }
 
-/// Tags of a group, which what it launches gets too.
+/// Tags of a group, which what it launches gets too, but for the one that is about itself.
 fn group_tags(name: &str, tags: &Tags) -> Vec<Tag> {
     let tag = |(key, value): (&String, &String)| {
-        Tag::builder().resource_id(name).resource_type(GROUP).key(key).value(value).propagate_at_launch(true).build()
+        let is_handed_on = key != tag::TEMPLATE_VERSION;
+        Tag::builder().resource_id(name).resource_type(GROUP).key(key).value(value).propagate_at_launch(is_handed_on).build()
     };
     tags.iter().map(tag).collect()
 }

@@ -87,6 +87,8 @@ fn group(described: &types::AutoScalingGroup) -> Group {
             rebalances: described.capacity_rebalance().unwrap_or_default(),
             ..described.mixed_instances_policy().map(launches).unwrap_or_default()
         },
+        template: described.mixed_instances_policy().and_then(template).and_then(|named| named.launch_template_name()).map(str::to_owned),
+        suspended: described.suspended_processes().iter().filter_map(|process| process.process_name()).map(str::to_owned).collect(),
         instances: described.instances().iter().filter(|instance| stays(instance)).filter_map(instance_id).collect(),
         // Only a deletion gives it a status.
         is_going: described.status().is_some_and(|status| !status.is_empty()),
@@ -96,10 +98,13 @@ fn group(described: &types::AutoScalingGroup) -> Group {
     }
 }
 
+fn template(policy: &types::MixedInstancesPolicy) -> Option<&types::LaunchTemplateSpecification> {
+    policy.launch_template()?.launch_template_specification()
+}
+
 fn launches(policy: &types::MixedInstancesPolicy) -> Launches {
-    let template = policy.launch_template();
-    let version = template.and_then(|template| template.launch_template_specification()).and_then(|named| named.version());
-    let overrides = template.map(|template| template.overrides()).unwrap_or_default();
+    let version = template(policy).and_then(|named| named.version());
+    let overrides = policy.launch_template().map(|template| template.overrides()).unwrap_or_default();
     let distribution = policy.instances_distribution();
     // Above the base all are on demand, or none.
     let is_spot =

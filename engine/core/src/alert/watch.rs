@@ -192,7 +192,7 @@ impl Engine {
             looked.news.extend(meant().map(|(at, _)| (at, seen())));
             return looked;
         }
-        let found = fleet::inspect(self.aws(), ledger, Look::Shared(self.snapshots()), &record.fleet).await;
+        let found = fleet::inspect(self.aws(), ledger, Look::Glance(self.snapshots()), &record.fleet).await;
         match found {
             Ok(Some(fleet)) => self.judge(ledger, &fleet, alerts, &mut looked).await,
             Ok(None) => {}

@@ -101,16 +101,11 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &["*"],
         when: &[],
     },
-    Grant {
-        to: &[Watcher],
-        actions: &["autoscaling:DescribeScalingActivities", "autoscaling:DescribeScheduledActions"],
-        on: &["*"],
-        when: &[],
-    },
+    Grant { to: &[Watcher], actions: &["autoscaling:DescribeScalingActivities"], on: &["*"], when: &[] },
     Grant { to: &[Starter], actions: &["ec2:DescribeInstances"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Observer, Reaper, Starter, Watcher], actions: &["ec2:DescribeSecurityGroups"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Observer, Reaper, Watcher], actions: &["scheduler:ListSchedules"], on: &["*"], when: &[] },
-    Grant { to: &[Launcher], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
+    Grant { to: &[Launcher, Observer], actions: &["ec2:DescribeVolumes"], on: &["*"], when: &[] },
     Grant { to: &[Launcher, Reaper], actions: &["ec2:DescribeLaunchTemplates"], on: &["*"], when: &[] },
     Grant { to: &[Reaper], actions: EVERY_REGION, on: &["*"], when: &[] },
     Grant {
@@ -314,7 +309,6 @@ pub(super) const GRANTS: &[Grant] = &[
             "iam:AddRoleToInstanceProfile",
             "iam:CreateInstanceProfile",
             "iam:GetInstanceProfile",
-            "iam:GetRole",
             "iam:TagInstanceProfile",
             "iam:TagRole",
         ],
@@ -347,10 +341,16 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &[FLEET_ROLES, FLEET_PROFILES, FLEET_ROLES_GONE, FLEET_PROFILES_GONE],
         when: &[],
     },
-    // On profiles it means nothing, and where launchers may do other things to all of these, it takes the fewest characters.
+    // On profiles they mean nothing, and where launchers may do other things to all of these, they take the fewest characters.
     Grant {
         to: &[Launcher, Observer],
-        actions: &["iam:GetRolePolicy"],
+        actions: &["iam:GetRole", "iam:GetRolePolicy"],
+        on: &[FLEET_ROLES, FLEET_PROFILES, FLEET_ROLES_GONE, FLEET_PROFILES_GONE],
+        when: &[],
+    },
+    Grant {
+        to: &[Observer],
+        actions: &["iam:ListAttachedRolePolicies", "iam:ListRolePolicies"],
         on: &[FLEET_ROLES, FLEET_PROFILES, FLEET_ROLES_GONE, FLEET_PROFILES_GONE],
         when: &[],
     },

@@ -1,10 +1,15 @@
 //! Auto Scaling: groups of instances that are kept at their size.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use spawn_model::ids::InstanceId;
 
 use super::{Disk, Result, SpotTerms, Tags};
+
+/// The process that ends instances which work, so that zones have as many: none of our groups does it.
+pub const ZONE_REBALANCE: &str = "AZRebalance";
 
 /// What every instance of a group is, but for its type and its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,7 +58,7 @@ pub struct GroupRequest {
     pub launches: Launches,
     /// Subnets, and with them the zones.
     pub subnet_ids: Vec<String>,
-    /// Tags of the group, and of what it launches.
+    /// Tags of the group, and of what it launches, but for [`spawn_model::tag::TEMPLATE_VERSION`], which the group alone has.
     pub tags: Tags,
 }
 
@@ -70,6 +75,10 @@ pub struct Group {
     pub most: u32,
     /// What it launches. A version that is not a number is 0.
     pub launches: Launches,
+    /// The name of the template that it launches types of, if it does that.
+    pub template: Option<String>,
+    /// The processes that it does not do, by Auto Scaling's names.
+    pub suspended: BTreeSet<String>,
     /// Those that it counts as its own, without those that it ends.
     pub instances: Vec<InstanceId>,
     /// Whether it is being deleted, with all that it has.
@@ -108,7 +117,7 @@ pub trait Scaling: Send + Sync {
     async fn empty_at(&self, name: &str, at: Timestamp) -> Result<()>;
     /// `DescribeScheduledActions`: when that is, or nothing if nothing will empty it.
     async fn emptied_at(&self, name: &str) -> Result<Option<Timestamp>>;
-    /// `CreateOrUpdateTags`: of the group, and of what it launches from now on.
+    /// `CreateOrUpdateTags`: of the group, and of what it launches from now on, as in [`GroupRequest::tags`].
     async fn group_tag(&self, name: &str, tags: &Tags) -> Result<()>;
     /// `DeleteTags`.
     async fn group_untag(&self, name: &str, keys: &[String]) -> Result<()>;

@@ -133,7 +133,9 @@ async fn starts_until(ledger: &Ledger, record: &FleetRecord, now: Timestamp) -> 
     match ledger.schedule(&record.fleet).await {
         // Its last start may still be under way, or be tried again.
         Ok(Some(schedule)) if is_over(&schedule, now) => None,
-        Ok(Some(schedule)) => Some(schedule.counted_from + SignedDuration::from(record.spec.lease.ttl)),
+        Ok(Some(schedule)) => {
+            Some(schedule.counted_from.checked_add(SignedDuration::from(record.spec.lease.ttl)).unwrap_or(Timestamp::MAX))
+        }
         // Its maker has not come so far, or has died there.
         Ok(None) => None,
         Err(_) => Some(Timestamp::MAX),
@@ -142,7 +144,8 @@ async fn starts_until(ledger: &Ledger, record: &FleetRecord, now: Timestamp) -> 
 
 /// Whether the last start of a schedule has been, and can be tried no more. One whose times cannot be read is not: a newer version wrote them.
 fn is_over(schedule: &ScheduleRecord, now: Timestamp) -> bool {
-    let tried_until = now - SignedDuration::from(schedule.timing.start_within) - AFTERWARDS;
+    let tried = SignedDuration::from(schedule.timing.start_within).saturating_add(AFTERWARDS);
+    let tried_until = now.checked_sub(tried).unwrap_or(Timestamp::MIN);
     schedule.timing().is_some_and(|timing| timing.next(tried_until).is_none())
 }
 

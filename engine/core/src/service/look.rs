@@ -55,7 +55,9 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
     status_reason.push_str(&fleet::afterword(&record, ended_at));
     let completions = if status.is_over() { ledger.completions(id, run, 0).await? } else { Vec::new() };
     let of_group = group.as_ref().filter(|_| !status.is_over()).and_then(|group| drift::group(&record, group));
-    let of_instances = drift::changed(&record, &BTreeMap::new(), &instances, dates.now);
+    // What Auto Scaling launches is recorded nowhere.
+    let known = drift::Known { record: &record, launched: &BTreeMap::new(), volumes: around.volumes.as_deref(), now: dates.now };
+    let of_instances = drift::changed(&known, &instances);
     let changed = around.changed(&record).chain(of_group).chain(of_instances).collect();
     let ranks = Ranks { record: &record, claims: &claims, instances: &instances, completions: &completions, status, dates };
     Ok(Fleet {

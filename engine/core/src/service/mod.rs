@@ -14,6 +14,7 @@ use spawn_model::layout;
 use spawn_model::market::MarketType;
 use spawn_model::record::FleetRecord;
 use spawn_model::spec::FleetKind;
+use spawn_model::tag;
 
 use crate::end::PAUSE_MS_MAX;
 use crate::launch::Launcher;
@@ -65,7 +66,7 @@ impl Launcher<'_> {
             name: layout::scaling_name(&self.record.run),
             launches: launches(self.record, template_version, types),
             subnet_ids,
-            tags: Machine { record: self.record, setup: self.setup }.tags(0),
+            tags: group_tags(self.record, template_version),
         }
     }
 }
@@ -74,6 +75,13 @@ fn launches(record: &FleetRecord, template_version: i64, types: Vec<String>) -> 
     let market = &record.spec.market;
     let spot = (market.r#type == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: market.max_price });
     Launches { template_version, types, on_demand_base: market.on_demand_base, spot, rebalances: market.rebalance }
+}
+
+/// What a group carries: the tags of its instances, and which version of its template it was told to launch.
+fn group_tags(record: &FleetRecord, template_version: i64) -> Tags {
+    let mut tags = Machine { record }.tags(0);
+    tags.insert(tag::TEMPLATE_VERSION.to_owned(), template_version.to_string());
+    tags
 }
 
 /// The group of a service that nobody ends.
@@ -96,18 +104,8 @@ fn over(record: &FleetRecord, message: &str) -> Error {
 }
 
 fn template(record: &FleetRecord, setup: &Setup, group_id: &str) -> Template {
-    let machine = Machine { record, setup };
-    Template {
-        name: layout::scaling_name(&record.run),
-        image_id: record.image.id.clone(),
-        disks: machine.disks(),
-        public_address: record.spec.network.public_address,
-        group_ids: machine.security_groups(group_id),
-        key_name: record.spec.ssh_key.clone(),
-        profile: layout::role_name(&record.fleet),
-        user_data: machine.user_data(0),
-        tags: machine.tags(0),
-    }
+    let machine = Machine { record };
+    Template { user_data: machine.user_data(setup, 0), ..machine.template(machine.security_groups(group_id)) }
 }
 
 /// Has what the group launches from now on be as the record says, its tags and its deadline included.
@@ -120,9 +118,10 @@ pub(crate) async fn renew(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Res
     };
     let group = group(aws, record).await?;
     let made = aws.scaling.template_renew(&template(record, setup, group_id)).await;
-    let launches = launches(record, made.map_err(|e| e.context("changing the launch template"))?, group.launches.types);
+    let version = made.map_err(|e| e.context("changing the launch template"))?;
+    let launches = launches(record, version, group.launches.types);
     aws.scaling.group_launch(&group.name, &launches).await.map_err(|e| e.context("changing what the Auto Scaling group launches"))?;
-    let tags = Machine { record, setup }.tags(0);
+    let tags = group_tags(record, version);
     aws.scaling.group_tag(&group.name, &tags).await.map_err(|e| e.context("tagging the Auto Scaling group"))
 }
 

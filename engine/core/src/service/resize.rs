@@ -119,6 +119,8 @@ fn surplus(group: &Group, claims: &[(u32, RankClaim)], size: u32) -> Vec<Instanc
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use spawn_model::record::SCHEMA;
 
     use super::*;
@@ -149,6 +151,8 @@ mod tests {
                 least: 0,
                 most: 3,
                 launches: Launches::default(),
+                template: None,
+                suspended: BTreeSet::new(),
                 is_going: false,
                 created_at: Timestamp::UNIX_EPOCH,
                 tags: Tags::new(),

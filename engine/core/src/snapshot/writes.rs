@@ -10,7 +10,7 @@ use spawn_model::record::Launched;
 use spawn_model::requirements::Architecture;
 
 use super::Snapshots;
-use crate::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
+use crate::ports::{Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags, Volume};
 
 /// EC2 as it is, but that what writes to instances invalidates the process's snapshots.
 pub(crate) struct WriteInvalidate {
@@ -73,6 +73,10 @@ impl Instances for WriteInvalidate {
         self.instances.describe(tags).await
     }
 
+    async fn running(&self) -> Result<Vec<Instance>> {
+        self.instances.running().await
+    }
+
     async fn types(&self, names: &[String]) -> Result<Vec<InstanceType>> {
         self.instances.types(names).await
     }
@@ -113,7 +117,7 @@ impl Instances for WriteInvalidate {
         self.instances.group_delete(group_id).await
     }
 
-    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<Volume>> {
         self.instances.volumes(tags).await
     }
 

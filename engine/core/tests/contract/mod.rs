@@ -5,12 +5,13 @@
 
 mod scaling;
 mod services;
+mod trials;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use spawn_core::ports::{
-    Attached, Aws, Condition, Disk, ImageQuery, LaunchRequest, RoleRequest, SecurityGroup, SpotTerms, Tags, WaysOut, Written,
+    Attached, Aws, Condition, Disk, ImageQuery, LaunchRequest, Role, RoleRequest, SecurityGroup, SpotTerms, Tags, Volume, WaysOut, Written,
 };
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
@@ -26,6 +27,7 @@ use tokio::task::JoinSet;
 
 pub(crate) use scaling::*;
 pub(crate) use services::*;
+pub(crate) use trials::*;
 
 /// Where every case plays.
 pub(crate) const REGION: &str = "us-east-1";
@@ -97,7 +99,7 @@ async fn launch_request(aws: &Aws, name: &str) -> LaunchRequest {
         group_ids: vec![group],
         placement_group: None,
         key_name: None,
-        profile: name.to_owned(),
+        profile: Some(name.to_owned()),
         spot: None,
         user_data: b"#!/bin/sh\nexit 0\n".to_vec(),
         ends: Ends::default(),
@@ -124,7 +126,11 @@ async fn clean(aws: &Aws, request: &LaunchRequest, launched: &[Launched]) {
     for group in &request.group_ids {
         aws.instances.group_delete(group).await.expect("the group's end");
     }
-    aws.identity.role_delete(&request.profile).await.expect("the role's end");
+    aws.identity.role_delete(request.profile.as_deref().expect("a profile")).await.expect("the role's end");
+}
+
+async fn volumes_of(aws: &Aws, marks: &Tags) -> Vec<Volume> {
+    aws.instances.volumes(marks).await.expect("volumes")
 }
 
 async fn until_gone(aws: &Aws, marks: &Tags) {
@@ -161,7 +167,7 @@ pub(crate) async fn instances_launch_and_end(aws: &Aws) {
     for (key, value) in &request.tags {
         assert!(seen.iter().all(|one| one.tags.get(key) == Some(value)), "{key} on {seen:?}");
     }
-    let volumes: BTreeSet<String> = aws.instances.volumes(&request.tags).await.expect("volumes").into_iter().collect();
+    let volumes: BTreeSet<String> = volumes_of(aws, &request.tags).await.into_iter().map(|volume| volume.id).collect();
     let attached: Vec<_> = seen.iter().flat_map(|one| &one.volumes).collect();
     assert_eq!(attached.iter().map(|volume| volume.volume_id.clone()).collect::<BTreeSet<_>>(), volumes);
     let is_root = |volume: &&Attached| volume.device == request.disks[0].device && volume.ends_with_it;
@@ -173,7 +179,7 @@ pub(crate) async fn instances_launch_and_end(aws: &Aws) {
     let seen = aws.instances.describe(&request.tags).await.expect("a description");
     assert!(seen.iter().all(|one| !one.alive && one.seen == Seen::Gone), "{seen:?}");
     clean(aws, &request, &launched).await;
-    assert_eq!(aws.instances.volumes(&request.tags).await.expect("volumes"), Vec::<String>::new());
+    assert_eq!(volumes_of(aws, &request.tags).await, []);
 }
 
 /// A launch that is asked for again with its token is the same launch; one with another token is not.
@@ -221,7 +227,7 @@ async fn refused(aws: &Aws, request: &LaunchRequest, code: &str) {
 pub(crate) async fn instances_none(aws: &Aws) {
     let nobody = tags(&[("spawn:fleet", &fresh("nobody"))]);
     assert_eq!(aws.instances.describe(&nobody).await.expect("a description"), Vec::new());
-    assert_eq!(aws.instances.volumes(&nobody).await.expect("volumes"), Vec::<String>::new());
+    assert_eq!(volumes_of(aws, &nobody).await, []);
     assert_eq!(aws.instances.groups(&nobody).await.expect("groups"), Vec::<String>::new());
     aws.instances.terminate(&[InstanceId(NOT_AN_INSTANCE.to_owned())]).await.expect("unknown is as good as ended");
     aws.instances.terminate(&[]).await.expect("nothing to end");
@@ -401,7 +407,15 @@ pub(crate) async fn instances_with_disks_and_placement(aws: &Aws) {
     request.placement_group = Some(name.clone());
     let launched = launch(aws, &request).await;
     assert_eq!(launched.len(), 3);
-    assert_eq!(aws.instances.volumes(&request.tags).await.expect("volumes").len(), 6);
+    let mut volumes = volumes_of(aws, &request.tags).await;
+    volumes.sort_by_key(|volume| volume.iops);
+    let shape = |volume: &Volume| (volume.kind.clone(), volume.iops, volume.throughput_mib_s);
+    let (usual, quick) = (("gp3".to_owned(), Some(3_000), Some(125)), ("gp3".to_owned(), Some(4_000), Some(125)));
+    let expected = [usual.clone(), usual.clone(), usual, quick.clone(), quick.clone(), quick];
+    assert_eq!(volumes.iter().map(shape).collect::<Vec<_>>(), expected);
+    assert_eq!(volumes.iter().map(|volume| volume.size_gib).collect::<Vec<_>>()[3..], [10, 10, 10]);
+    let of_any_name = Tags::from([("spawn:fleet".to_owned(), "*".to_owned()), ("Name".to_owned(), request.tags["Name"].clone())]);
+    assert_eq!(volumes_of(aws, &of_any_name).await.len(), 6);
     let error = aws.instances.placement_group_delete(&name).await.expect_err("instances are in it");
     assert_eq!(error.class, Class::Conflict);
     clean(aws, &request, &launched).await;
@@ -570,6 +584,8 @@ pub(crate) async fn roles(aws: &Aws) {
     assert_eq!(arn, format!("arn:aws:iam::{account}:role/spawn/{name}"));
     assert_eq!(aws.identity.role_ensure(&role).await.expect("the same"), arn);
     assert_eq!(aws.identity.role_policy(&name).await, Ok(Some(role.policy.clone())));
+    let made = Role { service: Some(role.service.clone()), ..Role::default() };
+    assert_eq!(aws.identity.role(&name).await, Ok(Some(made)));
     let other = role.policy.replace("Allow", "Deny");
     aws.identity.role_policy_put(&name, &other).await.expect("another one");
     assert_eq!(aws.identity.role_policy(&name).await, Ok(Some(other)));
@@ -583,6 +599,7 @@ pub(crate) async fn roles(aws: &Aws) {
     }
     assert_eq!(aws.identity.roles(&name).await.expect("roles"), Vec::<String>::new());
     assert_eq!(aws.identity.role_policy(&name).await, Ok(None));
+    assert_eq!(aws.identity.role(&name).await, Ok(None));
 }
 
 /// Roles of the services that say for whom they act are made too, with a boundary, which cannot go before them.
@@ -602,6 +619,13 @@ pub(crate) async fn roles_with_boundary(aws: &Aws) {
         let managed = vec![boundary.clone()];
         let role = RoleRequest { service: service.to_owned(), managed, boundary: Some(boundary.clone()), ..ec2_role(&fresh("service")) };
         aws.identity.role_ensure(&role).await.expect(service);
+        let limited = Role {
+            service: Some(service.to_owned()),
+            boundary: Some(boundary.clone()),
+            managed: vec![boundary.clone()],
+            others: Vec::new(),
+        };
+        assert_eq!(aws.identity.role(&role.name).await, Ok(Some(limited)));
         aws.identity.role_delete(&role.name).await.expect(service);
     }
     for _ in 0..2 {

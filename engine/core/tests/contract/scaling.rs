@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use spawn_core::ports::{Aws, Group, GroupRequest, LaunchRequest, Launches, SpotTerms, Tags, Template};
+use spawn_core::ports::{Aws, Group, GroupRequest, LaunchRequest, Launches, SpotTerms, Tags, Template, ZONE_REBALANCE};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
 use spawn_model::market::MarketType;
+use spawn_model::tag;
 
-use super::{NOT_AN_INSTANCE, TYPE, clean, fresh, launch_request, tags};
+use super::{NOT_AN_INSTANCE, TYPE, clean, fresh, launch_request, tags, volumes_of};
 
 /// The service that Auto Scaling's own role is of.
 const SERVICE: &str = "autoscaling.amazonaws.com";
@@ -35,7 +36,7 @@ async fn service(aws: &Aws, size: u32) -> Service {
         public_address: Some(true),
         group_ids: launch.group_ids.clone(),
         key_name: None,
-        profile: launch.profile.clone(),
+        profile: launch.profile.clone().expect("a profile"),
         user_data: launch.user_data.clone(),
         tags: more("of-template"),
     };
@@ -122,6 +123,7 @@ pub(crate) async fn scaling_groups(aws: &Aws) {
     let group = service.look(aws).await;
     assert_eq!((&group.name, group.size, group.is_going, &group.tags), (&service.group.name, 0, false, &service.group.tags));
     assert_eq!((group.least, group.most, &group.launches.types), (0, 0, &service.group.launches.types));
+    assert_eq!((group.template.as_ref(), group.suspended), (Some(&service.group.name), [ZONE_REBALANCE.to_owned()].into()));
     let age = aws.clock.now().duration_since(group.created_at);
     assert!(age.as_secs().unsigned_abs() < 60, "{age:#}");
     service.make(aws).await;
@@ -138,7 +140,7 @@ pub(crate) async fn scaling_groups(aws: &Aws) {
         assert!(seen.iter().all(|one| one.tags.get(key) == Some(value)), "{key} on {seen:?}");
     }
     assert!(seen.iter().all(|one| one.launched.instance_type == TYPE && one.launched.market == MarketType::OnDemand), "{seen:?}");
-    assert_eq!(aws.instances.volumes(&service.template.tags).await.expect("volumes").len(), 2);
+    assert_eq!(volumes_of(aws, &service.template.tags).await.len(), 2);
     assert_eq!(aws.scaling.refusal(&service.group.name).await, Ok(None));
     service.end(aws).await;
 }
@@ -195,8 +197,9 @@ pub(crate) async fn scaling_tags(aws: &Aws) {
     aws.scaling.group_untag(name, &["team".to_owned(), "never".to_owned()]).await.expect("untagged");
     aws.scaling.group_untag(name, &[]).await.expect("nothing to take away");
     aws.scaling.group_tag(name, &Tags::new()).await.expect("nothing to add");
+    aws.scaling.group_tag(name, &tags(&[(tag::TEMPLATE_VERSION, "7")])).await.expect("told");
     let mut expected = service.group.tags.clone();
-    expected.insert("spawn:ttl-deadline".to_owned(), "2".to_owned());
+    expected.extend(tags(&[("spawn:ttl-deadline", "2"), (tag::TEMPLATE_VERSION, "7")]));
     assert_eq!(service.look(aws).await.tags, expected);
 
     aws.scaling.resize(name, 2).await.expect("another size");
@@ -205,6 +208,7 @@ pub(crate) async fn scaling_tags(aws: &Aws) {
     for one in seen {
         let is_newer = !first.contains(&one.launched.instance_id);
         assert_eq!((one.tags.contains_key("spawn:ttl-deadline"), one.tags.contains_key("team")), (is_newer, false), "{:?}", one.tags);
+        assert!(!one.tags.contains_key(tag::TEMPLATE_VERSION), "which version it is, is the group's own: {:?}", one.tags);
     }
     service.end(aws).await;
 }

@@ -15,7 +15,7 @@ fn booting(ami: &str) -> FleetSpec {
 
 fn ubuntu() -> BootImage {
     let image = images(REGION).into_iter().find(|image| image.name.contains("24.04-amd64")).unwrap();
-    BootImage { id: image.id, root_device: image.root_device_name, root_gib: None }
+    BootImage { id: image.id, root_device: image.root_device_name, root_gib: u32::try_from(image.volume_size).ok() }
 }
 
 /// What a run's machine was asked to boot, which is what EC2 boots.
@@ -23,7 +23,7 @@ fn booted(world: &World, record: &FleetRecord) -> BootImage {
     let state = world.state();
     let asked = state.launch_of(&record.run).unwrap();
     assert_eq!(state.cloud.machine(&state.cloud.machine_ids()[0]).unwrap().image_id, asked.image_id);
-    BootImage { id: asked.image_id, root_device: asked.disks[0].device.clone(), root_gib: None }
+    BootImage { id: asked.image_id, root_device: asked.disks[0].device.clone(), root_gib: asked.disks[0].volume.size_gib }
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod services;
 mod shells;
 mod simulate;
 mod stopping;
+mod strict;
 mod watching;
 
 use sandbox_cloud::Fault;

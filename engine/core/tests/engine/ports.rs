@@ -41,6 +41,7 @@ cases! {
     parameters
     placement_groups
     prices
+    quotas
     regions
     roles
     roles_with_boundary
@@ -58,9 +59,12 @@ cases! {
     security_group_in_use
     security_groups
     security_groups_by_id
+    security_groups_by_tag
     service_roles
     spot_prices
     subnets
     tags_change
+    trials
+    trials_of_what_is_wrong
     ways_out
 }

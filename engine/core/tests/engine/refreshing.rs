@@ -27,7 +27,7 @@ use crate::warm;
 const LAUNCHES_AT_ONCE: usize = 50;
 
 /// So many looks of a process ask for their own instances before the others share.
-const ALONE: usize = 3;
+pub(crate) const ALONE: usize = 3;
 
 /// After so long nobody is shown what was seen before.
 const AGE_S: u64 = 30;

@@ -14,7 +14,7 @@ use crate::{launch, warm};
 /// What commands get at most.
 pub(crate) const BOUNDARY: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","sqs:*"],"Resource":["arn:aws:s3:::data/*","arn:aws:sqs:*:*:*"]}]}"#;
 
-const MANAGED: &str = "arn:aws:iam::123456789012:policy/team";
+pub(crate) const MANAGED: &str = "arn:aws:iam::123456789012:policy/team";
 
 pub(crate) fn bounded(document: &str) -> Choices {
     Choices { workload_boundary: Some(document.to_owned()) }

@@ -91,6 +91,7 @@ impl Process {
         Aws {
             region: REGION.to_owned(),
             instances: door.clone(),
+            trials: door.clone(),
             scaling: door.clone(),
             networks: door.clone(),
             objects: door.clone(),
@@ -103,6 +104,7 @@ impl Process {
             prices: door.clone(),
             topics: door.clone(),
             webhooks: door.clone(),
+            quotas: door.clone(),
             zones: door.clone(),
             clock: door,
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use spawn_core::ports::{Caller, Identity, Result, RoleRequest, Tags};
+use spawn_core::ports::{self, Caller, Identity, Result, RoleRequest, Tags};
 use spawn_model::layout::ROLE_PATH;
 
 use super::door::Door;
@@ -12,6 +12,8 @@ use super::{ACCOUNT, State, refusal, tolerate};
 
 const GONE: &[&str] = &["NoSuchEntity"];
 const THERE: &[&str] = &["EntityAlreadyExists"];
+/// The name of a role's inline policy.
+const OWN: &str = "spawn";
 
 /// A role.
 #[derive(Clone, Debug)]
@@ -24,12 +26,21 @@ pub(crate) struct Role {
     pub(crate) boundary: Option<String>,
     /// Its inline policy.
     pub(crate) policy: Option<String>,
+    /// The names of inline policies that somebody else gave it.
+    pub(crate) others: BTreeSet<String>,
     /// Managed policies that it has too.
     pub(crate) managed: BTreeSet<String>,
     /// Its tags.
     pub(crate) tags: Tags,
     /// When it was made.
     pub(crate) made_at: Timestamp,
+}
+
+impl Role {
+    /// The names of its inline policies.
+    fn inline(&self) -> Vec<String> {
+        self.policy.iter().map(|_| OWN.to_owned()).chain(self.others.iter().cloned()).collect()
+    }
 }
 
 /// An instance profile.
@@ -70,8 +81,8 @@ impl State {
         }
         let arn = format!("arn:aws:iam::{ACCOUNT}:role{ROLE_PATH}{name}");
         let (service, boundary, tags) = (request.service.clone(), request.boundary.clone(), request.tags.clone());
-        self.roles
-            .insert(name.clone(), Role { arn: arn.clone(), service, boundary, policy: None, managed: BTreeSet::new(), tags, made_at: now });
+        let (policy, others, managed) = (None, BTreeSet::new(), BTreeSet::new());
+        self.roles.insert(name.clone(), Role { arn: arn.clone(), service, boundary, policy, others, managed, tags, made_at: now });
         Ok(arn)
     }
 
@@ -106,7 +117,7 @@ impl State {
 
     fn role_remove(&mut self, name: &str) -> Result<()> {
         let role = self.role(name)?;
-        if role.policy.is_some() || !role.managed.is_empty() {
+        if !role.inline().is_empty() || !role.managed.is_empty() {
             return Err(refusal("DeleteConflict", 409, "Cannot delete entity, must delete policies first."));
         }
         if self.profiles.values().any(|profile| profile.role.as_deref() == Some(name)) {
@@ -147,6 +158,18 @@ impl Identity for Door {
         self.call("iam:GetRolePolicy", |s, _| Ok(s.roles.get(name).and_then(|role| role.policy.clone()))).await
     }
 
+    async fn role(&self, name: &str) -> Result<Option<ports::Role>> {
+        let found = tolerate(self.call("iam:GetRole", |s, _| Ok(s.role(name)?.clone())).await, GONE)?;
+        let managed = tolerate(self.call("iam:ListAttachedRolePolicies", |s, _| Ok(s.role(name)?.managed.clone())).await, GONE)?;
+        let inline = tolerate(self.call("iam:ListRolePolicies", |s, _| Ok(s.role(name)?.inline())).await, GONE)?;
+        Ok(found.map(|role| ports::Role {
+            service: Some(role.service),
+            boundary: role.boundary,
+            managed: managed.into_iter().flatten().collect(),
+            others: inline.into_iter().flatten().filter(|name| name != OWN).collect(),
+        }))
+    }
+
     async fn role_policy_put(&self, name: &str, policy: &str) -> Result<()> {
         self.call("iam:PutRolePolicy", |s, _| {
             s.role(name)?.policy = Some(policy.to_owned());
@@ -174,10 +197,15 @@ impl Identity for Door {
     async fn role_delete(&self, name: &str) -> Result<()> {
         tolerate(self.call("iam:RemoveRoleFromInstanceProfile", |s, _| s.role_detach(name, name)).await, GONE)?;
         tolerate(self.call("iam:DeleteInstanceProfile", |s, _| s.profile_remove(name)).await, GONE)?;
-        let listed = self.call("iam:ListRolePolicies", |s, _| Ok(s.role(name)?.policy.is_some())).await;
-        if tolerate(listed, GONE)? == Some(true) {
+        let inline = self.call("iam:ListRolePolicies", |s, _| Ok(s.role(name)?.inline())).await;
+        for policy in tolerate(inline, GONE)?.into_iter().flatten() {
             let deleted = self.call("iam:DeleteRolePolicy", |s, _| {
-                s.role(name)?.policy = None;
+                let role = s.role(name)?;
+                if policy == OWN {
+                    role.policy = None;
+                } else {
+                    role.others.remove(&policy);
+                }
                 Ok(())
             });
             tolerate(deleted.await, GONE)?;

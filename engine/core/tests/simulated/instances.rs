@@ -10,7 +10,9 @@ use sandbox_cloud::request::{
     RunInstances, SpotOptions, StopInstances, TagRemoval, TagSpecification,
 };
 use sandbox_cloud::{ApiError, Reply, Request};
-use spawn_core::ports::{Attached, Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, Tags};
+use spawn_core::ports::{
+    Attached, Disk, Image, ImageQuery, Instance, InstanceType, Instances, LaunchRequest, Result, SpotPrice, TaggedGroup, Tags, Volume,
+};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::{InstanceId, RunId};
 use spawn_model::image::Distribution;
@@ -45,6 +47,32 @@ impl Door {
     pub(super) async fn ec2(&self, name: &'static str, request: Request) -> Result<Reply> {
         self.call(name, |s, now| s.cloud.call(now, REGION, request).map_err(translated)).await
     }
+
+    pub(super) async fn groups_by(&self, filters: Vec<Filter>) -> Result<Vec<TaggedGroup>> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let request = DescribeSecurityGroups { filters: filters.clone(), page: page(next), ..DescribeSecurityGroups::default() };
+            let listing = reply!(self.ec2("ec2:DescribeSecurityGroups", Request::DescribeSecurityGroups(request)).await?, Groups);
+            found.extend(listing.items.into_iter().map(|group| TaggedGroup { id: group.id, tags: group.tags }));
+            next = listing.next_token;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    async fn instances_by(&self, filters: Vec<Filter>) -> Result<Vec<Instance>> {
+        let (mut found, mut next) = (Vec::new(), None);
+        loop {
+            let request = DescribeInstances { instance_ids: Vec::new(), filters: filters.clone(), page: page(next) };
+            let listing = reply!(self.ec2("ec2:DescribeInstances", Request::DescribeInstances(request)).await?, Reservations);
+            found.extend(listing.items.iter().flat_map(|r| &r.instances).map(described));
+            next = listing.next_token;
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
+    }
 }
 
 pub(super) fn translated(error: ApiError) -> Error {
@@ -78,7 +106,7 @@ pub(super) fn told(user_data: &[u8]) -> Vec<u8> {
     config(user_data).map_or_else(|| user_data.to_vec(), |config| serde_json::to_vec(&config).unwrap())
 }
 
-fn run_instances(request: &LaunchRequest) -> RunInstances {
+pub(super) fn run_instances(request: &LaunchRequest) -> RunInstances {
     let (subnet_id, groups) = (Some(request.subnet_id.clone()), request.group_ids.clone());
     let network = match request.public_address {
         None => RunInstances { subnet_id, security_group_ids: groups, ..RunInstances::default() },
@@ -103,7 +131,7 @@ fn run_instances(request: &LaunchRequest) -> RunInstances {
         tag_specifications: vec![tags_for("instance", &request.tags), tags_for("volume", &request.tags)],
         placement: RequestPlacement { group_name: request.placement_group.clone(), ..RequestPlacement::default() },
         key_name: request.key_name.clone(),
-        iam_instance_profile: Some(ProfileSpecification { arn: None, name: Some(request.profile.clone()) }),
+        iam_instance_profile: request.profile.clone().map(|name| ProfileSpecification { arn: None, name: Some(name) }),
         spot: request.spot.map(|terms| SpotOptions { max_price: terms.max_usd_per_hour }),
         user_data: Some(told(&request.user_data)),
         instance_initiated_shutdown_behavior: Some(if request.ends.stops() { ShutdownBehavior::Stop } else { ShutdownBehavior::Terminate }),
@@ -202,6 +230,22 @@ fn described(instance: &model::Instance) -> Instance {
     Instance { launched: launched(instance), seen, alive: seen != Seen::Gone, gone, launched_at, public_ip, group_ids, volumes, tags }
 }
 
+fn volume(described: model::Volume) -> Volume {
+    let number = |number: i64| u32::try_from(number).unwrap();
+    Volume {
+        id: described.id,
+        size_gib: number(described.size),
+        kind: described.volume_type,
+        iops: described.iops.map(number),
+        throughput_mib_s: described.throughput.map(number),
+    }
+}
+
+/// What is wrong with a launch.
+pub(super) fn of_launch(error: Error, request: &LaunchRequest) -> Error {
+    profile_not_ready(error, &format!("the instance profile {}", request.profile.as_deref().unwrap_or_default()))
+}
+
 pub(super) fn profile_not_ready(error: Error, profile: &str) -> Error {
     if error.class == Class::Invalid && error.message.to_ascii_lowercase().contains("invalid iam instance profile") {
         let message = format!("EC2 does not know {profile} yet");
@@ -237,22 +281,16 @@ impl Instances for Door {
                 s.cloud.call(now, REGION, run).map_err(translated)
             })
             .await;
-        let profile = format!("the instance profile {}", request.profile);
-        let reservation = reply!(answer.map_err(|error| profile_not_ready(error, &profile))?, Reservation);
+        let reservation = reply!(answer.map_err(|error| of_launch(error, request))?, Reservation);
         Ok(reservation.instances.iter().map(launched).collect())
     }
 
     async fn describe(&self, tags: &Tags) -> Result<Vec<Instance>> {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let request = DescribeInstances { instance_ids: Vec::new(), filters: filters(tags), page: page(next) };
-            let listing = reply!(self.ec2("ec2:DescribeInstances", Request::DescribeInstances(request)).await?, Reservations);
-            found.extend(listing.items.iter().flat_map(|r| &r.instances).map(described));
-            next = listing.next_token;
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+        self.instances_by(filters(tags)).await
+    }
+
+    async fn running(&self) -> Result<Vec<Instance>> {
+        self.instances_by(vec![Filter::new("instance-state-name", ["pending", "running"])]).await
     }
 
     async fn terminate(&self, ids: &[InstanceId]) -> Result<()> {
@@ -427,16 +465,7 @@ impl Instances for Door {
     }
 
     async fn groups(&self, tags: &Tags) -> Result<Vec<String>> {
-        let (mut found, mut next) = (Vec::new(), None);
-        loop {
-            let request = DescribeSecurityGroups { filters: filters(tags), page: page(next), ..DescribeSecurityGroups::default() };
-            let listing = reply!(self.ec2("ec2:DescribeSecurityGroups", Request::DescribeSecurityGroups(request)).await?, Groups);
-            found.extend(listing.items.into_iter().map(|group| group.id));
-            next = listing.next_token;
-            if next.is_none() {
-                return Ok(found);
-            }
-        }
+        Ok(self.groups_by(filters(tags)).await?.into_iter().map(|group| group.id).collect())
     }
 
     async fn group_delete(&self, group_id: &str) -> Result<()> {
@@ -466,12 +495,12 @@ impl Instances for Door {
         Ok(())
     }
 
-    async fn volumes(&self, tags: &Tags) -> Result<Vec<String>> {
+    async fn volumes(&self, tags: &Tags) -> Result<Vec<Volume>> {
         let (mut found, mut next) = (Vec::new(), None);
         loop {
             let request = DescribeById { ids: Vec::new(), filters: filters(tags), page: page(next) };
             let listing = reply!(self.ec2("ec2:DescribeVolumes", Request::DescribeVolumes(request)).await?, Volumes);
-            found.extend(listing.items.into_iter().map(|volume| volume.id));
+            found.extend(listing.items.into_iter().map(volume));
             next = listing.next_token;
             if next.is_none() {
                 return Ok(found);

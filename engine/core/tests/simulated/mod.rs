@@ -21,6 +21,7 @@ pub(crate) mod schedules;
 pub(crate) mod shells;
 pub(crate) mod storm;
 mod systems;
+mod trials;
 pub(crate) mod view;
 pub(crate) mod zones;
 

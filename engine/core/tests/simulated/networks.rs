@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use sandbox_cloud::model::{self, LinkState, RouteDestination, RouteTarget};
 use sandbox_cloud::request::{DescribeById, DescribeSecurityGroups, Filter};
 use sandbox_cloud::{Reply, Request};
-use spawn_core::ports::{Endpoint, Networks, Result, RouteTable, SecurityGroup, Subnet, WaysOut};
+use spawn_core::ports::{Endpoint, Networks, Result, RouteTable, SecurityGroup, Subnet, TaggedGroup, Tags, WaysOut};
 use spawn_model::network::{DefaultRoute, EndpointKind};
 
 use super::door::Door;
-use super::instances::reply;
+use super::instances::{filters, reply};
 
 impl Door {
     async fn subnets_by(&self, request: DescribeById) -> Result<Vec<Subnet>> {
@@ -42,6 +42,10 @@ impl Networks for Door {
         let request = DescribeSecurityGroups { group_ids: ids.to_vec(), ..DescribeSecurityGroups::default() };
         let listing = reply!(self.ec2("ec2:DescribeSecurityGroups", Request::DescribeSecurityGroups(request)).await?, Groups);
         Ok(listing.items.into_iter().map(|group| SecurityGroup { id: group.id, vpc_id: group.vpc_id }).collect())
+    }
+
+    async fn groups_tagged(&self, vpc_id: &str, tags: &Tags) -> Result<Vec<TaggedGroup>> {
+        self.groups_by(filters(tags).into_iter().chain([Filter::new("vpc-id", [vpc_id])]).collect()).await
     }
 
     async fn ways_out(&self, vpc_id: &str) -> Result<WaysOut> {

@@ -17,7 +17,7 @@ impl State {
     }
 
     /// `PutObject`.
-    pub(super) fn put(&mut self, bucket: &str, key: &str, body: Vec<u8>, condition: &Condition) -> Result<String> {
+    pub(crate) fn put(&mut self, bucket: &str, key: &str, body: Vec<u8>, condition: &Condition) -> Result<String> {
         let etag = self.etag();
         let objects = self.bucket(bucket)?;
         let holds = match (condition, objects.get(key)) {

@@ -16,6 +16,7 @@ use sandbox_cloud::scaling::{
 use spawn_core::ports::{Group, GroupRequest, Launches, Result, Scaling, SpotTerms, Tags, Template};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
+use spawn_model::tag;
 
 use super::door::Door;
 use super::instances::{block_device, filters, profile_not_ready, tags_for, told, translated};
@@ -114,7 +115,7 @@ fn group_tags(name: &str, tags: &Tags) -> Vec<GroupTag> {
         group_name: name.to_owned(),
         key: key.clone(),
         value: value.clone(),
-        propagate_at_launch: true,
+        propagate_at_launch: key != tag::TEMPLATE_VERSION,
     };
     tags.iter().map(tag).collect()
 }
@@ -126,6 +127,11 @@ fn described(group: &AutoScalingGroup) -> Group {
         least: group.min_size,
         most: group.max_size,
         launches: Launches { rebalances: group.capacity_rebalance, ..launches(&group.source) },
+        template: match &group.source {
+            LaunchSource::Mixed { template, .. } => template.name.clone(),
+            LaunchSource::Template(_) => None,
+        },
+        suspended: group.suspended.keys().map(|process| process.name()).collect(),
         instances: group.instances.iter().filter(|member| member.counts()).map(|member| InstanceId(member.id.clone())).collect(),
         is_going: group.deleting,
         created_at: group.created,

@@ -10,7 +10,7 @@ use sandbox_cloud::model::Tags;
 use sandbox_cloud::request::{
     DescribeById, DescribeLaunchTemplateVersions, DescribeLaunchTemplates, DescribePlacementGroups, DescribeSecurityGroups, NamedTemplate,
 };
-use sandbox_cloud::scaling::{AutoScalingGroup, LaunchSource};
+use sandbox_cloud::scaling::{AutoScalingGroup, GroupTags, LaunchSource};
 use sandbox_cloud::{Machine, Reply, Request};
 use serde_json::Value;
 use spawn_core::ports::{FunctionRequest, Target, Times};
@@ -405,10 +405,20 @@ fn scaling_group(group: &AutoScalingGroup) -> String {
         group.capacity(),
         group.deleting,
         group.subnets,
-        group.tags,
+        group_tags(group),
         actions.collect::<Vec<_>>(),
         group.suspended.keys().collect::<Vec<_>>(),
     )
+}
+
+/// The tags of a group; of the version that it was told to launch, whether it launches that.
+fn group_tags(group: &AutoScalingGroup) -> GroupTags {
+    let mut tags = group.tags.clone();
+    if let Some(told) = tags.get_mut(tag::TEMPLATE_VERSION) {
+        let is_launched = told.value == group.source.template().version_text();
+        told.value = if is_launched { "the one that it launches".to_owned() } else { format!("{}, which it does not launch", told.value) };
+    }
+    tags
 }
 
 fn view_instances(machines: &[Machine], ranks: &BTreeMap<String, String>, lines: &mut Vec<String>) {

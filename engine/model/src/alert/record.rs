@@ -202,7 +202,7 @@ impl Told {
         for Happened { kind, about, fleet, run, message } in happened {
             let id = Occurrence::id_of(&alert.id, &about, kind);
             let known = self.ids.get(&id).copied();
-            if known.is_none_or(|found| now >= found + FOUND_AGAIN) {
+            if known.is_none_or(|found| found.checked_add(FOUND_AGAIN).is_ok_and(|again| now >= again)) {
                 self.ids.insert(id.clone(), now);
                 has_changed = true;
             }

@@ -118,6 +118,13 @@ pub(super) const CODES: &[Code] = &[
         "Choose a shorter name, or a zone with a shorter one.",
     ),
     code(
+        "DryRunIgnored",
+        &[Class::Bug],
+        Left::Named,
+        "A strict plan had EC2 try a call (`DryRun`), and whoever answered did it instead. AWS never does: `AWS_ENDPOINT_URL` points at something that does not know the parameter.",
+        "Look for what the call made, and delete it; plan with `check = \"standard\"` there.",
+    ),
+    code(
         "EndedMeanwhile",
         &[Class::Conflict],
         Left::Nothing,

@@ -279,6 +279,13 @@ pub(super) const CODES: &[Code] = &[
         "Choose a directory that can be written with `--to`.",
     ),
     code(
+        "NothingToRetry",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "Every job of the queue has succeeded, so there is none to be run again.",
+        "`spawn queue retry NAME JOB` runs a job again with all that depend on it, and `spawn rerun NAME` the whole queue.",
+    ),
+    code(
         "OutputFailed",
         &[Class::Transient],
         Left::Unchanged,
@@ -319,6 +326,20 @@ pub(super) const CODES: &[Code] = &[
         Left::Unchanged,
         "A job was to be cancelled of a queue of which nothing runs any more.",
         "There is nothing to do; `spawn queue status NAME` shows how each job went.",
+    ),
+    code(
+        "QueueRuns",
+        &[Class::Conflict],
+        Left::Unchanged,
+        "What failed of a queue was to be run again, and the queue is not over: workers may still begin its jobs.",
+        "Wait until it is over, or end what runs with `spawn queue cancel NAME JOB`.",
+    ),
+    code(
+        "QuotaTooSmall",
+        &[Class::Quota],
+        Left::Nothing,
+        "A strict plan has found that the account's quotas of vCPUs have no room for the fleet beside what runs already. EC2 would refuse the launch with `VcpuLimitExceeded`, or with `MaxSpotInstanceCountExceeded` for spot.",
+        "Ask for a higher limit in Service Quotas (the message names its code), ask for fewer or smaller instances, end what is not needed any more, or use another region.",
     ),
     code(
         "RankOver",

@@ -169,7 +169,7 @@ impl JobClaim {
     /// The next attempt.
     #[must_use]
     pub fn next(mut self, instance_id: &InstanceId, rank: u32, now: Timestamp) -> Self {
-        let number = self.attempts.last().map_or(1, |last| last.number + 1);
+        let number = self.attempts.last().map_or(1, |last| last.number.saturating_add(1));
         // What an attempt left counts only as long as it is the last one.
         self.attempts.iter_mut().for_each(|attempt| attempt.results.clear());
         self.attempts.push(Attempt {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{JobClaim, Jobs, OnFailure, Standing};
+use super::{JobClaim, Jobs, KeptJobs, OnFailure, Standing};
 
 /// How a job ended for good.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -60,19 +60,27 @@ impl Progress {
         Self { on_failure, dependents, waits_for, ready, ended: BTreeMap::new(), skipped: BTreeSet::new() }
     }
 
-    /// What is known of a queue by the keys that say which jobs have ended, and by claims, of which some may say so earlier.
+    /// The same, where jobs need not run that an earlier run has brought to their end.
     #[must_use]
-    pub fn told(jobs: &Jobs, on_failure: OnFailure, ended: &BTreeMap<String, Outcome>, claims: &BTreeMap<String, JobClaim>) -> Self {
-        let mut progress = Self::new(jobs, on_failure);
+    pub fn keeping(mut self, kept: &KeptJobs) -> Self {
+        for job in kept.keys() {
+            self.end(job, Outcome::Succeeded);
+        }
+        self
+    }
+
+    /// The same, told by the keys that say which jobs have ended, and by claims, of which some may say so earlier.
+    #[must_use]
+    pub fn told(mut self, ended: &BTreeMap<String, Outcome>, claims: &BTreeMap<String, JobClaim>) -> Self {
         for (job, outcome) in ended {
-            progress.end(job, *outcome);
+            self.end(job, *outcome);
         }
         for (job, claim) in claims {
             if let Standing::Ended { outcome } = claim.standing {
-                progress.end(job, outcome);
+                self.end(job, outcome);
             }
         }
-        progress
+        self
     }
 
     /// A job has ended. Told twice, it counts once; one that is not of this queue does not count.
@@ -173,14 +181,14 @@ pub fn cycle<'a>(depends_on: &BTreeMap<&'a str, Vec<&'a str>>) -> Option<Vec<&'a
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::queue::JobSpec;
     use crate::read::FieldType;
     use crate::value::Value;
 
     /// Jobs of one letter, each with the letters that it needs: `"a b:a c:ab"`.
-    fn jobs(text: &str) -> Jobs {
+    pub(in super::super) fn jobs(text: &str) -> Jobs {
         let job = |needed: &str| {
             let needed = needed.chars().map(|name| serde_json::json!(name.to_string())).collect::<Vec<_>>();
             let value = Value::from(serde_json::json!({ "command": ["true"], "depends_on": needed }));

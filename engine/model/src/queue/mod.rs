@@ -2,6 +2,7 @@
 
 mod claim;
 mod graph;
+mod kept;
 pub mod predecessor;
 mod rules;
 mod status;
@@ -14,6 +15,7 @@ use crate::words::words;
 
 pub use claim::{Attempt, JobClaim, JobExit, LOST_MAX, Standing};
 pub use graph::{Outcome, Progress, cycle};
+pub use kept::{KeptJob, KeptJobs, Resumed, kept_jobs};
 pub(crate) use rules::check_queue;
 pub use rules::{JOBS_MAX, WORKERS_MAX};
 pub use status::{JobReport, JobState, QueueReport, Workers, job_states, queue_status};

@@ -19,6 +19,9 @@ const JOBS_BYTES_MAX: usize = 4 << 20;
 const ATTEMPTS_MAX: u32 = 100;
 /// The longest pause between two attempts.
 const DELAY_MAX: Seconds = Seconds(3600);
+/// The most stars between two slashes of a pattern, and the most `**` in it: 255 bytes of a name are then told in well under a second.
+const STARS_MAX: usize = 3;
+const DEEP_MAX: usize = 3;
 /// The longest name of a job: it is part of keys and of directories.
 const NAME_MAX: usize = 100;
 
@@ -126,7 +129,20 @@ fn check_pattern(pattern: &str, path: &Path, problems: &mut Vec<Problem>) {
     } else if let Err(error) = glob::Pattern::new(pattern) {
         let help = "Write one like \"raw/*.csv\" or \"out/**/*.png\"; [*] stands for the character *";
         problems.push(Problem::new(path, format!("{pattern:?} is no pattern: {}", error.msg), help));
+    } else if branches(pattern) {
+        let message = format!("{pattern:?} may mean so much that looking for it would take too long");
+        let help = format!(
+            "Write at most {STARS_MAX} stars between two slashes, and ** at most {DEEP_MAX} times: another pattern is one more in the list"
+        );
+        problems.push(Problem::new(path, message, &help));
     }
+}
+
+/// Whether telling that a path does not match takes long: each more star may stand for something else in as many ways as a name is long.
+fn branches(pattern: &str) -> bool {
+    let deep = pattern.split('/').filter(|part| *part == "**").count();
+    let stars = pattern.split('/').map(|part| part.matches('*').count() - 2 * usize::from(part == "**")).max();
+    deep > DEEP_MAX || stars.unwrap_or_default() > STARS_MAX
 }
 
 fn check_retry(retry: &Value, path: &Path, problems: &mut Vec<Problem>) {

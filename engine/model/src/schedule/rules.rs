@@ -16,7 +16,7 @@ use crate::value::Value;
 /// limits), and a function lives a quarter of an hour.
 pub const START_SIZE_MAX: u32 = 2_600;
 /// The most starts that `max_runs` can count.
-const RUNS_MAX: i64 = 10_000;
+pub(super) const RUNS_MAX: i64 = 10_000;
 /// What Scheduler takes as an interval, in minutes: a year.
 const RATE_MAX: Seconds = Seconds(365 * 86_400);
 const LATE_MIN: Seconds = Seconds(60);

@@ -5,6 +5,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::cron::once;
+use super::rules::RUNS_MAX;
 use super::{Cron, TimingSpec};
 
 /// Scheduler invokes within the minute: so long after the last start there may be none.
@@ -33,7 +34,8 @@ enum When {
 }
 
 impl Timing {
-    /// The times of a spec that keeps the rules. `counted_from` is when it was written: intervals and `max_runs` count from there.
+    /// The times of a spec that keeps the rules; nothing if a damaged record does not. `counted_from` is when it was written: intervals and
+    /// `max_runs` count from there.
     #[must_use]
     pub fn of(spec: &TimingSpec, counted_from: Timestamp) -> Option<Self> {
         let zone = TimeZone::get(&spec.timezone).ok()?;
@@ -42,11 +44,16 @@ impl Timing {
             None => Some(None),
         };
         let (from, end) = (moment(&spec.start)?, moment(&spec.end)?);
+        // Each of them is looked for.
+        if spec.max_runs.is_some_and(|runs| i64::from(runs) > RUNS_MAX) {
+            return None;
+        }
         let when = match (&spec.cron, spec.rate, &spec.at) {
             (Some(cron), None, None) => When::Cron(Cron::parse(cron).ok()?),
-            (None, Some(rate), None) => {
+            (None, Some(rate), None) if rate.0 > 0 => {
                 let interval = SignedDuration::from(rate);
-                When::Every { first: from.unwrap_or(whole_minute(counted_from) + interval), interval }
+                let next = || whole_minute(counted_from).checked_add(interval).ok();
+                When::Every { first: from.or_else(next)?, interval }
             }
             (None, None, Some(at)) => {
                 let written = read_time(at)?;
@@ -70,7 +77,7 @@ impl Timing {
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
         let found = match &self.when {
             When::Cron(cron) => {
-                let just_before = self.from.map(|from| from - SignedDuration::from_nanos(1));
+                let just_before = self.from.map(|from| from.checked_sub(SignedDuration::from_nanos(1)).unwrap_or(from));
                 cron.next(just_before.map_or(after, |before| before.max(after)), &self.zone)?
             }
             When::Every { first, interval } => {
@@ -128,7 +135,7 @@ impl Timing {
     pub fn ends_at(&self) -> Option<Timestamp> {
         match &self.when {
             When::Once { .. } => None,
-            When::Cron(_) | When::Every { .. } => self.until.map(|until| until + LAST_MINUTE),
+            When::Cron(_) | When::Every { .. } => self.until.map(|until| until.checked_add(LAST_MINUTE).unwrap_or(Timestamp::MAX)),
         }
     }
 

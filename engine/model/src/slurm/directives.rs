@@ -38,7 +38,7 @@ pub(super) fn directives(script: &str) -> Result<(Vec<Directive>, Vec<usize>), U
     Ok((found, ignored))
 }
 
-/// A word of a line, and where it begins, from 0.
+/// A word of a line, and where it begins: in characters, from 0.
 struct Word {
     at: usize,
     text: String,
@@ -87,7 +87,7 @@ fn words(line: &str) -> Result<Vec<Word>, usize> {
     let mut found = Vec::new();
     let mut word: Option<Word> = None;
     let mut quote: Option<(char, usize)> = None;
-    for (at, c) in line.char_indices() {
+    for (at, c) in line.chars().enumerate() {
         match (quote, c) {
             (Some((open, _)), c) if c == open => quote = None,
             (None, '"' | '\'') => {

@@ -24,6 +24,7 @@ fn keys_stay_where_they_are() {
         keys.job_ended("fetch.1", Outcome::Succeeded),
         keys.job_output("fetch.1", 2),
         keys.job_result("fetch.1", 2, "a/b.png"),
+        keys.jobs_kept(),
         keys.jobs_outcome(),
         layout::agent_key("5f"),
         layout::log_stream(&fleet, &run, 3),

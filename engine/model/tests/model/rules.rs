@@ -321,7 +321,10 @@ fn what_a_queue_may_not_be() {
         ("variables that are none", job(json!({ "env": { "SPAWN_JOB": "x" }, "params": { "A-B": "x" } }))),
         ("no time at all", job(json!({ "timeout": "0s" }))),
         ("a time that is none", job(json!({ "timeout": "soon" }))),
-        ("patterns that are none", job(json!({ "results": ["/etc/passwd", "../out", "raw/[", "", "./a", "out/"] }))),
+        (
+            "patterns that are none",
+            job(json!({ "results": ["/etc/passwd", "../out", "raw/[", "", "./a", "out/", "a/*b*c*d*", "**/**/**/**/x"] })),
+        ),
         ("tries that are none", job(json!({ "retry": { "attempts": 0, "base_delay": "2h", "jitter": 1.5, "backoff": "slowly" } }))),
         (
             "codes and pauses that are none",

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use spawn_core::alert::AlertLook;
-use spawn_model::alert::{AlertSpec, AlertStatus, read_alert};
+use spawn_model::alert::{AlertRecord, AlertSpec, AlertStatus, read_alert};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::AlertId;
 use spawn_model::value::Value;
@@ -62,6 +62,7 @@ impl AlertResource {
         let made = async {
             let spec = spec(config)?;
             let look = self.session.configured()?.alert_create(&spec, &self.session.operation()).await?;
+            self.session.lives_in(&look.record.account);
             self.session.alert_made(&spec.name, look.record.id.clone());
             Ok::<_, Error>(look)
         };
@@ -88,6 +89,7 @@ impl AlertResource {
         let (name, id) = (name_of(&request.state), id_of(&request.state)?);
         self.session.alert_in_state(id.clone());
         let Some(look) = engine.alert_look(&name).await?.filter(|look| look.record.id == id) else { return Ok(ReadResponse::default()) };
+        self.session.lives_in(&look.record.account);
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
@@ -104,6 +106,7 @@ impl AlertResource {
         };
         match changed.await {
             Ok(look) => {
+                self.session.lives_in(&look.record.account);
                 let diagnostics = if prior.get("notify") == planned.get("notify") { None } else { pending_warning(&look) };
                 let state = Some(state::where_unknown(planned, of_alert(&look, planned)));
                 ApplyResponse { state, private, diagnostics: diagnostics.into_iter().collect() }
@@ -124,8 +127,10 @@ impl AlertResource {
     pub(super) async fn import_alert(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
         let found = async { self.session.configured()?.alert_find(id).await };
         let look = found.await.map_err(|error| vec![messages::error(&error)])?;
-        let (name, id) = (look.record.spec.name, look.record.id.to_string());
-        let state = BTreeMap::from([("id".to_owned(), Value::String(id)), ("name".to_owned(), Value::String(name))]);
+        let AlertRecord { id, spec, region, account, .. } = look.record;
+        self.session.lives_in(&account);
+        let told = [("id", id.to_string()), ("name", spec.name), ("region", region)];
+        let state = BTreeMap::from(told.map(|(name, text)| (name.to_owned(), Value::String(text))));
         Ok(vec![Imported { state: Value::Map(state), private: Private::default().write() }])
     }
 }

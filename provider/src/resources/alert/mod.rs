@@ -10,8 +10,11 @@ use spawn_model::field::Field;
 use spawn_model::value::Value;
 
 use super::fleet::messages;
+use super::identity;
 use crate::provider::Session;
-use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource};
+use crate::wire::{
+    ApplyRequest, ApplyResponse, Diagnostic, Identity, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource,
+};
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| AlertSpec::FIELDS.iter().chain(AlertReport::FIELDS).copied().collect());
 
@@ -53,6 +56,14 @@ impl Resource for AlertResource {
         STABLE
     }
 
+    fn identity(&self) -> Option<&'static Identity> {
+        Some(identity::IDENTITY)
+    }
+
+    fn identity_of(&self, state: &Value) -> Option<Value> {
+        identity::of(&self.session, state)
+    }
+
     async fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         read_alert(&spec_part(config)).1.iter().map(messages::problem).collect()
     }
@@ -76,5 +87,9 @@ impl Resource for AlertResource {
 
     async fn import(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
         self.import_alert(id).await
+    }
+
+    async fn import_id(&self, identity: &Value) -> Result<String, Vec<Diagnostic>> {
+        identity::import_id(&self.session, identity).await
     }
 }

@@ -6,6 +6,7 @@ use spawn_core::engine::{Engine, Launch};
 use spawn_core::fleet::Fleet;
 use spawn_core::operation::Operation;
 use spawn_core::plan::advice;
+use spawn_core::rehearsal::Checked;
 use spawn_core::rerun::{RunAgain, Wanted};
 use spawn_core::wait::Waited;
 use spawn_model::duration::Seconds;
@@ -54,6 +55,10 @@ impl FleetResource {
             if self.runs_again(prior, planned) && response.requires_replace.is_empty() {
                 forget_run(self.fields, planned);
                 response.diagnostics.extend(ends_first_warning(prior));
+                if self.session.is_strict() {
+                    let found = self.rehearsed(prior, planned).await;
+                    response.diagnostics.extend(found.unwrap_or_else(|error| vec![messages::error(&error)]));
+                }
                 return response;
             }
             if prior.get("lease") != planned.get("lease")
@@ -89,11 +94,21 @@ impl FleetResource {
                 return response;
             }
         };
-        match engine.check(self.kind, &spec, &self.session.in_state()).await {
-            Ok(notes) => response.diagnostics.extend(notes.iter().map(|note| Diagnostic::warning(messages::sentence(note), ""))),
-            Err(error) => response.diagnostics.push(messages::error(&error)),
-        }
+        let own = self.session.in_state();
+        let checked = if self.session.is_strict() {
+            engine.check_strictly(self.kind, &spec, &own).await.map(|checked| told_of(&checked))
+        } else {
+            engine.check(self.kind, &spec, &own).await.map(|notes| told(&notes))
+        };
+        response.diagnostics.extend(checked.unwrap_or_else(|error| vec![messages::error(&error)]));
         response
+    }
+
+    /// What a strict plan finds of running a fleet again.
+    async fn rehearsed(&self, prior: &Value, planned: &Value) -> Result<Vec<Diagnostic>, Error> {
+        let (Some(spec), _) = read_spec(self.kind, &self.spec_part(planned)) else { return Ok(Vec::new()) };
+        let Some(engine) = self.session.engine()? else { return Ok(Vec::new()) };
+        engine.check_rerun(&fleet_id(prior)?, &spec).await.map(|checked| told_of(&checked))
     }
 
     pub(super) async fn create(&self, planned: Value, private: Vec<u8>) -> ApplyResponse {
@@ -122,6 +137,7 @@ impl FleetResource {
         mut diagnostics: Vec<Diagnostic>,
         operation: &Operation,
     ) -> Result<(Value, Vec<Diagnostic>), Error> {
+        self.session.lives_in(&record.account);
         let deadline = spawn_core::lease::deadline_of(record);
         let until = match timeout(planned, "create") {
             Some(limit) => engine.now() + limit,
@@ -160,6 +176,7 @@ impl FleetResource {
         let id = fleet_id(&request.state)?;
         self.session.seen_in_state(id.clone());
         let Some(fleet) = engine.refresh(&id).await? else { return Ok(ReadResponse::default()) };
+        self.session.lives_in(&fleet.record.account);
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
@@ -237,6 +254,7 @@ impl FleetResource {
             let help = "Plan again: the next plan launches another one";
             Error::new(Class::Conflict, "FleetEnded", format!("{id} is not there any more"), help)
         })?;
+        self.session.lives_in(&fleet.record.account);
         // What has ended by itself since it was planned needs none.
         let applied_again = has_lease_faults && !fleet.status.is_over();
         let is_changed = prior.get("lease") != planned.get("lease");
@@ -285,8 +303,10 @@ impl FleetResource {
             Ok(fleet)
         };
         let fleet = found.await.map_err(|error| vec![messages::error(&error)])?;
-        let state = Value::Map([("id".to_owned(), Value::String(fleet.record.fleet.to_string()))].into());
-        Ok(vec![Imported { state, private: Vec::new() }])
+        let record = fleet.record;
+        self.session.lives_in(&record.account);
+        let state = [("id".to_owned(), Value::String(record.fleet.to_string())), ("region".to_owned(), Value::String(record.region))];
+        Ok(vec![Imported { state: Value::Map(state.into()), private: Vec::new() }])
     }
 
     fn spec(&self, block: &Value) -> Result<FleetSpec, Error> {
@@ -406,6 +426,11 @@ fn ends_first_warning(prior: &Value) -> Option<Diagnostic> {
 
 pub(in crate::resources) fn told(warnings: &[String]) -> Vec<Diagnostic> {
     warnings.iter().map(|line| Diagnostic::warning(messages::sentence(line), "")).collect()
+}
+
+/// What a strict plan would leave out, and what it could not know.
+fn told_of(checked: &Checked) -> Vec<Diagnostic> {
+    told(&checked.notes).into_iter().chain(told(&checked.untried)).collect()
 }
 
 fn outcome_warning(fleet: &Fleet) -> Option<Diagnostic> {

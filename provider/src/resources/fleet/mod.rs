@@ -14,8 +14,11 @@ use spawn_model::rules::read_spec;
 use spawn_model::spec::{FleetKind, FleetReport, Timeouts};
 use spawn_model::value::Value;
 
+use super::identity;
 use crate::provider::Session;
-use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource};
+use crate::wire::{
+    ApplyRequest, ApplyResponse, Diagnostic, Identity, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource,
+};
 
 /// Computed fields that an update leaves as they are; Read brings them up to date.
 const STABLE: &[&str] = &[
@@ -104,6 +107,14 @@ impl Resource for FleetResource {
         STABLE
     }
 
+    fn identity(&self) -> Option<&'static Identity> {
+        Some(identity::IDENTITY)
+    }
+
+    fn identity_of(&self, state: &Value) -> Option<Value> {
+        identity::of(&self.session, state)
+    }
+
     async fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let (_, mut problems) = read_spec(self.kind, &self.spec_part(config));
         if !config.get("timeouts").is_null() {
@@ -131,5 +142,9 @@ impl Resource for FleetResource {
 
     async fn import(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
         self.import_fleet(id).await
+    }
+
+    async fn import_id(&self, identity: &Value) -> Result<String, Vec<Diagnostic>> {
+        identity::import_id(&self.session, identity).await
     }
 }

@@ -78,6 +78,7 @@ impl ScheduleResource {
         let engine = self.session.configured()?;
         let Launch { record, claim, kept_alive, warnings } = engine.schedule_create(&spec(planned)?, &self.session.operation()).await?;
         self.session.launched(claim, kept_alive);
+        self.session.lives_in(&record.account);
         let look = engine.schedule_look(&record.fleet).await?.ok_or_else(|| ended(record.fleet.as_str()))?;
         Ok((state::where_unknown(planned, of_schedule(&look, planned)), told(&warnings)))
     }
@@ -94,6 +95,7 @@ impl ScheduleResource {
         let id = fleet_id(&request.state)?;
         self.session.seen_in_state(id.clone());
         let Some(look) = engine.schedule_look(&id).await? else { return Ok(ReadResponse::default()) };
+        self.session.lives_in(&look.fleet.record.account);
         let mut private = Private::read(&request.private);
         if !private.acknowledged {
             // Best effort: a role that may only plan may not write, and Shutdown has most likely done it.
@@ -124,6 +126,7 @@ impl ScheduleResource {
         let id = fleet_id(prior)?;
         let notes = engine.schedule_change(&id, &spec(planned)?, &self.session.operation()).await?;
         let look = engine.schedule_look(&id).await?.ok_or_else(|| ended(id.as_str()))?;
+        self.session.lives_in(&look.fleet.record.account);
         Ok((state::where_unknown(planned, of_schedule(&look, planned)), told(&notes)))
     }
 
@@ -141,7 +144,10 @@ impl ScheduleResource {
     pub(super) async fn import_schedule(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
         let found = async { self.session.configured()?.schedule_find(id).await };
         let look = found.await.map_err(|error| vec![messages::error(&error)])?;
-        let state = Value::Map(BTreeMap::from([("id".to_owned(), Value::String(look.record.fleet.to_string()))]));
+        let record = look.fleet.record;
+        self.session.lives_in(&record.account);
+        let id = Value::String(record.fleet.to_string());
+        let state = Value::Map(BTreeMap::from([("id".to_owned(), id), ("region".to_owned(), Value::String(record.region))]));
         Ok(vec![Imported { state, private: Private::default().write() }])
     }
 }

@@ -11,8 +11,11 @@ use spawn_model::schedule::{KINDS, ScheduleReport, ScheduleSpec, ScheduleTimeout
 use spawn_model::value::Value;
 
 use super::fleet::{messages, timeouts};
+use super::identity;
 use crate::provider::Session;
-use crate::wire::{ApplyRequest, ApplyResponse, Diagnostic, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource};
+use crate::wire::{
+    ApplyRequest, ApplyResponse, Diagnostic, Identity, Imported, PlanRequest, PlanResponse, ReadRequest, ReadResponse, Resource,
+};
 
 static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     let fleets = KINDS.map(ScheduleSpec::fleet_field);
@@ -59,6 +62,14 @@ impl Resource for ScheduleResource {
         STABLE
     }
 
+    fn identity(&self) -> Option<&'static Identity> {
+        Some(identity::IDENTITY)
+    }
+
+    fn identity_of(&self, state: &Value) -> Option<Value> {
+        identity::of(&self.session, state)
+    }
+
     async fn validate(&self, config: &Value) -> Vec<Diagnostic> {
         let (_, mut problems) = read_schedule(&spec_part(config));
         if !config.get("timeouts").is_null() {
@@ -86,5 +97,9 @@ impl Resource for ScheduleResource {
 
     async fn import(&self, id: &str) -> Result<Vec<Imported>, Vec<Diagnostic>> {
         self.import_schedule(id).await
+    }
+
+    async fn import_id(&self, identity: &Value) -> Result<String, Vec<Diagnostic>> {
+        identity::import_id(&self.session, identity).await
     }
 }

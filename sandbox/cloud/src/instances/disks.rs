@@ -170,6 +170,8 @@ pub(super) fn make(
             delete_on_termination: plan.delete_on_termination,
             attach_time: now,
         }),
+        modification: None,
+        changed_at: Vec::new(),
         tags: tags.clone(),
     };
     (volume, attached)

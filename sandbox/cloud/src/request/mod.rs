@@ -188,6 +188,8 @@ requests! {
     DescribeTags(DescribeTags),
     /// See [`DescribeById`].
     DescribeVolumes(DescribeById),
+    /// See [`DescribeById`]; ids are those of volumes.
+    DescribeVolumesModifications(DescribeById),
     /// See [`DescribeVpcAttribute`].
     DescribeVpcAttribute(DescribeVpcAttribute),
     /// See [`DescribeById`].
@@ -206,6 +208,8 @@ requests! {
     ModifyLaunchTemplate(ModifyLaunchTemplate),
     /// See [`ModifySubnetAttribute`].
     ModifySubnetAttribute(ModifySubnetAttribute),
+    /// See [`ModifyVolume`].
+    ModifyVolume(ModifyVolume),
     /// See [`ModifyVpcAttribute`].
     ModifyVpcAttribute(ModifyVpcAttribute),
     /// See [`InstanceIds`].

@@ -9,6 +9,21 @@ pub struct DeleteVolume {
     pub volume_id: String,
 }
 
+/// Changes what a volume is, while it is there; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ModifyVolume {
+    /// The volume.
+    pub volume_id: String,
+    /// GiB.
+    pub size: Option<i64>,
+    /// `gp3` and its like.
+    pub volume_type: Option<String>,
+    /// Operations a second.
+    pub iops: Option<i64>,
+    /// MiB a second.
+    pub throughput: Option<i64>,
+}
+
 /// Takes a snapshot of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CreateSnapshot {

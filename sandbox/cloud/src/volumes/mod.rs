@@ -1,5 +1,6 @@
 //! Volumes: they come with instances, and mostly go with them.
 
+pub(crate) mod modify;
 pub(crate) mod rules;
 pub(crate) mod snapshots;
 
@@ -52,7 +53,7 @@ pub(crate) fn describe(cloud: &Cloud, now: Timestamp, region: &str, request: &De
         return Err(ApiError::combination("The parameter volumeSet cannot be used with the parameter maxResults"));
     }
     let seen = cloud.region(region).volumes.seen(now, cloud.lateness());
-    let all = seen.into_iter().cloned().collect();
+    let all = seen.into_iter().map(|volume| volume.clone().at(now)).collect();
     let mut found = crate::filter::by_id(all, &request.ids, |v: &Volume| v.id.clone(), "", |missing| unknown(missing[0]))?;
     found.retain(|v| FILTERS.passes(&request.filters, v));
     cut(found, &request.page, USUAL, |v| v.id.clone())

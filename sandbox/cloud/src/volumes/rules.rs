@@ -51,6 +51,13 @@ pub(crate) struct Speed {
     pub(crate) throughput: Option<i64>,
 }
 
+/// The speed that a volume asks for as another type: what is not asked for stays, as far as that type has it.
+pub(crate) fn kept(volume_type: &str, asked: Speed, had: Speed) -> Speed {
+    let kind = KINDS.iter().find(|k| k.name == volume_type);
+    let (has_iops, has_throughput) = (kind.is_some_and(|k| k.iops.is_some()), kind.is_some_and(|k| k.throughput));
+    Speed { iops: asked.iops.or(had.iops.filter(|_| has_iops)), throughput: asked.throughput.or(had.throughput.filter(|_| has_throughput)) }
+}
+
 /// Checks what a volume is asked to be, and fills in what was left out of its speed.
 pub(crate) fn check(volume_type: &str, gib: i64, root: bool, asked: Speed) -> Result<Speed, ApiError> {
     let unknown = || ApiError::value(format!("Invalid value '{volume_type}' for VolumeType."));

@@ -23,7 +23,7 @@ pub(crate) fn unknown(id: &str) -> ApiError {
 
 pub(crate) fn create(cloud: &mut Cloud, now: Timestamp, region: &str, request: &CreateSnapshot) -> Result<Snapshot, ApiError> {
     let tags = tags::specified(&request.tag_specifications, "snapshot")?;
-    let volume = cloud.region(region).volumes.get(&request.volume_id).ok_or_else(|| super::unknown(&request.volume_id))?.clone();
+    let volume = cloud.region(region).volumes.get(&request.volume_id).ok_or_else(|| super::unknown(&request.volume_id))?.clone().at(now);
     let snapshot = Snapshot {
         id: cloud.generator.id("snap"),
         owner_id: cloud.config.account_id.clone(),

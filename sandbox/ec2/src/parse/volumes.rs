@@ -1,6 +1,6 @@
 //! Calls about volumes and their snapshots.
 
-use sandbox_cloud::request::{CreateSnapshot, DeleteVolume, DescribeSnapshots, OneId};
+use sandbox_cloud::request::{CreateSnapshot, DeleteVolume, DescribeSnapshots, ModifyVolume, OneId};
 use sandbox_cloud::{ApiError, Request};
 
 use super::lists::by_id;
@@ -13,6 +13,21 @@ pub(super) fn volumes(form: &Form) -> Result<Request, ApiError> {
 
 pub(super) fn delete_volume(form: &Form) -> Result<Request, ApiError> {
     Ok(Request::DeleteVolume(DeleteVolume { volume_id: form.required("VolumeId")? }))
+}
+
+pub(super) fn modify_volume(form: &Form) -> Result<Request, ApiError> {
+    form.only("MultiAttachEnabled", &["false"])?;
+    Ok(Request::ModifyVolume(ModifyVolume {
+        volume_id: form.required("VolumeId")?,
+        size: form.integer("Size")?,
+        volume_type: form.text("VolumeType"),
+        iops: form.integer("Iops")?,
+        throughput: form.integer("Throughput")?,
+    }))
+}
+
+pub(super) fn modifications(form: &Form) -> Result<Request, ApiError> {
+    by_id(form, "VolumeId").map(Request::DescribeVolumesModifications)
 }
 
 pub(super) fn create_snapshot(form: &Form) -> Result<Request, ApiError> {

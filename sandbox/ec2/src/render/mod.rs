@@ -88,6 +88,8 @@ fn content(xml: &mut Xml, reply: &Reply) {
             xml.maybe("keyPairId", id.as_ref());
         }
         Reply::Volumes(listing) => listed(xml, "volumeSet", listing, volumes::volume),
+        Reply::VolumeModification(change) => xml.element("volumeModification", |xml| volumes::modification(xml, change)),
+        Reply::VolumesModifications(listing) => listed(xml, "volumeModificationSet", listing, volumes::modification),
         Reply::Tags(listing) => listed(xml, "tagSet", listing, lists::tag),
         Reply::SpotPrices(listing) => {
             xml.list("spotPriceHistorySet", &listing.items, spot::price);

@@ -1,6 +1,6 @@
 //! Volumes and their snapshots.
 
-use sandbox_cloud::model::{Snapshot, Volume, format_time};
+use sandbox_cloud::model::{Snapshot, Volume, VolumeModification, format_time};
 
 use super::tags;
 use crate::xml::Xml;
@@ -43,4 +43,19 @@ pub(super) fn volume(xml: &mut Xml, v: &Volume) {
     xml.leaf("encrypted", v.encrypted);
     xml.maybe("kmsKeyId", v.kms_key_id.as_ref());
     xml.leaf("multiAttachEnabled", false);
+}
+
+pub(super) fn modification(xml: &mut Xml, change: &VolumeModification) {
+    xml.leaf("volumeId", &change.volume_id);
+    xml.leaf("modificationState", change.told.state.name());
+    for (which, shape) in [("target", &change.target), ("original", &change.original)] {
+        xml.leaf(&format!("{which}Size"), shape.size);
+        xml.leaf(&format!("{which}VolumeType"), &shape.volume_type);
+        xml.maybe(&format!("{which}Iops"), shape.iops);
+        xml.maybe(&format!("{which}Throughput"), shape.throughput);
+        xml.leaf(&format!("{which}MultiAttachEnabled"), false);
+    }
+    xml.leaf("progress", change.told.percent);
+    xml.leaf("startTime", format_time(change.start_time));
+    xml.maybe("endTime", change.told.end_time.map(format_time));
 }

@@ -84,6 +84,33 @@ def check_disks():
     assert doomed["State"]["Name"] == "terminated" and doomed["StateReason"]["Code"] == "Client.InvalidKMSKey.InvalidState", doomed
 
 
+def check_changes():
+    disks = [{"DeviceName": "/dev/sdf", "Ebs": {"VolumeSize": 10, "VolumeType": "gp3"}}]
+    [instance] = launch(BlockDeviceMappings=disks)
+    wait(2000)
+    [volume] = ec2.describe_volumes(
+        Filters=[{"Name": "attachment.instance-id", "Values": [instance["InstanceId"]]}, {"Name": "attachment.device", "Values": ["/dev/sdf"]}]
+    )["Volumes"]
+    id = volume["VolumeId"]
+    refused("InvalidVolumeModification.NotFound", ec2.describe_volumes_modifications, VolumeIds=[id])
+    change = ec2.modify_volume(VolumeId=id, Size=20, VolumeType="io2", Iops=5000)["VolumeModification"]
+    assert (change["VolumeId"], change["ModificationState"], change["Progress"]) == (id, "modifying", 0), change
+    assert (change["OriginalSize"], change["OriginalVolumeType"], change["OriginalIops"], change["OriginalThroughput"]) == (10, "gp3", 3000, 125), change
+    assert (change["TargetSize"], change["TargetVolumeType"], change["TargetIops"]) == (20, "io2", 5000) and "TargetThroughput" not in change, change
+    wait(2000)
+    [volume] = ec2.describe_volumes(VolumeIds=[id])["Volumes"]
+    assert (volume["Size"], volume["VolumeType"], volume["Iops"]) == (20, "io2", 5000) and "Throughput" not in volume, volume
+    message = refused("IncorrectModificationState", ec2.modify_volume, VolumeId=id, Size=30)
+    assert message == f"Volume {id} cannot be modified in modification state OPTIMIZING"
+    wait(20 * 21_000)
+    [change] = pages("describe_volumes_modifications", "VolumesModifications", 5, Filters=[{"Name": "modification-state", "Values": ["completed"]}])
+    assert (change["VolumeId"], change["Progress"], change["EndTime"] > change["StartTime"]) == (id, 100, True), change
+    assert refused("InvalidParameterValue", ec2.modify_volume, VolumeId=id, Size=19) == "New size cannot be smaller than existing size"
+    refused("DryRunOperation", ec2.modify_volume, status=412, VolumeId=id, Size=30, DryRun=True)
+    ec2.terminate_instances(InstanceIds=[instance["InstanceId"]])
+    wait(1000)
+
+
 def check_hibernation():
     root = [{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 20, "Encrypted": True}}]
     [instance] = launch(BlockDeviceMappings=root, HibernationOptions={"Configured": True})
@@ -102,5 +129,6 @@ def check_hibernation():
 check_placement()
 check_keys()
 check_disks()
+check_changes()
 check_hibernation()
 print("all good")

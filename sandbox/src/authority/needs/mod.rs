@@ -106,7 +106,7 @@ pub(super) fn needs(facts: &Facts<'_>) -> Result<Vec<Need>, Failure> {
         "iam" => iam::needs(facts),
         "lambda" => Ok(lambda(facts)),
         "logs" => logs::needs(facts),
-        "pricing" => Ok(vec![facts.need("*")]),
+        "pricing" | "servicequotas" => Ok(vec![facts.need("*")]),
         "route53" => route53::needs(facts),
         "s3" => s3::needs(facts),
         "scheduler" => scheduler::needs(facts),

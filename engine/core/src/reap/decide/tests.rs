@@ -110,6 +110,7 @@ fn record(ended: bool) -> FleetRecord {
         rights_sha256: None,
         dns: None,
         scheduled: None,
+        resumed: None,
         ended,
         next: None,
     }

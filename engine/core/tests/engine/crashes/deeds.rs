@@ -1,5 +1,6 @@
 //! What somebody can do: the world before it, doing it, and taking it back.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -21,7 +22,7 @@ use crate::alerts::{alert, alerted};
 use crate::markets::{scarce, spot};
 use crate::names::{launched, named, zoned};
 use crate::places::with;
-use crate::queues::{drain, queue};
+use crate::queues::{drain, job_ends, queue};
 use crate::rights::{BOUNDARY, bounded, entitled, entitling};
 use crate::schedules::{made, schedule, start};
 use crate::services::{disarm, serve, service};
@@ -79,6 +80,8 @@ pub(super) enum Deed {
     Drain(u32),
     /// One of a queue's jobs is not to run.
     CancelJob,
+    /// What has failed of a queue runs again.
+    RetryJobs,
     /// A schedule of arrays of two.
     Schedule(Scheduling),
     /// An alert that watches everything.
@@ -173,6 +176,16 @@ impl Deed {
                 let world = warm().await;
                 drain(&world, 2).await;
                 world.pass(60).await;
+                world
+            }
+            Self::RetryJobs => {
+                let world = warm().await;
+                let queue = drain(&world, 2).await;
+                world.pass(60).await;
+                job_ends(&world, &queue, "a", 0);
+                job_ends(&world, &queue, "c", 3);
+                // Whoever looks first gathers what is recorded.
+                world.engine().find("tiles").await.unwrap();
                 world
             }
             Self::Service(change) => {
@@ -274,6 +287,7 @@ impl Deed {
             Self::Stop(_) => "stop",
             Self::Acknowledge => "acknowledge",
             Self::CancelJob => "job_cancel",
+            Self::RetryJobs => "job_retry",
             Self::Schedule(Scheduling::Make) => "schedule_create",
             Self::Schedule(Scheduling::Change) => "schedule_change",
             Self::Schedule(Scheduling::Pause) => "schedule_enable",
@@ -346,6 +360,11 @@ impl Deed {
             }
             Self::Drain(workers) => engine.launch(FleetKind::Queue, &queue(workers, json!({})), &quiet).await.map(drop),
             Self::CancelJob => engine.job_cancel(&engine.find("tiles").await?, "a").await.map(drop),
+            Self::RetryJobs => match engine.job_retry(&engine.find("tiles").await?, &BTreeSet::new(), &quiet).await {
+                // Somebody who could not say so has done it.
+                Err(error) if error.code == "QueueRuns" => Ok(()),
+                ran => ran.map(drop),
+            },
             Self::Schedule(scheduling) => scheduling.perform(engine).await,
             Self::Name(naming) => naming.perform(engine).await,
             Self::Alert(alerting) => alerting.perform(engine).await,

@@ -57,6 +57,7 @@ enrol! {
     launching_a_service: launch, Deed::Serve(3);
     launching_a_queue: launch, Deed::Drain(2);
     cancelling_a_job: job_cancel, Deed::CancelJob;
+    running_failed_jobs_again: job_retry, Deed::RetryJobs;
     making_a_schedule: schedule_create, Deed::Schedule(Scheduling::Make);
     changing_a_schedule: schedule_change, Deed::Schedule(Scheduling::Change);
     pausing_a_schedule: schedule_enable, Deed::Schedule(Scheduling::Pause);

@@ -23,13 +23,15 @@ use crate::simulated::run;
 use crate::simulated::view::assert_same;
 use crate::{array, launch, warm};
 
-/// What leaves everything as it was. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
-const READS: [&str; 30] = [
+/// What leaves everything as it was, what AWS only tries included. A command that somebody runs on an instance is the command's doing, and a terminal is one's own.
+const READS: [&str; 33] = [
     "alert_check",
     "alert_find",
     "alert_look",
     "alerts",
     "check",
+    "check_rerun",
+    "check_strictly",
     "connect",
     "estimate",
     "examine",
@@ -47,6 +49,7 @@ const READS: [&str; 30] = [
     "look",
     "output",
     "plan",
+    "plan_strictly",
     "policy",
     "refresh",
     "regions",
@@ -112,6 +115,8 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "alert_look" => engine.alert_look("none").await.map(drop),
         "alerts" => engine.alerts().await.map(drop),
         "check" => engine.check(FleetKind::JobArray, &array(1), &BTreeSet::from([record.fleet.clone()])).await.map(drop),
+        "check_rerun" => engine.check_rerun(&record.fleet, &array(1)).await.map(drop),
+        "check_strictly" => engine.check_strictly(FleetKind::JobArray, &array(1), &BTreeSet::from([record.fleet.clone()])).await.map(drop),
         "connect" => engine.connect(&fleet, None, &quiet).await.map(drop),
         "exec" => engine.exec(&fleet, &[], &["echo".to_owned()], Seconds(60), &quiet, drop).await,
         "files" => engine.files(record).await.map(drop),
@@ -128,7 +133,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         // An array has no jobs, which is said without a look at anything.
         "job_output" => engine.job_output(record, "a", None).await.map_or(Ok(()), |_| panic!("an array has a job")),
         "job_result" => {
-            let none = JobResult { job: "a".to_owned(), attempt: 1, path: "none".to_owned() };
+            let none = JobResult { job: "a".to_owned(), run: record.run.clone(), attempt: 1, path: "none".to_owned() };
             engine.job_result(record, &none).await.map(drop)
         }
         "job_results" => engine.job_results(record, None).await.map(drop),
@@ -136,6 +141,7 @@ async fn read(engine: &Engine, operation: &str) -> Result<()> {
         "look" => engine.look(&record.fleet).await.map(drop),
         "output" => engine.output(record, Timestamp::UNIX_EPOCH, None).await.map(drop),
         "plan" => engine.plan(FleetKind::JobArray, &FleetSpec { name: "other".to_owned(), ..array(1) }).await.map(drop),
+        "plan_strictly" => engine.plan_strictly(FleetKind::JobArray, &FleetSpec { name: "other".to_owned(), ..array(1) }).await.map(drop),
         "policy" => engine.policy(Audience::Launcher).await.map(drop),
         "refresh" => engine.refresh(&record.fleet).await.map(drop),
         "regions" => engine.regions().await.map(drop),
@@ -174,6 +180,14 @@ fn what_only_reads_changes_nothing() {
             }
         });
     }
-    let expected = BTreeMap::from([("connect", vec!["ssm:StartSession"]), ("exec", vec!["ssm:SendCommand"])]);
+    // Only tried, so that nothing comes of them.
+    let (group, launch) = ("ec2:CreateSecurityGroup DryRun", "ec2:RunInstances DryRun");
+    let expected = BTreeMap::from([
+        ("check_rerun", vec![launch]),
+        ("check_strictly", vec![group, launch]),
+        ("connect", vec!["ssm:StartSession"]),
+        ("exec", vec!["ssm:SendCommand"]),
+        ("plan_strictly", vec![group, launch]),
+    ]);
     assert_eq!(writes, expected);
 }

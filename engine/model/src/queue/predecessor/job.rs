@@ -1,6 +1,6 @@
 //! The jobs of a queue file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::retry::retry;
 use super::{Object, Told, text};
@@ -49,13 +49,10 @@ fn fields(job: &Object<'_>, told: &mut Told) -> BTreeMap<String, Value> {
     let timeout = job.length("timeout", told).map(text);
     let env = job.get::<BTreeMap<String, String>>("env", told);
     let env = env.map(|env| Value::Map(env.into_iter().map(|(name, value)| (name, Value::String(value))).collect()));
-    let mut needed: Vec<String> = Vec::new();
-    for id in job.get::<Vec<String>>("depends_on", told).unwrap_or_default() {
-        // Named twice it was waited for once.
-        if !needed.contains(&id) {
-            needed.push(id);
-        }
-    }
+    let mut needed = job.get::<Vec<String>>("depends_on", told).unwrap_or_default();
+    let mut named = BTreeSet::new();
+    // Named twice it was waited for once.
+    needed.retain(|id| named.insert(id.clone()));
     let retry = retry(job, told);
     job.tell_others(&FIELDS, told);
     let written = [

@@ -6,7 +6,7 @@ use crate::protocol::Failure;
 use super::{Need, Place, ids, tags_in};
 
 /// Operations on what is there, with the parameters that name it.
-const ON: [(&str, &[&str]); 43] = [
+const ON: [(&str, &[&str]); 44] = [
     ("AssociateRouteTable", &["RouteTableId", "SubnetId"]),
     ("AttachInternetGateway", &["InternetGatewayId", "VpcId"]),
     ("AuthorizeSecurityGroupEgress", &["GroupId"]),
@@ -39,6 +39,7 @@ const ON: [(&str, &[&str]); 43] = [
     ("ModifyInstanceAttribute", &["InstanceId"]),
     ("ModifyLaunchTemplate", &["LaunchTemplateId", "LaunchTemplateName"]),
     ("ModifySubnetAttribute", &["SubnetId"]),
+    ("ModifyVolume", &["VolumeId"]),
     ("ModifyVpcAttribute", &["VpcId"]),
     ("RebootInstances", &["InstanceId"]),
     ("ReleaseAddress", &["AllocationId"]),
