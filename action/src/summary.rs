@@ -163,6 +163,7 @@ pub(crate) mod tests {
                 rights_sha256: None,
                 dns: None,
                 scheduled: None,
+                resumed: None,
             },
             deadline: at("13:00:00"),
             status: Status::Failed,

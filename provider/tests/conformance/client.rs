@@ -61,7 +61,7 @@ impl Terraform {
         Self::configured(&[])
     }
 
-    /// The provider, configured with this; of all else it does not know yet with what.
+    /// The provider, configured with this and nothing else; if that is nothing, it does not know yet with what.
     pub(crate) fn configured(written: &[(&str, Value)]) -> Self {
         Self::launch(Some(FilePath::new(env!("CARGO_BIN_EXE_terraform-provider-spawn")).to_owned()), written)
     }
@@ -82,7 +82,9 @@ impl Terraform {
         assert_eq!(told.diagnostics, []);
         assert_eq!(identities.diagnostics, []);
         let schemas = Schemas::decode(&told, &identities);
-        let value = |name: &str| written.iter().find(|(known, _)| *known == name).map_or(Value::Unknown, |(_, value)| value.clone());
+        // Of a provider of which something is written, the rest is not.
+        let unwritten = if written.is_empty() { Value::Unknown } else { Value::Null };
+        let value = |name: &str| written.iter().find(|(known, _)| *known == name).map_or(&unwritten, |(_, value)| value).clone();
         let attributes = schemas.provider.attributes().iter();
         let config = Value::Map(attributes.map(|attribute| (attribute.name.clone(), value(&attribute.name))).collect());
         Self { schemas, config, runtime, client, _provider: provider }

@@ -239,7 +239,7 @@ fn a_stored_identity_comes_back_as_it_was() {
 #[test]
 fn nothing_is_found_by_an_identity_that_is_of_elsewhere_or_not_whole() {
     let unknown = Terraform::start();
-    let here = Terraform::configured(&[("region", text("us-east-1")), ("profile", Value::Null)]);
+    let here = Terraform::configured(&[("region", text("us-east-1"))]);
     let mut told = BTreeMap::<String, Vec<String>>::new();
     for (terraform, place) in [(&unknown, "nowhere"), (&here, "us-east-1")] {
         terraform.configure().unwrap();
