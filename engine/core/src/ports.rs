@@ -25,7 +25,7 @@ use spawn_model::stopping::Ends;
 use spawn_model::volume::{VolumeSpec, VolumeType};
 
 pub use notices::{Note, Subscription, Topics, Webhook, Webhooks};
-pub use scaling::{Group, GroupRequest, Launches, Scaling, Template};
+pub use scaling::{Group, GroupRequest, Launches, Refusal, Scaling, Template};
 pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
 pub use zones::{Zone, Zones};
 

@@ -94,7 +94,8 @@ fn happen(world: &mut World, step: &Step) {
     match step {
         Step::Resize(size) => world.set_desired(*size).unwrap(),
         Step::Divide(on_demand_base) => {
-            let LaunchSource::Mixed { distribution, .. } = world.group().unwrap().source else { return };
+            // Who reads late may not see it yet.
+            let Some(LaunchSource::Mixed { distribution, .. }) = world.group().map(|group| group.source) else { return };
             let distribution = Distribution { on_demand_base: *on_demand_base, ..distribution };
             world.update(GroupSettings { distribution: Some(distribution), ..GroupSettings::default() }).unwrap();
         }

@@ -20,10 +20,10 @@ const FOR_OTHERS: [&str; 13] = [
     "route53:ChangeResourceRecordSets",
     "route53:ListResourceRecordSets",
     "s3:DeleteObject",
-    // Services.
-    "autoscaling:DescribeAutoScalingGroups",
+    // Services, and their way back from spot.
     "autoscaling:DescribeScalingActivities",
     "autoscaling:DescribeScheduledActions",
+    "autoscaling:UpdateAutoScalingGroup",
     // What a run may have cost that has a key pair, spot instances, or a network of the user's own.
     "ec2:DescribeKeyPairs",
     "ec2:DescribeRouteTables",
