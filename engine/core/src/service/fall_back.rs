@@ -20,7 +20,7 @@ use spawn_model::tag;
 use crate::engine::Engine;
 use crate::ledger::Ledger;
 use crate::operation::Operation;
-use crate::ports::{Aws, Group, Instance, Refusal, Result};
+use crate::ports::{Aws, Group, Instance, Refusal, Result, Scaling};
 use crate::setup::Setup;
 use crate::tags;
 
@@ -57,7 +57,7 @@ pub struct ServicesKept {
 }
 
 /// Whether a service is to buy on demand what spot has no room for.
-pub(crate) fn falls_back(kind: FleetKind, spec: &FleetSpec) -> bool {
+fn falls_back(kind: FleetKind, spec: &FleetSpec) -> bool {
     let market = &spec.market;
     kind == FleetKind::Service && market.r#type == MarketType::Spot && market.fallback == Fallback::OnDemand
 }
@@ -89,7 +89,7 @@ pub(crate) fn is_base_of(record: &FleetRecord, base: u32, size: u32) -> bool {
 /// What is to be said of a service that has fallen back.
 pub(super) fn told(record: &FleetRecord, group: &Group, instances: &[Instance]) -> Option<String> {
     let (asked, size) = (record.spec.market.on_demand_base, group.size);
-    let on_demand = on_demand(&group.instances, instances);
+    let on_demand = on_demand(group, instances);
     if !falls_back(record.kind, &record.spec) || group.launches.on_demand_base <= asked || on_demand <= asked {
         return None;
     }
@@ -115,20 +115,22 @@ fn is_want_of_spot(why: &str) -> bool {
     }
 }
 
-/// How many of a group's instances are on demand, as far as EC2 has told of them.
-fn on_demand(members: &[InstanceId], instances: &[Instance]) -> u32 {
-    let is_on_demand = |id: &&InstanceId| {
-        instances.iter().any(|found| found.launched.instance_id == **id && found.launched.market == MarketType::OnDemand)
-    };
-    count(members.iter().filter(is_on_demand))
+/// How an instance is bought. What EC2 has not told of yet is taken for spot: it is there, and nothing is to be bought in its place.
+fn market_of(id: &InstanceId, instances: &[Instance]) -> MarketType {
+    let found = instances.iter().find(|found| found.launched.instance_id == *id);
+    found.map_or(MarketType::Spot, |found| found.launched.market)
 }
 
-fn count<'a>(ids: impl Iterator<Item = &'a InstanceId>) -> u32 {
-    u32::try_from(ids.count()).unwrap_or(u32::MAX)
+/// How many of a group's instances are on demand.
+fn on_demand(group: &Group, instances: &[Instance]) -> u32 {
+    counted(group.instances.iter().filter(|id| market_of(id, instances) == MarketType::OnDemand).count())
 }
 
-/// How many are on demand if whatever is not spot is: of a group of a size with so many instances, of which so many are on demand. What EC2 has
-/// not told of is taken for spot: it is there, and nothing is bought in its place.
+fn counted(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+/// How many are on demand if whatever is not spot is: of a group of a size with so many instances, of which so many are on demand.
 fn but_for_spot(size: u32, members: u32, on_demand: u32) -> u32 {
     size.saturating_sub(members.saturating_sub(on_demand))
 }
@@ -148,7 +150,7 @@ fn lowered(base: u32, asked: u32, but_for_spot: u32) -> Option<u32> {
 /// Whether a group may lack spot instances that were not to be had: one that launches some, is not of its size, and has not all on demand.
 fn may_want(group: &Group) -> bool {
     let launches = &group.launches;
-    !group.is_going && launches.spot.is_some() && launches.on_demand_base < group.size && count(group.instances.iter()) < group.size
+    !group.is_going && launches.spot.is_some() && launches.on_demand_base < group.size && counted(group.instances.len()) < group.size
 }
 
 /// What is recorded of the service that a group keeps at its size, if it is one that falls back and that nobody ends or runs again.
@@ -164,20 +166,60 @@ async fn recorded(ledger: &Ledger, group: &Group) -> Result<Option<FleetRecord>>
     Ok(record.filter(is_kept))
 }
 
-/// Has a group that becomes smaller keep no more on demand than it needs: `stay` are those that are left of it, and what of them is spot stays so.
-///
-/// # Errors
-/// If EC2 cannot be asked, or the group cannot be changed.
-pub(super) async fn recede(aws: &Aws, record: &FleetRecord, group: &Group, stay: &[InstanceId]) -> Result<()> {
-    let (base, asked) = (group.launches.on_demand_base, record.spec.market.on_demand_base);
-    if !falls_back(record.kind, &record.spec) || base <= asked {
-        return Ok(());
+/// The share on demand of a service that has fallen back and becomes smaller. It goes down with the instances that go, step by step: while it does not
+/// fit what is there, Auto Scaling replaces what works.
+pub(super) struct Share<'a> {
+    scaling: &'a dyn Scaling,
+    group: &'a str,
+    /// How many are on demand in any case.
+    base: u32,
+    /// How many are to be, whether there is spot or not.
+    asked: u32,
+    /// The group's instances, and how each is bought.
+    held: Vec<(&'a InstanceId, MarketType)>,
+}
+
+impl<'a> Share<'a> {
+    /// That of a group; nothing if its service has not fallen back.
+    ///
+    /// # Errors
+    /// If EC2 cannot be asked how the instances are bought.
+    pub(super) async fn of(aws: &'a Aws, record: &FleetRecord, group: &'a Group) -> Result<Option<Self>> {
+        let (base, asked) = (group.launches.on_demand_base, record.spec.market.on_demand_base);
+        if !falls_back(record.kind, &record.spec) || base <= asked {
+            return Ok(None);
+        }
+        let instances = aws.instances.describe(&tags::of_run(&record.run)).await?;
+        let held = group.instances.iter().map(|id| (id, market_of(id, &instances))).collect();
+        Ok(Some(Self { scaling: &*aws.scaling, group: &group.name, base, asked, held }))
     }
-    let instances = aws.instances.describe(&tags::of_run(&record.run)).await?;
-    let needed = but_for_spot(record.spec.size, count(stay.iter()), on_demand(stay, &instances));
-    match lowered(base, asked, needed) {
-        Some(base) => aws.scaling.buy_on_demand(&group.name, base).await.map_err(|e| e.context("changing how many are on demand")),
-        None => Ok(()),
+
+    /// Before an instance goes. Where nothing is spot, all is on demand whatever the share.
+    ///
+    /// # Errors
+    /// If the group cannot be changed.
+    pub(super) async fn let_go(&mut self, id: &InstanceId) -> Result<()> {
+        let Some(at) = self.held.iter().position(|(held, _)| *held == id) else { return Ok(()) };
+        let (_, market) = self.held.swap_remove(at);
+        let is_one_less = market == MarketType::OnDemand && self.held.iter().any(|(_, market)| *market == MarketType::Spot);
+        if is_one_less { self.lower(self.base.saturating_sub(1)).await } else { Ok(()) }
+    }
+
+    /// When all have gone that do not fit a size.
+    ///
+    /// # Errors
+    /// If the group cannot be changed.
+    pub(super) async fn fit(&mut self, size: u32) -> Result<()> {
+        let on_demand = self.held.iter().filter(|(_, market)| *market == MarketType::OnDemand).count();
+        self.lower(but_for_spot(size, counted(self.held.len()), counted(on_demand))).await
+    }
+
+    async fn lower(&mut self, needed: u32) -> Result<()> {
+        let Some(base) = lowered(self.base, self.asked, needed) else { return Ok(()) };
+        let lowered = self.scaling.buy_on_demand(self.group, base).await;
+        lowered.map_err(|e| e.context("changing how many are on demand"))?;
+        self.base = base;
+        Ok(())
     }
 }
 
@@ -216,7 +258,7 @@ impl Engine {
             return Ok(None);
         }
         let instances = aws.instances.describe(&tags::of_run(&record.run)).await?;
-        let needed = but_for_spot(group.size, count(group.instances.iter()), on_demand(&group.instances, &instances));
+        let needed = but_for_spot(group.size, counted(group.instances.len()), on_demand(group, &instances));
         let Some(base) = raised(group.launches.on_demand_base, record.spec.market.on_demand_base, needed) else { return Ok(None) };
         operation.say(&format!("{}: {base} of {} are to be on demand, because spot has no capacity", record.spec.name, group.size));
         aws.scaling.buy_on_demand(&group.name, base).await.map_err(|e| e.context("buying on demand what spot has no room for"))?;
