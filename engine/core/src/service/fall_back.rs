@@ -89,10 +89,10 @@ pub(crate) fn is_base_of(record: &FleetRecord, base: u32, size: u32) -> bool {
 /// What is to be said of a service that has fallen back.
 pub(super) fn told(record: &FleetRecord, group: &Group, instances: &[Instance]) -> Option<String> {
     let (asked, size) = (record.spec.market.on_demand_base, group.size);
-    let on_demand = on_demand(group, instances);
-    if !falls_back(record.kind, &record.spec) || group.launches.on_demand_base <= asked || on_demand <= asked {
+    if !falls_back(record.kind, &record.spec) || group.launches.on_demand_base <= asked {
         return None;
     }
+    let on_demand = Some(on_demand(group, instances)).filter(|on_demand| *on_demand > asked)?;
     let who = match (on_demand, size) {
         (_, 1) => "it is".to_owned(),
         (1, _) => format!("1 of {size} is"),
