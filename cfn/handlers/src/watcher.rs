@@ -1,4 +1,5 @@
-//! Tells what alerts are for, and keeps names in DNS right, as a function of AWS Lambda that a schedule of the set-up invokes.
+//! Tells what alerts are for, keeps names in DNS right, and has services buy on demand what spot has no room for, as a function of AWS Lambda that
+//! a schedule of the set-up invokes.
 //!
 //! It succeeds if it could look at everything that is watched. Otherwise it has told what it could, and fails with what it could not, so that
 //! Lambda's count of errors is a reason to look. A channel that takes nothing is no failure of its: the alert says so.
@@ -13,6 +14,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use spawn_core::alert::Telling;
 use spawn_core::dns::NamesKept;
+use spawn_core::service::ServicesKept;
 
 use crate::invocation::Invocation;
 
@@ -33,6 +35,19 @@ struct Looked {
     #[serde(flatten)]
     told: Telling,
     names: NamesKept,
+    services: ServicesKept,
+}
+
+impl Looked {
+    /// Whether there was anything to look at for anybody.
+    fn is_worth_a_line(&self) -> bool {
+        self.told.alerts > 0 || self.names.fleets > 0 || !self.services.fell_back.is_empty()
+    }
+
+    /// What could not be looked at.
+    fn errors(&self) -> Vec<&str> {
+        self.told.errors.iter().chain(&self.names.errors).chain(&self.services.errors).map(String::as_str).collect()
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -48,12 +63,12 @@ async fn handle(event: LambdaEvent<Option<Event>>) -> Result<Looked, Error> {
     let (asked, context) = event.into_parts();
     let invocation = Invocation::begin(&context, asked.unwrap_or_default().time, MARGIN).await?;
     let Invocation { engine, operation, .. } = &invocation;
-    let (told, names) = tokio::join!(engine.alerts_tell(operation), engine.names_keep(operation));
-    let (told, names) = (told.map_err(failed)?, names.map_err(failed)?);
-    let errors: Vec<String> = told.errors.iter().chain(&names.errors).cloned().collect();
-    let looked = Looked { told, names };
-    if looked.told.alerts > 0 || looked.names.fleets > 0 {
+    let (told, names, services) =
+        tokio::join!(engine.alerts_tell(operation), engine.names_keep(operation), engine.services_keep(operation));
+    let looked = Looked { told: told.map_err(failed)?, names: names.map_err(failed)?, services: services.map_err(failed)? };
+    if looked.is_worth_a_line() {
         println!("{}", serde_json::to_string(&looked)?);
     }
-    if errors.is_empty() { Ok(looked) } else { Err(errors.join("; ").into()) }
+    let errors = looked.errors().join("; ");
+    if errors.is_empty() { Ok(looked) } else { Err(errors.into()) }
 }

@@ -99,6 +99,7 @@ cases! {
     roles
     roles_with_boundary
     scaling_as_spot
+    scaling_buys_on_demand
     scaling_empties
     scaling_groups
     scaling_none

@@ -10,6 +10,7 @@ use spawn_model::tag;
 
 use crate::disks::{self, Volumes};
 use crate::ports::{Disk, Group, Instance, ZONE_REBALANCE};
+use crate::service;
 use crate::snapshot::SETTLE;
 
 /// How many instances are told of.
@@ -103,7 +104,7 @@ pub(crate) fn group(record: &FleetRecord, group: &Group) -> Option<String> {
         launches.types.is_empty().then(|| "launches what somebody else has told it".to_owned()),
         (!strange.is_empty()).then(|| format!("launches {} too", strange.join(", "))),
         (launches.spot.is_some() != is_spot).then(|| format!("launches {}", if is_spot { "on demand" } else { "spot" })),
-        (launches.on_demand_base != market.on_demand_base).then(|| format!("has {} of them on demand", launches.on_demand_base)),
+        (!service::is_base_of(record, launches.on_demand_base, size)).then(|| format!("has {} of them on demand", launches.on_demand_base)),
         (launches.rebalances != market.rebalance).then(|| {
             let what = if market.rebalance { "does not replace" } else { "replaces" };
             format!("{what} spot instances before EC2 takes them back")

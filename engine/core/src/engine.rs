@@ -30,6 +30,7 @@ use crate::plan::{Observed, Plan, plan};
 use crate::policies::{self, Audience};
 use crate::ports::{Aws, Caller, LogPage, Result};
 use crate::rights;
+use crate::service;
 use crate::setup::{self, Choices, Setup};
 use crate::snapshot::{Snapshots, WriteInvalidate};
 use crate::types::{self, By};
@@ -160,6 +161,9 @@ impl Engine {
             own.extend(self.name_free(setup, &caller, spec, own).await?);
         }
         lease::check(setup.as_ref(), kind, &spec.lease)?;
+        if let Some(setup) = &setup {
+            service::check(setup, kind, spec)?;
+        }
         rights::check(&self.aws, setup.as_ref(), spec).await?;
         let names = types::names(&self.aws, spec, by).await?;
         let observed = self.observe(spec, &names, architectures).await?;
@@ -290,6 +294,7 @@ impl Engine {
 
     /// As [`Engine::launchable`], for who has looked before whether the set-up can do it.
     pub(crate) async fn priced(&self, kind: FleetKind, spec: &FleetSpec, setup: &Setup) -> Result<Plan> {
+        service::check(setup, kind, spec)?;
         let names = types::names(&self.aws, spec, By::Price).await?;
         let (price, observed) = join!(self.price(&names), self.observe(spec, &names, setup.architectures()));
         let observed = observed?;

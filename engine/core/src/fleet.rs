@@ -172,7 +172,7 @@ async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: FleetRecord, e
         ledger.completions(fleet, &record.run, size),
     )?;
     let (instances, around) = match told {
-        Told::Itself(instances, around) => (instances, around),
+        Told::Itself(instances, around) => (instances, *around),
         Told::All(snapshot) if snapshot.tells_all_of(&record.run, size, &batches) => {
             (snapshot.of_run(&record.run).to_vec(), Around::shared(&snapshot, look, &record).await)
         }
@@ -312,7 +312,7 @@ pub(crate) fn results_uri(ledger: &Ledger, record: &FleetRecord) -> String {
 /// Whom AWS has told of a fleet's instances, and of what else it hangs on.
 enum Told {
     /// This look alone, just now.
-    Itself(Vec<Instance>, Around),
+    Itself(Vec<Instance>, Box<Around>),
     /// All looks of a refresh, a while ago.
     All(Arc<Snapshot>),
 }
@@ -321,7 +321,7 @@ async fn told(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Result<Told> {
     if record.next.is_some() {
         // While another run is being started, what lives of that one is the fleet's too.
         let instances = aws.instances.describe(&tags::of_fleet(&record.fleet)).await?;
-        return Ok(Told::Itself(instances, Around::default()));
+        return Ok(Told::Itself(instances, Box::default()));
     }
     let snapshot = match look {
         Look::Shared(snapshots) | Look::Glance(snapshots) => snapshots.current().await?,
@@ -332,7 +332,7 @@ async fn told(aws: &Aws, look: Look<'_>, record: &FleetRecord) -> Result<Told> {
     }
     let run = tags::of_run(&record.run);
     let (instances, around) = join!(aws.instances.describe(&run), Around::look(aws, look, record));
-    Ok(Told::Itself(instances?, around))
+    Ok(Told::Itself(instances?, Box::new(around)))
 }
 
 /// How many ranks a run has: fewer than asked for, if fewer may do and its launch is over.

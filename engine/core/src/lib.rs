@@ -12,7 +12,7 @@
 //! | [`plan`], [`pools`] | what a launch will do, and where: pure |
 //! | `types`, `image`, `network` | what it is launched from and into, looked at before |
 //! | `launch`, [`wait`](mod@wait), [`end`](mod@end) | the launcher, what it waits for, and the way back |
-//! | `service` | runs that an Auto Scaling group keeps at their size |
+//! | [`service`] | runs that an Auto Scaling group keeps at their size |
 //! | `machine`, `disks`, [`user_data`] | what an instance is, its disks, and what it boots with |
 //! | `change`, `power`, [`rerun`] | what may change of a fleet while it lives, stopping and starting, and the same fleet once more |
 //! | [`schedule`] | fleets whose runs the clock starts |
@@ -71,7 +71,7 @@ pub mod rerun;
 mod retry;
 mod rights;
 pub mod schedule;
-mod service;
+pub mod service;
 pub mod setup;
 pub mod shell;
 mod snapshot;

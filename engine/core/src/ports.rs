@@ -28,7 +28,7 @@ use spawn_model::volume::{VolumeSpec, VolumeType};
 
 pub use notices::{Note, Subscription, Topics, Webhook, Webhooks};
 pub use quotas::Quotas;
-pub use scaling::{Group, GroupRequest, Launches, Scaling, Template, ZONE_REBALANCE};
+pub use scaling::{Group, GroupRequest, Launches, Refusal, Scaling, Template, ZONE_REBALANCE};
 pub use shells::{COMMAND_INSTANCES_MAX, CommandResult, FromTerminal, Invocation, Kept, ShellCommand, Shells, Terminal};
 pub use trials::Trials;
 pub use zones::{Zone, Zones};

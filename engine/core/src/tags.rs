@@ -28,6 +28,11 @@ pub(crate) fn of_parts(record: &FleetRecord) -> Tags {
     tags
 }
 
+/// What finds everything of spawn's.
+pub(crate) fn managed() -> Tags {
+    Tags::from([(tag::MANAGED.to_owned(), "true".to_owned())])
+}
+
 /// What the instances of a run carry.
 pub(crate) fn of_run(run: &RunId) -> Tags {
     Tags::from([(tag::RUN.to_owned(), run.to_string())])

@@ -31,7 +31,9 @@ fields! {
         /// `on_demand`, or `spot`: cheaper, and EC2 may take a machine back after telling it two minutes before; its rank is then
         /// `interrupted`. Spot requests are one-time: EC2 never launches an instance again by itself.
         r#type: MarketType => Default("\"on_demand\""), Replace;
-        /// What to do when no spot pool has room: `none`, or `on_demand` for the ranks that are missing.
+        /// What to do when no spot pool has room: `none`, or `on_demand` for the ranks that are missing. A service falls back within minutes, also
+        /// when EC2 takes an instance back and has no other: a function of the set-up looks every two minutes. What is on demand then stays so
+        /// until the service is run again or made smaller.
         fallback: Fallback => Default("\"none\""), Replace;
         /// How many ranks, from 0 on, are on demand in any case. The others are spot.
         on_demand_base: u32 => Default("0"), Replace;

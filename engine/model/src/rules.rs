@@ -10,7 +10,7 @@ use crate::hook::check_hooks;
 use crate::idle::check_idle;
 use crate::image::{Distribution, ImageReference};
 use crate::layout::SHARD_SIZE;
-use crate::market::{Fallback, check_market};
+use crate::market::check_market;
 use crate::network::{check_network, check_ssh_key};
 use crate::placement::check_placement;
 use crate::policies::check_policies;
@@ -177,15 +177,6 @@ fn check_service(value: &Value, root: &Path, problems: &mut Vec<Problem>) {
     if value.get("wait_for").as_str() == Some(WaitFor::Completed.word()) {
         let help = "Wait for \"ready\": every command has started";
         problems.push(Problem::new(&root.key("wait_for"), "the commands of a service end only with its lease", help));
-    }
-    if value.get("market").get("fallback").as_str() == Some(Fallback::OnDemand.word()) {
-        let help = "Leave fallback out; on_demand_base says how many are on demand in any case";
-        let path = root.key("market").key("fallback");
-        problems.push(Problem::new(
-            &path,
-            "Auto Scaling, which keeps a service at its size, buys nothing on demand in the place of spot",
-            help,
-        ));
     }
 }
 

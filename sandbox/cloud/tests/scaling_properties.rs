@@ -7,7 +7,7 @@ mod world;
 use proptest::prelude::*;
 use sandbox_cloud::model::{InstanceState, Market};
 use sandbox_cloud::request::NamedTemplate;
-use sandbox_cloud::scaling::{Distribution, GroupSettings, SpotStrategy};
+use sandbox_cloud::scaling::{Distribution, GroupSettings, LaunchSource, SpotStrategy};
 use sandbox_cloud::{Config, Effect, Fault, Request};
 use world::World;
 use world::groups::{TEMPLATE, mixed, settings, template};
@@ -18,6 +18,8 @@ const MAX: u32 = 8;
 #[derive(Clone, Debug)]
 enum Step {
     Resize(u32),
+    /// So many are to be on demand in any case.
+    Divide(u32),
     /// EC2 takes the next spot instances back that begin to run.
     Reclaim(u64),
     Capacity(u32, bool),
@@ -33,6 +35,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..=MAX).prop_map(Step::Resize),
+        1 => (0..=MAX).prop_map(Step::Divide),
         1 => (0..200_000_u64).prop_map(Step::Reclaim),
         1 => (0..6_u32, any::<bool>()).prop_map(|(above, spot)| Step::Capacity(above, spot)),
         1 => any::<usize>().prop_map(Step::Terminate),
@@ -90,6 +93,12 @@ fn happen(world: &mut World, step: &Step) {
     let of = |terminate: bool| if terminate { "TerminateInstances" } else { "RunInstances" };
     match step {
         Step::Resize(size) => world.set_desired(*size).unwrap(),
+        Step::Divide(on_demand_base) => {
+            // Who reads late may not see it yet.
+            let Some(LaunchSource::Mixed { distribution, .. }) = world.group().map(|group| group.source) else { return };
+            let distribution = Distribution { on_demand_base: *on_demand_base, ..distribution };
+            world.update(GroupSettings { distribution: Some(distribution), ..GroupSettings::default() }).unwrap();
+        }
         Step::Reclaim(after_ms) => {
             let script = format!(r#"{{"kind":"reclaim","after_ms":{after_ms},"rebalance_ms":30000,"times":2}}"#);
             world.cloud.fault(serde_json::from_str(&script).unwrap());
@@ -122,8 +131,8 @@ proptest! {
     fn a_group_comes_to_its_size_and_leaves_nothing(birth in birth(), steps in proptest::collection::vec(step(), 1..40)) {
         let empty = World::default().cloud.snapshot();
         let mut world = born(&birth);
-        // With rebalancing a group may be a tenth larger while it replaces.
-        let most = (MAX + if birth.rebalance { MAX.div_ceil(10) } else { 0 }) as usize;
+        // A group may be a tenth larger while it replaces.
+        let most = (MAX + MAX.div_ceil(10)) as usize;
         for step in &steps {
             happen(&mut world, step);
             prop_assert!(living(&world).len() <= most, "{step:?}: {}", living(&world).len());

@@ -144,6 +144,15 @@ def check_mixed():
     ids = in_service("mixed")
     launched = [i for r in ec2.describe_instances(InstanceIds=ids)["Reservations"] for i in r["Instances"]]
     equal(sorted(i.get("InstanceLifecycle", "on-demand") for i in launched), ["on-demand", "spot", "spot"])
+    # How it is divided can be told alone, and what runs is replaced by and by.
+    divided = {**policy["InstancesDistribution"], "OnDemandBaseCapacity": 2}
+    asg.update_auto_scaling_group(AutoScalingGroupName="mixed", MixedInstancesPolicy={"InstancesDistribution": divided})
+    equal(group("mixed")["MixedInstancesPolicy"], {**told, "InstancesDistribution": divided})
+    forward(120)
+    launched = [i for r in ec2.describe_instances(InstanceIds=in_service("mixed"))["Reservations"] for i in r["Instances"]]
+    equal(sorted(i.get("InstanceLifecycle", "on-demand") for i in launched), ["on-demand", "on-demand", "spot"])
+    for name, more in (("web", {}), ("mixed", {"LaunchTemplate": {**LAUNCH, "Version": "1"}})):
+        refused("ValidationError", asg.update_auto_scaling_group, AutoScalingGroupName=name, MixedInstancesPolicy={"InstancesDistribution": divided}, **more)
     equal(len(asg.get_paginator("describe_auto_scaling_groups").paginate(PaginationConfig={"PageSize": 1}).build_full_result()["AutoScalingGroups"]), 2)
 
 

@@ -20,9 +20,9 @@ const FOR_OTHERS: [&str; 13] = [
     "route53:ChangeResourceRecordSets",
     "route53:ListResourceRecordSets",
     "s3:DeleteObject",
-    // Services.
-    "autoscaling:DescribeAutoScalingGroups",
+    // Services, and their way back from spot.
     "autoscaling:DescribeScalingActivities",
+    "autoscaling:UpdateAutoScalingGroup",
     // More than a few fleets, which share what AWS says of them.
     "scheduler:ListSchedules",
     // What a run may have cost that has a key pair, spot instances, or a network of the user's own.

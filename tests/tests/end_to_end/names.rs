@@ -56,7 +56,7 @@ fn unclaim(world: &World, zone: &str) {
 }
 
 /// A sandbox with what keeps names right in its set-up.
-fn kept() -> World {
+pub(crate) fn kept() -> World {
     let mut world = World::start();
     world.upload(&["spored", "spawn-watcher"]);
     world.spawn(["setup"]).succeeded();

@@ -5,14 +5,16 @@ use std::fmt::Write as _;
 
 use jiff::{SignedDuration, Timestamp};
 use sandbox_cloud::Fault as CloudFault;
+use sandbox_cloud::model::Market;
 use serde_json::{Value, json};
 use spawn_sandbox::FaultScript;
 use spawn_tests::configuration::{SERVICE, service};
-use spawn_tests::leftovers::{assert_same, holdings};
+use spawn_tests::leftovers::{assert_same, holdings, silent};
 use spawn_tests::terraform::instance_ids;
 use spawn_tests::{Terraform, World, assert_shown, shown};
 
 use crate::lease::{advance_to, living, without_machines};
+use crate::names::kept;
 
 const NAME: &str = "web";
 
@@ -152,6 +154,80 @@ fn a_member_that_ec2_may_take_back_is_replaced_before() {
     assert!(said.contains("it does not replace spot instances before EC2 takes them back"), "{said}");
     terraform.destroy().succeeded();
     assert_same(&before, &holdings(&world));
+    assert_eq!(world.control().gaps(), []);
+}
+
+/// How many the account's only group has on demand in any case.
+fn on_demand_base(world: &World) -> Value {
+    groups(world)[0]["source"]["mixed"]["distribution"]["on_demand_base"].clone()
+}
+
+fn markets(fleet: &Value) -> Vec<&str> {
+    fleet["members"].as_array().into_iter().flatten().filter_map(|member| member["market"].as_str()).collect()
+}
+
+#[test]
+fn what_spot_has_no_room_for_is_bought_on_demand_by_what_the_set_up_deploys() {
+    let world = kept();
+    let before = silent(holdings(&world));
+    let configured = |size: &str, ttl: &str| {
+        let (market, lease) = (r#"{ type = "spot", fallback = "on_demand" }"#, format!("{{ ttl = \"{ttl}\" }}"));
+        service(&[("size", size), ("market", market), ("lease", &lease)])
+    };
+    let terraform = world.terraform(&configured("2", "30m"));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let first = terraform.state(SERVICE);
+    assert_eq!((markets(&first), on_demand_base(&world)), (vec!["spot", "spot"], json!(0)));
+
+    // EC2 takes one back, and has no other.
+    let none = CloudFault::Capacity { region: None, zone: None, instance_type: None, market: Some(Market::Spot), above: 0 };
+    world.control().add_fault(FaultScript::Cloud(none));
+    let lost = instance_ids(&first)[1].clone();
+    world.block_on(world.control().interrupt_spot(&lost, SignedDuration::from_secs(15))).expect("a spot instance");
+    world.eventually("Auto Scaling has tried", || {
+        let reason = status(&world)["status_reason"].as_str().unwrap_or_default().to_owned();
+        reason.contains("Could not launch Spot Instances. UnfulfillableCapacity").then_some(())
+    });
+    world.advance(2 * 60);
+    let mended = until_whole(&world, 2, &[lost]);
+    assert_eq!((ranks(&mended), markets(&mended), on_demand_base(&world)), (vec![0, 1], vec!["spot", "on_demand"], json!(1)));
+    assert_eq!(instance_ids(&mended)[0], instance_ids(&first)[0]);
+    let reason = mended["status_reason"].as_str().expect("a reason");
+    assert!(reason.ends_with("; 1 of 2 is on demand: spot had no capacity"), "{reason}");
+    let by_function: Vec<_> = world.control().calls(0).into_iter().filter(|call| call.caller.starts_with("function")).collect();
+    let updates: Vec<&str> = by_function
+        .iter()
+        .filter(|call| call.rights.iter().any(|right| right == "autoscaling:UpdateAutoScalingGroup"))
+        .map(|call| call.outcome.as_str())
+        .collect();
+    assert_eq!(updates, ["ok"], "once, and with no more than its role");
+    assert!(by_function.iter().all(|call| call.rights.iter().all(|right| right != "ec2:RunInstances" && right != "iam:PassRole")));
+
+    // It is nobody's change, and stays.
+    let plan = terraform.plan().succeeded();
+    assert!(!plan.text().contains("was changed"), "{}", plan.text());
+    refresh(&terraform);
+    terraform.assert_settled();
+    terraform.configure(&configured("2", "50m"));
+    assert_eq!(terraform.planned(SERVICE), "update");
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    assert_eq!(on_demand_base(&world), json!(1));
+
+    // There is spot again: what is more is spot, and a smaller one needs less on demand.
+    world.control().clear_faults();
+    terraform.configure(&configured("3", "50m"));
+    terraform.apply().succeeded();
+    assert_eq!(markets(&terraform.state(SERVICE)), ["spot", "on_demand", "spot"]);
+    terraform.configure(&configured("1", "50m"));
+    terraform.apply().succeeded();
+    terraform.assert_settled();
+    let smaller = terraform.state(SERVICE);
+    assert_eq!((instance_ids(&smaller), on_demand_base(&world)), (instance_ids(&first)[..1].to_vec(), json!(0)));
+
+    terraform.destroy().succeeded();
+    assert_same(&before, &silent(holdings(&world)));
     assert_eq!(world.control().gaps(), []);
 }
 
@@ -371,7 +447,7 @@ fn what_auto_scaling_cannot_launch_is_told_until_it_can() {
 fn what_no_service_may_be_is_refused_by_the_plan() {
     let world = World::with_setup();
     let (before, at) = (holdings(&world), world.position());
-    let cases: [(&str, &[(&str, &str)]); 10] = [
+    let cases: [(&str, &[(&str, &str)]); 9] = [
         ("size-0", &[("size", "0")]),
         ("size-1001", &[("size", "1001")]),
         ("without-command", &[("command", "")]),
@@ -380,7 +456,6 @@ fn what_no_service_may_be_is_refused_by_the_plan() {
         ("placement", &[("placement", r#""spread""#)]),
         ("idle", &[("lease", r#"{ ttl = "8h", idle = { after = "15m" } }"#)]),
         ("stops", &[("lease", r#"{ ttl = "8h", on_expiry = "stop" }"#)]),
-        ("fallback", &[("market", r#"{ type = "spot", fallback = "on_demand" }"#)]),
         ("wait-for-an-end", &[("wait_for", r#""completed""#)]),
     ];
     let mut told = String::new();
@@ -391,8 +466,11 @@ fn what_no_service_may_be_is_refused_by_the_plan() {
     }
     assert_shown!("service-refused-by-terraform", told);
     let flags = ["plan", "--kind", "service", "--name", NAME, "--size", "2", "--type", "c7i.large"];
-    let more = ["--gang", "--min-size", "1", "--placement", "spread", "--idle-after", "15m", "--spot", "--fallback", "--", "serve"];
+    let more = ["--gang", "--min-size", "1", "--placement", "spread", "--idle-after", "15m", "--", "serve"];
     assert_shown!("service-refused-by-the-command", world.spawn(flags.into_iter().chain(more)).ended(2).stderr);
+    // In a set-up that has nobody look after services.
+    let refused = world.spawn(flags.into_iter().chain(["--spot", "--fallback", "--", "serve"])).ended(2).stderr;
+    assert!(refused.contains("the set-up has no function that buys on demand what spot has no room for"), "{refused}");
     assert_same(&before, &holdings(&world));
     assert_eq!(world.changes(at), [""; 0]);
 }

@@ -88,7 +88,7 @@ impl Watched {
     fn cpu_s(&self) -> Result<f64> {
         let text = std::fs::read_to_string(&self.times)?;
         let lines: Vec<&str> = text.lines().collect();
-        ensure!(lines.len() % 2 == 0, "{text:?} is not two lines a process");
+        ensure!(lines.len().is_multiple_of(2), "{text:?} is not two lines a process");
         let of_children = lines.iter().skip(1).step_by(2).flat_map(|line| line.split_whitespace());
         of_children.map(seconds).sum()
     }

@@ -31,6 +31,8 @@ const DELETE: Call = Call::repeatable("autoscaling", "DeleteAutoScalingGroup");
 pub(super) const DEADLINE: &str = "spawn-deadline";
 /// What tags of groups are tags of.
 const GROUP: &str = "auto-scaling-group";
+/// The strategy for spot that alone goes by a number of pools.
+const LOWEST_PRICE: &str = "lowest-price";
 
 impl AutoScaling {
     pub(super) async fn make(&self, group: &GroupRequest) -> Result<()> {
@@ -68,6 +70,18 @@ impl AutoScaling {
             .auto_scaling_group_name(name)
             .mixed_instances_policy(policy(name, launches))
             .capacity_rebalance(launches.rebalances);
+        self.endpoint.call(UPDATE, || update.clone().send()).await.map(drop).map_err(told)
+    }
+
+    pub(super) async fn set_on_demand_base(&self, name: &str, base: u32) -> Result<()> {
+        // What is left out would take its default. That there is no such group is Auto Scaling's to say.
+        let mut distribution = self.distribution(name).await?.unwrap_or_else(|| InstancesDistribution::builder().build());
+        distribution.on_demand_base_capacity = Some(count(base));
+        if distribution.spot_allocation_strategy() != Some(LOWEST_PRICE) {
+            distribution.spot_instance_pools = None;
+        }
+        let policy = MixedInstancesPolicy::builder().instances_distribution(distribution).build();
+        let update = self.client.update_auto_scaling_group().auto_scaling_group_name(name).mixed_instances_policy(policy);
         self.endpoint.call(UPDATE, || update.clone().send()).await.map(drop).map_err(told)
     }
 

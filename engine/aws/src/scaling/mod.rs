@@ -11,7 +11,7 @@ use aws_config::SdkConfig;
 use aws_sdk_autoscaling::Client;
 use aws_sdk_autoscaling::config::Builder;
 use jiff::Timestamp;
-use spawn_core::ports::{Group, GroupRequest, Launches, Result, Scaling, Tags, Template};
+use spawn_core::ports::{Group, GroupRequest, Launches, Refusal, Result, Scaling, Tags, Template};
 use spawn_model::ids::InstanceId;
 
 use crate::endpoint::Endpoint;
@@ -69,6 +69,10 @@ impl Scaling for AutoScaling {
         self.set_launches(name, launches).await
     }
 
+    async fn buy_on_demand(&self, name: &str, base: u32) -> Result<()> {
+        self.set_on_demand_base(name, base).await
+    }
+
     async fn shed(&self, name: &str, id: &InstanceId) -> Result<()> {
         self.end_one(name, id).await
     }
@@ -93,7 +97,7 @@ impl Scaling for AutoScaling {
         self.end(name).await
     }
 
-    async fn refusal(&self, name: &str) -> Result<Option<String>> {
-        self.last_refusal(name).await
+    async fn refusals(&self, name: &str) -> Result<Vec<Refusal>> {
+        self.failed_launches(name).await
     }
 }

@@ -1,8 +1,10 @@
 //! What groups there are, and what became of their launches.
 
-use aws_sdk_autoscaling::types::{self, Activity, Filter, ScalingActivityStatusCode};
+use std::cmp::Reverse;
+
+use aws_sdk_autoscaling::types::{self, Activity, Filter, InstancesDistribution, ScalingActivityStatusCode};
 use jiff::Timestamp;
-use spawn_core::ports::{Group, Launches, Result, SpotTerms, Tags};
+use spawn_core::ports::{Group, Launches, Refusal, Result, SpotTerms, Tags};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
 
@@ -27,6 +29,14 @@ impl AutoScaling {
         let describe = self.client.describe_auto_scaling_groups().auto_scaling_group_names(name);
         let answer = self.endpoint.call(DESCRIBE, || describe.clone().send()).await?;
         Ok(answer.auto_scaling_groups().first().map(group))
+    }
+
+    /// How a group is divided between the markets.
+    pub(super) async fn distribution(&self, name: &str) -> Result<Option<InstancesDistribution>> {
+        let describe = self.client.describe_auto_scaling_groups().auto_scaling_group_names(name);
+        let answer = self.endpoint.call(DESCRIBE, || describe.clone().send()).await?;
+        let policy = answer.auto_scaling_groups().first().and_then(|group| group.mixed_instances_policy());
+        Ok(policy.and_then(|policy| policy.instances_distribution()).cloned())
     }
 
     pub(super) async fn tagged(&self, tags: &Tags) -> Result<Vec<Group>> {
@@ -57,18 +67,25 @@ impl AutoScaling {
         Ok(at.and_then(|at| Timestamp::from_second(at.secs()).ok()))
     }
 
-    pub(super) async fn last_refusal(&self, name: &str) -> Result<Option<String>> {
+    pub(super) async fn failed_launches(&self, name: &str) -> Result<Vec<Refusal>> {
         let describe = self.client.describe_scaling_activities().auto_scaling_group_name(name).max_records(ACTIVITIES_MAX);
         let answer = self.endpoint.call(ACTIVITIES, || describe.clone().send()).await.map_err(told)?;
-        Ok(refusal(answer.activities()))
+        Ok(refusals(answer.activities()))
     }
 }
 
-/// Why the latest launch failed, if it did. What goes on is told before what is newer; of launches of one moment one that failed counts.
-fn refusal(activities: &[Activity]) -> Option<String> {
-    let launches = activities.iter().filter(|activity| activity.description().is_some_and(|what| what.starts_with(LAUNCHING)));
-    let latest = launches.max_by_key(|activity| (activity.start_time().copied(), has_failed(activity)))?;
-    latest.status_message().filter(|_| has_failed(latest)).map(str::to_owned)
+/// The launches that have failed since one did not, the latest first. What goes on is told before what is newer; of launches of one moment one
+/// that failed counts.
+fn refusals(activities: &[Activity]) -> Vec<Refusal> {
+    let is_launch = |activity: &&Activity| activity.description().is_some_and(|what| what.starts_with(LAUNCHING));
+    let mut launches: Vec<&Activity> = activities.iter().filter(is_launch).collect();
+    launches.sort_by_key(|activity| Reverse((activity.start_time().copied(), has_failed(activity))));
+    launches.into_iter().take_while(|activity| has_failed(activity)).filter_map(refusal).collect()
+}
+
+fn refusal(activity: &Activity) -> Option<Refusal> {
+    let at = activity.start_time().and_then(|at| Timestamp::from_second(at.secs()).ok())?;
+    Some(Refusal { at, why: activity.status_message()?.to_owned() })
 }
 
 fn has_failed(activity: &Activity) -> bool {
@@ -145,20 +162,23 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_launch_says_why_it_failed() {
+    fn the_latest_launches_say_why_they_failed() {
         use ScalingActivityStatusCode::{Cancelled, Failed, PreInService, Successful};
         let launch = "Launching a new EC2 instance: i-0";
         let failed = |at_s| activity(at_s, "Launching a new EC2 instance.  Status Reason: no room", Failed, Some("no room"));
         for (activities, expected) in [
-            (vec![], None),
-            (vec![activity(5, "Terminating EC2 instance: i-1", Successful, None), failed(4)], Some("no room")),
-            (vec![activity(5, launch, Successful, None), failed(4)], None),
-            (vec![activity(4, launch, PreInService, None), failed(5)], Some("no room")),
-            (vec![activity(4, launch, PreInService, None), failed(4)], Some("no room")),
-            (vec![activity(6, launch, PreInService, None), failed(5)], None),
-            (vec![activity(6, launch, Cancelled, Some("it ended")), failed(5)], Some("it ended")),
+            (vec![], vec![]),
+            (vec![activity(5, "Terminating EC2 instance: i-1", Successful, None), failed(4)], vec![(4, "no room")]),
+            (vec![activity(5, launch, Successful, None), failed(4)], vec![]),
+            (vec![activity(4, launch, PreInService, None), failed(5)], vec![(5, "no room")]),
+            (vec![activity(4, launch, PreInService, None), failed(4)], vec![(4, "no room")]),
+            (vec![activity(6, launch, PreInService, None), failed(5)], vec![]),
+            (vec![activity(6, launch, Cancelled, Some("it ended")), failed(5)], vec![(6, "it ended"), (5, "no room")]),
+            (vec![failed(7), failed(6), activity(5, launch, Successful, None), failed(4)], vec![(7, "no room"), (6, "no room")]),
         ] {
-            assert_eq!(refusal(&activities).as_deref(), expected);
+            let told = refusals(&activities);
+            let told: Vec<(i64, &str)> = told.iter().map(|refusal| (refusal.at.as_second(), refusal.why.as_str())).collect();
+            assert_eq!(told, expected);
         }
     }
 

@@ -284,6 +284,8 @@ pub(super) const GRANTS: &[Grant] = &[
         on: &[ANY_OF_EC2, SCALING],
         when: &[ON_WHAT_IS_OURS, OF_A_VERSION],
     },
+    // How a group is divided between the markets. What it launches takes other rights, which a watcher has not.
+    Grant { to: &[Watcher], actions: &["autoscaling:UpdateAutoScalingGroup"], on: &[SCALING], when: &[ON_WHAT_IS_OURS, OF_A_VERSION] },
     Grant {
         to: &[Launcher, Reaper],
         actions: &[

@@ -32,7 +32,7 @@ pub enum Audience {
     Alerter,
     /// Whoever launches fleets with names in DNS: what that takes beside the rights to launch.
     Namer,
-    /// What tells what alerts are for, and keeps names in DNS right: a function, and nobody else.
+    /// What tells what alerts are for, keeps names in DNS right, and has services fall back from spot: a function, and nobody else.
     Watcher,
 }
 

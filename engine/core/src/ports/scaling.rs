@@ -89,6 +89,15 @@ pub struct Group {
     pub tags: Tags,
 }
 
+/// A launch of a group that failed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// When it was tried.
+    pub at: Timestamp,
+    /// Why it failed, in Auto Scaling's words.
+    pub why: String,
+}
+
 /// Auto Scaling, and the launch templates of its groups.
 #[async_trait]
 pub trait Scaling: Send + Sync {
@@ -110,6 +119,9 @@ pub trait Scaling: Send + Sync {
     async fn resize(&self, name: &str, size: u32) -> Result<()>;
     /// `UpdateAutoScalingGroup`: what it launches from now on.
     async fn group_launch(&self, name: &str, launches: &Launches) -> Result<()>;
+    /// `DescribeAutoScalingGroups`, and `UpdateAutoScalingGroup` with how it is divided between the markets and nothing else: as it was, but for how
+    /// many are on demand in any case. Whoever says no version of a template need not be allowed what it launches.
+    async fn buy_on_demand(&self, name: &str, base: u32) -> Result<()>;
     /// `TerminateInstanceInAutoScalingGroup`: ends this instance, and its group is to have one less. One that is in no group is as good, and
     /// so is one that ends already, which `DescribeAutoScalingGroups` tells.
     async fn shed(&self, name: &str, id: &InstanceId) -> Result<()>;
@@ -124,6 +136,6 @@ pub trait Scaling: Send + Sync {
     /// `DeleteAutoScalingGroup`, with its instances, which goes on after the call. Gone is gone, and going is as good; on a refusal
     /// `DescribeAutoScalingGroups` tells.
     async fn group_delete(&self, name: &str) -> Result<()>;
-    /// `DescribeScalingActivities`: why the group could not launch, if that is the last that it tried.
-    async fn refusal(&self, name: &str) -> Result<Option<String>>;
+    /// `DescribeScalingActivities`: the launches that have failed since one went well, the latest first.
+    async fn refusals(&self, name: &str) -> Result<Vec<Refusal>>;
 }

@@ -27,6 +27,7 @@ use crate::ports::{Aws, Group, Instance, Result, Tags, Written};
 use crate::retry::patiently;
 use crate::service;
 use crate::setup::Setup;
+use crate::tags;
 use decide::{fate, is_ours, overdue, overdue_group, run_of};
 use observe::Recorded;
 
@@ -121,7 +122,7 @@ impl Engine {
 
 impl Reaper<'_> {
     async fn reap(&mut self) {
-        let described = patiently(self.aws, &self.operation, || async { self.aws.instances.describe(&observe::managed()).await }).await;
+        let described = patiently(self.aws, &self.operation, || async { self.aws.instances.describe(&tags::managed()).await }).await;
         let instances = match described {
             Ok(instances) => instances,
             // Not knowing what lives, it touches nothing.
@@ -153,7 +154,7 @@ impl Reaper<'_> {
 
     /// The groups of services. Not knowing them, it does what can be done about instances.
     async fn groups(&mut self) -> Vec<Group> {
-        let described = patiently(self.aws, &self.operation, || async { self.aws.scaling.groups(&observe::managed()).await }).await;
+        let described = patiently(self.aws, &self.operation, || async { self.aws.scaling.groups(&tags::managed()).await }).await;
         described.unwrap_or_else(|error| {
             self.failed(error.context("looking for Auto Scaling groups").leaving(Leftover::Unknown));
             Vec::new()

@@ -8,7 +8,6 @@ use spawn_model::error::Error;
 use spawn_model::ids::{FleetId, RunId};
 use spawn_model::record::{FleetRecord, NameClaim};
 use spawn_model::schedule::ScheduleRecord;
-use spawn_model::tag;
 
 use super::decide::{Case, run_of};
 use crate::lease;
@@ -55,11 +54,6 @@ impl Recorded {
             starts_until: self.starts_until,
         }
     }
-}
-
-/// What finds everything of spawn's.
-pub(super) fn managed() -> Tags {
-    Tags::from([(tag::MANAGED.to_owned(), "true".to_owned())])
 }
 
 /// The lease objects of the runs of what has these tags and is past them. What is within its tag needs no other word: the later one counts.

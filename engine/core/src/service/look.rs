@@ -9,6 +9,7 @@ use spawn_model::layout;
 use spawn_model::record::{Completion, Exit, FleetRecord, Launched, RankClaim};
 use spawn_model::status::{Dates, Seen, Status, Strength, member_status, service_status};
 
+use super::fall_back;
 use crate::around::Around;
 use crate::drift;
 use crate::fleet::{self, Fleet, Look};
@@ -39,9 +40,9 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
 
     let size = group.as_ref().filter(|_| dates.now < deadline).map_or(record.spec.size, |group| group.size);
     let running = count(living().filter(|instance| instance.seen == Seen::Running));
-    let refusal = match &group {
-        Some(group) if running < size && dates.now < deadline => aws.scaling.refusal(&group.name).await?,
-        _ => None,
+    let refusals = match &group {
+        Some(group) if running < size && dates.now < deadline => aws.scaling.refusals(&group.name).await?,
+        _ => Vec::new(),
     };
     let strength = Strength {
         asked: size,
@@ -49,9 +50,12 @@ pub(crate) async fn seen(aws: &Aws, ledger: &Ledger, look: Look<'_>, record: Fle
         alive: count(living()),
         is_maintained: group.is_some(),
         was_maintained: !instances.is_empty() || !claims.is_empty() || ended_at.is_some(),
-        refusal: refusal.as_deref(),
+        refusal: refusals.first().map(|refusal| refusal.why.as_str()),
     };
     let (status, mut status_reason) = service_status(strength, dates);
+    if let Some(told) = group.as_ref().filter(|_| dates.now < deadline).and_then(|group| fall_back::told(&record, group, &instances)) {
+        status_reason.push_str(&format!("; {told}"));
+    }
     status_reason.push_str(&fleet::afterword(&record, ended_at));
     let completions = if status.is_over() { ledger.completions(id, run, 0).await? } else { Vec::new() };
     let of_group = group.as_ref().filter(|_| !status.is_over()).and_then(|group| drift::group(&record, group));

@@ -4,6 +4,7 @@
 //! deletes it, and its own action that takes every instance from it at the deadline, are there before the first instance. Of an instance's
 //! own two hands neither ends the service, because the group replaces what ends; the third independent hand is the group's action.
 
+mod fall_back;
 mod look;
 mod resize;
 
@@ -24,6 +25,8 @@ use crate::ports::{Aws, Group, GroupRequest, Launches, Result, SpotTerms, Tags, 
 use crate::setup::Setup;
 use crate::tags;
 
+pub use fall_back::ServicesKept;
+pub(crate) use fall_back::{check, is_base_of};
 pub(crate) use look::seen;
 
 /// Auto Scaling takes so many types into a group (mixed instances policy, overrides).
@@ -64,17 +67,17 @@ impl Launcher<'_> {
         }
         GroupRequest {
             name: layout::scaling_name(&self.record.run),
-            launches: launches(self.record, template_version, types),
+            launches: launches(self.record, template_version, types, self.record.spec.market.on_demand_base),
             subnet_ids,
             tags: group_tags(self.record, template_version),
         }
     }
 }
 
-fn launches(record: &FleetRecord, template_version: i64, types: Vec<String>) -> Launches {
+fn launches(record: &FleetRecord, template_version: i64, types: Vec<String>, on_demand_base: u32) -> Launches {
     let market = &record.spec.market;
     let spot = (market.r#type == MarketType::Spot).then_some(SpotTerms { max_usd_per_hour: market.max_price });
-    Launches { template_version, types, on_demand_base: market.on_demand_base, spot, rebalances: market.rebalance }
+    Launches { template_version, types, on_demand_base, spot, rebalances: market.rebalance }
 }
 
 /// What a group carries: the tags of its instances, and which version of its template it was told to launch.
@@ -119,7 +122,8 @@ pub(crate) async fn renew(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Res
     let group = group(aws, record).await?;
     let made = aws.scaling.template_renew(&template(record, setup, group_id)).await;
     let version = made.map_err(|e| e.context("changing the launch template"))?;
-    let launches = launches(record, version, group.launches.types);
+    let base = fall_back::kept_base(record, group.launches.on_demand_base);
+    let launches = launches(record, version, group.launches.types, base);
     aws.scaling.group_launch(&group.name, &launches).await.map_err(|e| e.context("changing what the Auto Scaling group launches"))?;
     let tags = group_tags(record, version);
     aws.scaling.group_tag(&group.name, &tags).await.map_err(|e| e.context("tagging the Auto Scaling group"))

@@ -7,6 +7,7 @@ use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
 use spawn_model::record::{FleetRecord, Payload, RankClaim};
 
+use super::fall_back::Share;
 use super::is_service;
 use crate::engine::Engine;
 use crate::fleet::Fleet;
@@ -89,10 +90,17 @@ impl Engine {
             // Somebody has told it to have no fewer.
             scaling.resize(&group.name, group.size).await?;
         }
+        let mut share = Share::of(self.aws(), record, group).await?;
         for id in surplus {
             operation.go_on()?;
             operation.say(&format!("ending {id}"));
+            if let Some(share) = &mut share {
+                share.let_go(&id).await?;
+            }
             scaling.shed(&group.name, &id).await.map_err(|e| e.context("making the service smaller"))?;
+        }
+        if let Some(share) = &mut share {
+            share.fit(size).await?;
         }
         // A group that was emptied at its deadline must not be filled again: what empties it has been.
         service::in_time(self.aws(), record, self.lease_of(ledger, record).await?)?;

@@ -1,5 +1,6 @@
 //! The engine as functions of AWS Lambda, for what nobody is there to do: the reaper (hand 4 without anybody) and the watcher, which
-//! tells what alerts are for and keeps names in DNS right, with the schedules that invoke them; and the starter, which the schedules of users invoke.
+//! tells what alerts are for, keeps names in DNS right and has services fall back from spot to on demand, with the schedules that invoke them; and the
+//! starter, which the schedules of users invoke.
 
 use super::names::function_log_group;
 use super::{
@@ -14,7 +15,7 @@ use crate::tags;
 /// How often it reaps.
 const REAPS_EVERY_MINUTES: u32 = 15;
 
-/// How often it looks what there is to tell. Without an alert, and without a name, a look is three calls.
+/// How often it looks what there is to tell. Without an alert, a name or a service that lacks something, a look is four calls.
 const WATCHES_EVERY_MINUTES: u32 = 2;
 
 /// How long a reaper may take: less than until it is invoked again.
@@ -92,7 +93,7 @@ async fn invoke_every(aws: &Aws, names: &Names<'_>, (name, minutes): (&str, u32)
     put.map_err(|e| e.context(&format!("making the schedule {name}")))
 }
 
-/// Deploys what tells what alerts are for and keeps names right. Without one to deploy it leaves what is there. The function that is there then.
+/// Deploys what looks every two minutes: after alerts, names and services. Without one to deploy it leaves what is there. The function that is there then.
 pub(super) async fn ensure_watcher(
     aws: &Aws,
     names: &Names<'_>,
@@ -103,7 +104,7 @@ pub(super) async fn ensure_watcher(
     operation.say(&format!("function {WATCH_FUNCTION}, every {WATCHES_EVERY_MINUTES} minutes"));
     let function = Function {
         name: WATCH_FUNCTION,
-        description: "Tells what alerts are for, and keeps names in DNS right.",
+        description: "Tells what alerts are for, keeps names in DNS right, and has services fall back from spot to on demand.",
         role: (names.watcher_role(), names.watcher_policy()),
         timeout_s: WATCHER_TIMEOUT_S,
         handler,

@@ -175,7 +175,7 @@ pub struct Setup {
     /// The function that starts the runs of schedules; nothing if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub starter_arn: Option<String>,
-    /// The function that tells what alerts are for; nothing if there is none.
+    /// The function that looks every two minutes after alerts, names and services; nothing if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watcher_arn: Option<String>,
     /// How many statements of the boundary say what commands of fleets may get; none of them: nothing.

@@ -242,7 +242,8 @@ impl<'a> Names<'a> {
         self.function_policy(Audience::Starter, START_FUNCTION)
     }
 
-    /// What tells may look at fleets, read what alerts say and remember what it has told, and speak through topics; and say what it did.
+    /// What looks every two minutes may look at fleets, read what alerts say and remember what it has told, speak through topics, keep names, and say
+    /// how groups are divided between the markets; and say what it did.
     pub(super) fn watcher_policy(&self) -> String {
         self.function_policy(Audience::Watcher, WATCH_FUNCTION)
     }

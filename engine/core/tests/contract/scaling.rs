@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use spawn_core::ports::{Aws, Group, GroupRequest, LaunchRequest, Launches, SpotTerms, Tags, Template, ZONE_REBALANCE};
+use spawn_core::ports::{Aws, Group, GroupRequest, LaunchRequest, Launches, Refusal, SpotTerms, Tags, Template, ZONE_REBALANCE};
 use spawn_model::error::Class;
 use spawn_model::ids::InstanceId;
 use spawn_model::market::MarketType;
@@ -90,6 +90,17 @@ impl Service {
         panic!("the group never came to its size: {:?}", self.look(aws).await);
     }
 
+    /// Why the group could not launch, once it has tried.
+    async fn refused(&self, aws: &Aws) -> Refusal {
+        for _ in 0..300 {
+            if let Some(refusal) = aws.scaling.refusals(&self.group.name).await.expect("an answer").into_iter().next() {
+                return refusal;
+            }
+            aws.clock.sleep(200).await;
+        }
+        panic!("nobody said that the price is too low");
+    }
+
     /// Deletes the group with its instances, each thing twice, and the rest.
     async fn end(&self, aws: &Aws) {
         let name = &self.group.name;
@@ -141,7 +152,7 @@ pub(crate) async fn scaling_groups(aws: &Aws) {
     }
     assert!(seen.iter().all(|one| one.launched.instance_type == TYPE && one.launched.market == MarketType::OnDemand), "{seen:?}");
     assert_eq!(volumes_of(aws, &service.template.tags).await.len(), 2);
-    assert_eq!(aws.scaling.refusal(&service.group.name).await, Ok(None));
+    assert_eq!(aws.scaling.refusals(&service.group.name).await, Ok(vec![]));
     service.end(aws).await;
 }
 
@@ -153,7 +164,7 @@ pub(crate) async fn scaling_replaces(aws: &Aws) {
     aws.instances.terminate(&before[..1]).await.expect("an end");
     let after = service.members(aws, |members| members.len() == 2 && !members.contains(&before[0])).await;
     assert!(after.contains(&before[1]), "{before:?} {after:?}");
-    assert_eq!(aws.scaling.refusal(&service.group.name).await, Ok(None));
+    assert_eq!(aws.scaling.refusals(&service.group.name).await, Ok(vec![]));
     service.end(aws).await;
 }
 
@@ -257,15 +268,33 @@ pub(crate) async fn scaling_refused(aws: &Aws) {
     let mut service = service(aws, 1).await;
     service.group.launches.spot = Some(SpotTerms { max_usd_per_hour: Some(0.000_1) });
     service.make(aws).await;
-    for _ in 0..300 {
-        if let Some(why) = aws.scaling.refusal(&service.group.name).await.expect("an answer") {
-            assert!(why.contains("SpotMaxPriceTooLow"), "{why}");
-            assert_eq!(service.look(aws).await.instances, []);
-            return service.end(aws).await;
-        }
-        aws.clock.sleep(200).await;
+    let refusal = service.refused(aws).await;
+    assert!(refusal.why.contains("SpotMaxPriceTooLow"), "{}", refusal.why);
+    let age = aws.clock.now().duration_since(refusal.at);
+    assert!(age.as_secs().unsigned_abs() < 60, "{age:#}");
+    assert_eq!(service.look(aws).await.instances, []);
+    service.end(aws).await;
+}
+
+/// A group that is told to has so many on demand, where spot has no room; what else it launches stays as it was.
+pub(crate) async fn scaling_buys_on_demand(aws: &Aws) {
+    let mut service = service(aws, 2).await;
+    service.group.launches.spot = Some(SpotTerms { max_usd_per_hour: Some(0.001) });
+    service.make(aws).await;
+    service.refused(aws).await;
+    let before = service.look(aws).await;
+    for _ in 0..2 {
+        aws.scaling.buy_on_demand(&service.group.name, 2).await.expect("so many on demand");
     }
-    panic!("nobody said that the price is too low");
+    service.members(aws, |members| members.len() == 2).await;
+    let after = service.look(aws).await;
+    assert_eq!(after.launches, Launches { on_demand_base: 2, ..before.launches });
+    assert_eq!((after.size, after.least, after.most, after.tags), (before.size, before.least, before.most, before.tags));
+    let seen = aws.instances.describe(&service.launch.tags).await.expect("a description");
+    assert!(seen.iter().all(|one| one.launched.market == MarketType::OnDemand), "{seen:?}");
+    let nobodys = aws.scaling.buy_on_demand(&fresh("nobody"), 2).await.expect_err("there is none");
+    assert_eq!(nobodys.class, Class::NotFound);
+    service.end(aws).await;
 }
 
 /// What is not there is not found, and as good as gone.

@@ -15,6 +15,7 @@ mod capacity;
 mod crashes;
 mod drifting;
 mod ending;
+mod falling_back;
 mod idle;
 mod images;
 mod launching;

@@ -48,6 +48,7 @@ cases! {
     schedule_group_twice
     schedules
     scaling_as_spot
+    scaling_buys_on_demand
     scaling_empties
     scaling_groups
     scaling_none

@@ -40,12 +40,12 @@ pub(crate) async fn serve(world: &World, spec: &FleetSpec) -> FleetRecord {
     launched.record
 }
 
-async fn found(world: &World) -> Fleet {
+pub(crate) async fn found(world: &World) -> Fleet {
     world.engine().find("tiles").await.unwrap()
 }
 
 /// The ranks that are held, and by whom.
-fn holders(fleet: &Fleet) -> Vec<(u32, String)> {
+pub(crate) fn holders(fleet: &Fleet) -> Vec<(u32, String)> {
     fleet.members.iter().map(|member| (member.rank, member.instance_id.clone())).collect()
 }
 

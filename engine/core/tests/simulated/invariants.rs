@@ -9,6 +9,7 @@ use sandbox_cloud::scaling::AutoScalingGroup;
 use spawn_core::setup::SCHEDULE_GROUP;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::{self, RunKeys};
+use spawn_model::market::Fallback;
 use spawn_model::record::{FleetRecord, Lease};
 use spawn_model::tag;
 
@@ -103,8 +104,10 @@ impl State {
             broken.push(format!("{name} has no schedule that ends it"));
         }
         let had = self.shrunk.get(name).filter(|(at, _)| now < *at + SHRINKING).map_or(0, |(_, had)| *had);
-        // What replaces before it ends may be a tenth larger for a while.
-        let early = if group.capacity_rebalance { group.max_size.div_ceil(10) } else { 0 };
+        // What replaces before it ends may be a tenth larger for a while: one at risk, or one of a market that there is too much of.
+        let fleet = FleetId::parse(tag(tag::FLEET)).and_then(|fleet| self.record(&fleet));
+        let falls_back = fleet.is_some_and(|record| record.spec.market.fallback == Fallback::OnDemand);
+        let early = if group.capacity_rebalance || falls_back { group.max_size.div_ceil(10) } else { 0 };
         let most = group.max_size.max(had) + early;
         // One that is emptied has said when, and not how fast.
         if group.capacity() > most && group.max_size > 0 {

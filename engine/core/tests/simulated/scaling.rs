@@ -1,5 +1,7 @@
 //! Auto Scaling, on `sandbox-cloud`, asked as `engine/aws` asks the real one.
 
+use std::cmp::Reverse;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sandbox_cloud::model::{MetadataOptionsRequest, ShutdownBehavior};
@@ -13,7 +15,7 @@ use sandbox_cloud::scaling::{
     PutScheduledUpdateGroupAction, Reply, Request, ScalingProcesses, SpotStrategy, TemplateSpecification,
     TerminateInstanceInAutoScalingGroup, UpdateAutoScalingGroup,
 };
-use spawn_core::ports::{Group, GroupRequest, Launches, Result, Scaling, SpotTerms, Tags, Template};
+use spawn_core::ports::{Group, GroupRequest, Launches, Refusal, Result, Scaling, SpotTerms, Tags, Template};
 use spawn_model::error::{Class, Error};
 use spawn_model::ids::InstanceId;
 use spawn_model::tag;
@@ -150,12 +152,13 @@ fn launches(source: &LaunchSource) -> Launches {
     }
 }
 
-/// Why the latest launch failed, if it did.
-fn refusal(activities: &[Activity]) -> Option<String> {
+/// The launches that have failed since one did not, the latest first.
+fn refusals(activities: &[Activity]) -> Vec<Refusal> {
     let failed = |activity: &Activity| matches!(activity.status, ActivityStatus::Failed | ActivityStatus::Cancelled);
-    let launches = activities.iter().filter(|activity| activity.description.starts_with("Launching "));
-    let latest = launches.max_by_key(|activity| (activity.start, failed(activity)))?;
-    latest.status_message.clone().filter(|_| failed(latest))
+    let refusal = |activity: &Activity| Some(Refusal { at: activity.start, why: activity.status_message.clone()? });
+    let mut launches: Vec<&Activity> = activities.iter().filter(|activity| activity.description.starts_with("Launching ")).collect();
+    launches.sort_by_key(|activity| Reverse((activity.start, failed(activity))));
+    launches.into_iter().take_while(|activity| failed(activity)).filter_map(refusal).collect()
 }
 
 #[async_trait]
@@ -255,6 +258,20 @@ impl Scaling for Door {
         self.scale("autoscaling:UpdateAutoScalingGroup", request).await.map(drop)
     }
 
+    async fn buy_on_demand(&self, name: &str, base: u32) -> Result<()> {
+        let request = DescribeAutoScalingGroups { names: vec![name.to_owned()], ..DescribeAutoScalingGroups::default() };
+        let answer = self.scale("autoscaling:DescribeAutoScalingGroups", Request::DescribeAutoScalingGroups(request)).await?;
+        let Reply::Groups(groups) = answer else { panic!("the simulation answered {answer:?}") };
+        let known = groups.items.into_iter().next().and_then(|group| match group.source {
+            LaunchSource::Mixed { distribution, .. } => Some(distribution),
+            LaunchSource::Template(_) => None,
+        });
+        let distribution = Distribution { on_demand_base: base, ..known.unwrap_or_default() };
+        let settings = GroupSettings { distribution: Some(distribution), ..GroupSettings::default() };
+        let request = Request::UpdateAutoScalingGroup(Box::new(UpdateAutoScalingGroup { name: name.to_owned(), settings }));
+        self.scale("autoscaling:UpdateAutoScalingGroup", request).await.map(drop)
+    }
+
     async fn shed(&self, name: &str, id: &InstanceId) -> Result<()> {
         let request = TerminateInstanceInAutoScalingGroup { instance_id: id.0.clone(), decrement: true };
         let request = Request::TerminateInstanceInAutoScalingGroup(request);
@@ -321,12 +338,12 @@ impl Scaling for Door {
         }
     }
 
-    async fn refusal(&self, name: &str) -> Result<Option<String>> {
+    async fn refusals(&self, name: &str) -> Result<Vec<Refusal>> {
         let page = Page { max_results: Some(PAGE), next_token: None };
         let request = DescribeScalingActivities { group_name: Some(name.to_owned()), page, ..DescribeScalingActivities::default() };
         let answer = self.scale("autoscaling:DescribeScalingActivities", Request::DescribeScalingActivities(request)).await?;
         let Reply::Activities(activities) = answer else { panic!("the simulation answered {answer:?}") };
-        Ok(refusal(&activities.items))
+        Ok(refusals(&activities.items))
     }
 }
 

@@ -348,7 +348,10 @@ fn what_a_service_may_not_be() {
         Value::from(spec)
     };
     for on_demand_base in [1, 3, 5] {
-        assert_eq!(told(FleetKind::Service, &service(json!({ "market": { "type": "spot", "on_demand_base": on_demand_base } }))), "");
+        for fallback in ["none", "on_demand"] {
+            let market = json!({ "type": "spot", "on_demand_base": on_demand_base, "fallback": fallback });
+            assert_eq!(told(FleetKind::Service, &service(json!({ "market": market }))), "");
+        }
     }
     let cases = [
         ("nothing but a name", json!({ "name": "n", "instance_types": ["t3.micro"] }).into()),
@@ -359,7 +362,6 @@ fn what_a_service_may_not_be() {
         ("a cluster", service(json!({ "placement": "cluster" }))),
         ("idleness", service(json!({ "lease": { "idle": { "after": "15m" } } }))),
         ("a stop", service(json!({ "lease": { "on_expiry": "stop" } }))),
-        ("a way back from spot", service(json!({ "market": { "type": "spot", "fallback": "on_demand" } }))),
         ("more than a budget counts", service(json!({ "market": { "type": "spot", "rebalance": true }, "lease": { "budget": 5.0 } }))),
         ("a wait for what does not end", service(json!({ "wait_for": "completed" }))),
     ];

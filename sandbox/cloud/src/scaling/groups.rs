@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     AutoScalingGroup, CreateAutoScalingGroup, DeleteAutoScalingGroup, LaunchSource, Reply, SetDesiredCapacity, TemplateSpecification,
-    TerminationPolicy, UpdateAutoScalingGroup, change, later, no_group, settings, tags, told, uuid, validation,
+    TerminationPolicy, UpdateAutoScalingGroup, change, later, no_group, purchase, settings, tags, told, uuid, validation,
 };
 use crate::cloud::{Cloud, Region};
 use crate::error::ApiError;
@@ -103,6 +103,7 @@ fn empty(cloud: &mut Cloud, now: Timestamp, region: &str, name: &str) -> AutoSca
         deleting: false,
         reasons: Vec::new(),
         replacing: 0,
+        redistributing: None,
         failures: None,
     }
 }
@@ -111,9 +112,13 @@ pub(super) fn update(cloud: &mut Cloud, now: Timestamp, region: &str, request: &
     let here = cloud.region(region);
     let given = &request.settings;
     let mut group = here.scaling.group(&request.name)?.clone();
-    let before = group.desired_capacity;
+    let (before, division) = (group.desired_capacity, purchase::division(&group.source));
     settings::apply(here, &mut group, given)?;
     settings::resize(&mut group, given.min_size, given.max_size, given.desired_capacity)?;
+    if purchase::division(&group.source) != division {
+        // It is reached by replacing what runs (Auto Scaling API reference, InstancesDistribution, OnDemandBaseCapacity).
+        group.redistributing = group.redistributing.or(Some(0));
+    }
     if given.source.is_some() || !given.subnets.is_empty() || !given.zones.is_empty() {
         settings::try_launches(cloud, now, region, &group)?;
     }

@@ -3,12 +3,19 @@
 use super::activities::{Began, begin, finish};
 use super::purchase::{self, Place};
 use super::round::{Round, details};
-use super::{ActivityStatus, GROUP_TAG, GroupInstance, LaunchSource, Lifecycle, Process, TemplateSpecification, settings, told, uuid};
+use super::{
+    ActivityStatus, AutoScalingGroup, GROUP_TAG, GroupInstance, LaunchSource, Lifecycle, Process, TemplateSpecification, settings, told,
+    uuid,
+};
 use crate::error::ApiError;
 use crate::faults::Effect;
 use crate::instances::launch;
 use crate::model::{Instance, Market, Tag, Tags};
 use crate::request::{LaunchTemplateData, RunInstances, SpotOptions, TagSpecification};
+
+/// What activities of mixed groups say when no pool of theirs has room for spot.
+const SPOT_IS_FULL: &str = "Could not launch Spot Instances. UnfulfillableCapacity - Unable to fulfill capacity due to your request \
+                            configuration. Please adjust your request and try again.";
 
 /// What is launched, once the template's version is known.
 struct Plan {
@@ -23,6 +30,15 @@ struct Plan {
 impl Round<'_> {
     /// Launches so many instances, or tries to.
     pub(super) fn grow(&mut self, missing: u32) {
+        self.buy(missing, |group, data| purchase::split(group, data, missing).to_vec());
+    }
+
+    /// Launches so many of a market, or tries to.
+    pub(super) fn grow_by(&mut self, market: Market, missing: u32) {
+        self.buy(missing, |_, _| vec![(market, missing)]);
+    }
+
+    fn buy(&mut self, missing: u32, markets: impl FnOnce(&AutoScalingGroup, &LaunchTemplateData) -> Vec<(Market, u32)>) {
         let waits = self.group.failures.is_some_and(|(_, until)| until > self.now);
         if waits || !self.group.does(Process::Launch) {
             return;
@@ -33,7 +49,7 @@ impl Round<'_> {
             Err(error) => return self.failed(cause, error.message, "{}".to_owned()),
         };
         let mut short = 0;
-        for (market, count) in purchase::split(&self.group, &plan.data, missing) {
+        for (market, count) in markets(&self.group, &plan.data) {
             short += self.spread(&mut plan, market, count);
         }
         if short > 0 {
@@ -202,13 +218,15 @@ impl Round<'_> {
         });
     }
 
-    /// What EC2 said, as Auto Scaling passes it on: for a mixed group it asks a fleet, which says more.
+    /// What EC2 said, as Auto Scaling passes it on: for a mixed group it asks a fleet, which says more, and of spot that is full says so in
+    /// its own words.
     fn worded(&self, error: &ApiError, market: Market) -> String {
         match (&self.group.source, market) {
             (LaunchSource::Template(_), _) => error.message.clone(),
             (LaunchSource::Mixed { .. }, Market::OnDemand) => {
                 format!("Could not launch On-Demand Instances. {} - {}", error.code, error.message)
             }
+            (LaunchSource::Mixed { .. }, Market::Spot) if error.code == "InsufficientInstanceCapacity" => SPOT_IS_FULL.to_owned(),
             (LaunchSource::Mixed { .. }, Market::Spot) => format!("Could not launch Spot Instances. {} - {}", error.code, error.message),
         }
     }

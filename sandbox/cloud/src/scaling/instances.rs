@@ -57,6 +57,8 @@ pub(super) fn terminate(
     change(here, now, &group.name, |group| {
         if request.decrement {
             group.desired_capacity -= 1;
+            // Of the other market there may be too many now, which AWS puts right, too (kubernetes/autoscaler, issue 6787).
+            group.redistributing = group.redistributing.or(Some(0));
         }
     });
     with_member(here, now, &group.name, id, |member| {

@@ -12,6 +12,7 @@
 //! | `instances`, `processes`, `schedule`, `tags`, `activities`, `describe` | the other calls |
 //! | `round` | what a group does when it is awake |
 //! | `grow`, `purchase`, `shrink` | launching, of which type and where; ending, and which first |
+//! | `redistribute` | replacing instances of one market by those of the other |
 
 mod activities;
 mod describe;
@@ -21,6 +22,7 @@ mod instances;
 mod model;
 mod processes;
 mod purchase;
+mod redistribute;
 mod reply;
 mod request;
 mod round;

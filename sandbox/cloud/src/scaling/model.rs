@@ -220,6 +220,9 @@ pub struct AutoScalingGroup {
     /// How many launches replace what was not healthy.
     #[serde(skip)]
     pub(crate) replacing: u32,
+    /// How many instances it has launched so far to replace those of another market; nothing if it has no reason to replace any.
+    #[serde(skip)]
+    pub(crate) redistributing: Option<u32>,
     /// How often in a row launching failed, and when it is tried again.
     #[serde(skip)]
     pub(crate) failures: Option<(u32, Timestamp)>,

@@ -16,6 +16,21 @@ pub(super) fn on_demand_of(distribution: &Distribution, size: u32) -> u32 {
     base + ((size - base) * distribution.on_demand_percentage.min(100)).div_ceil(100)
 }
 
+/// What a source says of how it is divided between the markets: the base, and the share of the rest. A template alone says nothing.
+pub(super) fn division(source: &LaunchSource) -> Option<(u32, u32)> {
+    match source {
+        LaunchSource::Template(_) => None,
+        LaunchSource::Mixed { distribution, .. } => Some((distribution.on_demand_base, distribution.on_demand_percentage)),
+    }
+}
+
+/// How many of each market a mixed group of its size has; nothing of another one.
+pub(super) fn wanted(group: &AutoScalingGroup) -> Option<[(Market, u32); 2]> {
+    let LaunchSource::Mixed { distribution, .. } = &group.source else { return None };
+    let on_demand = on_demand_of(distribution, group.desired_capacity);
+    Some([(Market::OnDemand, on_demand), (Market::Spot, group.desired_capacity - on_demand)])
+}
+
 /// How many of so many new instances are of each market.
 pub(super) fn split(group: &AutoScalingGroup, data: &LaunchTemplateData, missing: u32) -> [(Market, u32); 2] {
     let on_demand = match &group.source {

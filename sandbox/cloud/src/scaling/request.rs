@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::model::{Process, TerminationPolicy};
-use super::source::LaunchSource;
+use super::source::{Distribution, LaunchSource};
 use crate::operations::requests;
 use crate::request::{Filter, Page};
 
@@ -12,6 +12,8 @@ use crate::request::{Filter, Page};
 pub struct GroupSettings {
     /// What it launches.
     pub source: Option<LaunchSource>,
+    /// How it divides that between the markets, where the template and the types stay as they are.
+    pub distribution: Option<Distribution>,
     /// It cannot be told to be smaller.
     pub min_size: Option<u32>,
     /// Nor larger.

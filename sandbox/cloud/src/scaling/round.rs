@@ -30,7 +30,7 @@ impl Cloud {
         round.run();
         let group = round.group;
         let here = self.region_mut(region);
-        let (gone, next) = (group.deleting && group.instances.is_empty(), next_due(&group));
+        let (gone, next) = (group.deleting && group.instances.is_empty(), next_due(&group, now));
         if here.scaling.groups.get(name) != Some(&group) {
             here.scaling.groups.change(now, name, |known| *known = group);
         }
@@ -43,8 +43,9 @@ impl Cloud {
 }
 
 /// What a group has to do by itself at a time.
-fn next_due(group: &AutoScalingGroup) -> Option<Timestamp> {
-    let retry = group.failures.map(|(_, at)| at).filter(|_| group.capacity() < group.desired_capacity && group.does(Process::Launch));
+fn next_due(group: &AutoScalingGroup, now: Timestamp) -> Option<Timestamp> {
+    let lacks = |at: &Timestamp| group.capacity() < group.desired_capacity || group.redistributing.is_some() && *at > now;
+    let retry = group.failures.map(|(_, at)| at).filter(|at| group.does(Process::Launch) && lacks(at));
     group.actions.values().map(|action| action.start).chain(retry).min()
 }
 
@@ -166,7 +167,7 @@ impl Round<'_> {
         if at_risk.is_empty() {
             if capacity < desired {
                 self.grow(desired - capacity);
-            } else if capacity > desired {
+            } else if !self.redistribute() && capacity > desired {
                 self.shrink(capacity - desired);
             }
             return;
@@ -180,12 +181,15 @@ impl Round<'_> {
             });
             return;
         }
-        // Replacements come first, for which a group may be a tenth larger than it may be otherwise.
-        let most = self.group.max_size + self.group.max_size.div_ceil(10);
-        let missing = desired.saturating_sub(u32::try_from(safe).unwrap_or(u32::MAX)).min(most.saturating_sub(capacity));
+        let missing = desired.saturating_sub(u32::try_from(safe).unwrap_or(u32::MAX)).min(self.room());
         if missing > 0 {
             self.grow(missing);
         }
+    }
+
+    /// How many may come before others go: replacements come first, for which a group may be a tenth larger than it may be otherwise.
+    pub(super) fn room(&self) -> u32 {
+        (self.group.max_size + self.group.max_size.div_ceil(10)).saturating_sub(self.group.capacity())
     }
 
     /// Ends instances by one call. If that is refused they stay, and the group tries again.

@@ -13,6 +13,15 @@ pub(super) fn apply(region: &Region, group: &mut AutoScalingGroup, settings: &Gr
     if let Some(source) = &settings.source {
         group.source = named(region, source)?;
     }
+    if let Some(distribution) = &settings.distribution {
+        let LaunchSource::Mixed { distribution: known, .. } = &mut group.source else {
+            return Err(validation(
+                "You must specify a launch template when you configure an Auto Scaling group with a mixed instances policy.",
+            ));
+        };
+        known.clone_from(distribution);
+        check_distribution(&group.source)?;
+    }
     if !settings.subnets.is_empty() || !settings.zones.is_empty() {
         (group.zones, group.subnets) = places(region, settings)?;
     }

@@ -17,6 +17,11 @@ impl Round<'_> {
             let Some(next) = self.choose(&chosen) else { break };
             chosen.push(next);
         }
+        self.take_out(chosen);
+    }
+
+    /// Ends instances of which there are too many.
+    pub(super) fn take_out(&mut self, chosen: Vec<String>) {
         if chosen.is_empty() {
             return;
         }

@@ -287,6 +287,18 @@ mod tests {
             ("UpdateAutoScalingGroup", "AutoScalingGroupName=g&TerminationPolicies.member.1=arn:aws:lambda:x", true, "NotImplemented"),
             ("UpdateAutoScalingGroup", "AutoScalingGroupName=g&TerminationPolicies.member.1=Youngest", false, "ValidationError"),
             ("UpdateAutoScalingGroup", "AutoScalingGroupName=g&MaxInstanceLifetime=86400", true, "NotImplemented"),
+            (
+                "UpdateAutoScalingGroup",
+                "AutoScalingGroupName=g&MixedInstancesPolicy.InstancesDistribution.SpotInstancePools=2",
+                true,
+                "NotImplemented",
+            ),
+            (
+                "UpdateAutoScalingGroup",
+                "AutoScalingGroupName=g&LaunchTemplate.LaunchTemplateName=t&MixedInstancesPolicy.InstancesDistribution.OnDemandBaseCapacity=1",
+                false,
+                "ValidationError",
+            ),
             ("SetInstanceHealth", "InstanceId=i-1&HealthStatus=Poorly", false, "ValidationError"),
         ];
         for (operation, form, gap, code) in cases {

@@ -11,8 +11,10 @@ use crate::protocol::Failure;
 pub(super) fn read(form: &mut Form) -> Result<GroupSettings, Failure> {
     only_without_effect(form)?;
     let subnets = form.take("VPCZoneIdentifier").unwrap_or_default();
+    let (source, distribution) = source(form)?;
     Ok(GroupSettings {
-        source: source(form)?,
+        source,
+        distribution,
         min_size: number(form, "MinSize")?,
         max_size: number(form, "MaxSize")?,
         desired_capacity: number(form, "DesiredCapacity")?,
@@ -43,20 +45,25 @@ fn only_without_effect(form: &mut Form) -> Result<(), Failure> {
     Ok(())
 }
 
-fn source(form: &mut Form) -> Result<Option<LaunchSource>, Failure> {
-    const MIXED: &str = "MixedInstancesPolicy";
+const MIXED: &str = "MixedInstancesPolicy";
+const DISTRIBUTION: &str = "MixedInstancesPolicy.InstancesDistribution";
+
+/// What is launched; or, of a group that launches something already, how it divides it between the markets.
+fn source(form: &mut Form) -> Result<(Option<LaunchSource>, Option<Distribution>), Failure> {
     let plain = template(form, "LaunchTemplate");
-    let template = template(form, &format!("{MIXED}.LaunchTemplate.LaunchTemplateSpecification"));
-    match (plain, template) {
-        (Some(_), Some(_)) => Err(invalid(
+    let mixed = template(form, &format!("{MIXED}.LaunchTemplate.LaunchTemplateSpecification"));
+    let is_divided = form.names().any(|name| name.starts_with(DISTRIBUTION));
+    match (plain, mixed) {
+        (Some(_), mixed) if mixed.is_some() || is_divided => Err(invalid(
             "Valid requests must contain either LaunchTemplate, LaunchConfigurationName, InstanceId or MixedInstancesPolicy parameter.",
         )),
-        (plain, None) => Ok(plain.map(LaunchSource::Template)),
-        (None, Some(template)) => Ok(Some(LaunchSource::Mixed {
-            template,
-            overrides: overrides(form, &format!("{MIXED}.LaunchTemplate.Overrides")),
-            distribution: distribution(form, &format!("{MIXED}.InstancesDistribution"))?,
-        })),
+        (None, Some(template)) => {
+            let overrides = overrides(form, &format!("{MIXED}.LaunchTemplate.Overrides"));
+            Ok((Some(LaunchSource::Mixed { template, overrides, distribution: distribution(form)? }), None))
+        }
+        // Whatever it leaves out takes its default.
+        (None, None) if is_divided => Ok((None, Some(distribution(form)?))),
+        (plain, _) => Ok((plain.map(LaunchSource::Template), None)),
     }
 }
 
@@ -71,8 +78,8 @@ fn overrides(form: &mut Form, prefix: &str) -> Vec<String> {
     (1..).map_while(|n| form.take(&format!("{prefix}.member.{n}.InstanceType"))).collect()
 }
 
-fn distribution(form: &mut Form, prefix: &str) -> Result<Distribution, Failure> {
-    let name = |field: &str| format!("{prefix}.{field}");
+fn distribution(form: &mut Form) -> Result<Distribution, Failure> {
+    let name = |field: &str| format!("{DISTRIBUTION}.{field}");
     let default = Distribution::default();
     let on_demand = form.take(&name("OnDemandAllocationStrategy"));
     let spot = form.take(&name("SpotAllocationStrategy"));

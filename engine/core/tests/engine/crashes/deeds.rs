@@ -110,6 +110,11 @@ pub(super) enum Change {
     End,
     /// What no other hand has ended.
     Reap,
+    /// To on demand, where there is no spot.
+    FallBack,
+    /// What has fallen back.
+    ShrinkFallen,
+    ExtendFallen,
 }
 
 /// What can be done with a schedule.
@@ -190,12 +195,19 @@ impl Deed {
             }
             Self::Service(change) => {
                 let world = warm().await;
-                let record = serve(&world, &service(3, json!({}))).await;
+                if change.is_of_spot() {
+                    scarce(&world, Market::Spot, 0);
+                }
+                let record = serve(&world, &change.served()).await;
                 if change == Change::Reap {
                     world.state().silence_schedules();
                     disarm(&world, &record);
                     world.pass(25 * 60).await;
-                } else {
+                    return world;
+                }
+                world.pass(60).await;
+                if matches!(change, Change::ShrinkFallen | Change::ExtendFallen) {
+                    Change::FallBack.perform(&world.engine()).await.unwrap();
                     world.pass(60).await;
                 }
                 world
@@ -278,9 +290,12 @@ impl Deed {
             Self::TearDown => "setup_remove",
             Self::End(_) | Self::EndAll(_) | Self::Service(Change::End) => "end",
             Self::Erase(_) => "erase",
-            Self::Extend(_) | Self::Shorten(_) | Self::Calm(_) | Self::Service(Change::Extend | Change::Shorten) => "lease_change",
+            Self::Extend(_) | Self::Shorten(_) | Self::Calm(_) | Self::Service(Change::Extend | Change::Shorten | Change::ExtendFallen) => {
+                "lease_change"
+            }
             Self::Retag(_) | Self::Service(Change::Retag) => "update",
-            Self::Service(Change::Grow | Change::Shrink) => "resize",
+            Self::Service(Change::Grow | Change::Shrink | Change::ShrinkFallen) => "resize",
+            Self::Service(Change::FallBack) => "services_keep",
             Self::Rerun(_) | Self::RerunOver(_) | Self::RerunScattered(_) | Self::Service(Change::Rerun) => "rerun",
             Self::Reap(_) | Self::ReapDead(_) | Self::Service(Change::Reap) => "reap",
             Self::Start(_) => "start",
@@ -561,13 +576,28 @@ impl Alerting {
 }
 
 impl Change {
+    /// Whether it is about a service that wants to be spot.
+    fn is_of_spot(self) -> bool {
+        matches!(self, Self::FallBack | Self::ShrinkFallen | Self::ExtendFallen)
+    }
+
+    /// What the service is before it.
+    fn served(self) -> FleetSpec {
+        let market = json!({ "market": { "type": "spot", "fallback": "on_demand" } });
+        service(3, if self.is_of_spot() { market } else { json!({}) })
+    }
+
     async fn perform(self, engine: &Engine) -> Result<()> {
         let quiet = Operation::quiet();
         match self {
-            Self::Extend => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
+            Self::FallBack => {
+                let kept = engine.services_keep(&quiet).await?;
+                kept.errors.into_iter().next().map_or(Ok(()), |error| Err(Error::new(Class::Transient, "NotKept", error, "")))
+            }
+            Self::Extend | Self::ExtendFallen => engine.lease_change(&engine.find("tiles").await?, &lasting(3600)).await.map(drop),
             Self::Shorten => engine.lease_change(&engine.find("tiles").await?, &lasting(600)).await.map(drop),
             Self::Grow => engine.resize(&engine.find("tiles").await?, 5, &quiet).await,
-            Self::Shrink => engine.resize(&engine.find("tiles").await?, 1, &quiet).await,
+            Self::Shrink | Self::ShrinkFallen => engine.resize(&engine.find("tiles").await?, 1, &quiet).await,
             Self::Retag => engine.update(&engine.find("tiles").await?, &service(3, json!({ "tags": { "owner": "ada" } }))).await,
             Self::Rerun => rerun(engine, &service(3, json!({ "triggers": { "version": "2" } }))).await,
             Self::End => end(engine).await,

@@ -83,7 +83,9 @@ enrol! {
     giving_a_service_another_lease: lease_change, Deed::Service(Change::Extend), Deed::Service(Change::Shorten);
     retagging: update, Deed::Retag(3);
     giving_a_service_other_tags: update, Deed::Service(Change::Retag);
-    giving_a_service_another_size: resize, Deed::Service(Change::Grow), Deed::Service(Change::Shrink);
+    giving_a_service_another_size: resize, Deed::Service(Change::Grow), Deed::Service(Change::Shrink), Deed::Service(Change::ShrinkFallen);
+    falling_back_from_spot: services_keep, Deed::Service(Change::FallBack);
+    giving_a_service_that_fell_back_another_lease: lease_change, Deed::Service(Change::ExtendFallen);
     stopping_now: stop, Deed::Stop(OnEnd::Stop);
     hibernating_now: stop, Deed::Stop(OnEnd::Hibernate);
     starting_what_has_stopped: start, Deed::Start(OnEnd::Stop);

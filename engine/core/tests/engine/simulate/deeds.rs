@@ -8,7 +8,7 @@ use spawn_core::operation::Operation;
 use spawn_core::ports::Result;
 use spawn_core::rerun::Wanted;
 use spawn_model::duration::Seconds;
-use spawn_model::error::{Class, Leftover};
+use spawn_model::error::{Class, Error, Leftover};
 use spawn_model::market::{Fallback, MarketSpec, MarketType};
 use spawn_model::record::Keeper;
 use spawn_model::spec::{FleetKind, FleetSpec, LeaseSpec};
@@ -49,7 +49,6 @@ impl Bought {
             }
             Self::OnDemand | Self::Stopping | Self::Hibernating => spec,
             // What only arrays have, a service has not.
-            Self::Mixed if kind == FleetKind::Service => FleetSpec { market: market(Fallback::None, u32::from(spec.size > 1)), ..spec },
             Self::Gang if kind == FleetKind::Service => spec,
             Self::Spot => FleetSpec { market: market(Fallback::None, 0), ..spec },
             Self::Mixed => FleetSpec { market: market(Fallback::OnDemand, u32::from(spec.size > 1)), ..spec },
@@ -81,12 +80,14 @@ pub(super) enum Deed {
     End { name: &'static str },
     /// Ends what is past its lease, and removes what nobody keeps.
     Reap,
+    /// Has services buy on demand what spot has no room for.
+    Watch,
 }
 
 impl Deed {
     pub(super) fn random(dice: &mut Dice) -> Self {
         let name = dice.of(&NAMES);
-        match dice.below(13) {
+        match dice.below(14) {
             0..=2 => {
                 let kind = dice.of(&[FleetKind::JobArray, FleetKind::JobArray, FleetKind::Instance, FleetKind::Service]);
                 let size = if kind == FleetKind::Instance { 1 } else { dice.of(&[1, 2, 3, 7]) };
@@ -110,6 +111,7 @@ impl Deed {
             9 => Self::Start { name },
             10 => Self::Stop { name },
             11 => Self::Resize { name, size: dice.of(&[1, 2, 4, 6]) },
+            12 => Self::Watch,
             _ => Self::Reap,
         }
     }
@@ -163,6 +165,10 @@ impl Deed {
             }
             Self::End { name } => end(engine, name).await,
             Self::Reap => engine.reap(false, &quiet).await.errors.into_iter().next().map_or(Ok(()), Err),
+            Self::Watch => {
+                let kept = engine.services_keep(&quiet).await?;
+                kept.errors.into_iter().next().map_or(Ok(()), |error| Err(Error::new(Class::Transient, "NotKept", error, "")))
+            }
         }
     }
 }
@@ -182,6 +188,7 @@ impl fmt::Display for Deed {
             Self::Start { name } => write!(f, "start {name}"),
             Self::End { name } => write!(f, "end {name}"),
             Self::Reap => write!(f, "reap"),
+            Self::Watch => write!(f, "look after services"),
         }
     }
 }

@@ -75,7 +75,8 @@ pub(super) fn claim_of(
         | Deed::Tag { .. }
         | Deed::Stop { .. }
         | Deed::Start { .. }
-        | Deed::Reap => return None,
+        | Deed::Reap
+        | Deed::Watch => return None,
     };
     match &error.left {
         Leftover::Clear if !left.is_empty() => Some(format!("{deed} says that nothing is left, and {left:?} live ({error})")),
