@@ -202,7 +202,6 @@ impl Service {
             private: done.private,
             diagnostics: diagnostic::to_proto(&done.diagnostics),
             new_identity: encode_identity(resource, identity.as_ref())?,
-            ..Default::default()
         })
     }
 
@@ -451,7 +450,6 @@ impl provider_server::Provider for Service {
             private: request.planned_private,
             diagnostics: diagnostic::to_proto(&errors),
             new_identity: self.known_identity(&request.type_name, request.planned_identity),
-            ..Default::default()
         })))
     }
 

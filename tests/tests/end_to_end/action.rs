@@ -115,6 +115,9 @@ pub(super) const TYPES: (&str, &str) = ("instance-types", "c7i.large");
 pub(super) const RUN: (&str, &str) = ("mode", "run");
 const CLUSTER: (&str, &str) = ("mode", "cluster");
 
+/// What is wrong, the job, and the inputs of its step.
+type Case<'w> = (&'static str, Job<'w>, &'w [(&'w str, &'w str)]);
+
 /// Asserts that nothing runs any more, and that the account holds what it held.
 #[track_caller]
 pub(super) fn assert_gone(world: &World, before: &Value) {
@@ -381,7 +384,7 @@ fn bad_input_is_told_where_it_was_written_and_launches_nothing() {
         job
     };
     let run = ("run", "true");
-    let cases: [(&str, Job<'_>, &[(&str, &str)]); 10] = [
+    let cases: [Case<'_>; 10] = [
         ("no mode", job("a"), &[]),
         ("no such mode", job("b"), &[("mode", "start")]),
         ("runner", job("c"), &[("mode", "runner")]),

@@ -140,7 +140,7 @@ fn launch_from(world: &World, record: &FleetRecord, template: TemplateSpecificat
 
 /// Makes a version of a service's template that boots something else, and the default one. Its number.
 fn other_version(world: &World, record: &FleetRecord) -> String {
-    let template = NamedTemplate::by_name(&layout::scaling_name(&record.run));
+    let template = NamedTemplate::by_name(layout::scaling_name(&record.run));
     let data = LaunchTemplateData { user_data: Some(b"#!/bin/sh".to_vec()), ..LaunchTemplateData::default() };
     let (source_version, template_too) = (Some("$Latest".to_owned()), template.clone());
     let request = CreateLaunchTemplateVersion { template, source_version, data, ..CreateLaunchTemplateVersion::default() };
@@ -386,7 +386,8 @@ fn a_role_that_may_do_something_else_is_told() {
 /// Somebody else's policy, and nobody's limit: a role is what all of that makes of it.
 #[test]
 fn a_role_that_has_become_another_one_is_told() {
-    let edits: [(fn(&mut Role), &str); 6] = [
+    type Edit = fn(&mut Role);
+    let edits: [(Edit, &str); 6] = [
         (
             |role| {
                 role.managed.insert("arn:aws:iam::aws:policy/Extra".to_owned());
