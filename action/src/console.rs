@@ -65,9 +65,9 @@ impl Console {
         Self(Arc::new(Mutex::new(Log { to: Box::new(to), resumes: None })))
     }
 
-    /// Says something.
+    /// Says something, whatever is in it: a machine may have chosen a name that stands there.
     pub(crate) fn line(&self, line: &str) {
-        self.lock().write(&format!("{line}\n"));
+        self.lock().write(&plain(line));
     }
 
     /// Says whole lines.
@@ -148,6 +148,16 @@ fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
+/// Lines in which a runner finds no command: at their beginning, or, of an older kind, anywhere.
+fn plain(text: &str) -> String {
+    let of_line = |line: &str| {
+        let line = line.replace('\r', " ").replace("##[", "# #[");
+        let begins = if line.trim_start().starts_with("::") { "> " } else { "" };
+        format!("{begins}{line}\n")
+    };
+    text.split('\n').map(of_line).collect()
+}
+
 /// Text as a property of a command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
@@ -179,6 +189,21 @@ pub(crate) mod tests {
 
         fn flush(&mut self) -> std::io::Result<()> {
             Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_no_command() {
+        for (line, expected) in [
+            ("rank 3 has ended", "rank 3 has ended\n"),
+            ("::error::x", "> ::error::x\n"),
+            ("kept: a\n \u{a0}::add-mask::b\rc", "kept: a\n>  \u{a0}::add-mask::b c\n"),
+            ("note: ##[set-output name=a;]b", "note: # #[set-output name=a;]b\n"),
+            ("", "\n"),
+        ] {
+            let said = Said::default();
+            said.console().line(line);
+            assert_eq!(said.text(), expected, "{line:?}");
         }
     }
 

@@ -66,7 +66,12 @@ impl<'a> Follower<'a> {
             let lines = self.read().await;
             looked(self.shown.kept.len()).await;
             if is_over {
-                quiet = if lines == 0 { quiet + 1 } else { 0 };
+                quiet = match lines {
+                    Some(0) => quiet + 1,
+                    Some(_) => 0,
+                    // Who could not read does not know.
+                    None => quiet,
+                };
                 let until = *last_words.get_or_insert_with(|| Instant::now() + LAST_WORDS);
                 if quiet >= QUIET_READS || Instant::now() > until {
                     return self.shown;
@@ -81,8 +86,8 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Shows what is new, page by page; how many lines that was. What cannot be read keeps nobody from ending well.
-    async fn read(&mut self) -> usize {
+    /// Shows what is new, page by page; how many lines that was, if they could be read. What cannot be read keeps nobody from ending well.
+    async fn read(&mut self) -> Option<usize> {
         let from = self.reader.from();
         let (mut next, mut lines): (Option<String>, usize) = (None, 0);
         loop {
@@ -90,7 +95,7 @@ impl<'a> Follower<'a> {
                 Ok(page) => page,
                 Err(error) => {
                     self.unread(&error);
-                    return lines;
+                    return None;
                 }
             };
             let events = self.reader.fresh(page.events);
@@ -98,7 +103,7 @@ impl<'a> Follower<'a> {
             self.shown.show(events);
             next = page.next;
             if next.is_none() {
-                return lines;
+                return Some(lines);
             }
         }
     }

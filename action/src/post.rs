@@ -40,7 +40,8 @@ impl<'e> Left<'e> {
             region: environment.state(STATE_REGION),
             fleet: environment.state(STATE_FLEET).and_then(FleetId::parse),
             has_stayed: environment.state(STATE_MODE) == Some(Launched::ToStay.word()),
-            has_failed: outcome == Some(Outcome::Failure) || job_status == Some("failure"),
+            // One that was told to stop has begun the end, and to a runner has failed if its time was up.
+            has_failed: outcome != Some(Outcome::Cancelled) && (outcome == Some(Outcome::Failure) || job_status == Some("failure")),
         })
     }
 }

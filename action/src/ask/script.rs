@@ -8,8 +8,9 @@ const BYTES_MAX: usize = 128 * 1024 - 1;
 /// What keeps a machine whose command is over.
 const STAYS: &str = "exec sleep infinity";
 
-/// Runs a command, and if it fails says so in a line of its own and stays, so that somebody can look: `$1` is the word that the line begins with.
-const KEPT: &str = r#"word=$1; shift; "$@"; code=$?; [ "$code" = 0 ] && exit 0; echo "$word $code"; exec sleep infinity"#;
+/// Runs a command, and if it fails says so in a line of its own, whatever was printed last, and stays, so that somebody can look: `$1` is the word that the
+/// line begins with.
+const KEPT: &str = r#"word=$1; shift; "$@"; code=$?; [ "$code" = 0 ] && exit 0; printf '\n%s %s\n' "$word" "$code"; exec sleep infinity"#;
 
 /// The command that runs lines of shell as a workflow's author expects of `run`: the first that fails ends them.
 pub(crate) fn command(script: &str, stays: bool, problems: &mut Vec<Problem>) -> Vec<String> {

@@ -19,7 +19,7 @@ use spawn_model::record::{FleetRecord, Keeper};
 use spawn_model::rules::TTL_MAX;
 use spawn_model::spec::Member;
 use spawn_model::status::WaitFor;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{DONE, Ended, Launched, cluster, run};
@@ -70,6 +70,8 @@ impl Outcome {
 
 /// How long the end of a fleet may take to be begun: the runner kills what does not end within ten seconds.
 const BEGUN_WITHIN: Duration = Duration::from_secs(5);
+/// What comes so soon after a signal is the same one.
+const ECHO: Duration = Duration::from_secs(1);
 /// How long a launch is let undo itself.
 const UNDONE_WITHIN: Duration = Duration::from_millis(1_500);
 /// How long instances may take to go away, if anybody waited.
@@ -147,8 +149,7 @@ impl Launching<'_> {
         tokio::select! {
             () = ending => {}
             () = sleep(BEGUN_WITHIN) => {}
-            // Told twice, it goes at once.
-            _ = signals.next() => {}
+            () = again(signals) => {}
         }
         Ok(signal.code)
     }
@@ -232,6 +233,14 @@ impl Launching<'_> {
 
     pub(super) fn now(&self) -> Timestamp {
         self.engine.now()
+    }
+}
+
+/// Waits until somebody means it: told twice, a step goes at once. A signal to all of a process group comes a second time, by the shim.
+async fn again(signals: &mut Signals) {
+    let first = Instant::now();
+    while first.elapsed() < ECHO {
+        signals.next().await;
     }
 }
 

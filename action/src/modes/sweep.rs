@@ -24,14 +24,22 @@ pub(super) async fn perform(step: &Step) -> Ended {
     let here = step.connect_in(first).await?.engine;
     let regions = if named.is_empty() { here.regions().await?.into_iter().collect() } else { named };
     let mut engines: Vec<Engine> = Vec::new();
+    // A region that is out of reach keeps none of the others from being swept.
+    let mut errors: Vec<Error> = Vec::new();
     for region in regions {
-        let engine = if region == here.region() { here.clone() } else { step.connect_in(Some(&region)).await?.engine };
-        engines.push(engine);
+        if region == here.region() {
+            engines.push(here.clone());
+            continue;
+        }
+        match step.connect_in(Some(&region)).await {
+            Ok(session) => engines.push(session.engine),
+            Err(error) => errors.push(error.context(&format!("sweeping {region}"))),
+        }
     }
     let reaped = everywhere(&engines, is_dry, &step.operation()).await;
     reaped.iter().flat_map(lines).for_each(|line| step.console.line(&line));
     step.console.line(&told(&reaped, is_dry));
-    let errors: Vec<Error> = reaped.into_iter().flat_map(|reaped| reaped.errors).collect();
+    errors.extend(reaped.into_iter().flat_map(|reaped| reaped.errors));
     if errors.is_empty() { Ok(DONE) } else { Err(Failure { errors }) }
 }
 

@@ -34,6 +34,10 @@ fn distrust(event: &str, told: &Value, repository: &str) -> Option<String> {
     match event {
         "pull_request_target" => Some("pull_request_target has the rights of this repository, whoever has written the code".to_owned()),
         "pull_request" | "pull_request_review" | "pull_request_review_comment" => of_fork("/pull_request/head/repo/full_name"),
+        // It has the rights of this repository too, and says nothing of whose code it is about.
+        "issue_comment" if told.pointer("/issue/pull_request").is_some() => {
+            Some("a comment on a pull request has the rights of this repository, whoever has written the code".to_owned())
+        }
         "workflow_run" => of_fork("/workflow_run/head_repository/full_name"),
         _ => None,
     }
@@ -62,6 +66,8 @@ mod tests {
             ("pull_request", Value::Null, false),
             ("pull_request_review", pull(theirs), false),
             ("pull_request_target", pull(ours), false),
+            ("issue_comment", json!({"issue": {"number": 7}}), true),
+            ("issue_comment", json!({"issue": {"number": 7, "pull_request": {"url": "https://api.github.com/"}}}), false),
             ("workflow_run", run("octo-org/octo-repo"), true),
             ("workflow_run", run("mallory/octo-repo"), false),
             ("workflow_run", json!({}), false),

@@ -1,6 +1,6 @@
 //! A fleet as it is now: what was recorded, and what AWS says of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{join, try_join};
@@ -9,7 +9,7 @@ use spawn_model::error::Error;
 use spawn_model::idle::IdleSpec;
 use spawn_model::ids::{FleetId, InstanceId, RunId};
 use spawn_model::layout::RunKeys;
-use spawn_model::queue::{JobReport, Workers};
+use spawn_model::queue::{JobReport, Resumed, Workers};
 use spawn_model::record::{Completion, Exit, FleetRecord, Launched, Lease, Stop};
 use spawn_model::spec::{FleetReport, Member};
 use spawn_model::status::{Dates, Seen, Standing, Status, fleet_status, member_status};
@@ -141,7 +141,9 @@ pub(crate) async fn inspect(aws: &Aws, ledger: &Ledger, look: Look<'_>, fleet: &
 pub(crate) async fn former(aws: &Aws, ledger: &Ledger, record: &FleetRecord, run: &RunId) -> Result<Fleet> {
     let batches = ledger.batches(&record.fleet, run).await?;
     let asked_at = batches.iter().map(|batch| batch.recorded_at).min().unwrap_or(record.asked_at);
-    let former = FleetRecord { run: run.clone(), next: None, started_at: None, asked_at, ..record.clone() };
+    // Nothing says any more whether it went on with another one; what it kept does, if it did.
+    let resumed = Some(Resumed { run: run.clone(), again: BTreeSet::new() });
+    let former = FleetRecord { run: run.clone(), next: None, started_at: None, asked_at, resumed, ..record.clone() };
     seen(aws, ledger, Look::Members, former, None).await
 }
 

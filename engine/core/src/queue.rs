@@ -207,9 +207,10 @@ impl Engine {
     /// If it is no queue, is not over, has no such job, or there is nothing to run; otherwise as [`Engine::rerun`].
     pub async fn job_retry(&self, queue: &Fleet, again: &BTreeSet<String>, operation: &Operation) -> Result<RunAgain> {
         retriable(queue, again)?;
+        self.warm().await?.knows(1, "its agents know nothing of what an earlier run has done")?;
         let files = self.files(&queue.record).await?;
         let spec = FleetSpec { files, ..queue.record.spec.clone() };
-        self.rerun(&queue.record.fleet, &spec, Wanted::Resumed(again), operation).await
+        self.rerun(&queue.record.fleet, &spec, Wanted::Resumed { run: &queue.record.run, again }, operation).await
     }
 
     /// Cancels a job: one that runs is ended by its worker, and one that was not begun never is. Says whether it was to be had: one that has ended

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use spawn_model::error::{Class, Error};
+use spawn_model::ids::FleetId;
 use spawn_model::market::MarketType;
 use spawn_model::problem::Path;
 use spawn_model::spec::{FleetKind, FleetSpec};
@@ -102,18 +103,47 @@ struct Known {
 }
 
 /// Fails if the account's quotas certainly have no room for a fleet. Why they could not be looked at, if that is so: whoever may launch need
-/// not have the right to.
+/// not have the right to; or that there is room only if fleets of one's `own` end first, as the same apply may have them.
 ///
 /// # Errors
 /// `QuotaTooSmall`.
-pub(crate) async fn checked(aws: &Aws, spec: &FleetSpec, plan: &Plan) -> Result<Option<String>> {
-    match look(aws, spec, plan).await {
-        Ok(known) => known.judge(spec, plan, &aws.region).map(|()| None),
-        Err(error) => Ok(Some(format!("the account's quotas of vCPUs could not be looked at: {}", error.message))),
+pub(crate) async fn checked(aws: &Aws, spec: &FleetSpec, plan: &Plan, own: &BTreeSet<FleetId>) -> Result<Option<String>> {
+    let seen = match look(aws, spec, plan).await {
+        Ok(seen) => seen,
+        Err(error) => return Ok(Some(format!("the account's quotas of vCPUs could not be looked at: {}", error.message))),
+    };
+    let Err(error) = seen.known(|_| true).judge(spec, plan, &aws.region) else { return Ok(None) };
+    let is_anothers = |instance: &Instance| instance.tags.get(tag::FLEET).is_none_or(|fleet| !own.iter().any(|own| own.as_str() == fleet));
+    seen.known(is_anothers).judge(spec, plan, &aws.region)?;
+    Ok(Some(format!("unless what runs of this configuration ends first, {}", error.message)))
+}
+
+/// What was seen of the quotas that a plan's pools count against.
+#[derive(Default)]
+struct Looked {
+    limits: Vec<(Quota, u32)>,
+    /// All that runs, but for what the fleet takes the place of.
+    running: Vec<Instance>,
+    /// What an instance of each type takes.
+    vcpus: BTreeMap<String, u32>,
+}
+
+impl Looked {
+    /// What is known if only these instances are there.
+    fn known(&self, is_there: impl Fn(&Instance) -> bool) -> Known {
+        let used = |quota: &Quota| -> u32 {
+            let counts = |instance: &&Instance| {
+                let is_on = matches!(instance.seen, Seen::Pending | Seen::Running);
+                is_on && is_there(instance) && quota_of(&instance.launched.instance_type, instance.launched.market) == Some(*quota)
+            };
+            self.running.iter().filter(counts).filter_map(|instance| self.vcpus.get(&instance.launched.instance_type)).sum()
+        };
+        let room = |&(quota, limit): &(Quota, u32)| (quota.code, Room { quota, limit, used: used(&quota) });
+        Known { rooms: self.limits.iter().map(room).collect(), vcpus: self.vcpus.clone() }
     }
 }
 
-async fn look(aws: &Aws, spec: &FleetSpec, plan: &Plan) -> Result<Known> {
+async fn look(aws: &Aws, spec: &FleetSpec, plan: &Plan) -> Result<Looked> {
     let mut quotas: Vec<Quota> = Vec::new();
     for quota in plan.pools.all().iter().filter_map(|pool| quota_of(&pool.instance_type, pool.market)) {
         if !quotas.contains(&quota) {
@@ -122,7 +152,7 @@ async fn look(aws: &Aws, spec: &FleetSpec, plan: &Plan) -> Result<Known> {
     }
     let limits = try_join_all(quotas.iter().map(|quota| aws.quotas.vcpus(quota.code))).await?;
     if limits.iter().all(Option::is_none) {
-        return Ok(Known::default());
+        return Ok(Looked::default());
     }
     // What the fleet takes the place of is gone by then: a name is only one fleet's at a time.
     let is_former = |instance: &Instance| {
@@ -132,16 +162,8 @@ async fn look(aws: &Aws, spec: &FleetSpec, plan: &Plan) -> Result<Known> {
     let of_plan = plan.pools.all().iter().map(|pool| &pool.instance_type);
     let names: BTreeSet<&String> = of_plan.chain(running.iter().map(|instance| &instance.launched.instance_type)).collect();
     let vcpus = vcpus(aws, names.into_iter().cloned().collect()).await?;
-    let used = |quota: &Quota| -> u32 {
-        let counts = |instance: &&Instance| {
-            let is_on = matches!(instance.seen, Seen::Pending | Seen::Running);
-            is_on && quota_of(&instance.launched.instance_type, instance.launched.market) == Some(*quota)
-        };
-        running.iter().filter(counts).filter_map(|instance| vcpus.get(&instance.launched.instance_type)).sum()
-    };
-    let room = |(quota, limit): (&Quota, Option<u32>)| Some((quota.code, Room { quota: *quota, limit: limit?, used: used(quota) }));
-    let rooms = quotas.iter().zip(limits).filter_map(room).collect();
-    Ok(Known { rooms, vcpus })
+    let limits = quotas.into_iter().zip(limits).filter_map(|(quota, limit)| Some((quota, limit?))).collect();
+    Ok(Looked { limits, running, vcpus })
 }
 
 async fn vcpus(aws: &Aws, names: Vec<String>) -> Result<BTreeMap<String, u32>> {

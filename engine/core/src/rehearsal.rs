@@ -80,7 +80,7 @@ impl Engine {
     pub async fn check_strictly(&self, kind: FleetKind, spec: &FleetSpec, own: &BTreeSet<FleetId>) -> Result<Checked> {
         // By price, as the launch: what it asks first is tried.
         let plan = self.unpriced(kind, spec, Some(own), By::Price).await?;
-        self.rehearsed(spec, plan, None).await
+        self.rehearsed(spec, plan, None, own).await
     }
 
     /// As [`Engine::plan`], and has AWS try what it tries of the launch. Nothing is made.
@@ -89,7 +89,7 @@ impl Engine {
     /// See [`Engine::check_strictly`].
     pub async fn plan_strictly(&self, kind: FleetKind, spec: &FleetSpec) -> Result<Plan> {
         let plan = self.plan(kind, spec).await?;
-        let Checked { notes, untried } = self.rehearsed(spec, plan.clone(), None).await?;
+        let Checked { notes, untried } = self.rehearsed(spec, plan.clone(), None, &BTreeSet::new()).await?;
         Ok(Plan { notes: notes.into_iter().chain(untried).collect(), ..plan })
     }
 
@@ -105,18 +105,18 @@ impl Engine {
         let observed = self.observe(spec, &record.instance_types, setup.architectures()).await?;
         let dns_name = dns::planned(self.aws(), Some(&setup), spec, &observed.subnets).await?;
         let plan = cost::budgeted(self.aws(), spec, plan(record.kind, spec, &observed)?.named(dns_name)).await?;
-        self.rehearsed(spec, plan, Some(fleet)).await
+        self.rehearsed(spec, plan, Some(fleet), &BTreeSet::new()).await
     }
 
     /// Tries the launch of a plan, of a fleet that is there if it is to run again.
-    async fn rehearsed(&self, spec: &FleetSpec, plan: Plan, fleet: Option<&FleetId>) -> Result<Checked> {
+    async fn rehearsed(&self, spec: &FleetSpec, plan: Plan, fleet: Option<&FleetId>, own: &BTreeSet<FleetId>) -> Result<Checked> {
         let (caller, setup) = join!(self.aws().identity.caller(), self.found());
         let (caller, setup) = (caller?, setup?);
         let fleet = fleet.cloned().unwrap_or_else(|| FleetId::from_random(random()));
         let record = self.record(plan.kind, spec, &caller, &plan, (fleet, RunId::from_random(random())));
         let rehearsal = Rehearsal { aws: self.aws(), setup: setup.as_ref(), plan: &plan, record: &record };
         // Joined, not raced: where both refuse, the same input is told the same thing each time.
-        let (tried, counted) = join!(rehearsal.tried(), quota::checked(self.aws(), spec, &plan));
+        let (tried, counted) = join!(rehearsal.tried(), quota::checked(self.aws(), spec, &plan, own));
         let mut untried = tried?;
         untried.extend(counted?);
         Ok(Checked { notes: plan.notes, untried })

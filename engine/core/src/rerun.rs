@@ -61,8 +61,13 @@ pub enum Wanted<'a> {
     Anew,
     /// If it is the one of a moment of the fleet's schedule, or of a later one. Role and group are as the schedule's maker made them.
     Occurrence(Timestamp),
-    /// Never: each time another one, which goes on with what the jobs of the one before have done, but for these.
-    Resumed(&'a BTreeSet<String>),
+    /// Never: each time another one, which goes on with what the jobs of this run have done.
+    Resumed {
+        /// The run, which has to be the fleet's.
+        run: &'a RunId,
+        /// The jobs that run again all the same.
+        again: &'a BTreeSet<String>,
+    },
 }
 
 /// What a launch of one fleet's runs needs.
@@ -95,7 +100,7 @@ impl Engine {
         let plan = match wanted {
             // Each is a launch of its own: other types may be cheaper by now.
             Wanted::Occurrence(_) => self.priced(record.kind, spec, &stage.setup).await?,
-            Wanted::ByTriggers | Wanted::Anew | Wanted::Resumed(_) => {
+            Wanted::ByTriggers | Wanted::Anew | Wanted::Resumed { .. } => {
                 has_run(&record)?;
                 if record.scheduled.is_some() {
                     self.settle(&stage.ledger, &record).await?;
@@ -170,6 +175,9 @@ impl Stage<'_> {
                 if is_done(&record, asked, wanted) {
                     return Ok(Beginning::Done(Box::new(record)));
                 }
+                if matches!(wanted, Wanted::Resumed { run, .. } if *run != record.run) {
+                    return Err(begun::lost(&record.fleet));
+                }
                 let run = self.new_run(&record, asked, plan, wanted);
                 self.operation.say(&format!("recording the next run: {}, until {}", run.run, lease::deadline_of(&run)));
                 return self.intend((&record, &etag), run, false).await.map(Beginning::First);
@@ -207,7 +215,7 @@ impl Stage<'_> {
             rate_usd_per_hour: plan.rate.map(|rate| rate.usd_per_hour()),
             next: None,
             resumed: match wanted {
-                Wanted::Resumed(again) => Some(Resumed { run: record.run.clone(), again: again.clone() }),
+                Wanted::Resumed { run, again } => Some(Resumed { run: run.clone(), again: again.clone() }),
                 Wanted::ByTriggers | Wanted::Anew | Wanted::Occurrence(_) => None,
             },
             scheduled: record.scheduled.map(|scheduled| Scheduled { by_hand: true, ..scheduled }),
@@ -414,7 +422,7 @@ fn is_the_run(ran: &FleetSpec, asked: &FleetSpec) -> bool {
 fn is_done(record: &FleetRecord, asked: &FleetSpec, wanted: Wanted<'_>) -> bool {
     match wanted {
         Wanted::ByTriggers => is_the_run(&record.spec, asked),
-        Wanted::Anew | Wanted::Resumed(_) => false,
+        Wanted::Anew | Wanted::Resumed { .. } => false,
         Wanted::Occurrence(at) => record.scheduled.and_then(|scheduled| scheduled.occurrence).is_some_and(|last| last >= at),
     }
 }
@@ -424,7 +432,9 @@ fn is_for(run: &FleetRecord, wanted: Wanted<'_>) -> bool {
     match wanted {
         Wanted::ByTriggers | Wanted::Anew => run.resumed.is_none(),
         Wanted::Occurrence(at) => run.started_for() == Some(at),
-        Wanted::Resumed(again) => run.resumed.as_ref().is_some_and(|resumed| resumed.again == *again),
+        Wanted::Resumed { run: before, again } => {
+            run.resumed.as_ref().is_some_and(|resumed| resumed.run == *before && resumed.again == *again)
+        }
     }
 }
 

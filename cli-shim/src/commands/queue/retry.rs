@@ -14,7 +14,7 @@ use crate::session::{Session, operation};
 /// Run what failed of a queue again
 ///
 /// Every job that has not succeeded runs again: what failed, was cancelled, was skipped or was never begun. What has succeeded stays, with its
-/// results, which are handed on to the jobs that depend on them. It is a new run of the queue, as with `spawn rerun`: with new workers, and a lease
+/// results, which are handed on to the jobs that depend on them and stay where the earlier run left them: `spawn queue results` has all. It is a new run of the queue, as with `spawn rerun`: with new workers, and a lease
 /// counted from now. A queue that is not over is refused.
 #[derive(Debug, Args)]
 pub(crate) struct Retry {

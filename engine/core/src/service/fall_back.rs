@@ -2,11 +2,11 @@
 //! has no room for.
 //!
 //! It raises how many of the group are on demand in any case by what is missing, so that nothing that runs is replaced: what is spot stays
-//! spot. It is never lowered by that, because whatever makes it lower ends instances that work. Who makes the service smaller lowers it
-//! with those that go; who runs it again begins anew.
+//! spot. Where on demand has no room either, it lowers it to what there is, and spot is tried again. It is never lowered below that, because it would
+//! end instances that work. Who makes the service smaller lowers it with those that go; who runs it again begins anew.
 
 use futures::stream::{self, StreamExt};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use spawn_model::error::Error;
 use spawn_model::ids::{FleetId, InstanceId};
@@ -37,6 +37,10 @@ const OF_SPOT: &str = "Could not launch Spot Instances.";
 /// codes"; a fleet, by which mixed groups launch, tells the first as the second).
 const WANTS: [&str; 4] = ["InsufficientInstanceCapacity", "UnfulfillableCapacity", "SpotMaxPriceTooLow", "MaxSpotInstanceCountExceeded"];
 
+/// The same of launches that were to be on demand.
+const ON_DEMAND: &str = "Could not launch On-Demand Instances.";
+const WANTS_ON_DEMAND: [&str; 3] = ["InsufficientInstanceCapacity", "UnfulfillableCapacity", "VcpuLimitExceeded"];
+
 /// The same in sentences, from groups and times in which no code is told.
 const WANTS_IN_WORDS: [&str; 4] = [
     "no Spot capacity",
@@ -52,6 +56,8 @@ pub struct ServicesKept {
     pub groups: usize,
     /// Which services buy more on demand from now on, and how many in all.
     pub fell_back: Vec<(String, u32)>,
+    /// Which try spot again, because on demand had no room either, and how many are on demand.
+    pub went_back: Vec<(String, u32)>,
     /// What could not be looked at or changed, a sentence each.
     pub errors: Vec<String>,
 }
@@ -71,7 +77,8 @@ pub(crate) fn check(setup: &Setup, kind: FleetKind, spec: &FleetSpec) -> Result<
         return Ok(());
     }
     let watcher = setup.watcher("buys on demand what spot has no room for");
-    watcher.map(drop).map_err(|error| error.at(Path::field("market").key("fallback")))
+    let is_new = watcher.and_then(|_| setup.knows(1, "its function buys nothing on demand"));
+    is_new.map_err(|error| error.at(Path::field("market").key("fallback")))
 }
 
 /// How many of a group are to be on demand in any case that was told to have `base`: as many as fell back stay so.
@@ -135,6 +142,17 @@ fn but_for_spot(size: u32, members: u32, on_demand: u32) -> u32 {
     size.saturating_sub(members.saturating_sub(on_demand))
 }
 
+/// Where the last launch that failed for want of room was to be bought; nothing if none did.
+fn wanting(refusals: &[Refusal], now: Timestamp) -> Option<MarketType> {
+    refusals.iter().filter(|refusal| refusal.at + NEWS >= now).find_map(|refusal| {
+        if is_want_of_spot(&refusal.why) {
+            return Some(MarketType::Spot);
+        }
+        let code = refusal.why.strip_prefix(ON_DEMAND)?.trim_start().split(" - ").next()?;
+        WANTS_ON_DEMAND.contains(&code).then_some(MarketType::OnDemand)
+    })
+}
+
 /// How many are to be on demand in any case of a group that lacks instances; nothing if so many are already.
 fn raised(base: u32, asked: u32, but_for_spot: u32) -> Option<u32> {
     let wanted = but_for_spot.max(asked);
@@ -147,10 +165,10 @@ fn lowered(base: u32, asked: u32, but_for_spot: u32) -> Option<u32> {
     (wanted < base).then_some(wanted)
 }
 
-/// Whether a group may lack spot instances that were not to be had: one that launches some, is not of its size, and has not all on demand.
+/// Whether a group may lack spot instances that were not to be had: one that launches some, and is not of its size.
 fn may_want(group: &Group) -> bool {
     let launches = &group.launches;
-    !group.is_going && launches.spot.is_some() && launches.on_demand_base < group.size && counted(group.instances.len()) < group.size
+    !group.is_going && launches.spot.is_some() && counted(group.instances.len()) < group.size
 }
 
 /// What is recorded of the service that a group keeps at its size, if it is one that falls back and that nobody ends or runs again.
@@ -223,6 +241,15 @@ impl<'a> Share<'a> {
     }
 }
 
+/// How a service buys from now on.
+struct Fell {
+    name: String,
+    /// How many are on demand in any case.
+    base: u32,
+    /// Whether that is more than before.
+    is_more: bool,
+}
+
 impl Engine {
     /// Has services buy on demand what spot has no room for, as far as they are to. One that cannot be looked at keeps no other from it.
     ///
@@ -237,15 +264,17 @@ impl Engine {
         let falls = wanting.iter().map(|group| self.fall_back(&ledger, group, operation));
         for (group, fell) in wanting.iter().zip(stream::iter(falls).buffered(AT_ONCE).collect::<Vec<_>>().await) {
             match fell {
-                Ok(fell) => kept.fell_back.extend(fell),
+                Ok(Some(Fell { name, base, is_more: true })) => kept.fell_back.push((name, base)),
+                Ok(Some(Fell { name, base, is_more: false })) => kept.went_back.push((name, base)),
+                Ok(None) => {}
                 Err(error) => kept.errors.push(failed(group, &error)),
             }
         }
         Ok(kept)
     }
 
-    /// The name of the service and how many of it are on demand from now on, if that is more than before.
-    async fn fall_back(&self, ledger: &Ledger, group: &Group, operation: &Operation) -> Result<Option<(String, u32)>> {
+    /// Has the group of a service buy otherwise what it lacks; nothing if that is as it should be.
+    async fn fall_back(&self, ledger: &Ledger, group: &Group, operation: &Operation) -> Result<Option<Fell>> {
         operation.go_on()?;
         let (aws, now) = (self.aws(), self.now());
         let Some(record) = recorded(ledger, group).await? else { return Ok(None) };
@@ -253,16 +282,26 @@ impl Engine {
         if tags::deadline(&group.tags).is_none_or(|deadline| deadline <= now) {
             return Ok(None);
         }
-        let counts = |refusal: &Refusal| refusal.at + NEWS >= now && is_want_of_spot(&refusal.why);
-        if !aws.scaling.refusals(&group.name).await?.iter().any(counts) {
-            return Ok(None);
-        }
+        let Some(market) = wanting(&aws.scaling.refusals(&group.name).await?, now) else { return Ok(None) };
         let instances = aws.instances.describe(&tags::of_run(&record.run)).await?;
-        let needed = but_for_spot(group.size, counted(group.instances.len()), on_demand(group, &instances));
-        let Some(base) = raised(group.launches.on_demand_base, record.spec.market.on_demand_base, needed) else { return Ok(None) };
-        operation.say(&format!("{}: {base} of {} are to be on demand, because spot has no capacity", record.spec.name, group.size));
-        aws.scaling.buy_on_demand(&group.name, base).await.map_err(|e| e.context("buying on demand what spot has no room for"))?;
-        Ok(Some((record.spec.name, base)))
+        // Somebody may have made it larger or smaller, or bought otherwise, since the groups were listed.
+        let Some(group) = aws.scaling.group(&group.name).await?.filter(|now| now.size == group.size && may_want(now)) else {
+            return Ok(None);
+        };
+        let (there, asked, bought) = (group.launches.on_demand_base, record.spec.market.on_demand_base, on_demand(&group, &instances));
+        let wanted = match market {
+            MarketType::Spot => raised(there, asked, but_for_spot(group.size, counted(group.instances.len()), bought)),
+            MarketType::OnDemand => lowered(there, asked, bought),
+        };
+        let Some(base) = wanted else { return Ok(None) };
+        operation.say(&format!(
+            "{}: {base} of {} are to be on demand, because {} has no capacity",
+            record.spec.name,
+            group.size,
+            market.word()
+        ));
+        aws.scaling.buy_on_demand(&group.name, base).await.map_err(|e| e.context("buying otherwise what there is no room for"))?;
+        Ok(Some(Fell { name: record.spec.name, base, is_more: base > there }))
     }
 }
 

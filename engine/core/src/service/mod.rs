@@ -119,9 +119,11 @@ pub(crate) async fn renew(aws: &Aws, setup: &Setup, record: &FleetRecord) -> Res
         let help = format!("`spawn rerun {name}` makes another one");
         return Err(Error::new(Class::Conflict, "SecurityGroupGone", format!("somebody has deleted the security group of {name}"), help));
     };
-    let group = group(aws, record).await?;
+    group(aws, record).await?;
     let made = aws.scaling.template_renew(&template(record, setup, group_id)).await;
     let version = made.map_err(|e| e.context("changing the launch template"))?;
+    // As late as can be: the watcher may have it buy otherwise.
+    let group = group(aws, record).await?;
     let base = fall_back::kept_base(record, group.launches.on_demand_base);
     let launches = launches(record, version, group.launches.types, base);
     aws.scaling.group_launch(&group.name, &launches).await.map_err(|e| e.context("changing what the Auto Scaling group launches"))?;

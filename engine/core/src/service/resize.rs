@@ -36,10 +36,12 @@ impl Engine {
         let mut record = self.undisturbed(&fleet.record).await?;
         let deadline = self.lease_of(&ledger, &record).await?;
         service::in_time(self.aws(), &record, deadline)?;
-        let group = service::group(self.aws(), &record).await?;
+        service::group(self.aws(), &record).await?;
         record.spec.size = size;
         self.afford(&setup, &ledger, &mut record).await?;
         self.intend(&ledger, &record).await?;
+        // As late as can be: the watcher may have it buy otherwise.
+        let group = service::group(self.aws(), &record).await?;
         self.reshape(&ledger, &record, &group, operation).await
     }
 

@@ -119,6 +119,14 @@ impl Setup {
         })
     }
 
+    /// Makes sure that its agents and functions can do what [`LEVEL`] says of a level.
+    ///
+    /// # Errors
+    /// `SetupOld` if they are older.
+    pub(crate) fn knows(&self, level: u32, what: &str) -> Result<()> {
+        if self.level >= level { Ok(()) } else { Err(too_old(&format!("the set-up is older than this version, and {what}"))) }
+    }
+
     /// The document that ends services.
     ///
     /// # Errors
@@ -181,7 +189,14 @@ pub struct Setup {
     /// How many statements of the boundary say what commands of fleets may get; none of them: nothing.
     #[serde(default)]
     pub workload_statements: usize,
+    /// What its agents and functions can do: see [`LEVEL`]. Those of a set-up that says nothing of it: nothing of that.
+    #[serde(default)]
+    pub level: u32,
 }
+
+/// What agents and functions can do that are uploaded now. 1: workers go on with what an earlier run of their queue has done, and services fall back from
+/// spot.
+const LEVEL: u32 = 1;
 
 /// What can be chosen of a set-up.
 #[derive(Clone, Debug, Default)]
@@ -261,6 +276,7 @@ pub async fn ensure(aws: &Aws, caller: &Caller, artifacts: &Artifacts, choices: 
         starter_arn,
         watcher_arn,
         workload_statements: workloads.len(),
+        level: LEVEL,
     };
     let text = serde_json::to_string(&setup).map_err(|e| Error::new(Class::Bug, "SetupJson", e.to_string(), ""))?;
     aws.systems.parameter_put(PARAMETER, &text).await?;

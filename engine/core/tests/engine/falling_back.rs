@@ -210,14 +210,22 @@ fn what_cannot_be_had_at_all_comes_as_soon_as_it_can() {
         serve(&world, &on_spot(2, json!({}))).await;
         world.pass(60).await;
         assert_eq!(look(&world).await.fell_back, tiles(2));
-        for _ in 0..5 {
+        // Each has its turn, as long as neither has room.
+        let mut turns = Vec::new();
+        for _ in 0..30 {
             world.pass(120).await;
-            assert_eq!(look(&world).await.fell_back, nothing());
+            let kept = look(&world).await;
+            turns.extend(kept.fell_back.iter().map(|(_, base)| *base).chain(kept.went_back.iter().map(|(_, base)| *base)));
         }
-        assert!(found(&world).await.status_reason.contains("Could not launch On-Demand Instances."));
+        assert_eq!(turns[..4], [0, 2, 0, 2]);
         world.state().cloud.clear_faults();
-        world.pass(1_200).await;
-        assert_eq!(bought(&found(&world).await), (2, 0));
+        scarce(&world, Market::OnDemand, 0);
+        for _ in 0..20 {
+            world.pass(120).await;
+            look(&world).await;
+        }
+        assert_eq!((bought(&found(&world).await), base(&world).await), ((0, 2), 0));
+        world.assert_lawful();
     });
 }
 

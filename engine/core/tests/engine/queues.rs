@@ -161,9 +161,16 @@ fn what_has_succeeded_stays_when_the_rest_runs_again() {
         }
         let of = |job: &str, record: &FleetRecord| (job.to_owned(), record.run.to_string());
         assert_eq!(results(&world, &second).await, [of("a", &first), of("b", &second), of("c", &second)]);
+        let late = world.engine().job_retry(&queue, &BTreeSet::new(), &Operation::quiet()).await.err().unwrap();
+        assert_eq!(late.code, "QueueRuns", "it was looked at while it ran");
         insta::assert_snapshot!("retry_of_what_has_succeeded", retry(&world, &[]).await.unwrap_err().to_string());
 
+        let over = world.engine().find("tiles").await.unwrap();
         let third = retry(&world, &["b"]).await.unwrap();
+        // Somebody else has looked before that, and asks for it after it.
+        let all: BTreeSet<String> = ["a".to_owned()].into();
+        let late = world.engine().job_retry(&over, &all, &Operation::quiet()).await.err().unwrap();
+        assert_eq!(late.code, "RunLost");
         job_ends(&world, &third, "b", 0);
         assert_eq!(results(&world, &third).await, [of("a", &first), of("b", &third), of("c", &second)]);
         let fourth = retry(&world, &["a"]).await.unwrap();

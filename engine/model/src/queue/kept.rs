@@ -34,13 +34,14 @@ pub type KeptJobs = BTreeMap<String, KeptJob>;
 pub fn kept_jobs<'a>(jobs: &'a Jobs, progress: &Progress, again: &BTreeSet<String>) -> BTreeSet<&'a str> {
     let mut kept: BTreeSet<&str> =
         jobs.keys().map(String::as_str).filter(|job| progress.outcome(job) == Some(Outcome::Succeeded)).collect();
-    let is_asked_for = |job: &&str| again.contains(*job);
-    let mut dropped: Vec<&str> = jobs.keys().map(String::as_str).filter(is_asked_for).collect();
+    let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, job) in jobs {
+        job.depends_on.iter().for_each(|needed| dependents.entry(needed).or_default().push(name));
+    }
+    let mut dropped: Vec<&str> = again.iter().filter_map(|job| kept.take(job.as_str())).collect();
     while let Some(job) = dropped.pop() {
-        kept.remove(job);
-        let depends =
-            |(name, spec): (&'a String, &super::JobSpec)| spec.depends_on.iter().any(|needed| needed == job).then_some(name.as_str());
-        dropped.extend(jobs.iter().filter_map(depends).filter(|name| kept.contains(name)));
+        let of_job = dependents.get(job).into_iter().flatten();
+        dropped.extend(of_job.filter_map(|dependent| kept.take(dependent)));
     }
     kept
 }
