@@ -13,6 +13,12 @@ use crate::workspace::{Profile, Workspace, run, say};
 /// moto answers its first request after some seconds on a busy machine.
 const MOTO_START_MAX: Duration = Duration::from_secs(60);
 
+/// How libtest is told how many tests to run at once.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// How many for each processor: the longest of them wait for machines, half of the time.
+const THREADS_EACH: usize = 2;
+
 /// How many random lives every change has to pass.
 const SIMULATED_LIVES: &str = "1000";
 
@@ -28,6 +34,10 @@ pub(crate) fn test(filter: Option<&str>) -> Result<()> {
     let mut cargo = workspace.cargo("test");
     cargo.args(["--workspace", "--no-fail-fast"]).args(filter);
     cargo.env("SPAWN_SIMULATE_SEEDS", SIMULATED_LIVES);
+    if std::env::var_os(THREADS).is_none() {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        cargo.env(THREADS, (THREADS_EACH * processors).to_string());
+    }
     cargo.env("PATH", path_with(&python)?).env("MOTO_ENDPOINT", &moto.endpoint);
     cargo.env("SPAWN_TEST_PROGRAMS", workspace.programs(Profile::Dev));
     // Whoever runs the tests may have an AWS account; the tests must not find it.
