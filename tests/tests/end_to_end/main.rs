@@ -6,6 +6,7 @@
 mod action;
 mod action_role;
 mod adoption;
+mod agentless;
 mod alerts;
 mod bad_input;
 mod ci_role;

@@ -75,7 +75,7 @@ fn a_role_that_may_not_be_handed_on_is_told_where_another_fleet_has_one() {
     let is_of_roles =
         |statement: &Value| statement["Action"] == "iam:PassRole" && statement.to_string().contains("\"iam:PassedToService\":\"ec2.");
     let launcher = lacking(&world, "launcher", is_of_roles);
-    world.spawn(["up", "--name", "near", "--type", "c7i.large", "--ttl", "20m", "--wait", "launched"]).succeeded();
+    world.spawn(["up", "--name", "near", "--type", "c7i.large", "--ttl", "20m", "--wait", "running"]).succeeded();
     let before = holdings(&world);
     let terraform = world.terraform(&strict(&tiles(&[])));
     terraform.run_by(&launcher);
@@ -133,12 +133,12 @@ fn a_quota_without_room_is_told_by_the_plan() {
         options.on_demand_vcpu_limit = Some(6);
     });
     world.spawn(["setup"]).succeeded();
-    world.spawn(["up", "--name", "near", "--type", "c7i.large", "--ttl", "20m", "--wait", "launched"]).succeeded();
+    world.spawn(["up", "--name", "near", "--type", "c7i.large", "--ttl", "20m", "--wait", "running"]).succeeded();
     let (before, at) = (holdings(&world), world.position());
     let terraform = world.terraform(&tiles(&[("size", "3")]));
     terraform.plan().succeeded();
     assert_shown!("strict-plan-beyond-the-quota", refused(&terraform, &tiles(&[("size", "3")])));
-    let flags = ["--name", "tiles", "--size", "3", "--type", "c7i.large", "--check", "strict", "--wait", "launched", "--", "true"];
+    let flags = ["--name", "tiles", "--size", "3", "--type", "c7i.large", "--check", "strict", "--wait", "running", "--", "true"];
     for command in ["plan", "up"] {
         let ran = world.spawn([&[command], &flags[..]].concat()).ended(4);
         assert!(ran.stderr.contains("3 instances do not fit into the vCPUs"), "{}", ran.stderr);
