@@ -90,7 +90,7 @@ mod tests {
         let badly: Vec<String> = kept("7").iter().map(|word| word.replace("exec sleep infinity", "exit 0")).collect();
         let ran = Command::new(&badly[0]).args(&badly[1..]).output().unwrap();
         let text = String::from_utf8(ran.stdout).unwrap();
-        assert_eq!(text, "says\nkept-ab 7\n");
+        assert_eq!(text, "says\n\nkept-ab 7\n");
         assert_eq!(text.lines().filter_map(|line| code_told(line, "kept-ab")).collect::<Vec<_>>(), [7]);
         assert_eq!((code_told("kept-abc 7", "kept-ab"), code_told("kept-ab x", "kept-ab")), (None, None));
     }

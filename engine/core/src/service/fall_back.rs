@@ -300,7 +300,11 @@ impl Engine {
             group.size,
             market.word()
         ));
-        aws.scaling.buy_on_demand(&group.name, base).await.map_err(|e| e.context("buying otherwise what there is no room for"))?;
+        let doing = match market {
+            MarketType::Spot => "buying on demand what spot has no room for",
+            MarketType::OnDemand => "trying spot again",
+        };
+        aws.scaling.buy_on_demand(&group.name, base).await.map_err(|e| e.context(doing))?;
         Ok(Some(Fell { name: record.spec.name, base, is_more: base > there }))
     }
 }
