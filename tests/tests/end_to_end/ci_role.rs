@@ -110,7 +110,7 @@ fn it_launches_what_it_is_for_and_nothing_else() {
     let file = world.directory().join("schedule.yaml");
     std::fs::write(&file, schedule).expect("a file");
     let told = world.spawn_as(&job, ["schedule", "apply", "-f", file.to_str().expect("a plain path")]).ended(3);
-    assert!(told.stderr.contains("scheduler:CreateSchedule"), "{}", told.text());
+    assert!(told.stderr.contains("s3:PutObject") && told.stderr.contains("schedule.json"), "{}", told.text());
     assert_same(&before, &holdings(&world));
     assert_eq!(world.control().gaps(), []);
 }

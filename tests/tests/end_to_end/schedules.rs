@@ -38,6 +38,13 @@ fn starts(world: &World) -> Vec<Value> {
     world.spawn(["schedule", "show", "nightly", "-o", "json"]).succeeded().json()["starts"].as_array().cloned().expect("starts")
 }
 
+/// Every ten minutes, in nine for the first time: a test lets them pass, and takes a while of its own beside.
+fn every_ten_minutes() -> String {
+    let first = (jiff::Timestamp::now().as_second() / 60 + 9).rem_euclid(10);
+    let minutes: Vec<String> = (0..6).map(|ten| (first + 10 * ten).to_string()).collect();
+    format!("{} * * * *", minutes.join(","))
+}
+
 /// Lets ten minutes pass, and waits until it is known what became of the start in them.
 fn ten_minutes(world: &World) -> Value {
     let before = starts(world).len();
@@ -53,8 +60,11 @@ fn refreshed(terraform: &Terraform<'_>) -> String {
 fn the_clock_launches_what_terraform_has_described() {
     let world = with_starter();
     let before = silent(holdings(&world));
-    let terraform = world.terraform(&schedule(&[]));
-    assert_shown!("plan-of-a-schedule", terraform.plan().succeeded().stdout);
+    let cron = every_ten_minutes();
+    let written = format!("{cron:?}");
+    let on_time = ("cron", written.as_str());
+    let terraform = world.terraform(&schedule(&[on_time]));
+    assert_shown!("plan-of-a-schedule", terraform.plan().succeeded().stdout.replace(&cron, "*/10 * * * *"));
     terraform.apply().succeeded();
     terraform.assert_settled();
     let state = terraform.state(SCHEDULE);
@@ -74,7 +84,8 @@ fn the_clock_launches_what_terraform_has_described() {
     });
 
     // What the next one is launched from.
-    terraform.configure(&schedule(&[("job_array", &SCHEDULED.replace("\"true\"", "\"sleep\", \"600\"").replace("size = 2", "size = 3"))]));
+    let changed = SCHEDULED.replace("\"true\"", "\"sleep\", \"600\"").replace("size = 2", "size = 3");
+    terraform.configure(&schedule(&[on_time, ("job_array", &changed)]));
     assert_eq!(terraform.planned(SCHEDULE), "update");
     assert_shown!("plan-of-a-changed-schedule", changes(&terraform));
     terraform.apply().succeeded();
@@ -216,7 +227,7 @@ fn every_field_can_be_changed_and_what_others_change_is_noticed() {
 #[test]
 fn a_start_that_fails_is_told_and_leaves_nothing() {
     let world = with_starter();
-    let terraform = world.terraform(&schedule(&[]));
+    let terraform = world.terraform(&schedule(&[("cron", &format!("{:?}", every_ten_minutes()))]));
     terraform.apply().succeeded();
     let before = silent(holdings(&world));
     let message = "There is no capacity.".to_owned();
@@ -283,9 +294,10 @@ fn the_command_makes_a_schedule_from_a_file() {
     let world = with_starter();
     let before = silent(holdings(&world));
     let file = world.directory().join("nightly.yaml");
+    let cron = format!("cron: '{}'", every_ten_minutes());
     let yaml =
-        "kind: schedule\nname: nightly\ncron: '*/10 * * * *'\nmax_runs: 9\ninstance:\n  instance_types: [t3.micro]\n  lease: {ttl: 1h}\n";
-    std::fs::write(&file, yaml).expect("a file");
+        format!("kind: schedule\nname: nightly\n{cron}\nmax_runs: 9\ninstance:\n  instance_types: [t3.micro]\n  lease: {{ttl: 1h}}\n");
+    std::fs::write(&file, &yaml).expect("a file");
     let file = file.to_str().expect("a path");
     let dry = world.spawn(["schedule", "apply", "--dry-run", "-f", file]).succeeded().stdout;
     assert_eq!((dry.lines().count(), dry.contains("Nothing was changed.")), (7, true), "{dry}");
@@ -300,7 +312,7 @@ fn the_command_makes_a_schedule_from_a_file() {
     assert_eq!(started["outcome"], "started", "{started}");
     assert_eq!(living(&world), 1);
     // Longer than the sandbox is ahead: an interval cannot begin in its past.
-    std::fs::write(file, yaml.replace("cron: '*/10 * * * *'", "rate: 2h")).expect("a file");
+    std::fs::write(file, yaml.replace(&cron, "rate: 2h")).expect("a file");
     let changed = world.spawn(["schedule", "apply", "-f", file, "-o", "json"]).succeeded().json();
     assert_eq!(changed["rate"], 7200, "{changed}");
     let shown = world.spawn(["schedule", "show", "nightly"]).succeeded().stdout;
